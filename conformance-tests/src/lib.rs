@@ -1,0 +1,1 @@
+//! Whole-system tests on real parts, and the exchange benchmark.

@@ -1,0 +1,1 @@
+//! The saphan command line: keys, send, listen, verify, log check.

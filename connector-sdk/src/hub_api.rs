@@ -1,0 +1,147 @@
+//! What a connector asks of its hub, whatever carries the question.
+//!
+//! [`http`] asks over HTTP; the test hub (feature `testing`) answers in the same process.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use saphan_schemas::ids::SystemId;
+use saphan_schemas::keys::PublishedKey;
+use saphan_schemas::problem::{ProblemCode, ProblemDocument};
+
+pub(crate) mod http;
+
+/// A future that a trait object returns.
+pub type HubFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, HubError>> + Send + 'a>>;
+
+/// One hub, as one system sees it: who asks, and with which key, is the implementation's business.
+///
+/// Every call may be repeated: submitting and acknowledging the same again gives the first answer.
+pub trait HubApi: Send + Sync {
+    /// Submits a message; answers with its receipt once it is in the log.
+    fn submit<'a>(&'a self, message: &'a Submission) -> HubFuture<'a, Answer>;
+
+    /// Leases up to `max` messages (1 to 256) of the system's inbox, waiting up to `wait` for the first.
+    fn lease(&self, max: u16, wait: Duration) -> HubFuture<'_, Lease>;
+
+    /// Extends a lease; answers with how long it lasts from now on.
+    fn extend<'a>(&'a self, lease: &'a str) -> HubFuture<'a, Duration>;
+
+    /// Gives leased messages back; they are available again after `delay`.
+    fn release<'a>(&'a self, lease: &'a str, indices: &'a [u64], delay: Duration) -> HubFuture<'a, ()>;
+
+    /// Hands in a signed batch of acknowledgements.
+    fn acknowledge<'a>(&'a self, batch: &'a str) -> HubFuture<'a, ()>;
+
+    /// All keys that a system ever had, with their validity.
+    fn system_keys<'a>(&'a self, system: &'a SystemId) -> HubFuture<'a, Vec<PublishedKey>>;
+}
+
+/// A message as it is submitted.
+#[derive(Clone)]
+pub struct Submission {
+    /// The sender's compact JWS.
+    pub envelope: String,
+    /// The salt as text.
+    pub salt: String,
+    /// The exact body.
+    pub body: Vec<u8>,
+}
+
+/// The hub's answer to a submission.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The receipt, a compact JWS.
+    pub receipt: String,
+    /// The proof, a `tlog-proof@v1` text.
+    pub proof: String,
+}
+
+/// Messages that the hub holds back from others while this system works on them.
+#[derive(Debug, Default)]
+pub struct Lease {
+    /// The lease's id; `None` when no message came in time.
+    pub id: Option<String>,
+    /// How long it lasts.
+    pub expires_in: Duration,
+    /// The messages.
+    pub messages: Vec<Leased>,
+}
+
+/// A leased message with all its parts as text; nothing is verified yet.
+pub struct Leased {
+    /// Its place in the log, by which leases are kept.
+    pub index: u64,
+    /// What was submitted.
+    pub submission: Submission,
+    /// What the hub answered to its sender.
+    pub answer: Answer,
+}
+
+/// Why the hub did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HubError {
+    /// The hub said no, and why.
+    #[error("{} ({})", document.title, document.code)]
+    Problem {
+        /// What the hub said.
+        document: Box<ProblemDocument>,
+        /// How long it asks to wait.
+        retry_after: Option<Duration>,
+    },
+    /// The hub was not reached, or its answer did not arrive; whether it did its part is not known.
+    #[error("the hub was not reached, or its answer did not arrive")]
+    Unreachable {
+        /// What the client says.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Something answered that is not a hub of this contract: a proxy, mostly.
+    #[error("the answer (HTTP status {status}) is not one of the contract; is there a proxy in between?")]
+    Unreadable {
+        /// The HTTP status.
+        status: u16,
+    },
+    /// A request could not be signed.
+    #[error("the request could not be signed: {0}")]
+    Sign(#[from] saphan_schemas::jws::SignError),
+}
+
+impl HubError {
+    /// The problem's code, when the hub gave one that this version knows.
+    #[must_use]
+    pub fn problem_code(&self) -> Option<ProblemCode> {
+        match self {
+            Self::Problem { document, .. } => document.code(),
+            _ => None,
+        }
+    }
+
+    /// Whether the same request may succeed later, unchanged.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Problem { document, .. } => document.retry,
+            _ => true,
+        }
+    }
+
+    /// Whether the hub as a whole is not there, as opposed to having trouble with this one request.
+    pub(crate) fn is_outage(&self) -> bool {
+        match self {
+            Self::Problem { document, .. } => document.retry && document.status == SERVICE_UNAVAILABLE,
+            Self::Unreachable { .. } | Self::Unreadable { .. } => true,
+            Self::Sign(_) => false,
+        }
+    }
+
+    pub(crate) const fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Problem { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+}
+
+const SERVICE_UNAVAILABLE: u16 = 503;

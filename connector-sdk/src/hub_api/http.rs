@@ -1,0 +1,217 @@
+//! The hub over HTTP.
+
+mod wire;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
+use saphan_schemas::auth::AuthClaims;
+use saphan_schemas::ids::{MessageId, SystemId};
+use saphan_schemas::jws::Signed;
+use saphan_schemas::keys::{JwkSet, PublishedKey};
+use saphan_schemas::problem::ProblemDocument;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use self::wire::{AnswerBody, ExtendBody, ExtendRequest, LeaseBody, LeaseRequest, ReleaseRequest};
+use super::{Answer, HubApi, HubError, HubFuture, Lease, Submission};
+use crate::clock;
+use crate::error::ConnectorError;
+use crate::outgoing::Identity;
+
+/// A hub at an address, asked by one system.
+pub(crate) struct HttpHub {
+    client: Client,
+    base: String,
+    identity: Arc<Identity>,
+}
+
+impl HttpHub {
+    pub(crate) fn new(address: &str, identity: Arc<Identity>) -> Result<Self, ConnectorError> {
+        Ok(Self { base: base_address(address)?, client: client()?, identity })
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+
+    async fn call<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, HubError> {
+        read(self.call_raw(path, body).await?).await
+    }
+
+    async fn call_raw(&self, path: &str, body: &impl Serialize) -> Result<Response, HubError> {
+        let request = self.client.post(self.url(path)).header(AUTHORIZATION, self.token(&Method::POST, path)?).json(body);
+        answered(request).await
+    }
+
+    /// A fresh token for one request: it is bound to method and path.
+    fn token(&self, method: &Method, path: &str) -> Result<HeaderValue, HubError> {
+        let claims = AuthClaims {
+            iss: self.identity.system.to_string(),
+            aud: self.identity.hub.clone(),
+            jti: MessageId::new(),
+            iat: clock::unix_seconds(),
+            htm: method.to_string(),
+            htu: path.to_owned(),
+        };
+        let token = Signed::sign(claims, &self.identity.key)?;
+        // Base64 and dots are always a header value.
+        let mut value = HeaderValue::from_str(&format!("Bearer {}", token.as_str())).map_err(unreachable)?;
+        value.set_sensitive(true);
+        Ok(value)
+    }
+}
+
+impl HubApi for HttpHub {
+    fn submit<'a>(&'a self, message: &'a Submission) -> HubFuture<'a, Answer> {
+        Box::pin(async move {
+            let request = self
+                .client
+                .post(self.url("/v1/messages"))
+                .header("saphan-envelope", &message.envelope)
+                .header("saphan-salt", &message.salt)
+                .header(CONTENT_TYPE, "application/json")
+                .body(message.body.clone());
+            let AnswerBody { receipt, proof } = read(answered(request).await?).await?;
+            Ok(Answer { receipt, proof })
+        })
+    }
+
+    fn lease(&self, max: u16, wait: Duration) -> HubFuture<'_, Lease> {
+        Box::pin(async move {
+            let path = "/v1/inbox/lease";
+            let request = LeaseRequest { max, wait: wait.as_secs() };
+            let request = self
+                .client
+                .post(self.url(path))
+                .header(AUTHORIZATION, self.token(&Method::POST, path)?)
+                .timeout(wait + ANSWER_TIMEOUT)
+                .json(&request);
+            let response = answered(request).await?;
+            let status = response.status().as_u16();
+            let body: LeaseBody = read(response).await?;
+            Lease::try_from(body).map_err(|_| HubError::Unreadable { status })
+        })
+    }
+
+    fn extend<'a>(&'a self, lease: &'a str) -> HubFuture<'a, Duration> {
+        Box::pin(async move {
+            let body: ExtendBody = self.call("/v1/inbox/extend", &ExtendRequest { lease }).await?;
+            Ok(Duration::from_secs(body.expires_in))
+        })
+    }
+
+    fn release<'a>(&'a self, lease: &'a str, indices: &'a [u64], delay: Duration) -> HubFuture<'a, ()> {
+        Box::pin(async move {
+            let request = ReleaseRequest { lease, indices, delay: delay.as_secs() };
+            self.call_raw("/v1/inbox/release", &request).await.map(|_| ())
+        })
+    }
+
+    fn acknowledge<'a>(&'a self, batch: &'a str) -> HubFuture<'a, ()> {
+        Box::pin(async move {
+            let path = "/v1/acknowledgements";
+            let request = self
+                .client
+                .post(self.url(path))
+                .header(AUTHORIZATION, self.token(&Method::POST, path)?)
+                .header(CONTENT_TYPE, "application/jose")
+                .body(batch.to_owned());
+            answered(request).await.map(|_| ())
+        })
+    }
+
+    fn system_keys<'a>(&'a self, system: &'a SystemId) -> HubFuture<'a, Vec<PublishedKey>> {
+        Box::pin(async move {
+            let path = format!("/v1/systems/{system}/keys");
+            let keys: JwkSet = read(answered(self.client.get(self.url(&path))).await?).await?;
+            Ok(keys.keys)
+        })
+    }
+}
+
+/// A client with the exchange's one TLS stack. Installing ring's provider again is harmless.
+pub(crate) fn client() -> Result<Client, ConnectorError> {
+    // An error means that the program has installed a provider already, which is then its choice.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Client::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(ANSWER_TIMEOUT)
+        .redirect(reqwest::redirect::Policy::none())
+        .user_agent(concat!("saphan-connector/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .map_err(|error| ConnectorError::Client { reason: error.without_url().to_string() })
+}
+
+/// The address without its final slash. Without TLS only this machine is a hub.
+pub(crate) fn base_address(address: &str) -> Result<String, ConnectorError> {
+    let refuse = |reason| Err(ConnectorError::Address { reason });
+    let Ok(url) = Url::parse(address) else { return refuse("it is not a URL") };
+    if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
+        return refuse("it must not hold a user, a password, a query or a fragment");
+    }
+    match (url.scheme(), url.host_str()) {
+        ("https", Some(_)) => {}
+        ("http", Some("localhost" | "[::1]")) => {}
+        ("http", Some(host)) if host.starts_with("127.") => {}
+        ("http", _) => return refuse("plain HTTP is for a hub on this machine only; use https"),
+        _ => return refuse("it must begin with https://"),
+    }
+    Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
+/// Sends a request; anything but success becomes an error.
+pub(crate) async fn answered(request: RequestBuilder) -> Result<Response, HubError> {
+    let response = request.send().await.map_err(|error| unreachable(error.without_url()))?;
+    if response.status().is_success() { Ok(response) } else { Err(problem(response).await) }
+}
+
+/// Reads the JSON of a successful answer.
+pub(crate) async fn read<T: DeserializeOwned>(response: Response) -> Result<T, HubError> {
+    let status = response.status().as_u16();
+    let bytes = response.bytes().await.map_err(|error| unreachable(error.without_url()))?;
+    serde_json::from_slice(&bytes).map_err(|_| HubError::Unreadable { status })
+}
+
+async fn problem(response: Response) -> HubError {
+    let status = response.status();
+    let retry_after = retry_after(&response);
+    let document = match response.bytes().await {
+        Ok(bytes) => serde_json::from_slice::<ProblemDocument>(&bytes),
+        Err(error) => return unreachable(error.without_url()),
+    };
+    match document {
+        Ok(document) => HubError::Problem { document: Box::new(document), retry_after },
+        Err(_) => HubError::Unreadable { status: StatusCode::as_u16(&status) },
+    }
+}
+
+fn retry_after(response: &Response) -> Option<Duration> {
+    let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+fn unreachable(source: impl std::error::Error + Send + Sync + 'static) -> HubError {
+    HubError::Unreachable { source: Box::new(source) }
+}
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_http_is_for_this_machine_only() {
+        for address in ["http://127.0.0.1:8080", "http://localhost:1/", "http://[::1]:80", "https://hub.example/"] {
+            assert!(base_address(address).is_ok(), "{address}");
+        }
+        for address in ["http://hub.example", "http://10.0.0.1", "ftp://x", "hub", "https://u:p@x", "https://x/?a=b"] {
+            assert!(base_address(address).is_err(), "{address}");
+        }
+        assert_eq!(base_address("https://hub.example/saphan/").unwrap(), "https://hub.example/saphan");
+    }
+}

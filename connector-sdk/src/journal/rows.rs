@@ -1,0 +1,75 @@
+//! What goes into the journal and comes out of it.
+
+use std::sync::Arc;
+
+use saphan_schemas::commitment::Salt;
+use saphan_schemas::envelope::EnvelopeClaims;
+use saphan_schemas::ids::{Code, MessageId};
+
+use crate::message::Parts;
+use crate::outgoing::SignedMessage;
+use crate::receive::Token;
+
+/// Where a message stands in the outbox after [`super::Journal::enqueue`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Enqueued {
+    /// It waits, now or already before; whoever waits for its receipt will be told.
+    Waiting,
+    /// It was sent before under the caller's own id.
+    Settled,
+}
+
+/// A message of the outbox that is read back after a restart, or because it did not fit into memory.
+pub(crate) struct StoredOutgoing {
+    pub(crate) seq: i64,
+    pub(crate) id: MessageId,
+    pub(crate) envelope: String,
+    pub(crate) salt: Salt,
+    pub(crate) body: Vec<u8>,
+}
+
+/// A verified message on its way into the inbox.
+pub(crate) struct ReceivedRow {
+    pub(crate) claims: EnvelopeClaims,
+    pub(crate) index: u64,
+    pub(crate) parts: Arc<Parts>,
+    pub(crate) token: Token,
+}
+
+/// What the inbox says about a received message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Filed {
+    /// Stored now, under this number.
+    New {
+        /// The row.
+        id: i64,
+    },
+    /// It was there before.
+    Known(InboxState),
+}
+
+/// How far a message in the inbox is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum InboxState {
+    /// Stored, not handled.
+    Pending,
+    /// Handled; its acknowledgement is on its way.
+    Handled,
+    /// The hub had its acknowledgement.
+    Acknowledged(ToAcknowledge),
+}
+
+/// The outcome of a message, with what its handler wants sent.
+pub(crate) struct Settled {
+    pub(crate) acknowledge: ToAcknowledge,
+    pub(crate) replies: Vec<Arc<SignedMessage>>,
+}
+
+/// An outcome as the hub is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ToAcknowledge {
+    pub(crate) id: i64,
+    pub(crate) index: u64,
+    /// The code of a rejection; `None` when the message was processed.
+    pub(crate) code: Option<Code>,
+}

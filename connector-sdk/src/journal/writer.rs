@@ -1,0 +1,177 @@
+//! The one task that writes: everything that waits goes into one transaction; answers follow the commit.
+
+mod batch;
+
+use std::fs::File;
+use std::sync::Arc;
+
+use sqlx::{Connection as _, SqliteConnection};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+use self::batch::{Answers, Statements};
+use super::rows::{Enqueued, Filed, ReceivedRow, Settled};
+use super::{JournalError, read};
+use crate::clock;
+use crate::hub_api::Answer;
+use crate::outbox::{Notice, Waiter};
+use crate::outgoing::SignedMessage;
+
+type Done<T> = oneshot::Sender<Result<T, JournalError>>;
+
+/// One thing to write.
+pub(crate) enum Request {
+    Enqueue { message: Arc<SignedMessage>, waiter: Option<Waiter>, done: Done<Enqueued> },
+    Accepted { seq: i64, index: u64, answer: Arc<Answer>, done: Done<()> },
+    Refused { seq: i64, problem: String, done: Done<()> },
+    Receive { rows: Arc<Vec<ReceivedRow>>, done: Done<Vec<Filed>> },
+    Settle { rows: Arc<Vec<Settled>>, done: Done<()> },
+    Acknowledged { ids: Vec<i64>, done: Done<()> },
+    Close { done: Done<()> },
+}
+
+pub(super) struct Writer {
+    connection: SqliteConnection,
+    waiting: mpsc::Receiver<Request>,
+    notices: mpsc::UnboundedSender<Notice>,
+    statements: Statements,
+    numbers: Numbers,
+    purged: Instant,
+    /// Held as long as this task may write.
+    _lock: File,
+}
+
+/// The numbers that the next rows get.
+#[derive(Clone, Copy)]
+pub(super) struct Numbers {
+    outbox: i64,
+    inbox: i64,
+}
+
+impl Numbers {
+    pub(super) const fn next_outbox(&mut self) -> i64 {
+        self.outbox += 1;
+        self.outbox
+    }
+
+    pub(super) const fn next_inbox(&mut self) -> i64 {
+        self.inbox += 1;
+        self.inbox
+    }
+}
+
+impl Writer {
+    pub(super) async fn new(
+        mut connection: SqliteConnection,
+        waiting: mpsc::Receiver<Request>,
+        notices: mpsc::UnboundedSender<Notice>,
+        lock: File,
+    ) -> Result<Self, JournalError> {
+        let (outbox, inbox) = read::last_numbers(&mut connection).await?;
+        let (numbers, purged) = (Numbers { outbox, inbox }, Instant::now());
+        Ok(Self { connection, waiting, notices, statements: Statements::new(), numbers, purged, _lock: lock })
+    }
+
+    pub(super) async fn run(mut self) {
+        let mut batch = Vec::new();
+        while self.waiting.recv_many(&mut batch, MAX_BATCH).await > 0 {
+            let closing = self.commit(&mut batch).await;
+            if !closing.is_empty() {
+                let closed = self.connection.close().await.map_err(JournalError::from);
+                closing.into_iter().for_each(|done| answer(done, closed.clone()));
+                return;
+            }
+        }
+    }
+
+    /// Commits the batch and answers everyone in it; gives back who wants the journal closed.
+    async fn commit(&mut self, batch: &mut Vec<Request>) -> Vec<Done<()>> {
+        let mut numbers = self.numbers;
+        match self.write(batch, &mut numbers).await {
+            Ok(answers) => {
+                self.numbers = numbers;
+                self.tell(batch, answers)
+            }
+            Err(error) => {
+                tracing::error!(%error, requests = batch.len(), "the journal could not be written");
+                batch.drain(..).filter_map(|request| fail(request, &error)).collect()
+            }
+        }
+    }
+
+    async fn write(&mut self, batch: &[Request], numbers: &mut Numbers) -> Result<Answers, JournalError> {
+        let now = i64::try_from(clock::unix_seconds()).unwrap_or(i64::MAX);
+        // Dropped without a commit it rolls back.
+        let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
+        let answers = self.statements.write(&mut transaction, batch, numbers, now).await?;
+        if self.purged.elapsed() >= PURGE_EVERY {
+            self.purged = Instant::now();
+            batch::purge(&mut transaction, now - KEEP_SECONDS).await?;
+        }
+        transaction.commit().await?;
+        Ok(answers)
+    }
+
+    fn tell(&self, batch: &mut Vec<Request>, mut answers: Answers) -> Vec<Done<()>> {
+        let mut closing = Vec::new();
+        for request in batch.drain(..) {
+            match request {
+                Request::Enqueue { message, waiter, done } => {
+                    let (enqueued, seq) = answers.enqueued.next().unwrap_or((Enqueued::Waiting, None));
+                    self.tell_outbox(message, seq, enqueued, waiter);
+                    answer(done, Ok(enqueued));
+                }
+                Request::Receive { done, .. } => answer(done, Ok(answers.filed.next().unwrap_or_default())),
+                Request::Settle { rows, done } => {
+                    for message in rows.iter().flat_map(|row| &row.replies) {
+                        let seq = answers.replies.next();
+                        self.tell_outbox(Arc::clone(message), seq, Enqueued::Waiting, None);
+                    }
+                    answer(done, Ok(()));
+                }
+                Request::Accepted { done, .. } | Request::Refused { done, .. } | Request::Acknowledged { done, .. } => {
+                    answer(done, Ok(()));
+                }
+                Request::Close { done } => closing.push(done),
+            }
+        }
+        closing
+    }
+
+    /// The outbox may be gone already when the connector stops; then the message goes out after the next start.
+    fn tell_outbox(&self, message: Arc<SignedMessage>, seq: Option<i64>, enqueued: Enqueued, waiter: Option<Waiter>) {
+        let notice = match (seq, enqueued, waiter) {
+            (Some(seq), _, waiter) => Notice::New { seq, message, waiter },
+            (None, Enqueued::Waiting, Some(waiter)) => Notice::Watch { id: message.envelope.claims().jti, waiter },
+            _ => return,
+        };
+        let _ = self.notices.send(notice);
+    }
+}
+
+/// Whoever asked may have gone; what was written stays written.
+fn answer<T>(done: Done<T>, result: Result<T, JournalError>) {
+    let _ = done.send(result);
+}
+
+fn fail(request: Request, error: &JournalError) -> Option<Done<()>> {
+    match request {
+        Request::Enqueue { done, .. } => answer(done, Err(error.clone())),
+        Request::Receive { done, .. } => answer(done, Err(error.clone())),
+        Request::Accepted { done, .. }
+        | Request::Refused { done, .. }
+        | Request::Settle { done, .. }
+        | Request::Acknowledged { done, .. } => answer(done, Err(error.clone())),
+        Request::Close { done } => return Some(done),
+    }
+    None
+}
+
+/// Requests in one transaction; a request may hold many messages.
+const MAX_BATCH: usize = 512;
+
+/// Settled rows are kept this long: receipts as evidence, message ids to recognise duplicates.
+const KEEP_SECONDS: i64 = 90 * 24 * 60 * 60;
+
+/// Old rows are purged in small bites, at most this often.
+const PURGE_EVERY: std::time::Duration = std::time::Duration::from_secs(1);

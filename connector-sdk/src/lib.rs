@@ -1,0 +1,1 @@
+//! The Saphan connector SDK: send and receive service messages from a back-office system.

@@ -1,0 +1,3 @@
+//! The local parts, on the real programs.
+
+mod rabbitmq;

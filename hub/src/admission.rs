@@ -1,0 +1,185 @@
+//! Whether a message is acceptable, and the exact reason if it is not.
+//!
+//! Two steps, so that a message that can never be accepted is refused before its body is read: [`Admission::envelope`], then
+//! [`Admission::body`]. Neither knows how messages are stored or sent.
+
+mod body;
+mod refusal;
+
+pub use refusal::Refusal;
+
+use std::sync::Arc;
+
+use saphan_schemas::catalogue::Catalogue;
+use saphan_schemas::envelope::{Envelope, EnvelopeClaims, UnverifiedEnvelope};
+use saphan_schemas::ids::HubId;
+use saphan_schemas::jws::JwsError;
+use saphan_schemas::leaf::SchemaVersion;
+use saphan_schemas::problem::ProblemCode;
+use saphan_schemas::registry::TransportKind;
+
+use crate::clock::Clock;
+use crate::ledger::MessageDraft;
+use crate::registry::{KeyRecord, MessageFacts, Registry, RegistryState};
+
+/// The limits of a message.
+#[derive(Debug, Clone, Copy)]
+pub struct MessageLimits {
+    /// The longest body, in bytes.
+    pub body_bytes: u64,
+    /// The deepest nesting of arrays and objects in a body.
+    pub body_depth: usize,
+    /// How far in the future an envelope may be signed, in seconds.
+    pub future_seconds: u64,
+    /// How long ago an envelope may be signed, in seconds.
+    pub past_seconds: u64,
+}
+
+/// Decides about messages.
+pub struct Admission {
+    hub: HubId,
+    registry: Arc<Registry>,
+    catalogue: Arc<Catalogue>,
+    clock: Arc<dyn Clock>,
+    limits: MessageLimits,
+}
+
+/// A message whose envelope is acceptable; its body is still to come.
+#[derive(Debug)]
+pub struct Addressed {
+    envelope: Envelope,
+    schema: SchemaVersion,
+    transport: TransportKind,
+}
+
+impl Addressed {
+    /// The length of the body that the envelope announces, in bytes; within the limit.
+    #[must_use]
+    pub const fn body_len(&self) -> u64 {
+        self.envelope.claims().body.len()
+    }
+
+    /// The envelope.
+    #[must_use]
+    pub const fn envelope(&self) -> &Envelope {
+        &self.envelope
+    }
+}
+
+impl Admission {
+    /// Admission to `hub`.
+    #[must_use]
+    pub fn new(
+        hub: HubId,
+        registry: Arc<Registry>,
+        catalogue: Arc<Catalogue>,
+        clock: Arc<dyn Clock>,
+        limits: MessageLimits,
+    ) -> Self {
+        Self { hub, registry, catalogue, clock, limits }
+    }
+
+    /// The limits in force.
+    #[must_use]
+    pub const fn limits(&self) -> &MessageLimits {
+        &self.limits
+    }
+
+    /// Checks everything that the envelope alone shows: its form, its sender, and that an agreement allows it.
+    ///
+    /// # Errors
+    /// [`Refusal`]; with the envelope's hash once the sender is known, so that it is logged.
+    pub fn envelope(&self, text: Option<&str>) -> Result<Addressed, Refusal> {
+        let text = text.ok_or_else(|| Refusal::unknown_sender(ProblemCode::EnvelopeMissing))?;
+        let unverified = UnverifiedEnvelope::parse(text).map_err(|error| malformed(&error))?;
+        let registry = self.registry.state();
+        let kid = unverified.kid();
+        let record = registry.key(kid).ok_or_else(|| Refusal::unknown_sender(ProblemCode::KeyUnknown))?;
+        let envelope = unverified
+            .verify(&record.key.jwk)
+            .map_err(|_| Refusal::unknown_sender(ProblemCode::SignatureInvalid))?;
+        let refuse = |code| Refusal::of(&envelope, code);
+        let now = self.clock.now_ms() / 1000;
+        check_key(record, envelope.claims(), now).map_err(refuse)?;
+        self.check_address(&registry, envelope.claims(), now).map_err(refuse)?;
+        let facts = MessageFacts { claims: envelope.claims(), now };
+        registry.allows(facts).map_err(|gap| refuse(ProblemCode::AgreementMissing).detail(gap.to_string()))?;
+        let system = registry.system(&envelope.claims().aud);
+        let transport = system.ok_or_else(|| refuse(ProblemCode::RecipientUnknown))?.transport;
+        let schema = registry.schema(&envelope.claims().schema);
+        let schema = schema.ok_or_else(|| refuse(ProblemCode::TypeUnknown))?;
+        let schema = SchemaVersion { id: schema.id.clone(), sha256: schema.sha256 };
+        if envelope.claims().body.len() > self.limits.body_bytes {
+            let limit = format!("the limit is {} bytes", self.limits.body_bytes);
+            return Err(refuse(ProblemCode::BodyTooLarge).detail(limit));
+        }
+        Ok(Addressed { envelope, schema, transport })
+    }
+
+    /// Checks salt and exact body.
+    ///
+    /// # Errors
+    /// [`Refusal`], with the envelope's hash.
+    pub fn body(&self, message: Addressed, salt: Option<&str>, body: Vec<u8>) -> Result<MessageDraft, Refusal> {
+        let salt = body::check(&message.envelope, salt, &body, &self.catalogue, self.limits.body_depth)?;
+        let Addressed { envelope, schema, transport } = message;
+        Ok(MessageDraft { envelope, schema, transport, salt, body })
+    }
+
+    fn check_address(&self, registry: &RegistryState, claims: &EnvelopeClaims, now: u64) -> Result<(), ProblemCode> {
+        if claims.hub != self.hub {
+            return Err(ProblemCode::HubMismatch);
+        }
+        if claims.iat > now.saturating_add(self.limits.future_seconds) {
+            return Err(ProblemCode::IssuedInFuture);
+        }
+        if claims.iat < now.saturating_sub(self.limits.past_seconds) {
+            return Err(ProblemCode::IssuedTooLongAgo);
+        }
+        if claims.not_after.is_some_and(|end| end <= now) {
+            return Err(ProblemCode::MessageExpired);
+        }
+        if registry.system(&claims.aud).is_none() {
+            return Err(ProblemCode::RecipientUnknown);
+        }
+        if registry.schema(&claims.schema).is_none() {
+            return Err(ProblemCode::TypeUnknown);
+        }
+        if claims.service.as_ref().is_some_and(|service| registry.service(service).is_none()) {
+            return Err(ProblemCode::ServiceUnknown);
+        }
+        Ok(())
+    }
+}
+
+/// Whether a key that made a good signature may speak for this sender now.
+fn check_key(record: &KeyRecord, claims: &EnvelopeClaims, now: u64) -> Result<(), ProblemCode> {
+    if record.key.system != claims.iss {
+        return Err(ProblemCode::SenderMismatch);
+    }
+    record.usable_at(now)
+}
+
+impl KeyRecord {
+    /// Whether the key may sign now.
+    ///
+    /// # Errors
+    /// [`ProblemCode::KeyRevoked`] or [`ProblemCode::KeyNotValid`].
+    pub fn usable_at(&self, now: u64) -> Result<(), ProblemCode> {
+        if self.revoked.is_some() {
+            return Err(ProblemCode::KeyRevoked);
+        }
+        let early = self.key.not_before.is_some_and(|start| now < start);
+        let late = self.key.not_after.is_some_and(|end| now >= end);
+        if early || late { Err(ProblemCode::KeyNotValid) } else { Ok(()) }
+    }
+}
+
+fn malformed(error: &JwsError) -> Refusal {
+    let code = match error {
+        JwsError::TooLong { .. } => ProblemCode::EnvelopeTooLarge,
+        JwsError::Algorithm => ProblemCode::AlgorithmNotAllowed,
+        _ => ProblemCode::EnvelopeMalformed,
+    };
+    Refusal::unknown_sender(code).detail(error.to_string())
+}

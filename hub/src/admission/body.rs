@@ -1,0 +1,76 @@
+//! Whether salt and body are what the envelope committed to, strict JSON, and as their schema says.
+
+use saphan_schemas::catalogue::{Catalogue, SchemaViolation, Violation};
+use saphan_schemas::commitment::Salt;
+use saphan_schemas::envelope::Envelope;
+use saphan_schemas::json::{self, JsonError};
+use saphan_schemas::problem::{ProblemCode, ProblemPlace};
+use serde_json::Value;
+
+use super::Refusal;
+
+pub(super) fn check(
+    envelope: &Envelope,
+    salt: Option<&str>,
+    body: &[u8],
+    catalogue: &Catalogue,
+    depth: usize,
+) -> Result<Salt, Refusal> {
+    let refuse = |code| Refusal::of(envelope, code);
+    let salt: Option<Salt> = salt.and_then(|salt| salt.parse().ok());
+    let salt = salt.ok_or_else(|| refuse(ProblemCode::SaltMalformed))?;
+    envelope.claims().body.open(&salt, body).map_err(|_| refuse(ProblemCode::CommitmentMismatch))?;
+    let value = json::parse_value(body, depth).map_err(|error| not_json(envelope, &error))?;
+    check_schema(envelope, &value, catalogue)?;
+    check_form(envelope, &value, catalogue)?;
+    Ok(salt)
+}
+
+fn check_schema(envelope: &Envelope, value: &Value, catalogue: &Catalogue) -> Result<(), Refusal> {
+    catalogue.validate(&envelope.claims().schema, value).map_err(|violation| violated(envelope, violation, ""))
+}
+
+/// What a public service asks on its form is the service's own schema, named in the catalogue.
+fn check_form(envelope: &Envelope, value: &Value, catalogue: &Catalogue) -> Result<(), Refusal> {
+    let Some(form) = value.get(FORM).filter(|_| envelope.claims().message_type.as_str() == SUBMITTED) else {
+        return Ok(());
+    };
+    let service = envelope.claims().service.as_ref().and_then(|id| catalogue.service(id));
+    let Some(service) = service else {
+        let detail = "an application names the public service it is for, one of the catalogue".to_owned();
+        return Err(Refusal::of(envelope, ProblemCode::ServiceUnknown).detail(detail));
+    };
+    catalogue.validate(&service.form, form).map_err(|violation| violated(envelope, violation, "/form"))
+}
+
+fn not_json(envelope: &Envelope, error: &JsonError) -> Refusal {
+    let code = match error {
+        JsonError::InvalidUtf8 { .. } => ProblemCode::BodyNotUtf8,
+        JsonError::DuplicateKey { .. } => ProblemCode::BodyDuplicateKey,
+        JsonError::TooDeep { .. } => ProblemCode::BodyTooDeep,
+        JsonError::Syntax { .. } | JsonError::Shape { .. } => ProblemCode::BodyNotJson,
+    };
+    let places = match error {
+        JsonError::DuplicateKey { pointer } => {
+            vec![ProblemPlace { pointer: pointer.clone(), detail: "the second of two equal keys".into() }]
+        }
+        _ => Vec::new(),
+    };
+    Refusal::of(envelope, code).detail(error.to_string()).errors(places)
+}
+
+fn violated(envelope: &Envelope, violation: SchemaViolation, below: &str) -> Refusal {
+    match violation {
+        SchemaViolation::UnknownSchema { .. } => Refusal::of(envelope, ProblemCode::TypeUnknown),
+        SchemaViolation::Invalid { errors } => {
+            let place = |Violation { pointer, message }: Violation| ProblemPlace {
+                pointer: format!("{below}{pointer}"),
+                detail: message,
+            };
+            Refusal::of(envelope, ProblemCode::SchemaViolation).errors(errors.into_iter().map(place).collect())
+        }
+    }
+}
+
+const SUBMITTED: &str = "application.submitted";
+const FORM: &str = "form";

@@ -1,0 +1,127 @@
+//! The log's one writer: sequencing, group commit, checkpoints, receipts.
+//!
+//! Callers hand in a [`Draft`]; the writer takes everything that waits, makes one batch, signs one checkpoint and commits
+//! once. It answers after the commit, never before. There is no timer: a batch is what arrived while the last was written.
+
+mod batch;
+mod draft;
+mod evidence;
+mod writer;
+
+pub use draft::{AcknowledgementDraft, Appended, Draft, MessageDraft, RefusalDraft};
+pub use evidence::{Evidence, EvidenceError, evidence};
+pub use writer::Committed;
+
+use std::sync::Arc;
+
+use saphan_schemas::ids::HubId;
+use saphan_schemas::keys::SigningKey;
+use saphan_schemas::log::{CheckpointError, NoteSigner};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+
+use crate::clock::Clock;
+use crate::store::{Store, StoreError};
+
+/// What the ledger signs with, and as whom.
+#[derive(Debug)]
+pub struct LedgerKeys {
+    /// The hub.
+    pub hub: HubId,
+    /// The log's origin.
+    pub origin: String,
+    /// Signs receipts.
+    pub receipts: SigningKey,
+    /// Signs checkpoints; its name is the origin.
+    pub log: NoteSigner,
+}
+
+/// Why nothing was appended, as far as is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum LedgerError {
+    /// As much waits as may wait.
+    #[error("as many entries wait as may wait")]
+    Busy,
+    /// The writer has stopped.
+    #[error("the ledger has stopped")]
+    Stopped,
+    /// The store failed. The entry may have been written all the same; the same message again is answered rightly.
+    #[error("the store failed; whether the entry was written is not known")]
+    Unavailable,
+    /// The message id was used before by the same sender with other content.
+    #[error("the message id was used before with other content")]
+    DuplicateId,
+    /// The entry is over 16 KiB.
+    #[error("the entry is over 16 KiB")]
+    TooLarge,
+}
+
+/// Why the ledger cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The stored head was not signed by this hub's log key, or is of another log.
+    #[error("the stored checkpoint is not of this log: {0}; start with the keys and the data that belong together")]
+    ForeignHead(#[source] CheckpointError),
+    /// The stored head contradicts itself.
+    #[error("the stored head's range and checkpoint differ; restore the data folder as a whole")]
+    BrokenHead,
+}
+
+/// A handle on the writer. Cheap to clone; the writer stops when the last handle is gone.
+#[derive(Clone)]
+pub struct Ledger {
+    queue: mpsc::Sender<Waiting>,
+    committed: watch::Receiver<Committed>,
+}
+
+struct Waiting {
+    draft: Draft,
+    reply: oneshot::Sender<Result<Appended, LedgerError>>,
+}
+
+impl Ledger {
+    /// Reads the head and starts the writer. At most `capacity` drafts wait.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub async fn open(
+        store: Arc<dyn Store>,
+        keys: Arc<LedgerKeys>,
+        clock: Arc<dyn Clock>,
+        capacity: usize,
+    ) -> Result<(Self, JoinHandle<()>), OpenError> {
+        let (queue, waiting) = mpsc::channel(capacity);
+        let writer = writer::Writer::open(store, keys, clock, waiting).await?;
+        let committed = writer.committed();
+        Ok((Self { queue, committed }, tokio::spawn(writer.run())))
+    }
+
+    /// Appends an entry, or says at once that too many wait. Once it is queued it will be written, also if the caller goes
+    /// away.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub async fn append(&self, draft: Draft) -> Result<Appended, LedgerError> {
+        let (reply, answer) = oneshot::channel();
+        self.queue.try_send(Waiting { draft, reply }).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => LedgerError::Busy,
+            mpsc::error::TrySendError::Closed(_) => LedgerError::Stopped,
+        })?;
+        answer.await.map_err(|_| LedgerError::Unavailable)?
+    }
+
+    /// What was committed last; changes with each commit.
+    #[must_use]
+    pub fn committed(&self) -> watch::Receiver<Committed> {
+        self.committed.clone()
+    }
+
+    /// How many drafts may be queued before [`LedgerError::Busy`].
+    #[must_use]
+    pub fn room(&self) -> usize {
+        self.queue.capacity()
+    }
+}

@@ -1,0 +1,147 @@
+//! From drafts to a batch: leaves, hashes, one checkpoint, receipts and proofs. Nothing here reads or writes.
+
+use ring::rand::{SecureRandom as _, SystemRandom};
+use saphan_schemas::digest::Sha256Hash;
+use saphan_schemas::jws::{SignError, Signed};
+use saphan_schemas::leaf::{Leaf, MAX_LEAF_BYTES, message_leaf, message_prefix};
+use saphan_schemas::log::{BatchAppend, Checkpoint, CheckpointError, CompactRange, TlogProof, leaf_hash};
+use saphan_schemas::receipt::ReceiptClaims;
+
+use super::{AcknowledgementDraft, Appended, Draft, LedgerError, LedgerKeys, MessageDraft};
+use crate::store::{Batch, Effect, Head, NewAcknowledgement, NewEntry, NewMessage};
+
+/// A draft with its leaf.
+pub(super) struct Written {
+    leaf: Vec<u8>,
+    /// The leaf before the envelope, for messages.
+    prefix: Vec<u8>,
+    draft: Draft,
+}
+
+/// Why a batch cannot be signed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum BatchError {
+    #[error("the checkpoint cannot be signed")]
+    Checkpoint(#[from] CheckpointError),
+    #[error("a receipt cannot be signed")]
+    Receipt(#[from] SignError),
+}
+
+/// Writes the leaf of a draft at the time `now` (ms).
+pub(super) fn write_leaf(draft: Draft, now: u64) -> Result<Written, LedgerError> {
+    let (prefix, leaf) = match &draft {
+        Draft::Message(message) => {
+            let prefix = message_prefix(now, &message.schema).into_bytes();
+            let leaf = message_leaf(&prefix, message.envelope.as_str());
+            (prefix, leaf)
+        }
+        Draft::Refusal(refusal) => {
+            let code = refusal.code.to_code().map_err(|_| LedgerError::Unavailable)?;
+            let leaf = Leaf::Refusal { ts: now, code, env: refusal.envelope, nonce: nonce()? };
+            (Vec::new(), leaf.to_bytes())
+        }
+        Draft::Acknowledgement(draft) => {
+            let acknowledgement = draft.acknowledgement.as_str().to_owned();
+            (Vec::new(), Leaf::Acknowledgement { ts: now, acknowledgement }.to_bytes())
+        }
+        Draft::Registry(entry) => {
+            (Vec::new(), Leaf::Registry { ts: now, entry: entry.as_str().to_owned() }.to_bytes())
+        }
+        Draft::Shard(event) => (Vec::new(), Leaf::Shard { ts: now, event: (**event).clone() }.to_bytes()),
+    };
+    if leaf.len() > MAX_LEAF_BYTES {
+        return Err(LedgerError::TooLarge);
+    }
+    Ok(Written { leaf, prefix, draft })
+}
+
+/// Appends the leaves to the tree and signs what follows: the batch to commit, and the answer for each draft.
+pub(super) fn build(
+    before: &CompactRange,
+    written: Vec<Written>,
+    keys: &LedgerKeys,
+    now: u64,
+) -> Result<(Batch, Vec<Appended>), BatchError> {
+    let hashes: Vec<_> = written.iter().map(|entry| leaf_hash(&entry.leaf)).collect();
+    let tree = BatchAppend::new(before, hashes.clone());
+    let checkpoint = Checkpoint::new(keys.origin.clone(), tree.size(), tree.root()).sign(&keys.log)?;
+    let mut entries = Vec::with_capacity(written.len());
+    let mut answers = Vec::with_capacity(written.len());
+    for ((index, written), hash) in (tree.first_index()..).zip(written).zip(hashes) {
+        let Written { leaf, prefix, draft } = written;
+        let (effect, answer) = match draft {
+            Draft::Message(message) => {
+                let receipt = sign_receipt(&message, index, hash, &tree, keys, now)?;
+                let path = tree.inclusion_proof(index).unwrap_or_default();
+                let proof = TlogProof::new(Some(prefix), index, path, checkpoint.clone()).to_string();
+                let answer = Appended::Message { index, receipt: receipt.clone(), proof: proof.clone() };
+                (Effect::Message(Box::new(new_message(*message, receipt, proof))), answer)
+            }
+            Draft::Acknowledgement(draft) => {
+                (Effect::Acknowledgement(new_acknowledgement(&draft)), Appended::Entry { index })
+            }
+            Draft::Registry(_) => (Effect::Registry, Appended::Entry { index }),
+            Draft::Refusal(_) | Draft::Shard(_) => (Effect::None, Appended::Entry { index }),
+        };
+        entries.push(NewEntry { leaf, hash, effect });
+        answers.push(answer);
+    }
+    let head = Head { range: tree.range(), checkpoint };
+    let tile_hashes = tree.completed_tile_hashes().collect();
+    Ok((Batch { first: tree.first_index(), entries, tile_hashes, head }, answers))
+}
+
+fn sign_receipt(
+    message: &MessageDraft,
+    index: u64,
+    leaf: Sha256Hash,
+    tree: &BatchAppend,
+    keys: &LedgerKeys,
+    now: u64,
+) -> Result<String, SignError> {
+    let claims = ReceiptClaims {
+        iss: keys.hub.clone(),
+        iat: now / 1000,
+        jti: message.envelope.claims().jti,
+        log: keys.origin.clone(),
+        index,
+        leaf,
+        env: message.envelope.hash(),
+        size: tree.size(),
+        root: tree.root(),
+        schema: message.schema.id.clone(),
+    };
+    Ok(Signed::sign(claims, &keys.receipts)?.as_str().to_owned())
+}
+
+fn new_message(message: MessageDraft, receipt: String, proof: String) -> NewMessage {
+    let claims = message.envelope.claims();
+    NewMessage {
+        sender: claims.iss.clone(),
+        id: claims.jti,
+        recipient: claims.aud.clone(),
+        transport: message.transport,
+        content: message.envelope.content_hash(),
+        not_after: claims.not_after,
+        salt: message.salt,
+        body: message.body,
+        receipt,
+        proof,
+    }
+}
+
+fn new_acknowledgement(draft: &AcknowledgementDraft) -> NewAcknowledgement {
+    let claims = draft.acknowledgement.claims();
+    NewAcknowledgement {
+        receiver: claims.iss.clone(),
+        id: claims.jti,
+        content: draft.acknowledgement.content_hash(),
+        outcomes: claims.messages.iter().map(|one| (one.index, one.outcome, one.code.clone())).collect(),
+    }
+}
+
+fn nonce() -> Result<String, LedgerError> {
+    let mut bytes = [0; 16];
+    SystemRandom::new().fill(&mut bytes).map_err(|_| LedgerError::Unavailable)?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}

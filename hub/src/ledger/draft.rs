@@ -1,0 +1,79 @@
+//! What can be appended, and what comes back.
+
+use saphan_schemas::acknowledgement::Acknowledgement;
+use saphan_schemas::commitment::Salt;
+use saphan_schemas::digest::Sha256Hash;
+use saphan_schemas::envelope::Envelope;
+use saphan_schemas::leaf::{SchemaVersion, ShardEvent};
+use saphan_schemas::problem::ProblemCode;
+use saphan_schemas::registry::{RegistryEntry, TransportKind};
+
+/// An entry to be.
+#[derive(Debug)]
+pub enum Draft {
+    /// A message that passed admission.
+    Message(Box<MessageDraft>),
+    /// A message of a known sender that did not.
+    Refusal(RefusalDraft),
+    /// A batch of acknowledgements that passed its checks.
+    Acknowledgement(Box<AcknowledgementDraft>),
+    /// A signed change of the registry.
+    Registry(Box<RegistryEntry>),
+    /// A link between shards.
+    Shard(Box<ShardEvent>),
+}
+
+/// A message that passed admission.
+#[derive(Debug)]
+pub struct MessageDraft {
+    /// The verified envelope.
+    pub envelope: Envelope,
+    /// What its body was validated against.
+    pub schema: SchemaVersion,
+    /// How it reaches the recipient.
+    pub transport: TransportKind,
+    /// The salt of the commitment.
+    pub salt: Salt,
+    /// The exact body.
+    pub body: Vec<u8>,
+}
+
+/// A message of a known sender that was refused.
+#[derive(Debug, Clone, Copy)]
+pub struct RefusalDraft {
+    /// Why.
+    pub code: ProblemCode,
+    /// SHA-256 of the envelope's exact text.
+    pub envelope: Sha256Hash,
+}
+
+/// A batch of acknowledgements that passed its checks.
+#[derive(Debug)]
+pub struct AcknowledgementDraft {
+    /// The verified batch.
+    pub acknowledgement: Acknowledgement,
+}
+
+/// What became of a [`Draft`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Appended {
+    /// A message is in the log.
+    Message {
+        /// Its place.
+        index: u64,
+        /// The hub's receipt.
+        receipt: String,
+        /// The `tlog-proof@v1` text.
+        proof: String,
+    },
+    /// The same message was accepted before, at this place.
+    Duplicate {
+        /// Its place.
+        index: u64,
+    },
+    /// Another entry is in the log.
+    Entry {
+        /// Its place.
+        index: u64,
+    },
+}

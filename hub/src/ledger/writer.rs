@@ -1,0 +1,222 @@
+//! The writer task.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry as Slot;
+use std::sync::Arc;
+use std::time::Duration;
+
+use saphan_schemas::digest::Sha256Hash;
+use saphan_schemas::ids::{MessageId, SystemId};
+use saphan_schemas::log::{CompactRange, SignedCheckpoint};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::batch::{Written, build, write_leaf};
+use super::{Appended, Draft, LedgerError, LedgerKeys, OpenError, Waiting};
+use crate::clock::Clock;
+use crate::store::{Batch, Head, Store};
+
+/// What was committed last.
+#[derive(Debug, Clone, Default)]
+pub struct Committed {
+    /// The number of entries in the log.
+    pub size: u64,
+    /// The signed checkpoint of that size; empty for a log without entries.
+    pub checkpoint: Arc<str>,
+    /// Whether the last commit failed and the store has not answered since.
+    pub halted: bool,
+}
+
+pub(super) struct Writer {
+    store: Arc<dyn Store>,
+    keys: Arc<LedgerKeys>,
+    clock: Arc<dyn Clock>,
+    waiting: mpsc::Receiver<Waiting>,
+    range: CompactRange,
+    committed: watch::Sender<Committed>,
+    last_ts: u64,
+}
+
+type Reply = oneshot::Sender<Result<Appended, LedgerError>>;
+
+impl Writer {
+    pub(super) async fn open(
+        store: Arc<dyn Store>,
+        keys: Arc<LedgerKeys>,
+        clock: Arc<dyn Clock>,
+        waiting: mpsc::Receiver<Waiting>,
+    ) -> Result<Self, OpenError> {
+        let head = store.head().await?;
+        if let Some(head) = &head {
+            let checkpoint = SignedCheckpoint::parse_and_verify(&head.checkpoint, keys.log.verifier_key());
+            let checkpoint = checkpoint.map_err(OpenError::ForeignHead)?.into_checkpoint();
+            if (checkpoint.size, checkpoint.root) != (head.range.size(), head.range.root()) {
+                return Err(OpenError::BrokenHead);
+            }
+        }
+        let committed = watch::Sender::new(Committed::default());
+        let mut writer =
+            Self { store, keys, clock, waiting, range: CompactRange::new(), committed, last_ts: 0 };
+        if let Some(head) = head {
+            writer.advance(head);
+        }
+        Ok(writer)
+    }
+
+    pub(super) fn committed(&self) -> watch::Receiver<Committed> {
+        self.committed.subscribe()
+    }
+
+    pub(super) async fn run(mut self) {
+        let mut taken = Vec::with_capacity(MAX_BATCH);
+        while self.waiting.recv_many(&mut taken, MAX_BATCH).await > 0 {
+            self.write(taken.drain(..).collect()).await;
+        }
+    }
+
+    async fn write(&mut self, taken: Vec<Waiting>) {
+        // The log's times never run backwards, whatever the clock does.
+        let now = self.clock.now_ms().max(self.last_ts);
+        self.last_ts = now;
+        let Some(Sorted { fresh, twins }) = self.sort_out_duplicates(taken).await else { return };
+        let (mut written, mut replies) = (Vec::new(), Vec::new());
+        for Waiting { draft, reply } in fresh {
+            match write_leaf(draft, now) {
+                Ok(leaf) => {
+                    written.push(leaf);
+                    replies.push(reply);
+                }
+                Err(error) => answer(reply, Err(error)),
+            }
+        }
+        if !written.is_empty() {
+            self.commit(written, replies, now).await;
+        }
+        for Waiting { draft, reply } in twins {
+            answer(reply, self.find(&draft).await);
+        }
+    }
+
+    /// What became of the first of two equal messages of one batch.
+    async fn find(&self, draft: &Draft) -> Result<Appended, LedgerError> {
+        let key = message_key(draft).ok_or(LedgerError::Unavailable)?;
+        let known = self.store.known(&[key]).await.map_err(|_| LedgerError::Unavailable)?;
+        known.first().map(|one| Appended::Duplicate { index: one.index }).ok_or(LedgerError::Unavailable)
+    }
+
+    async fn commit(&mut self, written: Vec<Written>, replies: Vec<Reply>, now: u64) {
+        let (batch, answers) = match build(&self.range, written, &self.keys, now) {
+            Ok(built) => built,
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "a batch could not be signed");
+                return replies.into_iter().for_each(|reply| answer(reply, Err(LedgerError::Unavailable)));
+            }
+        };
+        match self.store.commit(&batch).await {
+            Ok(()) => {
+                self.advance(batch.head);
+                replies.into_iter().zip(answers).for_each(|(reply, appended)| answer(reply, Ok(appended)));
+            }
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "a commit failed; reading the head again");
+                let written = self.recover(&batch).await;
+                for (reply, appended) in replies.into_iter().zip(answers) {
+                    answer(reply, if written { Ok(appended) } else { Err(LedgerError::Unavailable) });
+                }
+            }
+        }
+    }
+
+    /// Reads the head until the store answers: nothing may be signed on a tree that is not known to be the stored one.
+    /// Returns whether `batch` was written all the same.
+    async fn recover(&mut self, batch: &Batch) -> bool {
+        self.committed.send_modify(|committed| committed.halted = true);
+        let mut pause = FIRST_PAUSE;
+        let head = loop {
+            match self.store.head().await {
+                Ok(head) => break head,
+                Err(error) => {
+                    tracing::error!(error = &error as &dyn std::error::Error, "the head cannot be read; trying again");
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+            }
+        };
+        let written = head.as_ref() == Some(&batch.head);
+        match head {
+            Some(head) => self.advance(head),
+            None => self.committed.send_modify(|committed| committed.halted = false),
+        }
+        written
+    }
+
+    fn advance(&mut self, head: Head) {
+        let committed =
+            Committed { size: head.range.size(), checkpoint: head.checkpoint.into(), halted: false };
+        self.range = head.range;
+        self.committed.send_replace(committed);
+    }
+
+    /// Answers drafts of messages that were accepted before. `None`: the store failed, and all are answered.
+    async fn sort_out_duplicates(&self, taken: Vec<Waiting>) -> Option<Sorted> {
+        let known = {
+            let keys: Vec<_> = taken.iter().filter_map(|waiting| message_key(&waiting.draft)).collect();
+            self.store.known(&keys).await
+        };
+        let known = match known {
+            Ok(known) => known,
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "duplicates could not be looked for");
+                taken.into_iter().for_each(|one| answer(one.reply, Err(LedgerError::Unavailable)));
+                return None;
+            }
+        };
+        // The content, and the place of what is committed; `None` for what stands earlier in this batch.
+        let mut seen: HashMap<(SystemId, MessageId), (Sha256Hash, Option<u64>)> =
+            known.into_iter().map(|one| ((one.sender, one.id), (one.content, Some(one.index)))).collect();
+        let mut sorted = Sorted { fresh: Vec::with_capacity(taken.len()), twins: Vec::new() };
+        for waiting in taken {
+            let Draft::Message(message) = &waiting.draft else {
+                sorted.fresh.push(waiting);
+                continue;
+            };
+            let claims = message.envelope.claims();
+            let content = message.envelope.content_hash();
+            match seen.entry((claims.iss.clone(), claims.jti)) {
+                Slot::Vacant(slot) => {
+                    slot.insert((content, None));
+                    sorted.fresh.push(waiting);
+                }
+                Slot::Occupied(slot) => match *slot.get() {
+                    (other, _) if other != content => answer(waiting.reply, Err(LedgerError::DuplicateId)),
+                    (_, Some(index)) => answer(waiting.reply, Ok(Appended::Duplicate { index })),
+                    (_, None) => sorted.twins.push(waiting),
+                },
+            }
+        }
+        Some(sorted)
+    }
+}
+
+/// Drafts by what is to be done with them.
+struct Sorted {
+    fresh: Vec<Waiting>,
+    /// Equal to a message of `fresh`: answered when that one is.
+    twins: Vec<Waiting>,
+}
+
+fn message_key(draft: &Draft) -> Option<(&SystemId, MessageId)> {
+    match draft {
+        Draft::Message(message) => Some((&message.envelope.claims().iss, message.envelope.claims().jti)),
+        _ => None,
+    }
+}
+
+fn answer(reply: Reply, with: Result<Appended, LedgerError>) {
+    // A caller that went away needs no answer; its entry stands.
+    let _ = reply.send(with);
+}
+
+/// Large enough that the signatures of a batch, not its commit, bound the rate; small enough to keep latency in milliseconds.
+const MAX_BATCH: usize = 256;
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);

@@ -1,0 +1,81 @@
+//! Members, systems, keys, services, schemas, agreements: a fold over the log's registry entries.
+
+mod apply;
+mod state;
+
+pub use apply::{ApplyError, RegistryFile, changes_for};
+pub use state::{AgreementGap, KeyRecord, MessageFacts, RegistryState, RejectedEntry};
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use saphan_schemas::keys::PublicKey;
+use saphan_schemas::leaf::Leaf;
+use saphan_schemas::registry::UnverifiedRegistryEntry;
+
+use crate::store::{Store, StoreError};
+
+/// The registry as the hub uses it: the state of the moment, shared without locks held for long.
+#[derive(Debug)]
+pub struct Registry {
+    operator: PublicKey,
+    current: RwLock<Arc<RegistryState>>,
+}
+
+/// Why the registry cannot be read from the log.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// An entry that was logged does not hold.
+    #[error("the registry entry at place {index} of the log does not hold: {reason}")]
+    Entry {
+        /// Its place.
+        index: u64,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+impl Registry {
+    /// An empty registry whose entries `operator` signs.
+    #[must_use]
+    pub fn new(operator: PublicKey) -> Self {
+        Self { operator, current: RwLock::new(Arc::default()) }
+    }
+
+    /// The state of the moment.
+    #[must_use]
+    pub fn state(&self) -> Arc<RegistryState> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The key that signs entries.
+    #[must_use]
+    pub const fn operator(&self) -> &PublicKey {
+        &self.operator
+    }
+
+    /// Folds in what the log holds beyond the state of the moment.
+    ///
+    /// # Errors
+    /// [`RegistryError`].
+    pub async fn catch_up(&self, store: &dyn Store) -> Result<(), RegistryError> {
+        let mut state = RegistryState::clone(&self.state());
+        for (index, leaf) in store.registry_entries(state.next()).await? {
+            let failed = |reason: String| RegistryError::Entry { index, reason };
+            let leaf = Leaf::parse(&leaf).map_err(|error| failed(error.to_string()))?;
+            let Leaf::Registry { entry, ts } = leaf else {
+                return Err(failed("it is not a registry leaf".into()));
+            };
+            let entry = UnverifiedRegistryEntry::parse(&entry).map_err(|error| failed(error.to_string()))?;
+            let entry = entry.verify(&self.operator).map_err(|error| failed(error.to_string()))?;
+            state.apply(&entry.claims().change, index, ts / 1000).map_err(|error| failed(error.to_string()))?;
+        }
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        if current.next() < state.next() {
+            *current = Arc::new(state);
+        }
+        Ok(())
+    }
+}

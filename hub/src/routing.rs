@@ -1,0 +1,4 @@
+//! From the outbox to the receiver: the relay with its [`transport`], and the inbox that receivers pull from.
+
+pub mod amqp;
+pub mod transport;

@@ -1,0 +1,315 @@
+//! What the hub keeps, behind one trait.
+//!
+//! Whatever must be atomic is one method, above all [`Store::commit`]. Implementations: [`sqlite`].
+
+pub mod sqlite;
+
+use futures_util::future::BoxFuture;
+use saphan_schemas::acknowledgement::Outcome;
+use saphan_schemas::commitment::Salt;
+use saphan_schemas::digest::Sha256Hash;
+use saphan_schemas::ids::{Code, MessageId, SystemId};
+use saphan_schemas::log::{CompactRange, TileHash};
+use saphan_schemas::registry::TransportKind;
+
+/// Why the store did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The head is not the one that the batch was built on; nothing was written.
+    #[error("the log grew to {size} entries since the batch was built; nothing was written")]
+    HeadMoved {
+        /// The size found.
+        size: u64,
+    },
+    /// The store failed. After [`Store::commit`] it is unknown whether the batch was written.
+    #[error("the store failed while it {action}")]
+    Failed {
+        /// What it was doing.
+        action: &'static str,
+        /// The reason.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// What was read is not what was written.
+    #[error("the store holds something unreadable: {what}")]
+    Corrupt {
+        /// What could not be read.
+        what: &'static str,
+    },
+}
+
+/// The tree head: everything needed to append without reading the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// The compact range; its size is the number of entries.
+    pub range: CompactRange,
+    /// The signed checkpoint of that size.
+    pub checkpoint: String,
+}
+
+/// Entries that are written together with the head that they lead to.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// The number of entries before.
+    pub first: u64,
+    /// The entries, in order from `first` on.
+    pub entries: Vec<NewEntry>,
+    /// The hashes of tile levels 1 and above that became complete.
+    pub tile_hashes: Vec<TileHash>,
+    /// The head after.
+    pub head: Head,
+}
+
+/// One entry and what follows from it.
+#[derive(Debug, Clone)]
+pub struct NewEntry {
+    /// The exact leaf bytes.
+    pub leaf: Vec<u8>,
+    /// Their leaf hash.
+    pub hash: Sha256Hash,
+    /// What else is written with it.
+    pub effect: Effect,
+}
+
+/// What is written together with an entry.
+#[derive(Debug, Clone)]
+pub enum Effect {
+    /// Nothing: a refusal, an erasure, a shard link.
+    None,
+    /// A registry entry, to be found again by [`Store::registry_entries`].
+    Registry,
+    /// An accepted message: its record and its outbox row.
+    Message(Box<NewMessage>),
+    /// A batch of acknowledgements: outcomes of messages, whose outbox rows end.
+    Acknowledgement(NewAcknowledgement),
+}
+
+/// The record of an accepted message.
+#[derive(Debug, Clone)]
+pub struct NewMessage {
+    /// The sender.
+    pub sender: SystemId,
+    /// The message id, unique for its sender.
+    pub id: MessageId,
+    /// The recipient.
+    pub recipient: SystemId,
+    /// How it reaches the recipient.
+    pub transport: TransportKind,
+    /// What makes two submissions the same: [`saphan_schemas::jws::Signed::content_hash`].
+    pub content: Sha256Hash,
+    /// The salt of the commitment.
+    pub salt: Salt,
+    /// The exact body.
+    pub body: Vec<u8>,
+    /// The hub's receipt.
+    pub receipt: String,
+    /// The proof, kept until delivery; later it is computed again.
+    pub proof: String,
+    /// No delivery after this time, in seconds since 1970.
+    pub not_after: Option<u64>,
+}
+
+/// The outcomes that a batch of acknowledgements states.
+#[derive(Debug, Clone)]
+pub struct NewAcknowledgement {
+    /// The receiver that signed it.
+    pub receiver: SystemId,
+    /// The batch's own id, unique for its receiver.
+    pub id: MessageId,
+    /// [`saphan_schemas::jws::Signed::content_hash`] of the batch.
+    pub content: Sha256Hash,
+    /// The messages, by their place in the log. An outcome already recorded stays.
+    pub outcomes: Vec<(u64, Outcome, Option<Code>)>,
+}
+
+/// What is known of a message that was accepted before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// The sender.
+    pub sender: SystemId,
+    /// The message id.
+    pub id: MessageId,
+    /// Its content hash.
+    pub content: Sha256Hash,
+    /// Its place in the log.
+    pub index: u64,
+}
+
+/// Where a message stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MessageState {
+    /// Durable and receipted, on its way.
+    Accepted,
+    /// The broker confirmed it. Messages that are pulled go from accepted to an outcome.
+    Delivered,
+    /// The receiver acknowledged it with this outcome.
+    Settled(Outcome),
+    /// Its `not_after` passed before anyone took it.
+    Expired,
+}
+
+/// A message's record.
+#[derive(Debug, Clone)]
+pub struct MessageRecord {
+    /// Its place in the log.
+    pub index: u64,
+    /// The sender.
+    pub sender: SystemId,
+    /// The recipient.
+    pub recipient: SystemId,
+    /// Where it stands.
+    pub state: MessageState,
+    /// The receiver's problem code, if it rejected the message.
+    pub code: Option<Code>,
+    /// The hub's receipt.
+    pub receipt: String,
+    /// The place of the acknowledgement in the log.
+    pub acknowledgement: Option<u64>,
+}
+
+/// An outbox row with all that delivery needs.
+#[derive(Debug, Clone)]
+pub struct Pending {
+    /// The message's place in the log.
+    pub index: u64,
+    /// The recipient.
+    pub recipient: SystemId,
+    /// The exact leaf, which holds the envelope.
+    pub leaf: Vec<u8>,
+    /// The salt of the commitment.
+    pub salt: Salt,
+    /// The exact body.
+    pub body: Vec<u8>,
+    /// The hub's receipt.
+    pub receipt: String,
+    /// The proof.
+    pub proof: String,
+    /// Deliveries tried before this one.
+    pub attempts: u32,
+}
+
+/// What became of a delivery to the broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settlement {
+    /// Confirmed: the outbox row ends.
+    Delivered {
+        /// The message's place in the log.
+        index: u64,
+    },
+    /// Not confirmed: to be tried again.
+    Retry {
+        /// The message's place in the log.
+        index: u64,
+        /// Not before this time, in milliseconds since 1970.
+        at: u64,
+    },
+}
+
+/// A lease of pulled messages.
+#[derive(Debug, Clone, Copy)]
+pub struct LeaseRequest<'a> {
+    /// Who leases.
+    pub recipient: &'a SystemId,
+    /// The lease's own id.
+    pub lease: &'a str,
+    /// The time, in milliseconds since 1970.
+    pub now: u64,
+    /// When the lease ends, in milliseconds since 1970.
+    pub until: u64,
+    /// At most so much.
+    pub limit: Limit,
+}
+
+/// At most so many rows, and about so many bytes of bodies; one row at least.
+#[derive(Debug, Clone, Copy)]
+pub struct Limit {
+    /// Rows.
+    pub rows: u32,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+/// Counts for health and metrics.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct StoreCounts {
+    /// Outbox rows waiting for the broker.
+    pub outbox_amqp: u64,
+    /// Outbox rows waiting to be pulled and acknowledged.
+    pub outbox_pull: u64,
+}
+
+/// What the hub keeps. Every method is durable on return unless it says otherwise.
+pub trait Store: Send + Sync {
+    /// The head; `None` in a store that was never written.
+    fn head(&self) -> BoxFuture<'_, Result<Option<Head>, StoreError>>;
+
+    /// Writes entries, message records, outbox rows, outcomes and the new head together or not at all. Refused with
+    /// [`StoreError::HeadMoved`] when the log does not have `batch.first` entries. After [`StoreError::Failed`] the outcome
+    /// is unknown: read [`Self::head`] before anything else. A message id that its sender used before makes it fail;
+    /// callers look first with [`Self::known`].
+    fn commit<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// Those of `keys` that were accepted before.
+    fn known<'a>(&'a self, keys: &'a [(&'a SystemId, MessageId)]) -> BoxFuture<'a, Result<Vec<Known>, StoreError>>;
+
+    /// The records with this message id; ids are unique for a sender only.
+    fn messages(&self, id: MessageId) -> BoxFuture<'_, Result<Vec<MessageRecord>, StoreError>>;
+
+    /// The records at these places, in order; places that hold no message are left out.
+    fn messages_at<'a>(&'a self, indices: &'a [u64]) -> BoxFuture<'a, Result<Vec<MessageRecord>, StoreError>>;
+
+    /// A batch of acknowledgements that was accepted before: its content hash and place.
+    fn acknowledgement<'a>(
+        &'a self,
+        receiver: &'a SystemId,
+        id: MessageId,
+    ) -> BoxFuture<'a, Result<Option<(Sha256Hash, u64)>, StoreError>>;
+
+    /// Leaf bytes of `count` entries from `first` on; fewer at the end of the log.
+    fn entries(&self, first: u64, count: u32) -> BoxFuture<'_, Result<Vec<Vec<u8>>, StoreError>>;
+
+    /// `count` hashes of a tile level from `first` on; level 0 is the leaf hashes. Fewer where the log ends.
+    fn hashes(&self, level: u8, first: u64, count: u32) -> BoxFuture<'_, Result<Vec<Sha256Hash>, StoreError>>;
+
+    /// The checkpoint that was signed at exactly this size.
+    fn checkpoint(&self, size: u64) -> BoxFuture<'_, Result<Option<String>, StoreError>>;
+
+    /// The leaves of registry entries from place `first` on, with their places, in order.
+    fn registry_entries(&self, first: u64) -> BoxFuture<'_, Result<Vec<(u64, Vec<u8>)>, StoreError>>;
+
+    /// Outbox rows for the broker that are due at `now` (ms), oldest first, expired ones left out.
+    fn due(&self, now: u64, limit: Limit) -> BoxFuture<'_, Result<Vec<Pending>, StoreError>>;
+
+    /// Writes what became of deliveries. May be lost in a power cut: then they are delivered again.
+    fn settle<'a>(&'a self, settlements: &'a [Settlement]) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// Leases outbox rows of one recipient, oldest first. May be lost in a power cut: then they are leased again.
+    fn lease<'a>(&'a self, request: LeaseRequest<'a>) -> BoxFuture<'a, Result<Vec<Pending>, StoreError>>;
+
+    /// Moves the end of a lease's rows, or of some of them, to `until` (ms), or gives them back then and ends the lease.
+    /// Returns how many rows were still leased.
+    fn move_lease<'a>(&'a self, change: LeaseChange<'a>) -> BoxFuture<'a, Result<u64, StoreError>>;
+
+    /// Ends the outbox rows whose `not_after` passed at `now` (ms); returns how many.
+    fn expire(&self, now: u64) -> BoxFuture<'_, Result<u64, StoreError>>;
+
+    /// Counts for health and metrics.
+    fn counts(&self) -> BoxFuture<'_, Result<StoreCounts, StoreError>>;
+}
+
+/// A change of a lease.
+#[derive(Debug, Clone, Copy)]
+pub struct LeaseChange<'a> {
+    /// Who leased.
+    pub recipient: &'a SystemId,
+    /// The lease's own id.
+    pub lease: &'a str,
+    /// The time, in milliseconds since 1970.
+    pub now: u64,
+    /// When the rows are free again, in milliseconds since 1970.
+    pub until: u64,
+    /// Only these rows; `None` for all.
+    pub only: Option<&'a [u64]>,
+    /// Whether the lease ends with this.
+    pub ends: bool,
+}

@@ -1,0 +1,189 @@
+//! [`Store`] on SQLite: the embedded default.
+//!
+//! One connection writes what must survive a power cut (`synchronous=FULL`), one writes what may be repeated
+//! (`synchronous=NORMAL`: deliveries and leases), a pool reads. In this process writers take turns by a lock, so that
+//! SQLite's own polling for its lock never starts.
+
+mod commit;
+mod delivery;
+mod read;
+mod rows;
+
+use std::path::Path;
+use std::time::Duration;
+
+use futures_util::future::{BoxFuture, FutureExt as _};
+use saphan_schemas::digest::Sha256Hash;
+use saphan_schemas::ids::{MessageId, SystemId};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
+use tokio::sync::{Mutex, MutexGuard};
+
+use super::{
+    Batch, Head, Known, LeaseChange, LeaseRequest, Limit, MessageRecord, Pending, Settlement, Store, StoreCounts,
+    StoreError,
+};
+
+/// The store in one SQLite file.
+#[derive(Debug)]
+pub struct SqliteStore {
+    writers: Mutex<Writers>,
+    readers: SqlitePool,
+}
+
+#[derive(Debug)]
+struct Writers {
+    durable: SqliteConnection,
+    relaxed: SqliteConnection,
+}
+
+impl SqliteStore {
+    /// Opens the file, and creates it when there is none.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the file cannot be opened, is of a newer version, or SQLite itself is too old to be safe.
+    pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(Duration::from_secs(10))
+            .pragma("cache_size", "-16384")
+            .disable_statement_logging();
+        let mut durable = options.clone().connect().await.map_err(failed("opened its file"))?;
+        check_sqlite(&mut durable).await?;
+        migrate(&mut durable).await?;
+        let relaxed = options.clone().synchronous(SqliteSynchronous::Normal);
+        let relaxed = relaxed.connect().await.map_err(failed("opened its file"))?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .connect_with(options.read_only(true))
+            .await
+            .map_err(failed("opened its file"))?;
+        Ok(Self { writers: Mutex::new(Writers { durable, relaxed }), readers })
+    }
+
+    /// Closes all connections; the write-ahead log is folded into the file.
+    ///
+    /// # Errors
+    /// [`StoreError`] when SQLite cannot.
+    pub async fn close(self) -> Result<(), StoreError> {
+        self.readers.close().await;
+        let writers = self.writers.into_inner();
+        writers.relaxed.close().await.map_err(failed("closed its file"))?;
+        writers.durable.close().await.map_err(failed("closed its file"))
+    }
+
+    async fn writers(&self) -> MutexGuard<'_, Writers> {
+        self.writers.lock().await
+    }
+}
+
+impl Store for SqliteStore {
+    fn head(&self) -> BoxFuture<'_, Result<Option<Head>, StoreError>> {
+        read::head(&self.readers).boxed()
+    }
+
+    fn commit<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<(), StoreError>> {
+        async move { commit::commit(&mut self.writers().await.durable, batch).await }.boxed()
+    }
+
+    fn known<'a>(&'a self, keys: &'a [(&'a SystemId, MessageId)]) -> BoxFuture<'a, Result<Vec<Known>, StoreError>> {
+        read::known(&self.readers, keys).boxed()
+    }
+
+    fn messages(&self, id: MessageId) -> BoxFuture<'_, Result<Vec<MessageRecord>, StoreError>> {
+        read::messages(&self.readers, id).boxed()
+    }
+
+    fn messages_at<'a>(&'a self, indices: &'a [u64]) -> BoxFuture<'a, Result<Vec<MessageRecord>, StoreError>> {
+        read::messages_at(&self.readers, indices).boxed()
+    }
+
+    fn acknowledgement<'a>(
+        &'a self,
+        receiver: &'a SystemId,
+        id: MessageId,
+    ) -> BoxFuture<'a, Result<Option<(Sha256Hash, u64)>, StoreError>> {
+        read::acknowledgement(&self.readers, receiver, id).boxed()
+    }
+
+    fn entries(&self, first: u64, count: u32) -> BoxFuture<'_, Result<Vec<Vec<u8>>, StoreError>> {
+        read::entries(&self.readers, first, count).boxed()
+    }
+
+    fn hashes(&self, level: u8, first: u64, count: u32) -> BoxFuture<'_, Result<Vec<Sha256Hash>, StoreError>> {
+        read::hashes(&self.readers, level, first, count).boxed()
+    }
+
+    fn checkpoint(&self, size: u64) -> BoxFuture<'_, Result<Option<String>, StoreError>> {
+        read::checkpoint(&self.readers, size).boxed()
+    }
+
+    fn registry_entries(&self, first: u64) -> BoxFuture<'_, Result<Vec<(u64, Vec<u8>)>, StoreError>> {
+        read::registry_entries(&self.readers, first).boxed()
+    }
+
+    fn due(&self, now: u64, limit: Limit) -> BoxFuture<'_, Result<Vec<Pending>, StoreError>> {
+        delivery::due(&self.readers, now, limit).boxed()
+    }
+
+    fn settle<'a>(&'a self, settlements: &'a [Settlement]) -> BoxFuture<'a, Result<(), StoreError>> {
+        async move { delivery::settle(&mut self.writers().await.relaxed, settlements).await }.boxed()
+    }
+
+    fn lease<'a>(&'a self, request: LeaseRequest<'a>) -> BoxFuture<'a, Result<Vec<Pending>, StoreError>> {
+        async move { delivery::lease(&mut self.writers().await.relaxed, request).await }.boxed()
+    }
+
+    fn move_lease<'a>(&'a self, change: LeaseChange<'a>) -> BoxFuture<'a, Result<u64, StoreError>> {
+        async move { delivery::move_lease(&mut self.writers().await.relaxed, change).await }.boxed()
+    }
+
+    fn expire(&self, now: u64) -> BoxFuture<'_, Result<u64, StoreError>> {
+        async move { delivery::expire(&mut self.writers().await.durable, now).await }.boxed()
+    }
+
+    fn counts(&self) -> BoxFuture<'_, Result<StoreCounts, StoreError>> {
+        read::counts(&self.readers).boxed()
+    }
+}
+
+fn failed(action: &'static str) -> impl Fn(sqlx::Error) -> StoreError {
+    move |source| StoreError::Failed { action, source: Box::new(source) }
+}
+
+/// SQLite 3.7.0 to 3.51.2 can lose committed data when the write-ahead log is reset.
+async fn check_sqlite(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    let version: String = sqlx::query_scalar("SELECT sqlite_version()")
+        .fetch_one(connection)
+        .await
+        .map_err(failed("asked for SQLite's version"))?;
+    let mut numbers = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
+    let found = [numbers.next().unwrap_or(0), numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)];
+    if found < OLDEST_SQLITE { Err(StoreError::Corrupt { what: "SQLite older than 3.51.3" }) } else { Ok(()) }
+}
+
+async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(failed("began a migration"))?;
+    let version: i64 = sqlx::query_scalar("PRAGMA user_version")
+        .fetch_one(&mut *transaction)
+        .await
+        .map_err(failed("read its version"))?;
+    match version {
+        0 => {
+            let script = sqlx::raw_sql(SCHEMA).execute(&mut *transaction).await;
+            script.map_err(failed("created its tables"))?;
+            let stamp = sqlx::raw_sql("PRAGMA user_version = 1").execute(&mut *transaction).await;
+            stamp.map_err(failed("created its tables"))?;
+        }
+        1 => {}
+        _ => return Err(StoreError::Corrupt { what: "a store of a newer version of the hub" }),
+    }
+    transaction.commit().await.map_err(failed("created its tables"))
+}
+
+const SCHEMA: &str = include_str!("sqlite/schema.sql");
+const READERS: u32 = 4;
+const OLDEST_SQLITE: [u32; 3] = [3, 51, 3];

@@ -1,0 +1,147 @@
+//! The one transaction that everything rests on.
+
+use sqlx::query_builder::{QueryBuilder, Separated};
+use sqlx::{Connection as _, Sqlite, SqliteConnection};
+
+use super::failed;
+use super::rows::{outcome, signed, transport};
+use crate::store::{Batch, Effect, NewAcknowledgement, NewMessage, StoreError};
+
+pub(super) async fn commit(connection: &mut SqliteConnection, batch: &Batch) -> Result<(), StoreError> {
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(failed("began a commit"))?;
+    write(&mut transaction, batch).await?;
+    transaction.commit().await.map_err(failed("committed"))
+}
+
+async fn write(to: &mut SqliteConnection, batch: &Batch) -> Result<(), StoreError> {
+    check_head(to, batch.first).await?;
+    let entries: Vec<_> = (batch.first..).zip(&batch.entries).collect();
+    let messages: Vec<(u64, &NewMessage)> = entries
+        .iter()
+        .filter_map(|(index, entry)| match &entry.effect {
+            Effect::Message(message) => Some((*index, &**message)),
+            _ => None,
+        })
+        .collect();
+    insert(to, "INSERT INTO entry (idx, kind, hash, leaf) ", &entries, |row, (index, entry)| {
+        row.push_bind(signed(*index)).push_bind(kind(&entry.effect));
+        row.push_bind(&entry.hash.as_bytes()[..]).push_bind(&*entry.leaf);
+    })
+    .await?;
+    insert(to, INSERT_MESSAGE, &messages, |row, (index, message)| {
+        row.push_bind(signed(*index)).push_bind(message.id.to_string());
+        row.push_bind(message.sender.as_str()).push_bind(message.recipient.as_str());
+        row.push_bind(&message.content.as_bytes()[..]).push_bind(&*message.receipt);
+        row.push_bind(&message.salt.as_bytes()[..]).push_bind(&*message.body);
+    })
+    .await?;
+    insert(to, INSERT_OUTBOX, &messages, |row, (index, message)| {
+        row.push_bind(signed(*index)).push_bind(transport(message.transport));
+        row.push_bind(message.recipient.as_str()).push_bind(&*message.proof);
+        row.push_bind(message.not_after.map(|seconds| signed(seconds.saturating_mul(1000))));
+    })
+    .await?;
+    insert(to, "INSERT INTO tile_hash (level, idx, hash) ", &batch.tile_hashes, |row, tile| {
+        row.push_bind(i64::from(tile.level)).push_bind(signed(tile.index)).push_bind(&tile.hash.as_bytes()[..]);
+    })
+    .await?;
+    for (index, entry) in &entries {
+        if let Effect::Acknowledgement(acknowledgement) = &entry.effect {
+            settle(to, *index, acknowledgement).await?;
+        }
+    }
+    write_head(to, batch).await
+}
+
+async fn check_head(to: &mut SqliteConnection, expected: u64) -> Result<(), StoreError> {
+    let size: Option<i64> =
+        sqlx::query_scalar("SELECT size FROM head").fetch_optional(to).await.map_err(failed("read the head"))?;
+    let size = u64::try_from(size.unwrap_or(0)).unwrap_or(0);
+    if size == expected { Ok(()) } else { Err(StoreError::HeadMoved { size }) }
+}
+
+async fn write_head(to: &mut SqliteConnection, batch: &Batch) -> Result<(), StoreError> {
+    let size = signed(batch.head.range.size());
+    sqlx::query(
+        "INSERT INTO head (id, size, range, checkpoint) VALUES (1, ?1, ?2, ?3) \
+         ON CONFLICT (id) DO UPDATE SET size = ?1, range = ?2, checkpoint = ?3",
+    )
+    .bind(size)
+    .bind(batch.head.range.to_bytes())
+    .bind(&batch.head.checkpoint)
+    .execute(&mut *to)
+    .await
+    .map_err(failed("wrote the head"))?;
+    sqlx::query("INSERT INTO checkpoint (size, note) VALUES (?1, ?2)")
+        .bind(size)
+        .bind(&batch.head.checkpoint)
+        .execute(to)
+        .await
+        .map_err(failed("wrote the checkpoint"))?;
+    Ok(())
+}
+
+async fn settle(to: &mut SqliteConnection, index: u64, new: &NewAcknowledgement) -> Result<(), StoreError> {
+    sqlx::query("INSERT INTO acknowledgement (jti, receiver, content, idx) VALUES (?1, ?2, ?3, ?4)")
+        .bind(new.id.to_string())
+        .bind(new.receiver.as_str())
+        .bind(&new.content.as_bytes()[..])
+        .bind(signed(index))
+        .execute(&mut *to)
+        .await
+        .map_err(failed("wrote an acknowledgement"))?;
+    let outcomes: Vec<_> = new
+        .outcomes
+        .iter()
+        .map(|(index, result, code)| (index, outcome(*result), code.as_ref().map(|code| code.as_str())))
+        .collect();
+    let outcomes = serde_json::to_string(&outcomes).map_err(|_| super::rows::UNREADABLE)?;
+    // The recipient is checked again: nothing but a system's own inbox can ever be settled by it.
+    for statement in [SETTLE_MESSAGES, SETTLE_OUTBOX] {
+        sqlx::query(statement)
+            .bind(&outcomes)
+            .bind(new.receiver.as_str())
+            .bind(signed(index))
+            .execute(&mut *to)
+            .await
+            .map_err(failed("wrote outcomes"))?;
+    }
+    Ok(())
+}
+
+/// Inserts rows in chunks of a few fixed sizes, so that SQLite prepares few statements and keeps them.
+async fn insert<'a, T>(
+    to: &mut SqliteConnection,
+    into: &'static str,
+    mut rows: &'a [T],
+    bind: impl Fn(&mut Separated<'_, Sqlite, &'static str>, &'a T),
+) -> Result<(), StoreError> {
+    while !rows.is_empty() {
+        let size = CHUNKS.into_iter().find(|size| *size <= rows.len()).unwrap_or(1);
+        let (chunk, rest) = rows.split_at(size);
+        let mut builder = QueryBuilder::<Sqlite>::new(into);
+        builder.push_values(chunk, |mut row, item| bind(&mut row, item));
+        builder.build().execute(&mut *to).await.map_err(failed("inserted rows"))?;
+        rows = rest;
+    }
+    Ok(())
+}
+
+const fn kind(effect: &Effect) -> i64 {
+    match effect {
+        Effect::None => 0,
+        Effect::Message(_) => 1,
+        Effect::Acknowledgement(_) => 2,
+        Effect::Registry => 3,
+    }
+}
+
+const CHUNKS: [usize; 4] = [64, 16, 4, 1];
+const INSERT_MESSAGE: &str =
+    "INSERT INTO message (idx, jti, sender, recipient, content, receipt, salt, body) ";
+const INSERT_OUTBOX: &str = "INSERT INTO outbox (idx, transport, recipient, proof, not_after) ";
+const SETTLE_MESSAGES: &str = "UPDATE message SET state = outcome.value ->> 1, code = outcome.value ->> 2, \
+     acknowledgement = ?3 FROM json_each(?1) AS outcome \
+     WHERE message.idx = outcome.value ->> 0 AND message.recipient = ?2 AND message.acknowledgement IS NULL";
+const SETTLE_OUTBOX: &str = "DELETE FROM outbox WHERE idx IN \
+     (SELECT outcome.value ->> 0 FROM json_each(?1) AS outcome) AND recipient = ?2 AND ?3 IS NOT NULL";

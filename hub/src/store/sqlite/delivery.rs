@@ -1,0 +1,144 @@
+//! The outbox after the commit: deliveries to the broker, leases, expiry.
+
+use sqlx::sqlite::{SqlitePool, SqliteRow};
+use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
+
+use super::failed;
+use super::rows::{PENDING, UNREADABLE, column, index, pending, signed};
+use crate::store::{LeaseChange, LeaseRequest, Limit, Pending, Settlement, StoreError};
+
+pub(super) async fn due(pool: &SqlitePool, now: u64, limit: Limit) -> Result<Vec<Pending>, StoreError> {
+    let mut connection = pool.acquire().await.map_err(failed("waited for a connection"))?;
+    let candidates = sqlx::query(
+        "SELECT outbox.idx, length(message.body) FROM outbox JOIN message USING (idx) \
+         WHERE transport = 1 AND due <= ?1 AND (not_after IS NULL OR not_after > ?1) ORDER BY outbox.idx LIMIT ?2",
+    )
+    .bind(signed(now))
+    .bind(i64::from(limit.rows))
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(failed("read the outbox"))?;
+    load(&mut connection, &within(&candidates, limit.bytes)?).await
+}
+
+pub(super) async fn settle(to: &mut SqliteConnection, settlements: &[Settlement]) -> Result<(), StoreError> {
+    let (mut delivered, mut retries) = (Vec::new(), Vec::new());
+    for settlement in settlements {
+        match settlement {
+            Settlement::Delivered { index } => delivered.push(index),
+            Settlement::Retry { index, at } => retries.push((index, at)),
+        }
+    }
+    let delivered = serde_json::to_string(&delivered).map_err(|_| UNREADABLE)?;
+    let retries = serde_json::to_string(&retries).map_err(|_| UNREADABLE)?;
+    let mut transaction = to.begin_with("BEGIN IMMEDIATE").await.map_err(failed("began to settle"))?;
+    let steps = [
+        ("DELETE FROM outbox WHERE idx IN (SELECT value FROM json_each(?1))", &delivered),
+        ("UPDATE message SET state = 1 WHERE state = 0 AND idx IN (SELECT value FROM json_each(?1))", &delivered),
+        (
+            "UPDATE outbox SET attempts = attempts + 1, due = retry.value ->> 1 FROM json_each(?1) AS retry \
+             WHERE outbox.idx = retry.value ->> 0",
+            &retries,
+        ),
+    ];
+    for (statement, rows) in steps {
+        if rows != "[]" {
+            sqlx::query(statement).bind(rows).execute(&mut *transaction).await.map_err(failed("settled"))?;
+        }
+    }
+    transaction.commit().await.map_err(failed("settled"))
+}
+
+pub(super) async fn lease(to: &mut SqliteConnection, request: LeaseRequest<'_>) -> Result<Vec<Pending>, StoreError> {
+    let mut transaction = to.begin_with("BEGIN IMMEDIATE").await.map_err(failed("began a lease"))?;
+    let candidates = sqlx::query(
+        "SELECT outbox.idx, length(message.body) FROM outbox JOIN message USING (idx) \
+         WHERE transport = 0 AND outbox.recipient = ?1 AND due <= ?2 AND (not_after IS NULL OR not_after > ?2) \
+         ORDER BY outbox.idx LIMIT ?3",
+    )
+    .bind(request.recipient.as_str())
+    .bind(signed(request.now))
+    .bind(i64::from(request.limit.rows))
+    .fetch_all(&mut *transaction)
+    .await
+    .map_err(failed("read an inbox"))?;
+    if candidates.is_empty() {
+        return Ok(Vec::new());
+    }
+    let chosen = within(&candidates, request.limit.bytes)?;
+    let leased = load(&mut transaction, &chosen).await?;
+    sqlx::query(
+        "UPDATE outbox SET lease = ?2, due = ?3, attempts = attempts + 1 \
+         WHERE idx IN (SELECT value FROM json_each(?1))",
+    )
+    .bind(&chosen)
+    .bind(request.lease)
+    .bind(signed(request.until))
+    .execute(&mut *transaction)
+    .await
+    .map_err(failed("leased"))?;
+    transaction.commit().await.map_err(failed("leased"))?;
+    Ok(leased)
+}
+
+pub(super) async fn move_lease(to: &mut SqliteConnection, change: LeaseChange<'_>) -> Result<u64, StoreError> {
+    let only = serde_json::to_string(&change.only).map_err(|_| UNREADABLE)?;
+    let done = sqlx::query(
+        "UPDATE outbox SET due = ?1, lease = CASE ?2 WHEN 1 THEN NULL ELSE lease END \
+         WHERE lease = ?3 AND recipient = ?4 AND due > ?5 \
+         AND (?6 = 'null' OR idx IN (SELECT value FROM json_each(?6)))",
+    )
+    .bind(signed(change.until))
+    .bind(i64::from(change.ends))
+    .bind(change.lease)
+    .bind(change.recipient.as_str())
+    .bind(signed(change.now))
+    .bind(only)
+    .execute(to)
+    .await
+    .map_err(failed("changed a lease"))?;
+    Ok(done.rows_affected())
+}
+
+pub(super) async fn expire(to: &mut SqliteConnection, now: u64) -> Result<u64, StoreError> {
+    let mut transaction = to.begin_with("BEGIN IMMEDIATE").await.map_err(failed("began to expire"))?;
+    // A row under lease is in its receiver's hands; its acknowledgement still counts.
+    let marked = sqlx::query(
+        "UPDATE message SET state = 4 WHERE idx IN \
+         (SELECT idx FROM outbox WHERE not_after <= ?1 AND (lease IS NULL OR due <= ?1))",
+    )
+    .bind(signed(now))
+    .execute(&mut *transaction)
+    .await
+    .map_err(failed("expired"))?;
+    sqlx::query("DELETE FROM outbox WHERE not_after <= ?1 AND (lease IS NULL OR due <= ?1)")
+        .bind(signed(now))
+        .execute(&mut *transaction)
+        .await
+        .map_err(failed("expired"))?;
+    transaction.commit().await.map_err(failed("expired"))?;
+    Ok(marked.rows_affected())
+}
+
+/// The first rows whose bodies fit into `bytes` together, at least one, as a JSON array of places.
+fn within(candidates: &[SqliteRow], bytes: u64) -> Result<String, StoreError> {
+    let (mut chosen, mut total) = (Vec::new(), 0_u64);
+    for row in candidates {
+        total = total.saturating_add(column::<Option<i64>>(row, 1)?.unwrap_or(0).unsigned_abs());
+        if total > bytes && !chosen.is_empty() {
+            break;
+        }
+        chosen.push(index(row, 0)?);
+    }
+    serde_json::to_string(&chosen).map_err(|_| UNREADABLE)
+}
+
+async fn load(from: &mut SqliteConnection, indices: &str) -> Result<Vec<Pending>, StoreError> {
+    let statement = format!(
+        "SELECT {PENDING} FROM outbox JOIN message USING (idx) JOIN entry USING (idx) \
+         WHERE outbox.idx IN (SELECT value FROM json_each(?1)) ORDER BY outbox.idx"
+    );
+    // Nothing of a caller is in the text: it is two constants.
+    let rows = sqlx::query(AssertSqlSafe(statement)).bind(indices).fetch_all(from).await;
+    rows.map_err(failed("read the outbox"))?.iter().map(pending).collect()
+}

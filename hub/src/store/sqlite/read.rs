@@ -1,0 +1,130 @@
+//! Reading, on the pool.
+
+use saphan_schemas::digest::Sha256Hash;
+use saphan_schemas::ids::{MessageId, SystemId};
+use saphan_schemas::log::CompactRange;
+use sqlx::sqlite::SqlitePool;
+
+use super::failed;
+use super::rows::{UNREADABLE, column, hash, index, message, parsed, signed};
+use crate::store::{Head, Known, MessageRecord, StoreCounts, StoreError};
+
+pub(super) async fn head(pool: &SqlitePool) -> Result<Option<Head>, StoreError> {
+    let row = sqlx::query("SELECT range, checkpoint FROM head").fetch_optional(pool).await;
+    let Some(row) = row.map_err(failed("read the head"))? else { return Ok(None) };
+    let range = CompactRange::from_bytes(&column::<Vec<u8>>(&row, 0)?);
+    let range = range.map_err(|_| StoreError::Corrupt { what: "the head" })?;
+    Ok(Some(Head { range, checkpoint: column(&row, 1)? }))
+}
+
+pub(super) async fn known(pool: &SqlitePool, keys: &[(&SystemId, MessageId)]) -> Result<Vec<Known>, StoreError> {
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let keys = serde_json::to_string(keys).map_err(|_| UNREADABLE)?;
+    let rows = sqlx::query(
+        "SELECT message.sender, message.jti, message.content, message.idx FROM json_each(?1) AS key \
+         CROSS JOIN message ON message.jti = key.value ->> 1 AND message.sender = key.value ->> 0",
+    )
+    .bind(keys)
+    .fetch_all(pool)
+    .await
+    .map_err(failed("looked for duplicates"))?;
+    let known = |row| {
+        Ok(Known { sender: parsed(row, 0)?, id: parsed(row, 1)?, content: hash(row, 2)?, index: index(row, 3)? })
+    };
+    rows.iter().map(known).collect()
+}
+
+pub(super) async fn messages(pool: &SqlitePool, id: MessageId) -> Result<Vec<MessageRecord>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT idx, sender, recipient, state, code, receipt, acknowledgement FROM message WHERE jti = ?1 ORDER BY idx",
+    )
+    .bind(id.to_string())
+    .fetch_all(pool)
+    .await
+    .map_err(failed("read messages"))?;
+    rows.iter().map(message).collect()
+}
+
+pub(super) async fn messages_at(pool: &SqlitePool, indices: &[u64]) -> Result<Vec<MessageRecord>, StoreError> {
+    let indices = serde_json::to_string(indices).map_err(|_| UNREADABLE)?;
+    let rows = sqlx::query(
+        "SELECT idx, sender, recipient, state, code, receipt, acknowledgement FROM message \
+         WHERE idx IN (SELECT value FROM json_each(?1)) ORDER BY idx",
+    )
+    .bind(indices)
+    .fetch_all(pool)
+    .await
+    .map_err(failed("read messages"))?;
+    rows.iter().map(message).collect()
+}
+
+pub(super) async fn acknowledgement(
+    pool: &SqlitePool,
+    receiver: &SystemId,
+    id: MessageId,
+) -> Result<Option<(Sha256Hash, u64)>, StoreError> {
+    let row = sqlx::query("SELECT content, idx FROM acknowledgement WHERE jti = ?1 AND receiver = ?2")
+        .bind(id.to_string())
+        .bind(receiver.as_str())
+        .fetch_optional(pool)
+        .await
+        .map_err(failed("read an acknowledgement"))?;
+    row.map(|row| Ok((hash(&row, 0)?, index(&row, 1)?))).transpose()
+}
+
+pub(super) async fn entries(pool: &SqlitePool, first: u64, count: u32) -> Result<Vec<Vec<u8>>, StoreError> {
+    sqlx::query_scalar("SELECT leaf FROM entry WHERE idx >= ?1 AND idx < ?2 ORDER BY idx")
+        .bind(signed(first))
+        .bind(signed(first.saturating_add(u64::from(count))))
+        .fetch_all(pool)
+        .await
+        .map_err(failed("read entries"))
+}
+
+pub(super) async fn hashes(
+    pool: &SqlitePool,
+    level: u8,
+    first: u64,
+    count: u32,
+) -> Result<Vec<Sha256Hash>, StoreError> {
+    let query = if level == 0 {
+        sqlx::query("SELECT hash FROM entry WHERE idx >= ?1 AND idx < ?2 ORDER BY idx")
+    } else {
+        sqlx::query("SELECT hash FROM tile_hash WHERE level = ?3 AND idx >= ?1 AND idx < ?2 ORDER BY idx")
+    };
+    let query = query.bind(signed(first)).bind(signed(first.saturating_add(u64::from(count))));
+    let query = if level == 0 { query } else { query.bind(i64::from(level)) };
+    let rows = query.fetch_all(pool).await.map_err(failed("read hashes"))?;
+    rows.iter().map(|row| hash(row, 0)).collect()
+}
+
+pub(super) async fn checkpoint(pool: &SqlitePool, size: u64) -> Result<Option<String>, StoreError> {
+    sqlx::query_scalar("SELECT note FROM checkpoint WHERE size = ?1")
+        .bind(signed(size))
+        .fetch_optional(pool)
+        .await
+        .map_err(failed("read a checkpoint"))
+}
+
+pub(super) async fn registry_entries(pool: &SqlitePool, first: u64) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
+    let rows = sqlx::query("SELECT idx, leaf FROM entry WHERE kind = 3 AND idx >= ?1 ORDER BY idx")
+        .bind(signed(first))
+        .fetch_all(pool)
+        .await
+        .map_err(failed("read the registry"))?;
+    rows.iter().map(|row| Ok((index(row, 0)?, column(row, 1)?))).collect()
+}
+
+pub(super) async fn counts(pool: &SqlitePool) -> Result<StoreCounts, StoreError> {
+    let count = |transport: i64| async move {
+        let count: i64 = sqlx::query_scalar("SELECT count(*) FROM outbox WHERE transport = ?1")
+            .bind(transport)
+            .fetch_one(pool)
+            .await
+            .map_err(failed("counted"))?;
+        u64::try_from(count).map_err(|_| UNREADABLE)
+    };
+    Ok(StoreCounts { outbox_pull: count(0).await?, outbox_amqp: count(1).await? })
+}

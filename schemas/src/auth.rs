@@ -1,0 +1,39 @@
+//! Request authentication: a short-lived token of the calling system, bound to one method and path.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{HubId, MessageId};
+use crate::jws::{Claims, Signed, Unverified};
+
+/// A verified token.
+pub type AuthToken = Signed<AuthClaims>;
+/// A token as it was received.
+pub type UnverifiedAuthToken = Unverified<AuthClaims>;
+
+/// The oldest accepted token, in seconds.
+pub const MAX_TOKEN_AGE_SECONDS: u64 = 60;
+
+/// What a token says (RFC 7519; `htm` and `htu` after RFC 9449 section 4.2).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuthClaims {
+    /// The caller: a system id, or the hub's own id for its operator.
+    pub iss: String,
+    /// The hub.
+    pub aud: HubId,
+    /// The token's own id.
+    pub jti: MessageId,
+    /// When it was signed, in seconds since 1970.
+    pub iat: u64,
+    /// The HTTP method, e.g. `POST`.
+    pub htm: String,
+    /// The request's path without query, e.g. `/v1/inbox/lease`. The hub is named by `aud`, so no host: hubs stand
+    /// behind proxies that change it.
+    pub htu: String,
+}
+
+impl Claims for AuthClaims {
+    const TYP: &'static str = "saphan-auth+jwt";
+    const CTY: Option<&'static str> = None;
+    const MAX_BYTES: usize = 2 * 1024;
+}

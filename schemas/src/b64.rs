@@ -1,0 +1,61 @@
+//! Strict base64: RFC 4648 section 4 (standard, padded) and section 5 (URL-safe, unpadded).
+//!
+//! Decoders refuse wrong padding, foreign characters and non-zero trailing bits, so that a text has
+//! one reading and bytes have one text.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+
+/// The text is not base64 of the expected form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not strict base64 of the expected form (RFC 4648)")]
+pub struct NotBase64;
+
+/// URL-safe, without padding.
+#[must_use]
+pub fn encode_url(bytes: impl AsRef<[u8]>) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// The inverse of [`encode_url`].
+///
+/// # Errors
+/// [`NotBase64`] for anything [`encode_url`] does not produce.
+pub fn decode_url(text: impl AsRef<[u8]>) -> Result<Vec<u8>, NotBase64> {
+    URL_SAFE_NO_PAD.decode(text).map_err(|_| NotBase64)
+}
+
+/// Standard alphabet, with padding.
+#[must_use]
+pub fn encode_std(bytes: impl AsRef<[u8]>) -> String {
+    STANDARD.encode(bytes)
+}
+
+/// The inverse of [`encode_std`].
+///
+/// # Errors
+/// [`NotBase64`] for anything [`encode_std`] does not produce.
+pub fn decode_std(text: impl AsRef<[u8]>) -> Result<Vec<u8>, NotBase64> {
+    STANDARD.decode(text).map_err(|_| NotBase64)
+}
+
+/// Decodes URL-safe text into exactly `N` bytes.
+///
+/// # Errors
+/// [`NotBase64`] for other text or another length.
+pub fn decode_url_array<const N: usize>(text: impl AsRef<[u8]>) -> Result<[u8; N], NotBase64> {
+    decode_url(text)?.try_into().map_err(|_| NotBase64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_with_non_zero_trailing_bits_is_refused() {
+        assert_eq!(encode_url([0xff]), "_w");
+        assert_eq!(decode_url("_x"), Err(NotBase64));
+        assert_eq!(decode_url("_w=="), Err(NotBase64));
+        assert_eq!(decode_std("/w"), Err(NotBase64));
+    }
+}

@@ -1,0 +1,168 @@
+//! Leaves: what the log holds, one JSON object each, at most 16 KiB, written once by the hub.
+//!
+//! Personal data never enters a leaf.
+
+use serde::{Deserialize, Serialize};
+
+use crate::digest::Sha256Hash;
+use crate::ids::{Code, HubId, SchemaId};
+use crate::json::{self, JsonError};
+use crate::keys::PublicKey;
+
+/// The longest leaf, in bytes.
+pub const MAX_LEAF_BYTES: usize = 16 * 1024;
+
+/// One entry of the log. `ts` is the hub's time in milliseconds since 1970.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "t", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Leaf {
+    /// An accepted message. The envelope comes last: see [`message_prefix`].
+    Message {
+        /// When it was accepted.
+        ts: u64,
+        /// What its body was validated against.
+        schema: SchemaVersion,
+        /// The envelope, verbatim.
+        envelope: String,
+    },
+    /// A message that was not accepted, though its sender is known.
+    Refusal {
+        /// When it was refused.
+        ts: u64,
+        /// The problem code.
+        code: Code,
+        /// SHA-256 of the envelope's exact text.
+        env: Sha256Hash,
+        /// 16 random bytes as hexadecimal, so that nobody can tell from the leaf alone which envelope was refused twice.
+        nonce: String,
+    },
+    /// A batch of acknowledgements.
+    Acknowledgement {
+        /// When it was accepted.
+        ts: u64,
+        /// The receiver's compact JWS, verbatim.
+        acknowledgement: String,
+    },
+    /// A change of the registry.
+    Registry {
+        /// When it took effect.
+        ts: u64,
+        /// The signed entry, verbatim.
+        entry: String,
+    },
+    /// A body that was erased.
+    Erasure {
+        /// When.
+        ts: u64,
+        /// The erased message's place in the log.
+        index: u64,
+        /// The legal-basis code.
+        basis: Code,
+    },
+    /// The first or last leaf of a shard.
+    Shard {
+        /// When.
+        ts: u64,
+        /// The link.
+        event: ShardEvent,
+    },
+}
+
+/// A schema and its exact text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SchemaVersion {
+    /// Its id.
+    pub id: SchemaId,
+    /// SHA-256 of its text.
+    pub sha256: Sha256Hash,
+}
+
+/// The link between two shards of the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum ShardEvent {
+    /// The shard begins.
+    Opened {
+        /// The log's origin.
+        origin: String,
+        /// The hub.
+        hub: HubId,
+        /// The key that signs registry entries.
+        operator: PublicKey,
+        /// The key that signs receipts.
+        receipts: PublicKey,
+        /// The last checkpoint of the shard before, if there was one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        previous: Option<String>,
+    },
+    /// The shard ends.
+    Closed {
+        /// The origin of the next shard.
+        next: String,
+    },
+}
+
+impl Leaf {
+    /// Reads a leaf.
+    ///
+    /// # Errors
+    /// [`JsonError`] for anything but one of the six kinds.
+    pub fn parse(bytes: &[u8]) -> Result<Self, JsonError> {
+        json::parse_typed(bytes)
+    }
+
+    /// The bytes that are logged.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        // Strings, numbers and maps with string keys always serialize.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+}
+
+/// The leaf bytes of an accepted message before the text of its envelope. The leaf is this prefix, the envelope, and
+/// [`MESSAGE_SUFFIX`]: whoever holds envelope and prefix (the `extra` line of its proof) holds the exact leaf.
+#[must_use]
+pub fn message_prefix(ts: u64, schema: &SchemaVersion) -> String {
+    format!(r#"{{"t":"message","ts":{ts},"schema":{{"id":"{}","sha256":"{}"}},"envelope":""#, schema.id, schema.sha256)
+}
+
+/// The leaf bytes of an accepted message from `prefix` and envelope.
+#[must_use]
+pub fn message_leaf(prefix: &[u8], envelope: &str) -> Vec<u8> {
+    [prefix, envelope.as_bytes(), MESSAGE_SUFFIX].concat()
+}
+
+/// Prefix and envelope of the leaf of an accepted message; `None` for any other leaf.
+#[must_use]
+pub fn split_message(leaf: &[u8]) -> Option<(&[u8], &str)> {
+    let inner = leaf.strip_suffix(MESSAGE_SUFFIX)?;
+    let at = inner.iter().rposition(|byte| *byte == b'"')? + 1;
+    let (prefix, envelope) = inner.split_at(at);
+    prefix.starts_with(br#"{"t":"message""#).then_some((prefix, std::str::from_utf8(envelope).ok()?))
+}
+
+/// What follows the envelope in the leaf of an accepted message.
+pub const MESSAGE_SUFFIX: &[u8] = b"\"}";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prefix_envelope_and_suffix_are_the_leaf() {
+        let schema = SchemaVersion { id: "a.b@1".parse().unwrap(), sha256: Sha256Hash::of(b"x") };
+        let leaf = Leaf::Message { ts: 5, schema: schema.clone(), envelope: "a.b.c".into() };
+        let joined = message_leaf(message_prefix(5, &schema).as_bytes(), "a.b.c");
+        assert_eq!(String::from_utf8(joined.clone()).unwrap(), String::from_utf8(leaf.to_bytes()).unwrap());
+        assert_eq!(Leaf::parse(&joined).unwrap(), leaf);
+        let (prefix, envelope) = split_message(&joined).unwrap();
+        assert_eq!((prefix, envelope), (message_prefix(5, &schema).as_bytes(), "a.b.c"));
+    }
+
+    #[test]
+    fn unknown_kinds_and_members_are_refused() {
+        assert!(Leaf::parse(br#"{"t":"gossip","ts":1}"#).is_err());
+        assert!(Leaf::parse(br#"{"t":"erasure","ts":1,"index":2,"basis":"pdpa","more":1}"#).is_err());
+    }
+}

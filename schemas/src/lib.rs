@@ -1,0 +1,30 @@
+//! The Saphan wire contract, version 1, without I/O.
+//!
+//! Everything that two parties must agree on byte for byte lives here. In reading order:
+//!
+//! - [`ids`], [`digest`], [`b64`], [`json`]: names, hashes, encodings, strict JSON;
+//! - [`keys`], [`jws`]: ES256 keys and strict compact JWS;
+//! - [`commitment`], [`envelope`], [`receipt`], [`acknowledgement`], [`registry`], [`auth`]: what is signed;
+//! - [`leaf`], [`log`]: what is logged, and the Merkle log with its proofs;
+//! - [`message`]: a whole service message with its receipt and proof, and how it is verified;
+//! - [`problem`]: every refusal, in English and Thai;
+//! - [`catalogue`], [`message_types`]: JSON Schemas, public services, and the Rust types of message bodies.
+
+pub mod acknowledgement;
+pub mod auth;
+pub mod b64;
+pub mod catalogue;
+pub mod commitment;
+pub mod digest;
+pub mod envelope;
+pub mod ids;
+pub mod json;
+pub mod jws;
+pub mod keys;
+pub mod leaf;
+pub mod log;
+pub mod message;
+pub mod message_types;
+pub mod problem;
+pub mod receipt;
+pub mod registry;

@@ -1,0 +1,252 @@
+//! A whole service message with its receipt and proof, and how a stranger verifies it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::b64::{self, NotBase64};
+use crate::commitment::Salt;
+use crate::digest::Sha256Hash;
+use crate::envelope::{Envelope, UnverifiedEnvelope};
+use crate::ids::{HubId, SystemId};
+use crate::jws::JwsError;
+use crate::keys::{KeyId, PublicKey};
+use crate::leaf::{Leaf, message_leaf};
+use crate::log::{Checkpoint, CheckpointError, SignedCheckpoint, TlogProof, TlogProofError, VerifierKey, leaf_hash};
+use crate::receipt::{Receipt, UnverifiedReceipt};
+
+/// What a verifier trusts: one hub's receipt keys and its log's key.
+#[derive(Debug, Clone)]
+pub struct Trust {
+    /// The hub.
+    pub hub: HubId,
+    /// The keys that may sign its receipts.
+    pub receipts: Vec<PublicKey>,
+    /// The key that signs its log's checkpoints; its name is the log's origin.
+    pub log: VerifierKey,
+}
+
+impl Trust {
+    fn receipt_key(&self, kid: KeyId) -> Result<&PublicKey, VerifyError> {
+        self.receipts.iter().find(|key| key.id() == kid).ok_or(VerifyError::ReceiptKeyUnknown)
+    }
+
+    /// Checks the signature of a checkpoint. Callers that see the same checkpoint often keep the result.
+    ///
+    /// # Errors
+    /// [`VerifyError::Checkpoint`].
+    pub fn verify_checkpoint(&self, text: &str) -> Result<Checkpoint, VerifyError> {
+        Ok(SignedCheckpoint::parse_and_verify(text, &self.log)?.into_checkpoint())
+    }
+}
+
+/// What cannot be shown about a message, named by the part that does not hold.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// The envelope is not one.
+    #[error("envelope: {0}")]
+    Envelope(#[source] JwsError),
+    /// The sender's key is not known for this sender.
+    #[error("envelope: the key it names is not a key of its sender")]
+    SenderKeyUnknown,
+    /// The envelope was changed, or signed by someone else.
+    #[error("envelope: the signature does not hold")]
+    EnvelopeSignature,
+    /// Meant for another hub.
+    #[error("envelope: it is meant for another hub")]
+    HubMismatch,
+    /// Body or salt were changed.
+    #[error("body: body and salt do not match the commitment in the envelope")]
+    Body,
+    /// The receipt is not one.
+    #[error("receipt: {0}")]
+    Receipt(#[source] JwsError),
+    /// The receipt's key is not trusted.
+    #[error("receipt: the key it names is not a trusted key of the hub")]
+    ReceiptKeyUnknown,
+    /// The receipt was changed, or signed by someone else.
+    #[error("receipt: the signature does not hold")]
+    ReceiptSignature,
+    /// The receipt speaks of something else.
+    #[error("receipt: its `{member}` does not belong to this message and proof")]
+    ReceiptMismatch {
+        /// The claim that differs.
+        member: &'static str,
+    },
+    /// The proof is not one, or does not lead to the root.
+    #[error("proof: {0}")]
+    Proof(#[from] TlogProofError),
+    /// The proof lacks the leaf's beginning, or has another one.
+    #[error("leaf: the proof's extra line does not complete the envelope to a message leaf")]
+    Leaf,
+    /// The checkpoint is not one of the trusted log.
+    #[error("checkpoint: {0}")]
+    Checkpoint(#[from] CheckpointError),
+}
+
+/// The parts of a message as they were received.
+#[derive(Debug, Clone, Copy)]
+pub struct Parts<'a> {
+    /// The envelope's text.
+    pub envelope: &'a str,
+    /// Salt and exact body; `None` after erasure.
+    pub body: Option<(&'a Salt, &'a [u8])>,
+    /// The receipt's text.
+    pub receipt: &'a str,
+    /// The proof's text.
+    pub proof: &'a str,
+}
+
+/// A message of which everything holds that its parts can show.
+#[derive(Debug, Clone)]
+pub struct Verified {
+    /// The sender's statement.
+    pub envelope: Envelope,
+    /// The hub's statement. Its signature was checked if the caller asked for it.
+    pub receipt: UnverifiedReceipt,
+    /// The signed tree head that the proof leads to.
+    pub checkpoint: Checkpoint,
+}
+
+/// Reads an envelope and checks its signature against its sender's key.
+///
+/// # Errors
+/// [`VerifyError`] of the envelope.
+pub fn verify_envelope(
+    text: &str,
+    sender_key: impl FnOnce(&SystemId, KeyId) -> Option<PublicKey>,
+) -> Result<Envelope, VerifyError> {
+    let envelope = UnverifiedEnvelope::parse(text).map_err(VerifyError::Envelope)?;
+    let key = sender_key(&envelope.claims().iss, envelope.kid()).ok_or(VerifyError::SenderKeyUnknown)?;
+    envelope.verify(&key).map_err(|_| VerifyError::EnvelopeSignature)
+}
+
+/// Verifies all of a message: sender's signature, commitment, receipt with its signature, proof and checkpoint.
+///
+/// # Errors
+/// The first part that does not hold.
+pub fn verify(
+    parts: &Parts<'_>,
+    trust: &Trust,
+    sender_key: impl FnOnce(&SystemId, KeyId) -> Option<PublicKey>,
+) -> Result<(Verified, Receipt), VerifyError> {
+    let verified = verify_delivered(parts, trust, sender_key, |text| trust.verify_checkpoint(text))?;
+    let key = trust.receipt_key(verified.receipt.kid())?;
+    let receipt = verified.receipt.clone().verify(key).map_err(|_| VerifyError::ReceiptSignature)?;
+    Ok((verified, receipt))
+}
+
+/// Verifies what a receiver needs before it acts: as [`verify`], but the receipt's own signature is left out, since proof
+/// and checkpoint show the same and more, and checkpoints are verified by `checkpoint`, which may remember them.
+///
+/// # Errors
+/// The first part that does not hold.
+pub fn verify_delivered(
+    parts: &Parts<'_>,
+    trust: &Trust,
+    sender_key: impl FnOnce(&SystemId, KeyId) -> Option<PublicKey>,
+    checkpoint: impl FnOnce(&str) -> Result<Checkpoint, VerifyError>,
+) -> Result<Verified, VerifyError> {
+    let envelope = verify_envelope(parts.envelope, sender_key)?;
+    if envelope.claims().hub != trust.hub {
+        return Err(VerifyError::HubMismatch);
+    }
+    if let Some((salt, body)) = parts.body {
+        envelope.claims().body.open(salt, body).map_err(|_| VerifyError::Body)?;
+    }
+    let (receipt, checkpoint) = verify_place(&envelope, parts.receipt, parts.proof, trust, checkpoint)?;
+    Ok(Verified { envelope, receipt, checkpoint })
+}
+
+/// Verifies the hub's answer to a sender: receipt with its signature, and proof, for an envelope the sender made itself.
+///
+/// # Errors
+/// The first part that does not hold.
+pub fn verify_acceptance(
+    envelope: &Envelope,
+    receipt: &str,
+    proof: &str,
+    trust: &Trust,
+    checkpoint: impl FnOnce(&str) -> Result<Checkpoint, VerifyError>,
+) -> Result<Receipt, VerifyError> {
+    let (receipt, _) = verify_place(envelope, receipt, proof, trust, checkpoint)?;
+    let key = *trust.receipt_key(receipt.kid())?;
+    receipt.verify(&key).map_err(|_| VerifyError::ReceiptSignature)
+}
+
+/// That the receipt speaks of this envelope and of the place that the proof shows.
+fn verify_place(
+    envelope: &Envelope,
+    receipt: &str,
+    proof: &str,
+    trust: &Trust,
+    checkpoint: impl FnOnce(&str) -> Result<Checkpoint, VerifyError>,
+) -> Result<(UnverifiedReceipt, Checkpoint), VerifyError> {
+    let receipt = UnverifiedReceipt::parse(receipt).map_err(VerifyError::Receipt)?;
+    let proof: TlogProof = proof.parse()?;
+    let leaf = leaf_of(&proof, envelope)?;
+    let checkpoint = checkpoint(proof.checkpoint_text())?;
+    let claims = receipt.claims();
+    let same = [
+        ("iss", claims.iss == trust.hub),
+        ("jti", claims.jti == envelope.claims().jti),
+        ("env", claims.env == envelope.hash()),
+        ("schema", claims.schema == envelope.claims().schema),
+        ("leaf", claims.leaf == leaf),
+        ("index", claims.index == proof.index()),
+        ("log", claims.log == checkpoint.origin),
+        ("size", claims.size == checkpoint.size),
+        ("root", claims.root == checkpoint.root),
+    ];
+    if let Some((member, _)) = same.iter().find(|(_, same)| !same) {
+        return Err(VerifyError::ReceiptMismatch { member });
+    }
+    proof.verify_against(leaf, &checkpoint)?;
+    Ok((receipt, checkpoint))
+}
+
+/// The leaf hash, from the proof's extra line and the envelope. The joined bytes must read as a message leaf of this very
+/// envelope, so that no clever prefix can make them mean something else.
+fn leaf_of(proof: &TlogProof, envelope: &Envelope) -> Result<Sha256Hash, VerifyError> {
+    let bytes = message_leaf(proof.extra().ok_or(VerifyError::Leaf)?, envelope.as_str());
+    match Leaf::parse(&bytes) {
+        Ok(Leaf::Message { envelope: logged, .. }) if logged == envelope.as_str() => Ok(leaf_hash(&bytes)),
+        _ => Err(VerifyError::Leaf),
+    }
+}
+
+/// A message in one file, `*.saphan.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MessageFile {
+    /// The sender's compact JWS.
+    pub envelope: String,
+    /// URL-safe base64; absent after erasure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    salt: Option<String>,
+    /// Standard base64 of the exact bytes; absent after erasure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    body: Option<String>,
+    /// The hub's compact JWS.
+    pub receipt: String,
+    /// The `tlog-proof@v1` text.
+    pub proof: String,
+}
+
+impl MessageFile {
+    /// A file with its body.
+    #[must_use]
+    pub fn new(envelope: String, salt: &Salt, body: &[u8], receipt: String, proof: String) -> Self {
+        Self { envelope, salt: Some(salt.to_text()), body: Some(b64::encode_std(body)), receipt, proof }
+    }
+
+    /// Salt and body; `None` after erasure.
+    ///
+    /// # Errors
+    /// [`NotBase64`], also when only one of the two is there.
+    pub fn opened(&self) -> Result<Option<(Salt, Vec<u8>)>, NotBase64> {
+        match (&self.salt, &self.body) {
+            (Some(salt), Some(body)) => Ok(Some((salt.parse()?, b64::decode_std(body)?))),
+            (None, None) => Ok(None),
+            _ => Err(NotBase64),
+        }
+    }
+}
