@@ -21,6 +21,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
+use crate::routing::Wakeups;
 use crate::store::{Store, StoreError};
 
 /// What the ledger signs with, and as whom.
@@ -83,7 +84,7 @@ struct Waiting {
 }
 
 impl Ledger {
-    /// Reads the head and starts the writer. At most `capacity` drafts wait.
+    /// Reads the head and starts the writer. At most `capacity` drafts wait. `wakeups` is told of each commit.
     ///
     /// # Errors
     /// [`OpenError`].
@@ -92,9 +93,10 @@ impl Ledger {
         keys: Arc<LedgerKeys>,
         clock: Arc<dyn Clock>,
         capacity: usize,
+        wakeups: Arc<Wakeups>,
     ) -> Result<(Self, JoinHandle<()>), OpenError> {
         let (queue, waiting) = mpsc::channel(capacity);
-        let writer = writer::Writer::open(store, keys, clock, waiting).await?;
+        let writer = writer::Writer::open(store, keys, clock, waiting, wakeups).await?;
         let committed = writer.committed();
         Ok((Self { queue, committed }, tokio::spawn(writer.run())))
     }

@@ -1,8 +1,29 @@
 //! The Saphan hub: checks, signs, logs and routes service messages.
+//!
+//! The log is the source of truth: a message is accepted when its leaf is in a committed, signed checkpoint; everything else
+//! follows from the log. In the order of a message's way:
+//!
+//! - [`http`]: the router, thin handlers, problems;
+//! - [`submission`], [`admission`]: whether a message is acceptable, and what follows;
+//! - [`ledger`]: the log's one writer: group commit, checkpoints, receipts, proofs;
+//! - [`store`]: what is kept, behind one trait;
+//! - [`routing`]: the relay to the broker, and the inbox that systems pull from;
+//! - [`acknowledging`]: what receivers state;
+//! - [`registry`]: members, systems, keys, agreements as a fold over the log;
+//! - [`app`], [`serve`], [`config`], [`keys`], [`metrics`], [`clock`], [`cli`]: the program around it.
 
+pub mod acknowledging;
 pub mod admission;
+pub mod app;
+pub mod cli;
 pub mod clock;
+pub mod config;
+pub mod http;
+pub mod keys;
 pub mod ledger;
+pub mod metrics;
 pub mod registry;
 pub mod routing;
+pub mod serve;
 pub mod store;
+pub mod submission;

@@ -1,9 +1,11 @@
 //! Members, systems, keys, services, schemas, agreements: a fold over the log's registry entries.
 
 mod apply;
+mod change;
 mod state;
 
 pub use apply::{ApplyError, RegistryFile, changes_for};
+pub use change::ChangeError;
 pub use state::{AgreementGap, KeyRecord, MessageFacts, RegistryState, RejectedEntry};
 
 use std::sync::{Arc, PoisonError, RwLock};

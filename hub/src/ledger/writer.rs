@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::batch::{Written, build, write_leaf};
 use super::{Appended, Draft, LedgerError, LedgerKeys, OpenError, Waiting};
 use crate::clock::Clock;
+use crate::routing::Wakeups;
 use crate::store::{Batch, Head, Store};
 
 /// What was committed last.
@@ -34,6 +35,7 @@ pub(super) struct Writer {
     range: CompactRange,
     committed: watch::Sender<Committed>,
     last_ts: u64,
+    wakeups: Arc<Wakeups>,
 }
 
 type Reply = oneshot::Sender<Result<Appended, LedgerError>>;
@@ -44,6 +46,7 @@ impl Writer {
         keys: Arc<LedgerKeys>,
         clock: Arc<dyn Clock>,
         waiting: mpsc::Receiver<Waiting>,
+        wakeups: Arc<Wakeups>,
     ) -> Result<Self, OpenError> {
         let head = store.head().await?;
         if let Some(head) = &head {
@@ -55,7 +58,7 @@ impl Writer {
         }
         let committed = watch::Sender::new(Committed::default());
         let mut writer =
-            Self { store, keys, clock, waiting, range: CompactRange::new(), committed, last_ts: 0 };
+            Self { store, keys, clock, waiting, range: CompactRange::new(), committed, last_ts: 0, wakeups };
         if let Some(head) = head {
             writer.advance(head);
         }
@@ -113,6 +116,7 @@ impl Writer {
         };
         match self.store.commit(&batch).await {
             Ok(()) => {
+                self.wakeups.committed(&batch);
                 self.advance(batch.head);
                 replies.into_iter().zip(answers).for_each(|(reply, appended)| answer(reply, Ok(appended)));
             }
@@ -142,6 +146,9 @@ impl Writer {
             }
         };
         let written = head.as_ref() == Some(&batch.head);
+        if written {
+            self.wakeups.committed(batch);
+        }
         match head {
             Some(head) => self.advance(head),
             None => self.committed.send_modify(|committed| committed.halted = false),

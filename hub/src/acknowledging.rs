@@ -1,0 +1,107 @@
+//! The use case behind `POST /v1/acknowledgements`: a receiver states what became of messages.
+
+use saphan_schemas::acknowledgement::UnverifiedAcknowledgement;
+use saphan_schemas::ids::SystemId;
+use saphan_schemas::jws::JwsError;
+use saphan_schemas::problem::ProblemCode;
+
+use crate::app::App;
+use crate::ledger::{AcknowledgementDraft, Appended, Draft, LedgerError};
+use crate::store::{MessageState, StoreError};
+
+/// Why a batch of acknowledgements is not accepted. Nothing of it is recorded then.
+#[derive(Debug, thiserror::Error)]
+pub enum AcknowledgementError {
+    /// Not a batch.
+    #[error("not a batch of acknowledgements: {0}")]
+    Malformed(#[from] JwsError),
+    /// The batch cannot be accepted.
+    #[error("{code}: {detail}")]
+    Problem {
+        /// The problem.
+        code: ProblemCode,
+        /// What exactly.
+        detail: String,
+    },
+    /// The ledger did not take it.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A batch that is in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recorded {
+    /// Its place.
+    pub index: u64,
+    /// Whether this submission was the first.
+    pub first: bool,
+}
+
+/// Checks a batch and logs it.
+///
+/// # Errors
+/// [`AcknowledgementError`].
+pub async fn acknowledge(app: &App, caller: &SystemId, text: &str) -> Result<Recorded, AcknowledgementError> {
+    let unverified = UnverifiedAcknowledgement::parse(text)?;
+    let problem = |code, detail: &str| AcknowledgementError::Problem { code, detail: detail.into() };
+    let claims = unverified.claims();
+    if claims.iss != *caller {
+        return Err(problem(ProblemCode::Forbidden, "the batch is of another system than the caller"));
+    }
+    if claims.aud != app.hub {
+        return Err(problem(ProblemCode::HubMismatch, "the batch is meant for another hub"));
+    }
+    let registry = app.registry.state();
+    let record = registry.key(unverified.kid()).filter(|record| record.key.system == *caller);
+    let record = record.ok_or_else(|| problem(ProblemCode::KeyUnknown, "the key is not a key of the caller"))?;
+    record.usable_at(app.clock.now_ms() / 1000).map_err(|code| problem(code, "the batch was signed with it"))?;
+    let batch = unverified
+        .verify(&record.key.jwk)
+        .map_err(|_| problem(ProblemCode::SignatureInvalid, "the batch was changed after it was signed"))?;
+    if let Some((content, index)) = app.store.acknowledgement(caller, batch.claims().jti).await? {
+        return if content == batch.content_hash() {
+            Ok(Recorded { index, first: false })
+        } else {
+            Err(problem(ProblemCode::DuplicateId, "the batch's id was used before with other content"))
+        };
+    }
+    check_messages(app, caller, &batch).await?;
+    let count = batch.claims().messages.len() as u64;
+    let draft = AcknowledgementDraft { acknowledgement: batch };
+    match app.ledger.append(Draft::Acknowledgement(Box::new(draft))).await? {
+        Appended::Entry { index } | Appended::Message { index, .. } | Appended::Duplicate { index } => {
+            app.metrics.acknowledged.inc_by(count);
+            Ok(Recorded { index, first: true })
+        }
+    }
+}
+
+/// Each message must be one to the caller, and what was acknowledged before must have had the same outcome.
+async fn check_messages(
+    app: &App,
+    caller: &SystemId,
+    batch: &saphan_schemas::acknowledgement::Acknowledgement,
+) -> Result<(), AcknowledgementError> {
+    let messages = &batch.claims().messages;
+    let indices: Vec<u64> = messages.iter().map(|message| message.index).collect();
+    let records = app.store.messages_at(&indices).await?;
+    for message in messages {
+        let record = records.iter().find(|record| record.index == message.index && record.recipient == *caller);
+        let record = record.ok_or_else(|| AcknowledgementError::Problem {
+            code: ProblemCode::AcknowledgementUnknownMessage,
+            detail: format!("place {}", message.index),
+        })?;
+        let contradicts = match record.state {
+            MessageState::Settled(outcome) => (outcome, &record.code) != (message.outcome, &message.code),
+            MessageState::Accepted | MessageState::Delivered | MessageState::Expired => false,
+        };
+        if contradicts {
+            let detail = format!("place {}", message.index);
+            return Err(AcknowledgementError::Problem { code: ProblemCode::AcknowledgementConflict, detail });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,140 @@
+//! The parts of a running hub, and how they are put together.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use saphan_schemas::catalogue::Catalogue;
+use saphan_schemas::ids::HubId;
+use saphan_schemas::keys::PublicKey;
+use saphan_schemas::leaf::ShardEvent;
+use saphan_schemas::log::VerifierKey;
+use tokio::sync::{Mutex, Semaphore, watch};
+use tokio::task::JoinHandle;
+
+use crate::admission::Admission;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::keys::HubKeys;
+use crate::ledger::{Draft, Ledger, LedgerKeys};
+use crate::metrics::Metrics;
+use crate::registry::Registry;
+use crate::routing::Wakeups;
+use crate::store::Store;
+
+/// Everything a request may need. Built once; shared.
+pub struct App {
+    /// The hub's name, as envelopes and tokens give it.
+    pub hub: HubId,
+    /// The key that signs receipts.
+    pub receipt_key: PublicKey,
+    /// The key that signs checkpoints; its name is the log's origin.
+    pub log_key: VerifierKey,
+    /// Which messages are acceptable.
+    pub admission: Arc<Admission>,
+    /// Who exists and may do what.
+    pub registry: Arc<Registry>,
+    /// Held while the registry changes, so that a change is judged on the state that it is applied to.
+    pub registry_change: Mutex<()>,
+    /// Schemas and public services.
+    pub catalogue: Arc<Catalogue>,
+    /// The log's writer.
+    pub ledger: Ledger,
+    /// What is kept.
+    pub store: Arc<dyn Store>,
+    /// Who waits for messages.
+    pub wakeups: Arc<Wakeups>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Counters and gauges.
+    pub metrics: Arc<Metrics>,
+    /// Permits, in KiB, for bodies that are held in memory at once.
+    pub body_memory: Arc<Semaphore>,
+    /// Lease and long-poll limits.
+    pub inbox: crate::config::InboxConfig,
+    /// Whether the hub is stopping.
+    pub stopping: watch::Receiver<bool>,
+}
+
+/// An [`App`] with the task that writes its log.
+pub struct Opened {
+    /// The parts.
+    pub app: Arc<App>,
+    /// Ends when the last handle on the ledger is gone.
+    pub writer: JoinHandle<()>,
+}
+
+impl App {
+    /// Puts a hub together on an open store, and opens the log's shard if the log is empty.
+    ///
+    /// # Errors
+    /// When store, keys and log do not belong together.
+    pub async fn open(
+        config: &Config,
+        keys: HubKeys,
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        stopping: watch::Receiver<bool>,
+    ) -> anyhow::Result<Opened> {
+        let catalogue = Arc::new(Catalogue::embedded().context("the embedded catalogue is broken")?);
+        let registry = Arc::new(Registry::new(*keys.operator.public()));
+        registry.catch_up(&*store).await.context("the registry cannot be read from the log")?;
+        let wakeups = Arc::new(Wakeups::default());
+        let receipt_key = *keys.receipts.public();
+        let log_key = keys.log.verifier_key().clone();
+        let opening = ShardEvent::Opened {
+            origin: config.origin(),
+            hub: config.hub.id.clone(),
+            operator: *keys.operator.public(),
+            receipts: receipt_key,
+            previous: None,
+        };
+        let ledger_keys = LedgerKeys {
+            hub: config.hub.id.clone(),
+            origin: config.origin(),
+            receipts: keys.receipts,
+            log: keys.log,
+        };
+        let (ledger, writer) = Ledger::open(
+            Arc::clone(&store),
+            Arc::new(ledger_keys),
+            Arc::clone(&clock),
+            config.limits.queue,
+            Arc::clone(&wakeups),
+        )
+        .await?;
+        if ledger.committed().borrow().size == 0 {
+            ledger.append(Draft::Shard(Box::new(opening))).await.context("the log's first entry cannot be written")?;
+        }
+        let admission = Admission::new(
+            config.hub.id.clone(),
+            Arc::clone(&registry),
+            Arc::clone(&catalogue),
+            Arc::clone(&clock),
+            config.limits.message(),
+        );
+        let app = Self {
+            hub: config.hub.id.clone(),
+            receipt_key,
+            log_key,
+            admission: Arc::new(admission),
+            registry,
+            registry_change: Mutex::new(()),
+            catalogue,
+            ledger,
+            store,
+            wakeups,
+            clock,
+            metrics: Arc::default(),
+            body_memory: Arc::new(Semaphore::new(config.limits.body_memory_mib as usize * 1024)),
+            inbox: config.inbox.clone(),
+            stopping,
+        };
+        Ok(Opened { app: Arc::new(app), writer })
+    }
+
+    /// Whether the hub is stopping.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        *self.stopping.borrow()
+    }
+}

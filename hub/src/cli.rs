@@ -1,0 +1,85 @@
+//! The command line: `init`, `serve`, `registry apply`, `check-config`, `default-config`.
+
+mod init;
+mod registry;
+mod run;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+/// The Saphan hub: checks, signs, logs and routes service messages.
+#[derive(Debug, Parser)]
+#[command(name = "saphan-hub", version, after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage.")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make a folder with a configuration, keys and an empty store.
+    Init(init::InitArguments),
+    /// Run the hub until SIGTERM or Ctrl-C. Prints one line when it is ready; logs go to standard error.
+    Serve(ConfigArguments),
+    /// Change the registry.
+    #[command(subcommand)]
+    Registry(RegistryCommand),
+    /// Say whether a configuration file is valid.
+    CheckConfig(ConfigArguments),
+    /// Print the default configuration with every setting explained.
+    DefaultConfig,
+}
+
+#[derive(Debug, Subcommand)]
+enum RegistryCommand {
+    /// Add and change what FILE says, as signed entries in the log; works on a running hub and on a stopped one.
+    Apply {
+        /// A TOML file with [[member]], [[system]], [[service]], [[agreement]] and [revoke].
+        file: PathBuf,
+        #[command(flatten)]
+        config: ConfigArguments,
+    },
+}
+
+#[derive(Debug, Args)]
+struct ConfigArguments {
+    /// The configuration file.
+    #[arg(long, default_value = "hub.toml", env = "SAPHAN_HUB_CONFIG")]
+    config: PathBuf,
+}
+
+/// Runs the program with these arguments, the first being its name.
+#[must_use]
+pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are errors to clap, printed to standard output and ended with 0.
+            let code = if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
+            let _ = error.print();
+            return code;
+        }
+    };
+    let result = match arguments.command {
+        Command::Init(arguments) => init::init(&arguments),
+        Command::Serve(arguments) => run::serve(&arguments.config),
+        Command::Registry(RegistryCommand::Apply { file, config }) => registry::apply(&file, &config.config),
+        Command::CheckConfig(arguments) => run::load(&arguments.config).map(|config| {
+            println!("{} is valid: hub {}, log {}", arguments.config.display(), config.hub.id, config.origin());
+        }),
+        Command::DefaultConfig => {
+            print!("{}", crate::config::DEFAULT);
+            Ok(())
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("saphan-hub: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

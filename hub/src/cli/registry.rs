@@ -1,0 +1,98 @@
+//! `saphan-hub registry apply`.
+
+use std::fs;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context as _, bail};
+use saphan_schemas::auth::AuthClaims;
+use saphan_schemas::catalogue::Catalogue;
+use saphan_schemas::ids::MessageId;
+use saphan_schemas::jws::Signed;
+use saphan_schemas::keys::SigningKey;
+use saphan_schemas::problem::ProblemDocument;
+use saphan_schemas::registry::{Change, RegistryClaims, Schema};
+use tokio::sync::watch;
+
+use super::run;
+use crate::config::Config;
+use crate::keys::HubKeys;
+use crate::registry::{Registry, RegistryFile, changes_for};
+use crate::store::sqlite::SqliteStore;
+
+pub(super) fn apply(file: &Path, config: &Path) -> anyhow::Result<()> {
+    let config = run::load(config)?;
+    let text = fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
+    let file = RegistryFile::parse(&text).with_context(|| format!("{}", file.display()))?;
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let applied = run::runtime()?.block_on(apply_file(&config, file))?;
+    println!("{applied} registry entries written");
+    Ok(())
+}
+
+async fn apply_file(config: &Config, file: RegistryFile) -> anyhow::Result<usize> {
+    let operator = HubKeys::read_operator(&config.hub.data_dir)?;
+    let Some(_lock) = run::lock(config)? else { return apply_to_running_hub(config, &operator, file).await };
+    let (_stop, stopping) = watch::channel(false);
+    let opened = run::open(config, stopping).await?;
+    let app = &opened.app;
+    let entries = signed_changes(config, &operator, &app.registry, file)?;
+    let applied = app.registry.change(&app.hub, &entries, &app.ledger, &*app.store).await?;
+    drop(opened.app);
+    opened.writer.await?;
+    Ok(applied)
+}
+
+/// A running hub holds the log's head in memory, so it writes; the registry itself is read from the store.
+async fn apply_to_running_hub(config: &Config, operator: &SigningKey, file: RegistryFile) -> anyhow::Result<usize> {
+    let store = SqliteStore::open(&config.store_file()).await?;
+    let registry = Registry::new(*operator.public());
+    registry.catch_up(&store).await?;
+    store.close().await?;
+    let entries = signed_changes(config, operator, &registry, file)?;
+    if entries.is_empty() {
+        return Ok(0);
+    }
+    let (method, path) = ("POST", "/v1/registry");
+    let token = AuthClaims {
+        iss: config.hub.id.to_string(),
+        aud: config.hub.id.clone(),
+        jti: MessageId::new(),
+        iat: now(),
+        htm: method.into(),
+        htu: path.into(),
+    };
+    let response = reqwest::Client::new()
+        .post(format!("http://{}{path}", config.hub.listen))
+        .bearer_auth(Signed::sign(token, operator)?.as_str())
+        .json(&serde_json::json!({ "entries": entries }))
+        .send()
+        .await
+        .with_context(|| format!("the hub holds the data folder but does not answer on {}", config.hub.listen))?;
+    if response.status().is_success() {
+        return Ok(entries.len());
+    }
+    let problem: ProblemDocument = response.json().await.context("the hub's answer is not a problem document")?;
+    bail!("the hub refused: {}; {}", problem.title, problem.detail.unwrap_or_default());
+}
+
+fn signed_changes(
+    config: &Config,
+    operator: &SigningKey,
+    registry: &Registry,
+    file: RegistryFile,
+) -> anyhow::Result<Vec<String>> {
+    let catalogue = Catalogue::embedded()?;
+    let schemas = catalogue.schemas().map(|schema| Schema { id: schema.id.clone(), sha256: schema.sha256 });
+    let changes = changes_for(&registry.state(), file, schemas)?;
+    changes.into_iter().map(|change| sign(config, operator, change)).collect()
+}
+
+fn sign(config: &Config, operator: &SigningKey, change: Change) -> anyhow::Result<String> {
+    let claims = RegistryClaims { iss: config.hub.id.clone(), iat: now(), jti: MessageId::new(), change };
+    Ok(Signed::sign(claims, operator)?.as_str().to_owned())
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}

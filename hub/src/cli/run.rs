@@ -1,0 +1,100 @@
+//! `saphan-hub serve`.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tracing_subscriber::EnvFilter;
+
+use crate::app::App;
+use crate::clock::SystemClock;
+use crate::config::Config;
+use crate::keys::HubKeys;
+use crate::routing::transport::Transport;
+use crate::serve;
+use crate::store::sqlite::SqliteStore;
+
+pub(super) fn load(path: &Path) -> anyhow::Result<Config> {
+    Ok(Config::load(path, std::env::vars())?)
+}
+
+pub(super) fn serve(path: &Path) -> anyhow::Result<()> {
+    let config = load(path)?;
+    log_to_stderr();
+    // A crypto provider that is installed already, by a program that embeds this one, serves as well.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    runtime()?.block_on(run(config))
+}
+
+pub(super) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime cannot start")
+}
+
+/// Takes the data folder for this process alone, until the file is dropped.
+pub(super) fn lock(config: &Config) -> anyhow::Result<Option<File>> {
+    let path = config.hub.data_dir.join("lock");
+    let file = File::create(&path).with_context(|| format!("{} cannot be written", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(std::fs::TryLockError::WouldBlock) => Ok(None),
+        Err(std::fs::TryLockError::Error(error)) => Err(error).context("the data folder cannot be locked"),
+    }
+}
+
+pub(super) async fn open(config: &Config, stopping: watch::Receiver<bool>) -> anyhow::Result<crate::app::Opened> {
+    let keys = HubKeys::read(&config.hub.data_dir, &config.origin())?;
+    let store = SqliteStore::open(&config.store_file()).await?;
+    App::open(config, keys, Arc::new(store), Arc::new(SystemClock), stopping).await
+}
+
+async fn run(config: Config) -> anyhow::Result<()> {
+    let Some(_lock) = lock(&config)? else {
+        bail!("{} is in use by another hub process", config.hub.data_dir.display());
+    };
+    let (stop, stopping) = watch::channel(false);
+    let listener = TcpListener::bind(config.hub.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}", config.hub.listen))?;
+    let address = listener.local_addr()?;
+    let opened = open(&config, stopping.clone()).await?;
+    let broker = broker(&config)?;
+    tokio::spawn(stop_on_signal(stop));
+    println!("listening on http://{address}");
+    tracing::info!(hub = %config.hub.id, %address, log = config.origin(), "the hub serves");
+    serve::serve(listener, opened, broker, stopping).await?;
+    tracing::info!("the hub has stopped; everything accepted is written");
+    Ok(())
+}
+
+fn broker(config: &Config) -> anyhow::Result<Option<(Arc<dyn Transport>, u32)>> {
+    if config.amqp.uri.is_empty() {
+        return Ok(None);
+    }
+    bail!("no broker yet")
+}
+
+async fn stop_on_signal(stop: watch::Sender<bool>) {
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        tracing::error!("signals cannot be received; the hub stops only by force");
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("stopping");
+    stop.send_replace(true);
+}
+
+fn log_to_stderr() {
+    let filter = EnvFilter::try_from_env("SAPHAN_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let subscriber = tracing_subscriber::fmt().json().with_writer(std::io::stderr).with_env_filter(filter);
+    // A subscriber that is installed already, by a program that embeds this one, serves as well.
+    let _ = subscriber.try_init();
+}

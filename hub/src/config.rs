@@ -1,0 +1,255 @@
+//! The hub's configuration: one struct a concern, one commented default file.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::{fmt, fs, io};
+
+use saphan_schemas::ids::HubId;
+use serde::Deserialize;
+
+use crate::admission::MessageLimits;
+
+/// The default file, with every setting and its meaning.
+pub const DEFAULT: &str = include_str!("config/default.toml");
+
+/// The whole configuration.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// `[hub]`
+    pub hub: HubConfig,
+    /// `[log]`
+    pub log: LogConfig,
+    /// `[limits]`
+    pub limits: LimitsConfig,
+    /// `[inbox]`
+    pub inbox: InboxConfig,
+    /// `[amqp]`
+    pub amqp: AmqpSection,
+}
+
+/// Who the hub is and where it lives.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HubConfig {
+    /// Its name. Default `hub.local`; `SAPHAN_HUB__HUB__ID`.
+    pub id: HubId,
+    /// Where it listens. Default `127.0.0.1:8470`; `SAPHAN_HUB__HUB__LISTEN`.
+    pub listen: SocketAddr,
+    /// Keys and store. Default `data`; `SAPHAN_HUB__HUB__DATA_DIR`.
+    pub data_dir: PathBuf,
+}
+
+/// The log.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogConfig {
+    /// The shard's name. Default `main`; `SAPHAN_HUB__LOG__SHARD`.
+    pub shard: String,
+}
+
+/// What is refused for its size, its age, or for want of room.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LimitsConfig {
+    /// Longest body in bytes. Default 10 MiB; `SAPHAN_HUB__LIMITS__BODY_BYTES`.
+    pub body_bytes: u64,
+    /// Deepest nesting. Default 32; `SAPHAN_HUB__LIMITS__BODY_DEPTH`.
+    pub body_depth: usize,
+    /// Memory for bodies, MiB. Default 64; `SAPHAN_HUB__LIMITS__BODY_MEMORY_MIB`.
+    pub body_memory_mib: u32,
+    /// Entries that wait. Default 4096; `SAPHAN_HUB__LIMITS__QUEUE`.
+    pub queue: usize,
+    /// Seconds in the future. Default 300; `SAPHAN_HUB__LIMITS__FUTURE_SECONDS`.
+    pub future_seconds: u64,
+    /// Seconds in the past. Default 30 days; `SAPHAN_HUB__LIMITS__PAST_SECONDS`.
+    pub past_seconds: u64,
+}
+
+/// The inbox that systems pull from.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InboxConfig {
+    /// How long a lease lasts. Default 60; `SAPHAN_HUB__INBOX__LEASE_SECONDS`.
+    pub lease_seconds: u64,
+    /// The longest long poll. Default 30; `SAPHAN_HUB__INBOX__LONGEST_WAIT_SECONDS`.
+    pub longest_wait_seconds: u64,
+}
+
+/// The broker. `Debug` shows no address: it holds a password.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AmqpSection {
+    /// The broker's address; empty for none. Default empty; `SAPHAN_HUB__AMQP__URI`.
+    pub uri: String,
+    /// Seconds until a publication is unknown. Default 30; `SAPHAN_HUB__AMQP__PUBLISH_TIMEOUT_SECONDS`.
+    pub publish_timeout_seconds: u64,
+    /// Unconfirmed publications. Default 512; `SAPHAN_HUB__AMQP__WINDOW`.
+    pub window: usize,
+}
+
+impl fmt::Debug for AmqpSection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let uri = if self.uri.is_empty() { "none" } else { "redacted" };
+        f.debug_struct("AmqpSection")
+            .field("uri", &uri)
+            .field("publish_timeout_seconds", &self.publish_timeout_seconds)
+            .field("window", &self.window)
+            .finish()
+    }
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{path}: {source}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        #[source]
+        source: io::Error,
+    },
+    /// Not a configuration.
+    #[error("the configuration is not valid: {0}")]
+    Unreadable(#[from] toml::de::Error),
+    /// A setting is out of its range.
+    #[error("{setting} must be {rule}")]
+    Range {
+        /// The setting.
+        setting: &'static str,
+        /// Its range.
+        rule: &'static str,
+    },
+}
+
+impl Config {
+    /// Reads a file over the defaults, and the environment over both. Relative paths are relative to the file.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn load(path: &Path, environment: impl Iterator<Item = (String, String)>) -> Result<Self, ConfigError> {
+        let text = fs::read_to_string(path).map_err(|source| ConfigError::File { path: path.into(), source })?;
+        let mut config = Self::parse(&text, environment)?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        config.hub.data_dir = folder.join(&config.hub.data_dir);
+        Ok(config)
+    }
+
+    /// Reads a text over the defaults, and the environment over both.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn parse(text: &str, environment: impl Iterator<Item = (String, String)>) -> Result<Self, ConfigError> {
+        let mut settings: toml::Table = DEFAULT.parse()?;
+        overlay(&mut settings, text.parse()?);
+        for (name, value) in environment {
+            if let Some((section, setting)) = name.strip_prefix(PREFIX).and_then(|name| name.split_once("__")) {
+                let settings_of_section = toml::Table::from_iter([(setting.to_lowercase(), from_text(value))]);
+                overlay(&mut settings, toml::Table::from_iter([(section.to_lowercase(), settings_of_section.into())]));
+            }
+        }
+        let config: Self = settings.try_into()?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// The log's origin.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        format!("{}/log/{}", self.hub.id, self.log.shard)
+    }
+
+    /// The store's file.
+    #[must_use]
+    pub fn store_file(&self) -> PathBuf {
+        self.hub.data_dir.join("hub.sqlite")
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let shard = &self.log.shard;
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        let rules = [
+            (self.hub.listen.ip().is_loopback(), "hub.listen", "a loopback address: this version serves plain HTTP only"),
+            (!shard.is_empty() && shard.bytes().all(plain), "log.shard", "of a-z, 0-9 and '-'"),
+            ((1..=64 << 20).contains(&self.limits.body_bytes), "limits.body_bytes", "1 to 67108864"),
+            ((1..=100).contains(&self.limits.body_depth), "limits.body_depth", "1 to 100"),
+            ((1..=1 << 20).contains(&self.limits.body_memory_mib), "limits.body_memory_mib", "1 to 1048576"),
+            (
+                u64::from(self.limits.body_memory_mib) << 20 >= self.limits.body_bytes,
+                "limits.body_memory_mib",
+                "enough for the longest body",
+            ),
+            ((1..=1 << 20).contains(&self.limits.queue), "limits.queue", "1 to 1048576"),
+            ((1..=3600).contains(&self.inbox.lease_seconds), "inbox.lease_seconds", "1 to 3600"),
+            (self.inbox.longest_wait_seconds <= 60, "inbox.longest_wait_seconds", "0 to 60"),
+            ((1..=600).contains(&self.amqp.publish_timeout_seconds), "amqp.publish_timeout_seconds", "1 to 600"),
+            ((1..=10_000).contains(&self.amqp.window), "amqp.window", "1 to 10000"),
+        ];
+        let broken = rules.into_iter().find(|(holds, ..)| !holds);
+        broken.map_or(Ok(()), |(_, setting, rule)| Err(ConfigError::Range { setting, rule }))
+    }
+}
+
+impl LimitsConfig {
+    /// The limits of a message.
+    #[must_use]
+    pub const fn message(&self) -> MessageLimits {
+        MessageLimits {
+            body_bytes: self.body_bytes,
+            body_depth: self.body_depth,
+            future_seconds: self.future_seconds,
+            past_seconds: self.past_seconds,
+        }
+    }
+}
+
+fn overlay(base: &mut toml::Table, over: toml::Table) {
+    for (key, value) in over {
+        match (base.get_mut(&key), value) {
+            (Some(toml::Value::Table(base)), toml::Value::Table(over)) => overlay(base, over),
+            (_, value) => {
+                base.insert(key, value);
+            }
+        }
+    }
+}
+
+/// Numbers as numbers, all else as text.
+fn from_text(value: String) -> toml::Value {
+    value.parse::<i64>().map_or(toml::Value::String(value), toml::Value::Integer)
+}
+
+const PREFIX: &str = "SAPHAN_HUB__";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_file_is_a_configuration() {
+        let config = Config::parse("", std::iter::empty()).unwrap();
+        assert_eq!(config.origin(), "hub.local/log/main");
+    }
+
+    #[test]
+    fn the_environment_wins_over_the_file_and_the_file_over_the_default() {
+        let environment = [("SAPHAN_HUB__LIMITS__QUEUE".to_owned(), "7".to_owned())];
+        let config = Config::parse("[limits]\nqueue = 5\nbody_depth = 9", environment.into_iter()).unwrap();
+        assert_eq!((config.limits.queue, config.limits.body_depth), (7, 9));
+    }
+
+    #[test]
+    fn unknown_settings_and_other_addresses_than_loopback_are_refused() {
+        assert!(matches!(Config::parse("[hub]\nlissen = 1", std::iter::empty()), Err(ConfigError::Unreadable(_))));
+        let open = Config::parse("[hub]\nlisten = \"0.0.0.0:80\"", std::iter::empty());
+        assert!(matches!(open, Err(ConfigError::Range { setting: "hub.listen", .. })));
+    }
+
+    #[test]
+    fn debug_shows_no_password() {
+        let config = Config::parse("[amqp]\nuri = \"amqp://u:hunter2@h/v\"", std::iter::empty()).unwrap();
+        assert!(!format!("{config:?}").contains("hunter2"));
+    }
+}

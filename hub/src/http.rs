@@ -1,0 +1,83 @@
+//! The HTTP API, version 1: one list of routes grouped by caller; thin handlers.
+
+mod acknowledgements;
+mod auth;
+mod catalogue;
+mod error;
+mod inbox;
+mod keys;
+mod log;
+mod messages;
+mod operations;
+mod registry;
+
+pub use error::ApiError;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::Method;
+use axum::routing::get;
+use saphan_schemas::problem::ProblemCode;
+use utoipa::openapi::{Info, OpenApi, OpenApiBuilder};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::App;
+
+/// The router of a hub.
+pub fn router(app: Arc<App>) -> Router {
+    let (router, openapi) = documented().split_for_parts();
+    let openapi: Arc<str> = openapi.to_json().unwrap_or_default().into();
+    router
+        .route("/openapi.json", get(move || operations::openapi(Arc::clone(&openapi))))
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(DefaultBodyLimit::max(REQUEST_BYTES))
+        .with_state(app)
+}
+
+/// The OpenAPI 3.1 description of the API.
+#[must_use]
+pub fn openapi() -> OpenApi {
+    documented().into_openapi()
+}
+
+fn documented() -> OpenApiRouter<Arc<App>> {
+    let info = Info::new("Saphan hub", env!("CARGO_PKG_VERSION"));
+    OpenApiRouter::with_openapi(OpenApiBuilder::new().info(info).build())
+        // Systems: authenticated by the envelope itself, or by a token.
+        .routes(routes!(messages::submit))
+        .routes(routes!(messages::show))
+        .routes(routes!(inbox::lease))
+        .routes(routes!(inbox::extend))
+        .routes(routes!(inbox::release))
+        .routes(routes!(acknowledgements::submit))
+        // The operator.
+        .routes(routes!(registry::change))
+        // Anyone.
+        .routes(routes!(catalogue::services))
+        .routes(routes!(catalogue::evidence_types))
+        .routes(routes!(catalogue::schema))
+        .routes(routes!(keys::hub))
+        .routes(routes!(keys::system))
+        .routes(routes!(log::verifier_key))
+        .routes(routes!(log::checkpoint))
+        .routes(routes!(log::tile))
+        // Whoever runs the hub.
+        .routes(routes!(operations::live))
+        .routes(routes!(operations::ready))
+        .routes(routes!(operations::metrics))
+}
+
+async fn not_found() -> ApiError {
+    ApiError::problem(ProblemCode::NotFound)
+}
+
+async fn method_not_allowed(method: Method) -> ApiError {
+    ApiError::detailed(ProblemCode::MethodNotAllowed, format!("{method} is not a method of this path"))
+}
+
+/// For every body but that of a message, which has a limit of its own.
+const REQUEST_BYTES: usize = 1 << 20;

@@ -1,0 +1,44 @@
+//! `POST /v1/acknowledgements`.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::StatusCode;
+use saphan_schemas::problem::ProblemCode;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::ApiError;
+use super::auth::SystemCaller;
+use crate::acknowledging::acknowledge;
+use crate::app::App;
+
+/// The batch is in the log.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct RecordedBody {
+    /// Its place.
+    index: u64,
+}
+
+/// States what became of messages, many at a time; ends their leases. The same batch again changes nothing.
+#[utoipa::path(
+    post, path = "/v1/acknowledgements", tag = "systems",
+    request_body(content = String, content_type = "application/jose", description = "The receiver's compact JWS"),
+    responses(
+        (status = 201, description = "Recorded", body = RecordedBody),
+        (status = 200, description = "Recorded before", body = RecordedBody),
+        (status = "4XX", description = "A problem", content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn submit(
+    State(app): State<Arc<App>>,
+    SystemCaller(caller): SystemCaller,
+    body: Bytes,
+) -> Result<(StatusCode, Json<RecordedBody>), ApiError> {
+    let text = std::str::from_utf8(&body).map_err(|_| ApiError::problem(ProblemCode::AcknowledgementMalformed))?;
+    let recorded = acknowledge(&app, &caller, text).await?;
+    let status = if recorded.first { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, Json(RecordedBody { index: recorded.index })))
+}

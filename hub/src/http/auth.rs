@@ -1,0 +1,83 @@
+//! Who calls: the short-lived token of the contract, bound to method and path.
+
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use saphan_schemas::auth::{AuthClaims, MAX_TOKEN_AGE_SECONDS, UnverifiedAuthToken};
+use saphan_schemas::ids::SystemId;
+use saphan_schemas::problem::ProblemCode;
+
+use super::ApiError;
+use crate::app::App;
+
+/// A registered system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct SystemCaller(pub(super) SystemId);
+
+/// The hub's operator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct OperatorCaller;
+
+impl FromRequestParts<Arc<App>> for SystemCaller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        let token = bearer(parts)?;
+        let registry = app.registry.state();
+        let record = registry.key(token.kid()).ok_or_else(|| ApiError::problem(ProblemCode::KeyUnknown))?;
+        let token = token.verify(&record.key.jwk).map_err(|_| ApiError::problem(ProblemCode::SignatureInvalid))?;
+        let now = app.clock.now_ms() / 1000;
+        record.usable_at(now).map_err(ApiError::problem)?;
+        if token.claims().iss != record.key.system.as_str() {
+            return Err(ApiError::problem(ProblemCode::SenderMismatch));
+        }
+        check_binding(token.claims(), parts, app, now)?;
+        Ok(Self(record.key.system.clone()))
+    }
+}
+
+impl FromRequestParts<Arc<App>> for OperatorCaller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        let token = bearer(parts)?;
+        if token.kid() != app.registry.operator().id() || token.claims().iss != app.hub.as_str() {
+            return Err(ApiError::problem(ProblemCode::Forbidden));
+        }
+        let token = token
+            .verify(app.registry.operator())
+            .map_err(|_| ApiError::problem(ProblemCode::SignatureInvalid))?;
+        check_binding(token.claims(), parts, app, app.clock.now_ms() / 1000)?;
+        Ok(Self)
+    }
+}
+
+fn bearer(parts: &Parts) -> Result<UnverifiedAuthToken, ApiError> {
+    let header = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let token = header.and_then(|value| value.strip_prefix("Bearer "));
+    let token = token.ok_or_else(|| ApiError::problem(ProblemCode::TokenMissing))?;
+    UnverifiedAuthToken::parse(token)
+        .map_err(|error| ApiError::detailed(ProblemCode::TokenInvalid, error.to_string()))
+}
+
+fn check_binding(claims: &AuthClaims, parts: &Parts, app: &App, now: u64) -> Result<(), ApiError> {
+    if claims.iat.saturating_add(MAX_TOKEN_AGE_SECONDS) < now || claims.iat > now.saturating_add(CLOCK_SKEW_SECONDS) {
+        return Err(ApiError::problem(ProblemCode::TokenExpired));
+    }
+    let wrong = |member: &str| ApiError::detailed(ProblemCode::TokenInvalid, format!("its {member} is of another request"));
+    if claims.aud != app.hub {
+        return Err(wrong("aud"));
+    }
+    if claims.htm != parts.method.as_str() {
+        return Err(wrong("htm"));
+    }
+    if claims.htu != parts.uri.path() {
+        return Err(wrong("htu"));
+    }
+    Ok(())
+}
+
+/// Clocks of two machines that both ask the time of the network differ by far less.
+const CLOCK_SKEW_SECONDS: u64 = 10;

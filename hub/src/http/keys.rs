@@ -1,0 +1,51 @@
+//! `GET /v1/keys` and `GET /v1/systems/{member}/{system}/keys`: JWK Sets (RFC 7517).
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::response::IntoResponse;
+use saphan_schemas::ids::SystemId;
+use saphan_schemas::keys::{JwkSet, PublishedKey};
+use saphan_schemas::problem::ProblemCode;
+
+use super::ApiError;
+use crate::app::App;
+
+/// The hub's receipt keys.
+#[utoipa::path(get, path = "/v1/keys", tag = "anyone", responses((status = 200, description = "A JWK Set; `issuer` is the hub's id", content_type = "application/json")))]
+pub(super) async fn hub(State(app): State<Arc<App>>) -> impl IntoResponse {
+    Json(JwkSet { issuer: app.hub.to_string(), keys: vec![PublishedKey::unlimited(app.receipt_key)] })
+}
+
+/// All keys a system ever had, with their validity: old messages stay verifiable.
+#[utoipa::path(
+    get, path = "/v1/systems/{member}/{system}/keys", tag = "anyone",
+    params(("member" = String, Path), ("system" = String, Path)),
+    responses(
+        (status = 200, description = "A JWK Set; `issuer` is the system's id", content_type = "application/json"),
+        (status = 404, description = "A problem", content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn system(
+    State(app): State<Arc<App>>,
+    Path((member, system)): Path<(String, String)>,
+) -> Result<Json<JwkSet>, ApiError> {
+    let system: Option<SystemId> = format!("{member}/{system}").parse().ok();
+    let system = system.ok_or_else(|| ApiError::problem(ProblemCode::NotFound))?;
+    let registry = app.registry.state();
+    let keys: Vec<_> = registry
+        .keys_of(&system)
+        .into_iter()
+        .map(|record| PublishedKey {
+            nbf: record.key.not_before,
+            exp: record.key.not_after,
+            revoked: record.revoked,
+            ..PublishedKey::unlimited(record.key.jwk)
+        })
+        .collect();
+    if keys.is_empty() && registry.system(&system).is_none() {
+        return Err(ApiError::problem(ProblemCode::NotFound));
+    }
+    Ok(Json(JwkSet { issuer: system.to_string(), keys }))
+}

@@ -1,0 +1,65 @@
+//! `GET /v1/log/…`: the log, by C2SP `tlog-tiles`.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
+use saphan_schemas::log::{TileContent, TilePath, bundle, tile};
+use saphan_schemas::problem::ProblemCode;
+
+use super::ApiError;
+use crate::app::App;
+use crate::store::StoreError;
+
+/// The key that signs checkpoints, as a C2SP verifier key.
+#[utoipa::path(get, path = "/v1/log/vkey", tag = "anyone", responses((status = 200, content_type = "text/plain", description = "name+hash+key")))]
+pub(super) async fn verifier_key(State(app): State<Arc<App>>) -> impl IntoResponse {
+    ([(CONTENT_TYPE, TEXT)], format!("{}\n", app.log_key))
+}
+
+/// The signed tree head.
+#[utoipa::path(get, path = "/v1/log/checkpoint", tag = "anyone", responses((status = 200, content_type = "text/plain", description = "A C2SP checkpoint")))]
+pub(super) async fn checkpoint(State(app): State<Arc<App>>) -> impl IntoResponse {
+    let checkpoint = app.ledger.committed().borrow().checkpoint.to_string();
+    ([(CONTENT_TYPE, TEXT), (CACHE_CONTROL, "no-store")], checkpoint)
+}
+
+/// A tile of hashes or a bundle of entries.
+#[utoipa::path(
+    get, path = "/v1/log/tile/{*path}", tag = "anyone",
+    params(("path" = String, Path, description = "<L>/<N>[.p/<W>] or entries/<N>[.p/<W>]")),
+    responses(
+        (status = 200, content_type = "application/octet-stream", description = "A C2SP tile or entry bundle"),
+        (status = 404, description = "A problem", content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn tile(State(app): State<Arc<App>>, Path(path): Path<String>) -> Result<Response, ApiError> {
+    let not_found = || ApiError::problem(ProblemCode::NotFound);
+    let path: TilePath = format!("tile/{path}").parse().map_err(|_| not_found())?;
+    if !path.exists_at(app.ledger.committed().borrow().size) {
+        return Err(not_found());
+    }
+    let (first, width) = (path.start(), path.width());
+    let bytes = match path.content() {
+        TileContent::Hashes { level } => {
+            let hashes = app.store.hashes(level, first, u32::from(width)).await?;
+            complete(hashes.len(), width)?;
+            tile::encode_hashes(&hashes)
+        }
+        TileContent::Entries => {
+            let entries = app.store.entries(first, u32::from(width)).await?;
+            complete(entries.len(), width)?;
+            bundle::encode_bundle(&entries).map_err(|_| StoreError::Corrupt { what: "an entry" })?
+        }
+    };
+    Ok(([(CONTENT_TYPE, BYTES), (CACHE_CONTROL, IMMUTABLE)], bytes).into_response())
+}
+
+fn complete(found: usize, width: u16) -> Result<(), StoreError> {
+    if found == usize::from(width) { Ok(()) } else { Err(StoreError::Corrupt { what: "a tile with gaps" }) }
+}
+
+const TEXT: &str = "text/plain; charset=utf-8";
+const BYTES: &str = "application/octet-stream";
+const IMMUTABLE: &str = "public, max-age=31536000, immutable";

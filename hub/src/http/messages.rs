@@ -1,0 +1,203 @@
+//! `POST /v1/messages` and `GET /v1/messages/{jti}`.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use saphan_schemas::envelope::UnverifiedEnvelope;
+use saphan_schemas::ids::MessageId;
+use saphan_schemas::leaf::Leaf;
+use saphan_schemas::problem::ProblemCode;
+use serde::Serialize;
+use tokio::sync::SemaphorePermit;
+use utoipa::ToSchema;
+
+use super::ApiError;
+use super::auth::SystemCaller;
+use crate::admission::{Addressed, Refusal};
+use crate::app::App;
+use crate::ledger::{EvidenceError, LedgerError, evidence};
+use crate::store::{MessageRecord, MessageState};
+use crate::submission::{self, Accepted, Begun};
+
+/// A message is in the log.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct AcceptedBody {
+    /// The hub's compact JWS.
+    receipt: String,
+    /// The C2SP `tlog-proof@v1` text.
+    proof: String,
+}
+
+/// Where a message stands.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct MessageBody {
+    jti: String,
+    iss: String,
+    aud: String,
+    #[serde(rename = "type")]
+    message_type: String,
+    /// Its place in the log.
+    index: u64,
+    /// `accepted`, `delivered`, `processed`, `rejected` or `expired`.
+    state: &'static str,
+    /// The receiver's problem code, if it rejected the message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<String>,
+    receipt: String,
+    proof: String,
+    /// The receiver's compact JWS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    acknowledgement: Option<String>,
+}
+
+/// Submits a message. The envelope is its own authentication. The same message again is answered with its first receipt.
+#[utoipa::path(
+    post, path = "/v1/messages", tag = "systems",
+    params(
+        ("Saphan-Envelope" = String, Header, description = "The sender's compact JWS"),
+        ("Saphan-Salt" = String, Header, description = "32 bytes, URL-safe base64"),
+    ),
+    request_body(content = Vec<u8>, content_type = "application/json", description = "The exact body bytes"),
+    responses(
+        (status = 201, description = "Accepted", body = AcceptedBody),
+        (status = 200, description = "Accepted before", body = AcceptedBody),
+        (status = "4XX", description = "Refused", content_type = "application/problem+json"),
+        (status = "5XX", description = "Send the same message again later", content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn submit(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<(StatusCode, Json<AcceptedBody>), ApiError> {
+    let started = std::time::Instant::now();
+    let result = exchange(&app, &headers, body).await;
+    app.metrics.receipt_seconds.observe(started.elapsed().as_secs_f64());
+    let accepted = result?;
+    let status = if accepted.first { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, Json(AcceptedBody { receipt: accepted.receipt, proof: accepted.proof })))
+}
+
+async fn exchange(app: &App, headers: &HeaderMap, body: Body) -> Result<Accepted, ApiError> {
+    let addressed = match submission::begin(app, text(headers, "saphan-envelope")).await? {
+        Begun::Known(accepted) => return Ok(accepted),
+        Begun::Continue(addressed) => *addressed,
+    };
+    let _room = room(app, addressed.body_len())?;
+    match read_body(body, addressed.body_len(), &addressed).await {
+        Ok(body) => Ok(submission::finish(app, addressed, text(headers, "saphan-salt"), body).await?),
+        Err(BodyError::Refused(refusal)) => Ok(submission::refuse(app, *refusal).await?),
+        Err(BodyError::Broken) => Err(ApiError::detailed(ProblemCode::RequestMalformed, "the body ended early")),
+    }
+}
+
+/// Where a message stands, for its sender and its receiver.
+#[utoipa::path(
+    get, path = "/v1/messages/{jti}", tag = "systems",
+    params(("jti" = String, Path, description = "The message id")),
+    responses(
+        (status = 200, body = MessageBody),
+        (status = "4XX", description = "A problem", content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    SystemCaller(caller): SystemCaller,
+    Path(id): Path<String>,
+) -> Result<Json<MessageBody>, ApiError> {
+    let id: MessageId = id.parse().map_err(|_| ApiError::problem(ProblemCode::NotFound))?;
+    let records = app.store.messages(id).await?;
+    let mine = |record: &MessageRecord| record.sender == caller || record.recipient == caller;
+    let record = records.into_iter().find(mine).ok_or_else(|| ApiError::problem(ProblemCode::NotFound))?;
+    message_body(&app, id, record).await.map(Json)
+}
+
+async fn message_body(app: &App, id: MessageId, record: MessageRecord) -> Result<MessageBody, ApiError> {
+    let evidence = evidence(&*app.store, &record).await?;
+    let envelope = UnverifiedEnvelope::parse(&evidence.envelope).map_err(EvidenceError::from)?;
+    let acknowledgement = match record.acknowledgement {
+        Some(index) => app.store.entries(index, 1).await?.pop().and_then(|leaf| acknowledgement_of(&leaf)),
+        None => None,
+    };
+    Ok(MessageBody {
+        jti: id.to_string(),
+        iss: record.sender.to_string(),
+        aud: record.recipient.to_string(),
+        message_type: envelope.claims().message_type.to_string(),
+        index: record.index,
+        state: state(record.state),
+        code: record.code.map(|code| code.to_string()),
+        receipt: evidence.receipt,
+        proof: evidence.proof,
+        acknowledgement,
+    })
+}
+
+fn acknowledgement_of(leaf: &[u8]) -> Option<String> {
+    match Leaf::parse(leaf) {
+        Ok(Leaf::Acknowledgement { acknowledgement, .. }) => Some(acknowledgement),
+        _ => None,
+    }
+}
+
+const fn state(state: MessageState) -> &'static str {
+    match state {
+        MessageState::Accepted => "accepted",
+        MessageState::Delivered => "delivered",
+        MessageState::Settled(outcome) => outcome.as_str(),
+        MessageState::Expired => "expired",
+    }
+}
+
+enum BodyError {
+    Refused(Box<Refusal>),
+    Broken,
+}
+
+/// Reads as much as the envelope announces, and not a byte more.
+async fn read_body(body: Body, announced: u64, message: &Addressed) -> Result<Vec<u8>, BodyError> {
+    let limit = usize::try_from(announced).unwrap_or(usize::MAX);
+    match Limited::new(body, limit).collect().await {
+        Ok(collected) => Ok(collected.to_bytes().into()),
+        Err(error) if error.is::<LengthLimitError>() => {
+            let refusal = Refusal::of(message.envelope(), ProblemCode::CommitmentMismatch);
+            Err(BodyError::Refused(Box::new(refusal.detail("the body is longer than the envelope says".into()))))
+        }
+        Err(_) => Err(BodyError::Broken),
+    }
+}
+
+/// Room in memory for a body of this length.
+fn room(app: &App, len: u64) -> Result<SemaphorePermit<'_>, ApiError> {
+    let kib = u32::try_from(len / 1024 + 1).unwrap_or(u32::MAX);
+    app.body_memory.try_acquire_many(kib).map_err(|_| LedgerError::Busy.into())
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_state_has_a_word() {
+        use saphan_schemas::acknowledgement::Outcome;
+        let words: Vec<_> = [
+            MessageState::Accepted,
+            MessageState::Delivered,
+            MessageState::Settled(Outcome::Processed),
+            MessageState::Settled(Outcome::Rejected),
+            MessageState::Expired,
+        ]
+        .into_iter()
+        .map(state)
+        .collect();
+        assert_eq!(words, ["accepted", "delivered", "processed", "rejected", "expired"]);
+    }
+}

@@ -1,0 +1,102 @@
+//! Counters and gauges in the Prometheus text format. Labels are codes and system ids, never people.
+
+use std::fmt;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+use saphan_schemas::problem::ProblemCode;
+
+/// The hub's metrics.
+pub struct Metrics {
+    registry: Registry,
+    /// Messages accepted and receipted.
+    pub accepted: Counter,
+    /// Messages submitted again and answered with their first receipt.
+    pub duplicates: Counter,
+    /// Messages acknowledged.
+    pub acknowledged: Counter,
+    /// Messages confirmed by the broker.
+    pub published: Counter,
+    /// Publications that were not confirmed and will be repeated.
+    pub publish_failures: Counter,
+    /// Messages whose `not_after` passed before delivery.
+    pub expired: Counter,
+    problems: Family<ProblemLabels, Counter>,
+    /// Seconds from a submission's first byte to its receipt.
+    pub receipt_seconds: Histogram,
+    /// Entries in the log.
+    pub log_size: Gauge,
+    /// Outbox rows waiting for the broker.
+    pub outbox_amqp: Gauge,
+    /// Outbox rows waiting to be pulled and acknowledged.
+    pub outbox_pull: Gauge,
+    /// Whether the broker can be reached: 1 or 0.
+    pub broker_up: Gauge,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ProblemLabels {
+    code: &'static str,
+}
+
+impl Metrics {
+    /// Counts an answer that is a problem.
+    pub fn problem(&self, code: ProblemCode) {
+        self.problems.get_or_create(&ProblemLabels { code: code.as_str() }).inc();
+    }
+
+    /// The text that Prometheus reads.
+    ///
+    /// # Errors
+    /// [`fmt::Error`] when a metric cannot be written.
+    pub fn text(&self) -> Result<String, fmt::Error> {
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("saphan");
+        let metrics = Self {
+            registry: Registry::default(),
+            accepted: Counter::default(),
+            duplicates: Counter::default(),
+            acknowledged: Counter::default(),
+            published: Counter::default(),
+            publish_failures: Counter::default(),
+            expired: Counter::default(),
+            problems: Family::default(),
+            receipt_seconds: Histogram::new(exponential_buckets(0.000_5, 2.0, 14)),
+            log_size: Gauge::default(),
+            outbox_amqp: Gauge::default(),
+            outbox_pull: Gauge::default(),
+            broker_up: Gauge::default(),
+        };
+        registry.register("messages_accepted", "Messages accepted and receipted", metrics.accepted.clone());
+        registry.register("messages_duplicate", "Submissions of known messages", metrics.duplicates.clone());
+        registry.register("messages_acknowledged", "Messages acknowledged", metrics.acknowledged.clone());
+        registry.register("messages_published", "Messages confirmed by the broker", metrics.published.clone());
+        registry.register("publish_failures", "Publications not confirmed", metrics.publish_failures.clone());
+        registry.register("messages_expired", "Messages expired before delivery", metrics.expired.clone());
+        registry.register("problems", "Requests answered with a problem", metrics.problems.clone());
+        registry.register("receipt_seconds", "From submission to receipt", metrics.receipt_seconds.clone());
+        registry.register("log_size", "Entries in the log", metrics.log_size.clone());
+        registry.register("outbox_amqp", "Messages waiting for the broker", metrics.outbox_amqp.clone());
+        registry.register("outbox_pull", "Messages waiting to be pulled", metrics.outbox_pull.clone());
+        registry.register("broker_up", "Whether the broker can be reached", metrics.broker_up.clone());
+        Self { registry, ..metrics }
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,80 @@
+//! A running hub: the listener, the relay, the upkeep, and how they stop.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use saphan_schemas::problem::ProblemCode;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::app::{App, Opened};
+use crate::http;
+use crate::routing::relay::Relay;
+use crate::routing::transport::Transport;
+
+/// Serves until `stop` becomes true; then refuses new messages, finishes what has begun, and returns when everything that
+/// was accepted is written.
+///
+/// # Errors
+/// When the listener fails.
+pub async fn serve(
+    listener: TcpListener,
+    opened: Opened,
+    broker: Option<(Arc<dyn Transport>, u32)>,
+    mut stop: watch::Receiver<bool>,
+) -> anyhow::Result<()> {
+    let Opened { app, writer } = opened;
+    let mut tasks = JoinSet::new();
+    if let Some((transport, window)) = broker {
+        tasks.spawn(Relay::new(Arc::clone(&app), transport, window).run());
+    }
+    tasks.spawn(upkeep(Arc::clone(&app)));
+    let router = http::router(Arc::clone(&app)).layer(middleware::from_fn_with_state(Arc::clone(&app), observe));
+    let stopped = async move {
+        // A sender that is gone means the same as a signal.
+        let _ = stop.wait_for(|stop| *stop).await;
+    };
+    axum::serve(listener, router).with_graceful_shutdown(stopped).await?;
+    while tasks.join_next().await.is_some() {}
+    drop(app);
+    writer.await?;
+    Ok(())
+}
+
+/// One line a request: method, route and status. Paths and queries are not logged; they hold ids.
+async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let method = request.method().clone();
+    let route = request.extensions().get::<axum::extract::MatchedPath>().map(|path| path.as_str().to_owned());
+    let response = next.run(request).await;
+    if let Some(code) = response.extensions().get::<ProblemCode>() {
+        app.metrics.problem(*code);
+        let route = route.as_deref().unwrap_or("none");
+        tracing::info!(%method, route, status = response.status().as_u16(), code = code.as_str(), "a request was refused");
+    }
+    response
+}
+
+/// Ends outbox rows whose time has passed.
+async fn upkeep(app: Arc<App>) {
+    let mut stopping = app.stopping.clone();
+    loop {
+        let pause = tokio::time::timeout(UPKEEP_PAUSE, stopping.wait_for(|stop| *stop));
+        if pause.await.is_ok() {
+            return;
+        }
+        match app.store.expire(app.clock.now_ms()).await {
+            Ok(0) => {}
+            Ok(expired) => {
+                app.metrics.expired.inc_by(expired);
+                tracing::warn!(expired, "messages expired before their recipients took them");
+            }
+            Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "expiry failed"),
+        }
+    }
+}
+
+const UPKEEP_PAUSE: Duration = Duration::from_secs(1);

@@ -1,0 +1,153 @@
+//! The use case behind `POST /v1/messages`: from an envelope and a body to a receipt, or to a logged refusal.
+
+use std::sync::Arc;
+
+use saphan_schemas::problem::ProblemCode;
+
+use crate::admission::{Addressed, Admission, Refusal};
+use crate::app::App;
+use crate::ledger::{Appended, Draft, EvidenceError, LedgerError, RefusalDraft, evidence};
+use crate::store::{MessageRecord, StoreError};
+
+/// A message that is in the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    /// The hub's receipt.
+    pub receipt: String,
+    /// The `tlog-proof@v1` text.
+    pub proof: String,
+    /// Whether this submission was the first.
+    pub first: bool,
+}
+
+/// Why a submission has no receipt.
+#[derive(Debug, thiserror::Error)]
+pub enum SubmissionError {
+    /// The message is not acceptable.
+    #[error("refused: {}", refusal.code)]
+    Refused {
+        /// Why.
+        refusal: Box<Refusal>,
+        /// Where the refusal is in the log, if the sender is known.
+        index: Option<u64>,
+    },
+    /// The hub is stopping.
+    #[error("the hub is stopping")]
+    Stopping,
+    /// The ledger did not take it.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The first receipt cannot be given again.
+    #[error(transparent)]
+    Evidence(#[from] EvidenceError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A checking task was lost.
+    #[error("the check of a body did not finish")]
+    Lost,
+}
+
+/// What the envelope alone decides.
+#[derive(Debug)]
+pub enum Begun {
+    /// The body is wanted.
+    Continue(Box<Addressed>),
+    /// The message was accepted before; its body is of no interest.
+    Known(Accepted),
+}
+
+/// Judges the envelope, before the body is read.
+///
+/// # Errors
+/// [`SubmissionError`].
+pub async fn begin(app: &App, envelope: Option<&str>) -> Result<Begun, SubmissionError> {
+    if app.is_stopping() {
+        return Err(SubmissionError::Stopping);
+    }
+    match app.admission.envelope(envelope) {
+        Ok(addressed) => Ok(Begun::Continue(Box::new(addressed))),
+        Err(refusal) => refuse(app, refusal).await.map(Begun::Known),
+    }
+}
+
+/// Judges salt and body, and logs the message.
+///
+/// # Errors
+/// [`SubmissionError`].
+pub async fn finish(
+    app: &App,
+    addressed: Addressed,
+    salt: Option<&str>,
+    body: Vec<u8>,
+) -> Result<Accepted, SubmissionError> {
+    let key = (addressed.envelope().claims().iss.clone(), addressed.envelope().claims().jti);
+    let envelope = addressed.envelope().clone();
+    let draft = match check_body(&app.admission, addressed, salt, body).await? {
+        Ok(draft) => draft,
+        Err(refusal) => return refuse(app, refusal).await,
+    };
+    match app.ledger.append(Draft::Message(Box::new(draft))).await {
+        Ok(Appended::Message { receipt, proof, .. }) => {
+            app.metrics.accepted.inc();
+            Ok(Accepted { receipt, proof, first: true })
+        }
+        Ok(_) => first_receipt(app, &key).await?.ok_or_else(|| LedgerError::Unavailable.into()),
+        Err(LedgerError::DuplicateId) => refuse(app, Refusal::of(&envelope, ProblemCode::DuplicateId)).await,
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Refuses a message for what its transport showed, e.g. a body longer than announced.
+///
+/// # Errors
+/// Always, unless the same message was accepted before.
+pub async fn refuse(app: &App, refusal: Refusal) -> Result<Accepted, SubmissionError> {
+    let Some(message) = &refusal.message else {
+        return Err(SubmissionError::Refused { refusal: Box::new(refusal), index: None });
+    };
+    // What was accepted once stays accepted, also after the key was revoked or the agreement ended since: the sender asks
+    // because the first answer was lost.
+    let key = (message.sender.clone(), message.id);
+    let known = app.store.known(&[(&key.0, key.1)]).await?;
+    if known.iter().any(|known| known.content == message.content)
+        && let Some(accepted) = first_receipt(app, &key).await?
+    {
+        return Ok(accepted);
+    }
+    let draft = RefusalDraft { code: refusal.code, envelope: message.envelope };
+    let index = match app.ledger.append(Draft::Refusal(draft)).await? {
+        Appended::Entry { index } => Some(index),
+        Appended::Message { .. } | Appended::Duplicate { .. } => None,
+    };
+    Err(SubmissionError::Refused { refusal: Box::new(refusal), index })
+}
+
+async fn first_receipt(
+    app: &App,
+    (sender, id): &(saphan_schemas::ids::SystemId, saphan_schemas::ids::MessageId),
+) -> Result<Option<Accepted>, SubmissionError> {
+    let records: Vec<MessageRecord> = app.store.messages(*id).await?;
+    let Some(record) = records.into_iter().find(|record| record.sender == *sender) else { return Ok(None) };
+    let evidence = evidence(&*app.store, &record).await?;
+    app.metrics.duplicates.inc();
+    Ok(Some(Accepted { receipt: evidence.receipt, proof: evidence.proof, first: false }))
+}
+
+/// Large bodies take milliseconds to parse and validate; those are kept off the threads that serve everyone.
+async fn check_body(
+    admission: &Arc<Admission>,
+    addressed: Addressed,
+    salt: Option<&str>,
+    body: Vec<u8>,
+) -> Result<Result<crate::ledger::MessageDraft, Refusal>, SubmissionError> {
+    if body.len() < LARGE_BODY {
+        return Ok(admission.body(addressed, salt, body));
+    }
+    let admission = Arc::clone(admission);
+    let salt = salt.map(ToOwned::to_owned);
+    let check = tokio::task::spawn_blocking(move || admission.body(addressed, salt.as_deref(), body));
+    check.await.map_err(|_| SubmissionError::Lost)
+}
+
+const LARGE_BODY: usize = 256 * 1024;
