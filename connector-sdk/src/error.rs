@@ -1,13 +1,14 @@
 //! What can go wrong, and for whom. The first question each error answers is: try again, or give up?
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use saphan_schemas::ids::{Code, MessageId, SystemId};
 use saphan_schemas::jws::SignError;
 use saphan_schemas::message::VerifyError;
 use saphan_schemas::problem::{ProblemCode, ProblemDocument};
 
-pub use crate::hub_api::HubError;
+use crate::hub_api::HubError;
 pub use crate::journal::JournalError;
 
 /// Why a message was not sent.
@@ -27,7 +28,7 @@ pub enum SendError {
         /// The message.
         id: MessageId,
         /// The part that does not hold.
-        source: VerifyError,
+        source: Arc<VerifyError>,
     },
     /// The journal could not store the message; nothing was sent.
     #[error("the message could not be stored in the journal, nothing was sent: {0}")]
@@ -35,7 +36,7 @@ pub enum SendError {
     /// The connector stopped before the receipt came.
     #[error("the connector stopped{}", if .kept.is_some() { "; the message is in the outbox and goes out at the next start" } else { " before the message was stored" })]
     Stopped {
-        /// The id of the message in the outbox; `None` when it was not stored.
+        /// The id of the message when it is in the outbox, or may be; `None` when it was not stored.
         kept: Option<MessageId>,
     },
 }

@@ -2,6 +2,7 @@
 //!
 //! [`http`] asks over HTTP; the test hub (feature `testing`) answers in the same process.
 
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
@@ -58,6 +59,12 @@ pub struct Answer {
     pub proof: String,
 }
 
+impl fmt::Debug for Submission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Submission").field("envelope", &self.envelope).finish_non_exhaustive()
+    }
+}
+
 /// Messages that the hub holds back from others while this system works on them.
 #[derive(Debug, Default)]
 pub struct Lease {
@@ -70,6 +77,7 @@ pub struct Lease {
 }
 
 /// A leased message with all its parts as text; nothing is verified yet.
+#[derive(Debug)]
 pub struct Leased {
     /// Its place in the log, by which leases are kept.
     pub index: u64,

@@ -54,9 +54,12 @@ pub enum JournalError {
         /// Which part.
         column: &'static str,
     },
-    /// The connector has stopped.
-    #[error("the connector has stopped")]
+    /// The connector has stopped; nothing was stored.
+    #[error("the connector has stopped, nothing was stored")]
     Closed,
+    /// The connector stopped while it wrote; whether the request was stored shows at the next start.
+    #[error("the connector stopped while it wrote to the journal; whether it was stored shows at the next start")]
+    Interrupted,
 }
 
 impl From<sqlx::Error> for JournalError {
@@ -144,7 +147,7 @@ impl Journal {
     ) -> Result<T, JournalError> {
         let (done, answer) = oneshot::channel();
         self.requests.send(request(done)).await.map_err(|_| JournalError::Closed)?;
-        answer.await.map_err(|_| JournalError::Closed)?
+        answer.await.map_err(|_| JournalError::Interrupted)?
     }
 }
 

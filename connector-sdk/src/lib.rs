@@ -1,1 +1,84 @@
 //! The Saphan connector SDK: send and receive service messages from a back-office system.
+//!
+//! A [`Connector`] is one system's connection to the exchange. It signs what it sends and keeps it in a durable outbox until
+//! the hub's receipt is there and verified; it verifies what arrives, keeps it in a durable inbox, hands it to a typed
+//! handler, and acknowledges the outcome. Hub, broker and program may stop at any moment: nothing is lost, and an effect
+//! happens once ([`effects`]).
+//!
+//! # Quick start
+//!
+//! A portal withdraws an application; the licensing office takes note. It runs as it stands, on the hub of
+//! the module `testing`; in production `hub.connector(…)` becomes [`Connector::builder`] with the hub's address,
+//! its [`trust`], a registered key and a folder.
+//!
+//! ```
+//! use saphan_connector::schemas::message_types::{ApplicationWithdrawn, WithdrawalReason, WithdrawnBy};
+//! use saphan_connector::{Handled, Message, OutgoingMessage, Receive, testing::TestHub};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let hub = TestHub::new()?;
+//! let office = hub
+//!     .connector("th.dlt/licensing")?
+//!     .receive(Receive::Pull)
+//!     .handle(|message: Message<ApplicationWithdrawn>| async move {
+//!         println!("{} withdrew: {:?}", message.sender(), message.body().reason);
+//!         Ok(Handled::Done)
+//!     })
+//!     .build()
+//!     .await?;
+//! let portal = hub.connector("th.dga/citizen-portal")?.build().await?;
+//!
+//! let body = ApplicationWithdrawn {
+//!     withdrawn_at: "2026-11-24T09:30:00+07:00".parse()?,
+//!     withdrawn_by: WithdrawnBy::Applicant,
+//!     reason: WithdrawalReason::NoLongerNeeded,
+//!     note: None,
+//! };
+//! let accepted = portal.send(OutgoingMessage::new("th.dlt/licensing".parse()?, &body)).await?;
+//! println!("place {} in the log", accepted.index());
+//! hub.until(|hub| hub.acknowledgements().len() == 1).await;
+//! office.shutdown(std::time::Duration::from_secs(5)).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where to read on
+//!
+//! - Sending: [`OutgoingMessage`], [`Connector::send`], [`SendError`].
+//! - Receiving: [`ConnectorBuilder::handle`], [`Message`], [`Handled`], [`Receive`].
+//! - What a crash can and cannot do: [`effects`], [`Handled::Reply`], [`OutgoingMessage::id`].
+//! - Tests without a hub or a broker: `testing`, with the feature of that name.
+
+mod backoff;
+mod builder;
+mod checkpoints;
+mod clock;
+mod connector;
+pub mod effects;
+mod error;
+mod handler;
+pub mod hub_api;
+mod inbox;
+mod journal;
+mod keys;
+mod message;
+mod outbox;
+mod outgoing;
+mod receive;
+mod stats;
+mod stop;
+#[cfg(feature = "testing")]
+pub mod testing;
+pub mod trust;
+
+pub use builder::ConnectorBuilder;
+pub use connector::{Connector, Drained};
+pub use error::{ConnectorError, JournalError, OutgoingError, SendError};
+pub use handler::{Handled, HandlerError};
+pub use message::Message;
+pub use outbox::{Accepted, Outbox, Status};
+pub use outgoing::OutgoingMessage;
+pub use receive::Receive;
+pub use saphan_schemas as schemas;
+pub use stats::Counts;

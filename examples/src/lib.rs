@@ -1,3 +1,15 @@
 //! A portal, four agencies, and the demo that starts a hub and lets them exchange applications.
+//!
+//! - [`portal`], [`agencies`]: ordinary users of the connector SDK, made to be copied;
+//! - [`applicants`], [`applications`]: synthetic people and what they apply for;
+//! - [`registry`]: who may send what to whom;
+//! - [`local`]: private local parts for the demo, the whole-system tests and the benchmark.
 
+pub mod agencies;
+pub mod applicants;
+pub mod applications;
 pub mod local;
+pub mod portal;
+pub mod registry;
+
+mod random;

@@ -1,1 +1,53 @@
-//! The saphan command line: keys, send, listen, verify, log check.
+//! The `saphan` command line, and the checks behind it as a library.
+//!
+//! - [`run`]: the program, for `main` and for other programs that embed it;
+//! - [`message_check`]: one message in a file, part by part;
+//! - [`log_check`]: a whole log, over HTTP or from a folder;
+//! - `commands`: one module a command, on `config` (the file `saphan.toml`), `trust_file`, `outcome` and `progress`.
+
+mod arguments;
+mod commands;
+mod config;
+mod files;
+pub mod log_check;
+pub mod message_check;
+mod outcome;
+mod progress;
+mod trust_file;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use arguments::Arguments;
+use outcome::{Exit, Failure};
+
+/// Runs the program with these arguments, the program's name first, and says how it ended: 0 done, 1 no, 2 wrong use,
+/// 3 not now.
+pub fn run(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(message) => {
+            // Help goes to standard output and is no mistake; if nobody reads it, nothing is lost.
+            let _ = message.print();
+            return if message.use_stderr() { Exit::Usage.code() } else { Exit::Done.code() };
+        }
+    };
+    let json = arguments.json;
+    start_log();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let result = match runtime {
+        Ok(runtime) => runtime.block_on(commands::dispatch(arguments)),
+        Err(error) => Err(Failure::machine(format!("cannot start: {error}"), "Free memory or threads, and try again.")),
+    };
+    outcome::print(result, json)
+}
+
+/// Warnings of the connector, on standard error; `SAPHAN_LOG` asks for more, such as `saphan_connector=debug`.
+fn start_log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("SAPHAN_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    // A program that embeds this one may have a log already.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+}

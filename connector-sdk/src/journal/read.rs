@@ -4,7 +4,7 @@ use saphan_schemas::commitment::Salt;
 use saphan_schemas::ids::MessageId;
 use sqlx::SqliteConnection;
 
-use super::rows::{StoredOutgoing, ToAcknowledge};
+use super::rows::{StoredOutgoing, ToAcknowledge, read_code};
 use super::{Journal, JournalError};
 use crate::hub_api::Answer;
 use crate::message::Parts;
@@ -81,7 +81,7 @@ impl Journal {
             if state == 0 {
                 unsettled.pending.push(id);
             } else {
-                let code = super::writer::read_code(code)?;
+                let code = read_code(code)?;
                 unsettled.handled.push(ToAcknowledge { id, index: index.cast_unsigned(), code });
             }
         }

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use saphan_schemas::commitment::Salt;
-use saphan_schemas::envelope::EnvelopeClaims;
 use saphan_schemas::ids::{Code, MessageId};
 
-use crate::message::Parts;
+use super::JournalError;
+use crate::message::Received;
 use crate::outgoing::SignedMessage;
 use crate::receive::Token;
 
@@ -30,9 +30,7 @@ pub(crate) struct StoredOutgoing {
 
 /// A verified message on its way into the inbox.
 pub(crate) struct ReceivedRow {
-    pub(crate) claims: EnvelopeClaims,
-    pub(crate) index: u64,
-    pub(crate) parts: Arc<Parts>,
+    pub(crate) received: Arc<Received>,
     pub(crate) token: Token,
 }
 
@@ -72,4 +70,8 @@ pub(crate) struct ToAcknowledge {
     pub(crate) index: u64,
     /// The code of a rejection; `None` when the message was processed.
     pub(crate) code: Option<Code>,
+}
+
+pub(super) fn read_code(code: Option<String>) -> Result<Option<Code>, JournalError> {
+    code.map(|code| code.parse().map_err(|_| JournalError::Damaged { column: "code" })).transpose()
 }

@@ -124,7 +124,7 @@ impl Writer {
                 Request::Receive { done, .. } => answer(done, Ok(answers.filed.next().unwrap_or_default())),
                 Request::Settle { rows, done } => {
                     for message in rows.iter().flat_map(|row| &row.replies) {
-                        let seq = answers.replies.next();
+                        let seq = answers.replies.next().flatten();
                         self.tell_outbox(Arc::clone(message), seq, Enqueued::Waiting, None);
                     }
                     answer(done, Ok(()));

@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -30,7 +30,32 @@ impl ProcessGroup {
         environment: &[(&str, String)],
         output: &Path,
     ) -> io::Result<Self> {
-        let log = fs::File::options().create(true).append(true).open(output)?;
+        let log = append_to(output)?;
+        Self::spawn_with(program, arguments, environment, log.try_clone()?.into(), log)
+    }
+
+    /// As [`ProcessGroup::spawn`], with a pipe to read the program's standard output from; the file gets its errors.
+    ///
+    /// # Errors
+    /// As [`ProcessGroup::spawn`].
+    pub fn spawn_talking<A: AsRef<OsStr>>(
+        program: &Path,
+        arguments: &[A],
+        environment: &[(&str, String)],
+        errors: &Path,
+    ) -> io::Result<(Self, ChildStdout)> {
+        let mut group = Self::spawn_with(program, arguments, environment, Stdio::piped(), append_to(errors)?)?;
+        let output = group.leader.stdout.take().ok_or_else(|| io::Error::other("there is no pipe"))?;
+        Ok((group, output))
+    }
+
+    fn spawn_with<A: AsRef<OsStr>>(
+        program: &Path,
+        arguments: &[A],
+        environment: &[(&str, String)],
+        output: Stdio,
+        errors: fs::File,
+    ) -> io::Result<Self> {
         let mut leader = Command::new("/bin/sh")
             .args(["-c", GUARDED_EXEC, "guarded"])
             .arg(program)
@@ -38,8 +63,8 @@ impl ProcessGroup {
             .env_clear()
             .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::piped())
-            .stdout(log.try_clone()?)
-            .stderr(log)
+            .stdout(output)
+            .stderr(errors)
             .process_group(0)
             .spawn()?;
         let lifeline = leader.stdin.take();
@@ -122,6 +147,10 @@ impl Drop for ProcessGroup {
     }
 }
 
+fn append_to(path: &Path) -> io::Result<fs::File> {
+    fs::File::options().create(true).append(true).open(path)
+}
+
 fn group_has_members(group: u32) -> io::Result<bool> {
     for entry in fs::read_dir("/proc")? {
         // A process may end between the listing and the reading.
@@ -142,7 +171,7 @@ fn fields_after_name(stat: &str) -> impl Iterator<Item = &str> {
 
 /// The guard waits for the end of the pipe in the background; the shell itself becomes the program.
 const GUARDED_EXEC: &str =
-    r#"exec 3<&0; (read -r _; kill -KILL -- "-$$") <&3 >/dev/null 2>&1 & exec "$@" </dev/null 3<&-"#;
+    r#"exec 3<&0; (read -r _; kill -s KILL -- "-$$") <&3 >/dev/null 2>&1 & exec "$@" </dev/null 3<&-"#;
 
 /// `USER_HZ` of Linux, the unit of times in `/proc`.
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -162,7 +191,9 @@ mod tests {
             &folder.path().join("output"),
         )
         .unwrap();
-        assert!(group_has_members(group.id()).unwrap());
+        while fs::read_to_string(folder.path().join("output")).unwrap().is_empty() {
+            thread::yield_now();
+        }
         group.kill().unwrap();
         assert!(!group_has_members(group.id()).unwrap());
         assert!(group.exit_status().unwrap().is_some());

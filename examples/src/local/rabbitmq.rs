@@ -130,6 +130,31 @@ impl RabbitNode {
         self.folder.path()
     }
 
+    /// Waits until a quorum queue that was declared a moment ago has reached the broker's disk.
+    ///
+    /// RabbitMQ 3.10 writes the registration of a new quorum queue with a delay of up to some seconds (`auto_save` of
+    /// its Raft directory). A broker killed before that forgets the queue's whole log, confirmed messages included.
+    ///
+    /// # Errors
+    /// It is not there after half a minute: no such queue, or another storage format than that of Ra 2.
+    pub async fn registered(&self, queue: &str) -> Result<(), RabbitError> {
+        let name = format!("{VIRTUAL_HOST}_{queue}");
+        let node = self.name();
+        let registry = self.folder.path().join("data").join(&node).join("quorum").join(&node).join("names.dets");
+        let deadline = Instant::now() + REGISTERS_WITHIN;
+        loop {
+            let content = fs::read(&registry).map_err(io("read the broker's Raft directory"))?;
+            if content.windows(name.len()).any(|window| window == name.as_bytes()) {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                let source = io::Error::new(io::ErrorKind::TimedOut, "the queue is not in it");
+                return Err(RabbitError::Io { what: "find a queue in the broker's Raft directory", source });
+            }
+            sleep(POLL).await;
+        }
+    }
+
     /// Kills the broker with SIGKILL: no farewell to clients, nothing flushed. Data and ports stay.
     ///
     /// # Errors
@@ -189,6 +214,10 @@ impl RabbitNode {
 }
 
 impl RabbitNode {
+    fn name(&self) -> String {
+        format!("saphan-{}@localhost", self.ports.amqp)
+    }
+
     fn broker(&self) -> io::Result<&ProcessGroup> {
         self.broker.as_ref().ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the broker is down"))
     }
@@ -220,7 +249,7 @@ impl RabbitNode {
         let within = |name: &str| folder.join(name).display().to_string();
         let mut environment = base_environment(folder, self.ports.epmd);
         environment.extend([
-            ("RABBITMQ_NODENAME", format!("saphan-{}@localhost", self.ports.amqp)),
+            ("RABBITMQ_NODENAME", self.name()),
             ("RABBITMQ_NODE_IP_ADDRESS", Ipv4Addr::LOCALHOST.to_string()),
             ("RABBITMQ_NODE_PORT", self.ports.amqp.to_string()),
             ("RABBITMQ_DIST_PORT", self.ports.distribution.to_string()),
@@ -385,6 +414,7 @@ const LOWEST_PORT: u16 = 15_000;
 const PORTS: u16 = 15_000;
 /// A start takes 5 to 10 seconds alone, several times that on a machine that compiles beside it.
 const STARTS_WITHIN: Duration = Duration::from_secs(90);
+const REGISTERS_WITHIN: Duration = Duration::from_secs(30);
 const STOPS_WITHIN: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(50);
 

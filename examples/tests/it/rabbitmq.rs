@@ -1,8 +1,8 @@
 use std::fs;
 use std::path::Path;
 
-use lapin::message::BasicGetMessage;
-use lapin::options::{BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
+use futures_util::StreamExt as _;
+use lapin::options::{BasicConsumeOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
 use saphan_examples::local::rabbitmq::RabbitNode;
@@ -24,6 +24,7 @@ async fn a_message_in_a_quorum_queue_survives_a_killed_broker() {
         .unwrap();
     assert!(confirm.await.unwrap().is_ack());
 
+    node.registered("kept").await.unwrap();
     let first = node.pid().unwrap();
     node.kill().await.unwrap();
     assert_eq!(node.pid(), None);
@@ -33,8 +34,9 @@ async fn a_message_in_a_quorum_queue_survives_a_killed_broker() {
 
     let channel = self::channel(&node).await;
     declare(&channel).await;
-    let message = fetch(&channel).await.expect("the message is still there");
-    assert_eq!(message.delivery.data, b"still here");
+    let (options, none) = (BasicConsumeOptions::default(), FieldTable::default());
+    let mut consumer = channel.basic_consume("kept".into(), "test".into(), options, none).await.unwrap();
+    assert_eq!(consumer.next().await.unwrap().unwrap().data, b"still here");
     node.stop().await.unwrap();
 }
 
@@ -70,10 +72,6 @@ async fn declare(channel: &Channel) {
     let mut arguments = FieldTable::default();
     arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
     channel.queue_declare("kept".into(), options, arguments).await.unwrap();
-}
-
-async fn fetch(channel: &Channel) -> Option<BasicGetMessage> {
-    channel.basic_get("kept".into(), BasicGetOptions { no_ack: true }).await.unwrap()
 }
 
 /// Every process of a node has the node's folder as its `HOME`.

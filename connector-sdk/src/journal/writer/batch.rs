@@ -1,7 +1,6 @@
 //! The statements of one transaction: a handful for any number of requests.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 use std::vec;
 
 use saphan_schemas::ids::{Code, MessageId};
@@ -9,8 +8,8 @@ use serde_json::json;
 use sqlx::SqliteConnection;
 
 use super::super::JournalError;
-use super::super::insert::Insert;
-use super::super::rows::{Enqueued, Filed, InboxState, ReceivedRow, Settled, ToAcknowledge};
+use super::super::insert::{Insert, Values};
+use super::super::rows::{Enqueued, Filed, InboxState, ReceivedRow, Settled, ToAcknowledge, read_code};
 use super::{Numbers, Request};
 use crate::hub_api::Answer;
 use crate::outgoing::SignedMessage;
@@ -28,8 +27,8 @@ pub(super) struct Answers {
     /// Where the message stands, and its number if it is new.
     pub(super) enqueued: vec::IntoIter<(Enqueued, Option<i64>)>,
     pub(super) filed: vec::IntoIter<Vec<Filed>>,
-    /// The numbers of the replies of all outcomes.
-    pub(super) replies: vec::IntoIter<i64>,
+    /// The numbers of the replies of all outcomes; `None` for one that was there already.
+    pub(super) replies: vec::IntoIter<Option<i64>>,
 }
 
 struct NewOutgoing<'a> {
@@ -85,33 +84,25 @@ impl Statements {
         batch: &[Request],
         numbers: &mut Numbers,
         now: i64,
-    ) -> Result<(Vec<(Enqueued, Option<i64>)>, Vec<i64>), JournalError> {
+    ) -> Result<(Vec<(Enqueued, Option<i64>)>, Vec<Option<i64>>), JournalError> {
         let mut known = known_outgoing(connection, batch).await?;
         let (mut enqueued, mut replies, mut rows) = (Vec::new(), Vec::new(), Vec::new());
         for request in batch {
+            let standing = outgoing(request).map(|message| {
+                let id = message.envelope.claims().jti;
+                if let Some(standing) = known.get(&id) {
+                    return (*standing, None);
+                }
+                if message.own_id {
+                    known.insert(id, Enqueued::Waiting);
+                }
+                let seq = numbers.next_outbox();
+                rows.push(NewOutgoing { seq, message });
+                (Enqueued::Waiting, Some(seq))
+            });
             match request {
-                Request::Enqueue { message, .. } => {
-                    let id = message.envelope.claims().jti;
-                    match known.get(&id).copied() {
-                        Some(state) => enqueued.push((state, None)),
-                        None => {
-                            let seq = numbers.next_outbox();
-                            rows.push(NewOutgoing { seq, message });
-                            enqueued.push((Enqueued::Waiting, Some(seq)));
-                            if message.own_id {
-                                known.insert(id, Enqueued::Waiting);
-                            }
-                        }
-                    }
-                }
-                Request::Settle { rows: settled, .. } => {
-                    for message in settled.iter().flat_map(|row| &row.replies) {
-                        let seq = numbers.next_outbox();
-                        rows.push(NewOutgoing { seq, message });
-                        replies.push(seq);
-                    }
-                }
-                _ => {}
+                Request::Settle { .. } => replies.extend(standing.map(|(_, seq)| seq)),
+                _ => enqueued.extend(standing),
             }
         }
         self.insert_outgoing(connection, &rows, now).await?;
@@ -124,14 +115,14 @@ impl Statements {
         rows: &[NewOutgoing<'_>],
         now: i64,
     ) -> Result<(), JournalError> {
-        let bind = |row: &NewOutgoing<'_>, values: &mut super::super::insert::Values| {
+        let bind = |row: &NewOutgoing<'_>, values: &mut Values| {
             values.add(row.seq);
             values.add(row.message.envelope.claims().jti.to_string());
             values.add(now);
             values.add(row.message.envelope.as_str());
         };
         self.outbox.run(connection, rows, bind).await?;
-        let bind = |row: &NewOutgoing<'_>, values: &mut super::super::insert::Values| {
+        let bind = |row: &NewOutgoing<'_>, values: &mut Values| {
             values.add(row.seq);
             values.add(row.message.salt.as_bytes().as_slice());
             values.add(row.message.body.as_slice());
@@ -151,7 +142,7 @@ impl Statements {
         if rows.is_empty() {
             return Ok(());
         }
-        let bind = |row: &NewReceipt<'_>, values: &mut super::super::insert::Values| {
+        let bind = |row: &NewReceipt<'_>, values: &mut Values| {
             values.add(row.seq);
             values.add(stored(row.index));
             values.add(row.answer.receipt.as_str());
@@ -197,11 +188,11 @@ impl Statements {
         rows: &[NewIncoming<'_>],
         now: i64,
     ) -> Result<u64, JournalError> {
-        let bind = |new: &NewIncoming<'_>, values: &mut super::super::insert::Values| {
+        let bind = |new: &NewIncoming<'_>, values: &mut Values| {
             values.add(new.id);
-            values.add(new.row.claims.iss.as_str());
-            values.add(new.row.claims.jti.to_string());
-            values.add(stored(new.row.index));
+            values.add(new.row.received.claims.iss.as_str());
+            values.add(new.row.received.claims.jti.to_string());
+            values.add(stored(new.row.received.receipt.index));
             values.add(now);
         };
         Ok(self.inbox.run(connection, rows, bind).await?)
@@ -212,8 +203,8 @@ impl Statements {
         connection: &mut SqliteConnection,
         rows: &[&NewIncoming<'_>],
     ) -> Result<(), JournalError> {
-        let bind = |new: &&NewIncoming<'_>, values: &mut super::super::insert::Values| {
-            let parts = &new.row.parts;
+        let bind = |new: &&NewIncoming<'_>, values: &mut Values| {
+            let parts = &new.row.received.parts;
             values.add(new.id);
             values.add(parts.envelope.as_str());
             values.add(parts.salt.as_bytes().as_slice());
@@ -226,18 +217,23 @@ impl Statements {
     }
 }
 
+/// The messages that a request brings into the outbox.
+fn outgoing(request: &Request) -> impl Iterator<Item = &SignedMessage> {
+    let (one, many): (_, &[Settled]) = match request {
+        Request::Enqueue { message, .. } => (Some(&**message), &[]),
+        Request::Settle { rows, .. } => (None, rows),
+        _ => (None, &[]),
+    };
+    one.into_iter().chain(many.iter().flat_map(|row| &row.replies).map(|message| &**message))
+}
+
 /// Which of the ids that callers chose themselves are in the outbox already. Ids minted here cannot be.
 async fn known_outgoing(
     connection: &mut SqliteConnection,
     batch: &[Request],
 ) -> Result<HashMap<MessageId, Enqueued>, JournalError> {
-    let chosen: Vec<MessageId> = batch
-        .iter()
-        .filter_map(|request| match request {
-            Request::Enqueue { message, .. } if message.own_id => Some(message.envelope.claims().jti),
-            _ => None,
-        })
-        .collect();
+    let messages = batch.iter().flat_map(outgoing).filter(|message| message.own_id);
+    let chosen: Vec<MessageId> = messages.map(|message| message.envelope.claims().jti).collect();
     if chosen.is_empty() {
         return Ok(HashMap::new());
     }
@@ -258,7 +254,7 @@ async fn known_incoming(
     connection: &mut SqliteConnection,
     rows: &[NewIncoming<'_>],
 ) -> Result<HashMap<i64, Filed>, JournalError> {
-    let wanted: Vec<_> = rows.iter().map(|new| json!([new.id, new.row.claims.iss, new.row.claims.jti])).collect();
+    let wanted: Vec<_> = rows.iter().map(|new| json!([new.id, new.row.received.claims.iss, new.row.received.claims.jti])).collect();
     let found: Vec<(i64, i64, i64, i64, Option<String>)> = sqlx::query_as(
         "SELECT j.value ->> 0, i.id, i.idx, i.state, i.code FROM json_each(?) j \
          JOIN inbox i ON i.iss = j.value ->> 1 AND i.jti = j.value ->> 2 WHERE i.id <> j.value ->> 0",
@@ -343,10 +339,6 @@ pub(super) async fn purge(connection: &mut SqliteConnection, cutoff: i64) -> Res
         sqlx::query(text).bind(cutoff).execute(&mut *connection).await?;
     }
     Ok(())
-}
-
-pub(in super::super) fn read_code(code: Option<String>) -> Result<Option<Code>, JournalError> {
-    code.map(|code| code.parse().map_err(|_| JournalError::Damaged { column: "code" })).transpose()
 }
 
 /// SQLite's integers are signed; the bits are kept.

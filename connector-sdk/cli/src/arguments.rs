@@ -1,0 +1,45 @@
+//! The arguments of the program.
+
+use clap::{Parser, Subcommand};
+
+use crate::commands::{keys, listen, log, send, trust, verify};
+
+/// Connects a back-office system to a Saphan exchange, and checks what the exchange says.
+#[derive(Debug, Parser)]
+#[command(name = "saphan", version, after_help = EXIT_CODES)]
+pub(crate) struct Arguments {
+    /// Print one JSON object on standard output, and nothing else
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make and show the keys of a system
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
+    /// Fetch a hub's keys once, to trust them from then on
+    Trust(trust::TrustArguments),
+    /// Send a message and wait for its receipt
+    Send(send::SendArguments),
+    /// Receive messages, and post each verified one to a local endpoint
+    Listen(listen::ListenArguments),
+    /// Verify messages with their receipts and proofs, offline
+    Verify(verify::VerifyArguments),
+    /// Check the hub's log
+    #[command(subcommand)]
+    Log(log::LogCommand),
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done; everything that was checked holds
+  1  no: a message or log does not hold, or the hub refused the message for good
+  2  wrong use, or a file that cannot be read or written
+  3  not now: the hub was not reached, or the message waits in the outbox
+
+With --json, an error is one object too: {\"error\": {\"what\", \"side\", \"advice\"}}.
+SAPHAN_LOG=saphan_connector=debug shows on standard error what the connector does.";

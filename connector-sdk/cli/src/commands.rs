@@ -1,0 +1,56 @@
+//! One module a command.
+
+pub(crate) mod keys;
+pub(crate) mod listen;
+pub(crate) mod log;
+pub(crate) mod send;
+pub(crate) mod trust;
+pub(crate) mod verify;
+
+use saphan_connector::ConnectorError;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::arguments::{Arguments, Command};
+use crate::outcome::{Failure, Outcome};
+
+/// Runs the command that the arguments name.
+pub(crate) async fn dispatch(arguments: Arguments) -> Result<Outcome, Failure> {
+    match arguments.command {
+        Command::Keys(command) => keys::run(command),
+        Command::Trust(arguments) => trust::run(arguments).await,
+        Command::Send(arguments) => send::run(arguments).await,
+        Command::Listen(arguments) => listen::run(arguments).await,
+        Command::Verify(arguments) => verify::run(&arguments),
+        Command::Log(command) => log::run(command).await,
+    }
+}
+
+/// Returns when the program is asked to stop: Ctrl-C, or SIGTERM from a supervisor.
+async fn stop_signal() {
+    let terminated = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminate) => terminate.recv().await,
+            // Then Ctrl-C is the only way.
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminated => {}
+    }
+}
+
+/// Why a connector did not start.
+fn start_failure(error: &ConnectorError) -> Failure {
+    match error {
+        ConnectorError::InUse { .. } => {
+            Failure::caller(error, "Wait until the other one has ended, or use another `data_dir`.")
+        }
+        ConnectorError::Address { .. } => Failure::caller(error, "Correct `hub` in the configuration."),
+        ConnectorError::OtherSystem { .. } => Failure::caller(error, "Use another `data_dir` for this system."),
+        ConnectorError::Folder { .. } | ConnectorError::Journal(_) => {
+            Failure::machine(error, "Check `data_dir`, its permissions and the free space.")
+        }
+        _ => Failure::machine(error, "Check the configuration."),
+    }
+}

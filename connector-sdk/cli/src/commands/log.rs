@@ -1,0 +1,141 @@
+//! `saphan log`: the hub's log as an auditor sees it.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use saphan_schemas::log::VerifierKey;
+use serde_json::{Value, json};
+
+use crate::files;
+use crate::log_check::{self, FolderLog, HttpLog, LogCheckError, LogReport, LogSource, SourceError, VKEY_PATH};
+use crate::outcome::{Exit, Failure, Outcome};
+use crate::progress::Bar;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LogCommand {
+    /// Fetch a whole log, derive every tile and the root again, and check every signature
+    Check(CheckArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArguments {
+    /// A hub's address, the prefix of its log (https://hub.example/v1/log/), or a folder with the same files
+    #[arg(value_name = "URL|DIR")]
+    source: String,
+
+    /// The log's key, or a file with it. Without it the log's own word is taken, which shows only that the log agrees
+    /// with itself
+    #[arg(long, value_name = "FILE|TEXT")]
+    vkey: Option<String>,
+
+    /// Also write the static copy of the log (C2SP tlog-tiles) into this folder
+    #[arg(long, value_name = "DIR")]
+    export: Option<PathBuf>,
+}
+
+pub(crate) async fn run(command: LogCommand) -> Result<Outcome, Failure> {
+    let LogCommand::Check(arguments) = command;
+    let source = open(&arguments.source)?;
+    let (vkey, own_word) = match &arguments.vkey {
+        Some(given) => (read_vkey(given)?, false),
+        None => (fetch_vkey(&*source, &arguments.source).await?, true),
+    };
+    let bar = Bar::new();
+    let checked = match &arguments.export {
+        Some(folder) => log_check::check_and_export(&*source, &vkey, &bar, folder).await,
+        None => log_check::check(&*source, &vkey, &bar).await,
+    };
+    drop(bar);
+    let mut outcome = match checked {
+        Ok(report) => holds(&report, arguments.export.as_deref()),
+        Err(error) => no_or_unknown(&error, &arguments.source)?,
+    };
+    if own_word {
+        outcome.text.push_str(OWN_WORD);
+    }
+    outcome.json["source"] = json!(arguments.source);
+    outcome.json["vkey"] = json!(vkey.to_string());
+    outcome.json["vkey_from_log"] = json!(own_word);
+    Ok(outcome)
+}
+
+/// The key of a log, from a text or a file with it.
+pub(crate) fn read_vkey(given: &str) -> Result<VerifierKey, Failure> {
+    if let Ok(key) = given.parse() {
+        return Ok(key);
+    }
+    let path = Path::new(given);
+    let text = files::read_text(path)?;
+    text.trim_end().parse().map_err(|error| Failure::caller(format!("{}: {error}", path.display()), VKEY_ADVICE))
+}
+
+fn open(source: &str) -> Result<Box<dyn LogSource>, Failure> {
+    if source.contains("://") {
+        let log = HttpLog::new(source).map_err(|error| {
+            Failure::caller(format!("{source}: {error}"), "Give a hub's address, or the prefix of its log.")
+        })?;
+        return Ok(Box::new(log));
+    }
+    if !Path::new(source).is_dir() {
+        let what = format!("{source} is neither an address nor a folder");
+        return Err(Failure::caller(what, "Give http(s)://… or a folder with `checkpoint` and `tile/`."));
+    }
+    Ok(Box::new(FolderLog::new(source)))
+}
+
+async fn fetch_vkey(source: &dyn LogSource, name: &str) -> Result<VerifierKey, Failure> {
+    let bytes = source.fetch(VKEY_PATH).await.map_err(|error| match error {
+        SourceError::NotFound => Failure::caller(format!("there is no log's key at {name}"), VKEY_ADVICE),
+        error => Failure::hub(format!("cannot fetch the log's key from {name}: {error}"), "Check the address."),
+    })?;
+    let text = String::from_utf8_lossy(&bytes);
+    let key = text.trim_end().parse();
+    key.map_err(|error| Failure::caller(format!("`vkey` at {name}: {error}"), VKEY_ADVICE))
+}
+
+fn holds(report: &LogReport, export: Option<&Path>) -> Outcome {
+    let leaves = &report.leaves;
+    let mut text = format!(
+        "{}: everything holds\n\n  entries          {}\n  messages         {}\n  acknowledgements {} ({} processed, {} \
+         rejected)\n  refusals         {}\n  registry         {}\n  erasures         {}\n  root             {}\n  \
+         signatures       {}, and the checkpoint's\n",
+        report.origin,
+        report.size,
+        leaves.messages,
+        leaves.acknowledgements,
+        leaves.processed,
+        leaves.rejected,
+        leaves.refusals,
+        leaves.registry,
+        leaves.erasures,
+        report.root,
+        report.signatures,
+    );
+    if let Some(folder) = export {
+        text.push_str(&format!("  copy             {}\n", folder.display()));
+    }
+    Outcome { exit: Exit::Done, text, json: json!({ "verified": true, "log": report, "export": export }) }
+}
+
+fn no_or_unknown(error: &LogCheckError, source: &str) -> Result<Outcome, Failure> {
+    if !error.is_verdict() {
+        return Err(match error {
+            LogCheckError::Export { .. } => Failure::machine(error, "Check the folder and the free space."),
+            _ => Failure::hub(error, "Nothing is known about the log. Check the address, and try again."),
+        });
+    }
+    if matches!(error, LogCheckError::File { path, source: SourceError::NotFound } if path == "checkpoint") {
+        let what = format!("there is no checkpoint at {source}, so it is not a log");
+        return Err(Failure::caller(what, "Give the folder or address that `checkpoint` is right below."));
+    }
+    let text =
+        format!("{source}: the log does NOT hold\n\n  {error}\n\nKeep a copy, and show it to the hub's operator.\n");
+    let json: Value =
+        json!({ "verified": false, "reason": error.to_string(), "path": error.path(), "index": error.index() });
+    Ok(Outcome { exit: Exit::No, text, json })
+}
+
+const VKEY_ADVICE: &str = "Give the key that the hub's operator publishes with --vkey.";
+const OWN_WORD: &str = "\n\
+    The key came from the log itself: this shows that the log agrees with itself, not whose log it is. Give the key that\n\
+    the hub's operator publishes with --vkey.\n";

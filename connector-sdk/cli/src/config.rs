@@ -1,0 +1,148 @@
+//! `saphan.toml`: the connection of one system to one hub. The sample beside the crate documents it.
+
+use std::path::{Path, PathBuf};
+
+use saphan_connector::{Connector, ConnectorBuilder, Receive};
+use saphan_schemas::ids::SystemId;
+use saphan_schemas::keys::SigningKey;
+use saphan_schemas::message::Trust;
+use serde::Deserialize;
+
+use crate::files;
+use crate::outcome::Failure;
+use crate::trust_file::TrustFile;
+
+/// A configuration that was read: paths are resolved, keys are loaded.
+#[derive(Debug)]
+pub(crate) struct Config {
+    system: SystemId,
+    hub: String,
+    key: SigningKey,
+    data_dir: PathBuf,
+    trust: Trust,
+    transport: Transport,
+    amqp_uri_env: String,
+}
+
+/// How messages arrive.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Transport {
+    /// Over HTTP.
+    #[default]
+    Pull,
+    /// From the broker.
+    Amqp,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ConfigFile {
+    system: SystemId,
+    hub: String,
+    key: PathBuf,
+    data_dir: PathBuf,
+    trust_file: Option<PathBuf>,
+    trust: Option<TrustFile>,
+    #[serde(default)]
+    transport: Transport,
+    amqp_uri_env: Option<String>,
+}
+
+impl Config {
+    /// Reads the file at `path` and the files it names.
+    pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
+        let text = files::read_text(path)?;
+        let file: ConfigFile = toml::from_str(&text).map_err(|error| {
+            let what = format!("{} is not a configuration: {}", path.display(), error.to_string().trim_end());
+            Failure::caller(what, "Compare it with saphan.sample.toml, which documents every setting.")
+        })?;
+        let folder = path.parent().unwrap_or_else(|| Path::new(""));
+        let key = read_key(&folder.join(&file.key))?;
+        let trust = match (file.trust, file.trust_file) {
+            (Some(trust), None) => trust.into_trust(path)?,
+            (None, Some(trust_file)) => TrustFile::read(&folder.join(trust_file))?,
+            (Some(_), Some(_)) => return Err(trust_failure(path, "has both `trust` and `trust_file`")),
+            (None, None) => return Err(trust_failure(path, "has neither `trust` nor `trust_file`")),
+        };
+        Ok(Self {
+            system: file.system,
+            hub: file.hub,
+            key,
+            data_dir: folder.join(file.data_dir),
+            trust,
+            transport: file.transport,
+            amqp_uri_env: file.amqp_uri_env.unwrap_or_else(|| AMQP_URI_ENV.to_owned()),
+        })
+    }
+
+    /// The system it is for.
+    pub(crate) const fn system(&self) -> &SystemId {
+        &self.system
+    }
+
+    /// How messages arrive, as the connector takes it.
+    pub(crate) fn receive(&self) -> Result<Receive, Failure> {
+        match self.transport {
+            Transport::Pull => Ok(Receive::Pull),
+            Transport::Amqp => {
+                let uri = std::env::var(&self.amqp_uri_env).map_err(|_| {
+                    let what = format!("the environment variable {} is not set", self.amqp_uri_env);
+                    Failure::caller(what, "Set it to the broker's address: amqps://user:password@host/saphan.")
+                })?;
+                Ok(Receive::Amqp { uri })
+            }
+        }
+    }
+
+    /// A connector to the hub with its own journal in `data_dir`: sending and listening may go on side by side.
+    pub(crate) fn into_builder(self, journal: &str) -> ConnectorBuilder {
+        Connector::builder(self.system)
+            .hub(self.hub)
+            .trust(self.trust)
+            .key(self.key)
+            .data_dir(self.data_dir.join(journal))
+    }
+}
+
+/// Reads a private key file.
+pub(crate) fn read_key(path: &Path) -> Result<SigningKey, Failure> {
+    SigningKey::from_pem(&files::read_text(path)?)
+        .map_err(|error| Failure::caller(format!("{}: {error}", path.display()), "Make a key with `saphan keys new`."))
+}
+
+fn trust_failure(path: &Path, what: &str) -> Failure {
+    let advice = "Give one of them; `saphan trust URL` writes a trust file.";
+    Failure::caller(format!("{} {what}", path.display()), advice)
+}
+
+const AMQP_URI_ENV: &str = "SAPHAN_AMQP_URI";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SAMPLE: &str = include_str!("../saphan.sample.toml");
+
+    #[test]
+    fn the_sample_is_a_configuration() {
+        let file: ConfigFile = toml::from_str(SAMPLE).unwrap();
+        assert_eq!(file.system.as_str(), "th.dlt/licensing");
+        assert_eq!(file.transport, Transport::Pull);
+        assert!(file.trust_file.is_some() && file.trust.is_none());
+    }
+
+    #[test]
+    fn the_sample_mentions_every_setting() {
+        for setting in ["system", "hub", "key", "data_dir", "trust_file", "[trust]", "transport", "amqp_uri_env"] {
+            let mentioned = |line: &str| line.trim_start_matches("# ").starts_with(setting);
+            assert!(SAMPLE.lines().any(mentioned), "{setting}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_setting_is_refused() {
+        let error = toml::from_str::<ConfigFile>(&format!("retries = 3\n{SAMPLE}")).unwrap_err();
+        assert!(error.to_string().contains("retries"), "{error}");
+    }
+}

@@ -1,0 +1,98 @@
+//! Checking a whole log, as an auditor does: nothing the hub says is believed.
+//!
+//! [`check`] reads a log from a [`LogSource`] (a hub over HTTP, or a folder with the same files), verifies the signed
+//! checkpoint, downloads every entry bundle and tile of its size, derives every tile and the root again from the entries,
+//! reads every leaf, and checks every signature against the keys that the log itself registered before that place.
+//! Memory does not grow with the log. In reading order:
+//!
+//! - `source`, `folder`, `http`: where the files come from;
+//! - `entries`: the leaves of one bundle, read;
+//! - `ledger`: the fold over all leaves, in order: the tree and the registered keys;
+//! - `pipeline`: fetching ahead, and checking bundles side by side;
+//! - `export`: writing the static copy.
+
+mod entries;
+mod error;
+mod export;
+mod folder;
+mod http;
+mod ledger;
+mod pipeline;
+mod report;
+mod source;
+
+use std::path::Path;
+
+use saphan_schemas::log::{SignedCheckpoint, VerifierKey};
+
+pub use error::{LeafFault, LogCheckError};
+pub use folder::FolderLog;
+pub use http::{HttpLog, NotALogAddress};
+pub use report::{LeafCounts, LogReport};
+pub use source::{LogSource, SourceError, SourceFuture};
+
+use export::Export;
+use pipeline::Pipeline;
+
+/// Hears how far a check has come. `&()` hears nothing.
+pub trait Progress: Send + Sync {
+    /// The checkpoint holds; so many entries are to be checked.
+    fn started(&self, _entries: u64) {}
+
+    /// So many more entries hold.
+    fn checked(&self, _entries: u64) {}
+}
+
+impl Progress for () {}
+
+/// Checks a whole log against its key.
+///
+/// # Errors
+/// The first thing that does not hold, in the order of the log; or why the log could not be checked
+/// ([`LogCheckError::is_verdict`] tells the two apart).
+pub async fn check(
+    source: &dyn LogSource,
+    vkey: &VerifierKey,
+    progress: &dyn Progress,
+) -> Result<LogReport, LogCheckError> {
+    run(source, vkey, progress, None).await
+}
+
+/// As [`check`], and writes the static copy (C2SP tlog-tiles) into `folder`: tiles and bundles once they are checked, the
+/// checkpoint last, so that a folder with a checkpoint is complete. The key is written as `vkey`.
+///
+/// # Errors
+/// As [`check`], and [`LogCheckError::Export`].
+pub async fn check_and_export(
+    source: &dyn LogSource,
+    vkey: &VerifierKey,
+    progress: &dyn Progress,
+    folder: &Path,
+) -> Result<LogReport, LogCheckError> {
+    run(source, vkey, progress, Some(&Export::new(folder))).await
+}
+
+async fn run(
+    source: &dyn LogSource,
+    vkey: &VerifierKey,
+    progress: &dyn Progress,
+    export: Option<&Export>,
+) -> Result<LogReport, LogCheckError> {
+    let text = source::fetch(source, CHECKPOINT_PATH).await?;
+    let text = String::from_utf8(text).map_err(|_| LogCheckError::NotText { path: CHECKPOINT_PATH.to_owned() })?;
+    let signed = SignedCheckpoint::parse_and_verify(&text, vkey)?;
+    let checkpoint = signed.checkpoint();
+    progress.started(checkpoint.size);
+    let ledger = Pipeline { source, progress, export }.run(checkpoint).await?;
+    let report = ledger.finish(checkpoint, &text)?;
+    if let Some(export) = export {
+        export.write(VKEY_PATH, format!("{vkey}\n").as_bytes()).await?;
+        export.write(CHECKPOINT_PATH, text.as_bytes()).await?;
+    }
+    Ok(report)
+}
+
+/// Where a log serves its checkpoint, below its prefix.
+const CHECKPOINT_PATH: &str = "checkpoint";
+/// Where a hub serves the log's key, and where an export keeps it.
+pub(crate) const VKEY_PATH: &str = "vkey";

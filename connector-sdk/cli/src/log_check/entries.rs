@@ -1,0 +1,57 @@
+//! The leaves of one bundle, read but not yet believed.
+
+use saphan_schemas::acknowledgement::UnverifiedAcknowledgement;
+use saphan_schemas::envelope::UnverifiedEnvelope;
+use saphan_schemas::leaf::{Leaf, SchemaVersion, ShardEvent, split_message};
+use saphan_schemas::log::{TilePath, decode_bundle};
+use saphan_schemas::registry::UnverifiedRegistryEntry;
+
+use super::error::{LeafFault, LogCheckError};
+
+/// A bundle with its leaves.
+pub(super) struct ReadBundle {
+    pub(super) path: TilePath,
+    pub(super) bytes: Vec<u8>,
+    /// As many as the bundle has entries; a leaf that cannot be read is judged when its turn comes.
+    pub(super) leaves: Vec<Result<ReadLeaf, LeafFault>>,
+}
+
+/// A leaf with its statement read.
+pub(super) enum ReadLeaf {
+    Message { ts: u64, schema: SchemaVersion, envelope: Box<UnverifiedEnvelope> },
+    Refusal,
+    Acknowledgement { ts: u64, batch: Box<UnverifiedAcknowledgement> },
+    Registry { entry: Box<UnverifiedRegistryEntry> },
+    Erasure { index: u64 },
+    Shard { event: Box<ShardEvent> },
+}
+
+/// Reads all leaves of a bundle. This is most of the work besides signatures, and needs no order.
+pub(super) fn read_bundle(path: TilePath, bytes: Vec<u8>) -> Result<ReadBundle, LogCheckError> {
+    let entries = decode_bundle(&bytes, path.width()).map_err(|source| LogCheckError::Bundle { path, source })?;
+    let leaves = entries.into_iter().map(read_leaf).collect();
+    Ok(ReadBundle { path, bytes, leaves })
+}
+
+fn read_leaf(bytes: &[u8]) -> Result<ReadLeaf, LeafFault> {
+    match Leaf::parse(bytes).map_err(LeafFault::NotALeaf)? {
+        Leaf::Message { ts, schema, envelope } => {
+            if split_message(bytes).map(|(_, envelope)| envelope) != Some(&envelope) {
+                return Err(LeafFault::NotExact);
+            }
+            let envelope = Box::new(UnverifiedEnvelope::parse(&envelope).map_err(LeafFault::Envelope)?);
+            Ok(ReadLeaf::Message { ts, schema, envelope })
+        }
+        Leaf::Refusal { .. } => Ok(ReadLeaf::Refusal),
+        Leaf::Acknowledgement { ts, acknowledgement } => {
+            let batch = UnverifiedAcknowledgement::parse(&acknowledgement).map_err(LeafFault::Acknowledgement)?;
+            Ok(ReadLeaf::Acknowledgement { ts, batch: Box::new(batch) })
+        }
+        Leaf::Registry { entry, .. } => {
+            let entry = UnverifiedRegistryEntry::parse(&entry).map_err(LeafFault::Registry)?;
+            Ok(ReadLeaf::Registry { entry: Box::new(entry) })
+        }
+        Leaf::Erasure { index, .. } => Ok(ReadLeaf::Erasure { index }),
+        Leaf::Shard { event, .. } => Ok(ReadLeaf::Shard { event: Box::new(event) }),
+    }
+}

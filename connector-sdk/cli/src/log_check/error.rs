@@ -1,0 +1,202 @@
+//! What does not hold, or why a log could not be checked.
+
+use std::path::PathBuf;
+
+use saphan_schemas::digest::Sha256Hash;
+use saphan_schemas::ids::SystemId;
+use saphan_schemas::json::JsonError;
+use saphan_schemas::jws::JwsError;
+use saphan_schemas::keys::KeyId;
+use saphan_schemas::log::{BundleError, CheckpointError, TileMismatch, TilePath};
+
+use super::source::SourceError;
+
+/// The first thing of a log that does not hold, or why it could not be checked.
+#[derive(Debug, thiserror::Error)]
+pub enum LogCheckError {
+    /// A file that a log of this size must have is missing, or larger than it can be.
+    #[error("{path}: {source}")]
+    File {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        source: SourceError,
+    },
+    /// A file could not be had; nothing is known about the log.
+    #[error("{path} could not be fetched: {source}")]
+    Fetch {
+        /// The file.
+        path: String,
+        /// Why.
+        source: SourceError,
+    },
+    /// A file that must be text is not.
+    #[error("{path} is not text")]
+    NotText {
+        /// The file.
+        path: String,
+    },
+    /// The checkpoint is malformed, of another log, or not signed by the log's key.
+    #[error("checkpoint: {0}")]
+    Checkpoint(#[from] CheckpointError),
+    /// A bundle is malformed.
+    #[error("{path}: {source}")]
+    Bundle {
+        /// The bundle.
+        path: TilePath,
+        /// What is wrong with it.
+        source: BundleError,
+    },
+    /// A leaf hash is not that of its entry: the bundle or the tile was changed.
+    #[error("entry {index} in {bundle} does not have the hash in {}: the entry or its hash was changed", mismatch.path)]
+    EntryHash {
+        /// The entry.
+        index: u64,
+        /// The bundle it is in.
+        bundle: TilePath,
+        /// Where the tile differs.
+        mismatch: TileMismatch,
+    },
+    /// A tile is not what the entries give.
+    #[error("{0}")]
+    Tile(TileMismatch),
+    /// The entries lead to another root than the signed one.
+    #[error("checkpoint: the {size} entries lead to the root {derived}, and {signed} is signed")]
+    Root {
+        /// The number of entries.
+        size: u64,
+        /// The root that they give.
+        derived: Sha256Hash,
+        /// The root that is signed.
+        signed: Sha256Hash,
+    },
+    /// An entry is in the log that must not be.
+    #[error("entry {index}: {fault}")]
+    Leaf {
+        /// The entry.
+        index: u64,
+        /// What is wrong with it.
+        fault: LeafFault,
+    },
+    /// The copy could not be written.
+    #[error("cannot write {}: {source}", path.display())]
+    Export {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's answer.
+        source: std::io::Error,
+    },
+    /// The check was stopped from outside.
+    #[error("the check was stopped")]
+    Stopped,
+}
+
+impl LogCheckError {
+    pub(super) fn fetch(path: &str, source: SourceError) -> Self {
+        let path = path.to_owned();
+        match source {
+            SourceError::NotFound | SourceError::TooLarge { .. } => Self::File { path, source },
+            _ => Self::Fetch { path, source },
+        }
+    }
+
+    /// Whether the log does not hold; otherwise it could not be checked, and nothing is known about it.
+    #[must_use]
+    pub const fn is_verdict(&self) -> bool {
+        !matches!(self, Self::Fetch { .. } | Self::Export { .. } | Self::Stopped)
+    }
+
+    /// The file of the log that the error is about, if it is about one.
+    #[must_use]
+    pub fn path(&self) -> Option<String> {
+        match self {
+            Self::File { path, .. } | Self::Fetch { path, .. } | Self::NotText { path } => Some(path.clone()),
+            Self::Checkpoint(_) | Self::Root { .. } => Some("checkpoint".to_owned()),
+            Self::Bundle { path, .. } => Some(path.to_string()),
+            Self::EntryHash { mismatch, .. } | Self::Tile(mismatch) => Some(mismatch.path.to_string()),
+            Self::Leaf { .. } | Self::Export { .. } | Self::Stopped => None,
+        }
+    }
+
+    /// The entry that the error is about, if it is about one.
+    #[must_use]
+    pub const fn index(&self) -> Option<u64> {
+        match self {
+            Self::EntryHash { index, .. } | Self::Leaf { index, .. } => Some(*index),
+            _ => None,
+        }
+    }
+}
+
+/// Why an entry must not be in the log at its place.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LeafFault {
+    /// Not one of the kinds of leaf.
+    #[error("it is not a leaf: {0}")]
+    NotALeaf(JsonError),
+    /// A message leaf that no proof can complete.
+    #[error("the leaf is not written the one way that receipts' proofs lead to")]
+    NotExact,
+    /// Not an envelope.
+    #[error("its envelope is not one: {0}")]
+    Envelope(JwsError),
+    /// Not a batch of acknowledgements.
+    #[error("its acknowledgement is not one: {0}")]
+    Acknowledgement(JwsError),
+    /// Not a registry entry.
+    #[error("its registry entry is not one: {0}")]
+    Registry(JwsError),
+    /// Meant for, or signed for, another hub.
+    #[error("it is meant for another hub than the log's")]
+    OtherHub,
+    /// The log did not register the key before.
+    #[error("it is signed with the key {kid}, which the log does not register for {system} before this place")]
+    KeyUnknown {
+        /// The key.
+        kid: KeyId,
+        /// The system that should have it.
+        system: SystemId,
+    },
+    /// The key was revoked before.
+    #[error("it is signed with the key {kid}, which the log revokes before this place")]
+    KeyRevoked {
+        /// The key.
+        kid: KeyId,
+    },
+    /// The key was not valid at the time of the leaf.
+    #[error("it is signed with the key {kid}, which is not valid at the entry's time")]
+    KeyNotValid {
+        /// The key.
+        kid: KeyId,
+    },
+    /// Registry entries are the operator's.
+    #[error("the registry entry is not signed with the operator's key")]
+    NotTheOperator,
+    /// Changed, or signed by someone else.
+    #[error("the signature does not hold")]
+    Signature,
+    /// The schema text is not the registered one.
+    #[error("it names another text of its schema than the log registers before this place")]
+    SchemaText,
+    /// The schema is not the envelope's.
+    #[error("it names another schema than its envelope")]
+    SchemaId,
+    /// A registry change that cannot be made.
+    #[error("the registry change cannot be made: {reason}")]
+    RegistryChange {
+        /// Why.
+        reason: &'static str,
+    },
+    /// It speaks of an entry that does not come before it.
+    #[error("it speaks of entry {index}, which does not come before it")]
+    NotBefore {
+        /// The entry.
+        index: u64,
+    },
+    /// The first leaf must open this very log.
+    #[error("the first leaf does not open this log, so its keys are not known")]
+    NotOpened,
+    /// Opened again, or something after the end.
+    #[error("nothing of this kind may stand here: the log was opened before, or is closed")]
+    Misplaced,
+}

@@ -1,0 +1,45 @@
+//! A log as a folder of static files.
+
+use std::path::PathBuf;
+
+use tokio::io::AsyncReadExt as _;
+
+use super::source::{LogSource, MAX_FILE_BYTES, SourceError, SourceFuture};
+
+/// A log in a folder: `checkpoint` and `tile/…` right below it.
+#[derive(Debug, Clone)]
+pub struct FolderLog {
+    root: PathBuf,
+}
+
+impl FolderLog {
+    /// The log in this folder.
+    #[must_use]
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    async fn read(&self, path: &str) -> Result<Vec<u8>, SourceError> {
+        let file = tokio::fs::File::open(self.root.join(path)).await.map_err(unreadable)?;
+        let mut bytes = Vec::new();
+        file.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut bytes).await.map_err(unreadable)?;
+        if bytes.len() > MAX_FILE_BYTES {
+            return Err(SourceError::TooLarge { limit: MAX_FILE_BYTES });
+        }
+        Ok(bytes)
+    }
+}
+
+impl LogSource for FolderLog {
+    fn fetch<'a>(&'a self, path: &'a str) -> SourceFuture<'a> {
+        Box::pin(self.read(path))
+    }
+}
+
+fn unreadable(source: std::io::Error) -> SourceError {
+    // A file where a folder should be means the same: nothing is at this path.
+    match source.kind() {
+        std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => SourceError::NotFound,
+        _ => SourceError::Unreadable { source },
+    }
+}

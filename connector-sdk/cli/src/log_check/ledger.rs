@@ -1,0 +1,236 @@
+//! The fold over all leaves in the order of the log: the tree, and what the log says about keys.
+
+mod keys;
+
+use saphan_schemas::acknowledgement::{Outcome, UnverifiedAcknowledgement};
+use saphan_schemas::envelope::UnverifiedEnvelope;
+use saphan_schemas::ids::HubId;
+use saphan_schemas::keys::PublicKey;
+use saphan_schemas::leaf::{SchemaVersion, ShardEvent};
+use saphan_schemas::log::{Checkpoint, LogRebuilder, RebuiltTile, decode_bundle};
+use saphan_schemas::registry::UnverifiedRegistryEntry;
+
+use self::keys::RegisteredKeys;
+use super::entries::{ReadBundle, ReadLeaf};
+use super::error::{LeafFault, LogCheckError};
+use super::report::{LeafCounts, LogReport};
+
+/// What is known after the leaves so far.
+pub(super) struct Ledger {
+    origin: String,
+    size: u64,
+    tree: LogRebuilder,
+    shard: Option<Shard>,
+    keys: RegisteredKeys,
+    counts: LeafCounts,
+    signatures: u64,
+}
+
+struct Shard {
+    hub: HubId,
+    operator: PublicKey,
+    next: Option<String>,
+}
+
+/// What is left to check of a bundle; this needs no order.
+pub(super) struct Judgement {
+    /// Entries in the bundle.
+    pub(super) entries: u64,
+    /// Every file that these entries filled, as it must be; the bundle itself among them.
+    pub(super) files: Vec<RebuiltTile>,
+    /// The signatures, or the first leaf that must not be there.
+    pub(super) signatures: Result<Vec<SignatureCheck>, LogCheckError>,
+}
+
+/// A signature and the key that must have made it.
+pub(super) struct SignatureCheck {
+    pub(super) index: u64,
+    pub(super) key: PublicKey,
+    pub(super) statement: Statement,
+}
+
+/// Who signed what.
+pub(super) enum Statement {
+    Envelope(Box<UnverifiedEnvelope>),
+    Acknowledgement(Box<UnverifiedAcknowledgement>),
+}
+
+impl Ledger {
+    /// Before the first leaf of the log that `checkpoint` describes.
+    pub(super) fn new(checkpoint: &Checkpoint) -> Self {
+        Self {
+            origin: checkpoint.origin.clone(),
+            size: checkpoint.size,
+            tree: LogRebuilder::new(),
+            shard: None,
+            keys: RegisteredKeys::default(),
+            counts: LeafCounts::default(),
+            signatures: 0,
+        }
+    }
+
+    /// Takes the next bundle.
+    pub(super) fn take(&mut self, bundle: ReadBundle) -> Result<Judgement, LogCheckError> {
+        let first = self.tree.size();
+        let files = self.grow(&bundle)?;
+        let entries = bundle.leaves.len() as u64;
+        let mut signatures = Ok(Vec::new());
+        for (index, leaf) in (first..).zip(bundle.leaves) {
+            match (leaf.and_then(|leaf| self.judge(index, leaf)), &mut signatures) {
+                (Ok(Some((key, statement))), Ok(list)) => list.push(SignatureCheck { index, key, statement }),
+                (Ok(_), _) => {}
+                (Err(fault), _) => {
+                    signatures = Err(LogCheckError::Leaf { index, fault });
+                    break;
+                }
+            }
+        }
+        self.signatures += signatures.as_ref().map_or(0, |list| list.len() as u64);
+        Ok(Judgement { entries, files, signatures })
+    }
+
+    /// That the whole log was taken and leads to the signed root.
+    pub(super) fn finish(self, checkpoint: &Checkpoint, text: &str) -> Result<LogReport, LogCheckError> {
+        let derived = self.tree.root();
+        if derived != checkpoint.root {
+            return Err(LogCheckError::Root { size: self.size, derived, signed: checkpoint.root });
+        }
+        let Some(shard) = self.shard else {
+            return Err(LogCheckError::Leaf { index: 0, fault: LeafFault::NotOpened });
+        };
+        Ok(LogReport {
+            origin: self.origin,
+            hub: shard.hub,
+            size: self.size,
+            root: derived,
+            leaves: self.counts,
+            signatures: self.signatures,
+            closed_for: shard.next,
+            checkpoint: text.to_owned(),
+        })
+    }
+
+    /// Adds the entries to the tree; gives every file they complete, after the last bundle the partial ones too.
+    fn grow(&mut self, bundle: &ReadBundle) -> Result<Vec<RebuiltTile>, LogCheckError> {
+        let fault = |source| LogCheckError::Bundle { path: bundle.path, source };
+        let mut files = Vec::new();
+        for entry in decode_bundle(&bundle.bytes, bundle.path.width()).map_err(fault)? {
+            files.extend(self.tree.push_entry(entry).map_err(fault)?);
+        }
+        if self.tree.size() == self.size {
+            files.extend(self.tree.partial_tiles());
+        }
+        Ok(files)
+    }
+
+    /// Whether the leaf may stand here; gives the signature that is still to be checked.
+    fn judge(&mut self, index: u64, leaf: ReadLeaf) -> Result<Option<(PublicKey, Statement)>, LeafFault> {
+        if let ReadLeaf::Shard { event } = leaf {
+            self.shard_event(index, *event)?;
+            return Ok(None);
+        }
+        let shard = self.shard.as_ref().ok_or(LeafFault::NotOpened)?;
+        if shard.next.is_some() {
+            return Err(LeafFault::Misplaced);
+        }
+        match leaf {
+            ReadLeaf::Message { ts, schema, envelope } => self.message(ts, &schema, envelope).map(Some),
+            ReadLeaf::Acknowledgement { ts, batch } => self.acknowledgement(index, ts, batch).map(Some),
+            ReadLeaf::Registry { entry } => self.registry(*entry).map(|()| None),
+            ReadLeaf::Erasure { index: erased } => {
+                self.counts.erasures += 1;
+                if erased < index { Ok(None) } else { Err(LeafFault::NotBefore { index: erased }) }
+            }
+            ReadLeaf::Refusal | ReadLeaf::Shard { .. } => {
+                self.counts.refusals += 1;
+                Ok(None)
+            }
+        }
+    }
+
+    fn shard_event(&mut self, index: u64, event: ShardEvent) -> Result<(), LeafFault> {
+        self.counts.shards += 1;
+        match (event, &mut self.shard) {
+            (ShardEvent::Opened { origin, hub, operator, .. }, None) if index == 0 && origin == self.origin => {
+                self.shard = Some(Shard { hub, operator, next: None });
+                Ok(())
+            }
+            (ShardEvent::Closed { next }, Some(shard)) if shard.next.is_none() => {
+                shard.next = Some(next);
+                Ok(())
+            }
+            (_, None) => Err(LeafFault::NotOpened),
+            (_, Some(_)) => Err(LeafFault::Misplaced),
+        }
+    }
+
+    fn message(
+        &mut self,
+        ts: u64,
+        schema: &SchemaVersion,
+        envelope: Box<UnverifiedEnvelope>,
+    ) -> Result<(PublicKey, Statement), LeafFault> {
+        self.counts.messages += 1;
+        let claims = envelope.claims();
+        self.must_be_our_hub(&claims.hub)?;
+        if schema.id != claims.schema {
+            return Err(LeafFault::SchemaId);
+        }
+        self.keys.check_schema(schema)?;
+        let key = self.keys.valid(envelope.kid(), &claims.iss, ts)?;
+        Ok((key, Statement::Envelope(envelope)))
+    }
+
+    fn acknowledgement(
+        &mut self,
+        index: u64,
+        ts: u64,
+        batch: Box<UnverifiedAcknowledgement>,
+    ) -> Result<(PublicKey, Statement), LeafFault> {
+        self.counts.acknowledgements += 1;
+        let claims = batch.claims();
+        self.must_be_our_hub(&claims.aud)?;
+        for message in &claims.messages {
+            if message.index >= index {
+                return Err(LeafFault::NotBefore { index: message.index });
+            }
+            match message.outcome {
+                Outcome::Processed => self.counts.processed += 1,
+                Outcome::Rejected => self.counts.rejected += 1,
+            }
+        }
+        let key = self.keys.valid(batch.kid(), &claims.iss, ts)?;
+        Ok((key, Statement::Acknowledgement(batch)))
+    }
+
+    /// A registry entry changes what the next leaf is judged by, so its signature is checked at once.
+    fn registry(&mut self, entry: UnverifiedRegistryEntry) -> Result<(), LeafFault> {
+        self.counts.registry += 1;
+        self.must_be_our_hub(&entry.claims().iss)?;
+        let operator = self.shard.as_ref().map(|shard| shard.operator).ok_or(LeafFault::NotOpened)?;
+        if entry.kid() != operator.id() {
+            return Err(LeafFault::NotTheOperator);
+        }
+        let entry = entry.verify(&operator).map_err(|_| LeafFault::Signature)?;
+        self.signatures += 1;
+        self.keys.apply(&entry.claims().change)
+    }
+
+    fn must_be_our_hub(&self, hub: &HubId) -> Result<(), LeafFault> {
+        match &self.shard {
+            Some(shard) if shard.hub == *hub => Ok(()),
+            _ => Err(LeafFault::OtherHub),
+        }
+    }
+}
+
+impl SignatureCheck {
+    /// Whether the key made the signature.
+    pub(super) fn run(self) -> Result<(), LogCheckError> {
+        let holds = match self.statement {
+            Statement::Envelope(envelope) => envelope.verify(&self.key).is_ok(),
+            Statement::Acknowledgement(batch) => batch.verify(&self.key).is_ok(),
+        };
+        if holds { Ok(()) } else { Err(LogCheckError::Leaf { index: self.index, fault: LeafFault::Signature }) }
+    }
+}

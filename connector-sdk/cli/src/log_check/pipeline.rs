@@ -1,0 +1,105 @@
+//! Fetching ahead, and checking bundles side by side, in bounded numbers; only the fold goes in order.
+
+use std::future::ready;
+use std::pin::Pin;
+
+use futures_util::stream::{self, StreamExt as _};
+use saphan_schemas::log::{Checkpoint, RebuiltTile, TILE_WIDTH, TileContent, TilePath};
+
+use super::entries::{ReadBundle, read_bundle};
+use super::error::LogCheckError;
+use super::export::Export;
+use super::ledger::{Judgement, Ledger};
+use super::source::{LogSource, fetch_tile};
+use super::{Progress, source};
+
+type Step<'a, T> = Pin<Box<dyn Future<Output = Result<T, LogCheckError>> + Send + 'a>>;
+
+/// The parts of one check.
+#[derive(Clone, Copy)]
+pub(super) struct Pipeline<'a> {
+    pub(super) source: &'a dyn LogSource,
+    pub(super) progress: &'a dyn Progress,
+    pub(super) export: Option<&'a Export>,
+}
+
+impl<'a> Pipeline<'a> {
+    /// Takes every bundle of the log; the first thing that does not hold, in the order of the log, ends it.
+    pub(super) async fn run(self, checkpoint: &Checkpoint) -> Result<Ledger, LogCheckError> {
+        let mut ledger = Ledger::new(checkpoint);
+        let fetched = stream::iter(bundles(checkpoint.size)).map(move |path| self.read(path)).buffered(AHEAD);
+        let folded = fetched.map(|bundle| -> Step<'a, u64> {
+            match bundle.and_then(|bundle| ledger.take(bundle)) {
+                Ok(judgement) => Box::pin(self.finish(judgement)),
+                Err(error) => Box::pin(ready(Err(error))),
+            }
+        });
+        let mut checked = folded.buffered(AHEAD);
+        while let Some(entries) = checked.next().await {
+            self.progress.checked(entries?);
+        }
+        drop(checked);
+        Ok(ledger)
+    }
+
+    fn read(self, path: TilePath) -> Step<'a, ReadBundle> {
+        Box::pin(async move {
+            let bytes = fetch_tile(self.source, path).await?;
+            in_background(move || read_bundle(path, bytes)).await
+        })
+    }
+
+    /// Files first: where an entry was changed, its hash tells it before its content can mislead.
+    async fn finish(self, judgement: Judgement) -> Result<u64, LogCheckError> {
+        let Judgement { entries, files, signatures } = judgement;
+        for file in &files {
+            self.compare(file).await?;
+        }
+        let signatures = signatures?;
+        in_background(move || signatures.into_iter().try_for_each(|signature| signature.run())).await?;
+        if let Some(export) = self.export {
+            for file in &files {
+                export.write(&file.path.to_string(), &file.bytes).await?;
+            }
+        }
+        Ok(entries)
+    }
+
+    async fn compare(self, file: &RebuiltTile) -> Result<(), LogCheckError> {
+        let TileContent::Hashes { level } = file.path.content() else {
+            // A bundle has one reading and one writing: it is what it was read from.
+            return Ok(());
+        };
+        let published = source::fetch_tile(self.source, file.path).await?;
+        file.compare(&published).map_err(|mismatch| match bundle_beside(file.path) {
+            Some(bundle) if level == 0 && mismatch.expected == mismatch.found => {
+                let index = file.path.start() + (mismatch.at / HASH_BYTES) as u64;
+                LogCheckError::EntryHash { index, bundle, mismatch }
+            }
+            _ => LogCheckError::Tile(mismatch),
+        })
+    }
+}
+
+fn bundles(size: u64) -> impl Iterator<Item = TilePath> + Send {
+    let width = u64::from(TILE_WIDTH);
+    (0..size.div_ceil(width)).map_while(move |index| {
+        let entries = u16::try_from((size - index * width).min(width)).ok()?;
+        TilePath::new(TileContent::Entries, index, entries).ok()
+    })
+}
+
+/// The bundle with the entries whose hashes are in a tile of level 0.
+fn bundle_beside(tile: TilePath) -> Option<TilePath> {
+    TilePath::new(TileContent::Entries, tile.index(), tile.width()).ok()
+}
+
+async fn in_background<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, LogCheckError> + Send + 'static,
+) -> Result<T, LogCheckError> {
+    tokio::task::spawn_blocking(work).await.unwrap_or(Err(LogCheckError::Stopped))
+}
+
+/// Bundles in hand at each of the two stages; memory is bounded by this and the largest bundle.
+const AHEAD: usize = 8;
+const HASH_BYTES: usize = 32;

@@ -1,0 +1,125 @@
+//! The connector: one system's connection to the exchange.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use saphan_schemas::ids::{MessageId, SystemId};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{Instant, timeout_at};
+
+use crate::builder::ConnectorBuilder;
+use crate::error::{JournalError, SendError};
+use crate::journal::Journal;
+use crate::outbox::{Accepted, Outbox, Status};
+use crate::outgoing::OutgoingMessage;
+use crate::receive::Transport;
+use crate::stats::{Counts, Stats};
+use crate::stop::Stopper;
+
+/// A running connector. It sends and receives in the background until [`Connector::shutdown`].
+///
+/// Dropping it is like a crash: everything stops at once, and nothing that was durable is lost.
+pub struct Connector {
+    pub(crate) outbox: Outbox,
+    pub(crate) journal: Journal,
+    pub(crate) stats: Arc<Stats>,
+    pub(crate) stopper: Stopper,
+    pub(crate) tasks: JoinSet<()>,
+    pub(crate) transport: Option<Arc<dyn Transport>>,
+    pub(crate) writer: AbortOnDrop,
+}
+
+impl Connector {
+    /// Begins to set up the connector of a system.
+    #[must_use]
+    pub fn builder(system: SystemId) -> ConnectorBuilder {
+        ConnectorBuilder::new(system)
+    }
+
+    /// Stores a message in the outbox and waits until the hub has accepted it. See [`Outbox::send`].
+    ///
+    /// # Errors
+    /// [`SendError`]; [`SendError::is_retryable`] says whether to call again.
+    pub async fn send(&self, message: OutgoingMessage) -> Result<Accepted, SendError> {
+        self.outbox.send(message).await
+    }
+
+    /// Stores a message in the outbox and returns once it is durable there. See [`Outbox::enqueue`].
+    ///
+    /// # Errors
+    /// [`SendError`].
+    pub async fn enqueue(&self, message: OutgoingMessage) -> Result<MessageId, SendError> {
+        self.outbox.enqueue(message).await
+    }
+
+    /// What became of a message. See [`Outbox::status`].
+    ///
+    /// # Errors
+    /// [`JournalError`].
+    pub async fn status(&self, id: MessageId) -> Result<Option<Status>, JournalError> {
+        self.outbox.status(id).await
+    }
+
+    /// The outbox, for the parts of a program that send.
+    #[must_use]
+    pub const fn outbox(&self) -> &Outbox {
+        &self.outbox
+    }
+
+    /// What this connector has done since it started.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.stats.counts()
+    }
+
+    /// Stops in order: takes in nothing more, lets running handlers finish, hands in acknowledgements, finishes the
+    /// attempts to send that are under way. After `deadline` it stops at once. What is left stays in the journal, and the
+    /// next start goes on with it.
+    ///
+    /// # Errors
+    /// [`JournalError`] when the journal cannot be closed; what it holds is durable all the same.
+    pub async fn shutdown(mut self, deadline: Duration) -> Result<Drained, JournalError> {
+        let end = Instant::now() + deadline;
+        self.stopper.stop();
+        let finished = timeout_at(end, async { while self.tasks.join_next().await.is_some() {} }).await.is_ok();
+        self.tasks.shutdown().await;
+        if let Some(transport) = &self.transport {
+            // The broker may be the reason for the shutdown; it notices a dropped connection as well.
+            let _ = timeout_at(end.max(Instant::now() + CLOSING), transport.close()).await;
+        }
+        let (outbox, inbox) = self.journal.left().await?;
+        self.journal.close().await?;
+        // With the writer the lock on the folder goes.
+        let _ = (&mut self.writer.0).await;
+        Ok(Drained { finished, outbox, inbox })
+    }
+}
+
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connector").field("outbox", &self.outbox).field("counts", &self.counts()).finish_non_exhaustive()
+    }
+}
+
+/// What a shutdown left over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drained {
+    /// Everything that ran came to its end before the deadline.
+    pub finished: bool,
+    /// Messages that wait in the outbox.
+    pub outbox: u64,
+    /// Messages in the inbox that are not handled, or whose acknowledgement is not handed in.
+    pub inbox: u64,
+}
+
+/// A task that ends with its owner.
+pub(crate) struct AbortOnDrop(pub(crate) JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+const CLOSING: Duration = Duration::from_millis(500);

@@ -1,0 +1,204 @@
+//! Signs outcomes in batches and hands them to the hub.
+
+use std::collections::{HashSet, VecDeque};
+use std::mem;
+use std::sync::Arc;
+
+use saphan_schemas::acknowledgement::{Acknowledged, AcknowledgementClaims, MAX_ACKNOWLEDGED, Outcome as Said};
+use saphan_schemas::ids::MessageId;
+use saphan_schemas::jws::{Claims as _, SignError, Signed};
+use saphan_schemas::problem::ProblemCode;
+use tokio::sync::mpsc;
+use tokio::time::sleep;
+
+use super::{BATCH, Inbox};
+use crate::clock;
+use crate::hub_api::HubError;
+use crate::journal::ToAcknowledge;
+use crate::stats::Stats;
+use crate::stop::Stop;
+
+/// An outcome that the hub has not confirmed.
+pub(super) struct Outcome {
+    pub(super) acknowledge: ToAcknowledge,
+    /// It was acknowledged before, and its message came again.
+    pub(super) again: bool,
+}
+
+pub(super) async fn run(
+    inbox: Arc<Inbox>,
+    mut settled: mpsc::Receiver<Outcome>,
+    left: Vec<ToAcknowledge>,
+    stop: Stop,
+) {
+    let mut waiting: Vec<Outcome> =
+        left.into_iter().map(|acknowledge| Outcome { acknowledge, again: false }).collect();
+    loop {
+        let mut batches = pack(mem::take(&mut waiting));
+        while let Some(batch) = batches.pop_front() {
+            match hand_in(&inbox, &batch, stop.clone()).await {
+                HandedIn::Done => done(&inbox, &batch).await,
+                HandedIn::Later => return,
+                HandedIn::NotAcceptable if batch.len() > 1 => {
+                    // One of them is to blame: halve until it stands alone.
+                    let mut first = batch;
+                    let second = first.split_off(first.len() / 2);
+                    batches.push_front(second);
+                    batches.push_front(first);
+                }
+                HandedIn::NotAcceptable => {
+                    let index = batch.first().map(|outcome| outcome.acknowledge.index);
+                    tracing::error!(index, "the hub does not take the acknowledgement of this message; it is given up");
+                    done(&inbox, &batch).await;
+                }
+            }
+        }
+        if settled.recv_many(&mut waiting, BATCH).await == 0 {
+            return;
+        }
+    }
+}
+
+enum HandedIn {
+    Done,
+    /// The connector stops; the outcomes are durable and are handed in after the next start.
+    Later,
+    /// The hub will never take this batch as it is.
+    NotAcceptable,
+}
+
+async fn hand_in(inbox: &Inbox, batch: &[Outcome], mut stop: Stop) -> HandedIn {
+    let Ok(text) = sign(inbox, batch) else { return HandedIn::NotAcceptable };
+    let mut failures = 0;
+    loop {
+        let error = match inbox.hub.acknowledge(&text).await {
+            Ok(()) => return HandedIn::Done,
+            Err(error) => error,
+        };
+        if is_about_content(&error) {
+            return HandedIn::NotAcceptable;
+        }
+        failures += 1;
+        if failures == 1 {
+            tracing::warn!(%error, "acknowledgements cannot be handed in; they wait in the journal");
+        }
+        tokio::select! {
+            () = stop.given() => return HandedIn::Later,
+            () = sleep(inbox.backoff.delay(failures, error.retry_after())) => {}
+        }
+    }
+}
+
+fn is_about_content(error: &HubError) -> bool {
+    matches!(
+        error.problem_code(),
+        Some(
+            ProblemCode::AcknowledgementUnknownMessage
+                | ProblemCode::AcknowledgementConflict
+                | ProblemCode::AcknowledgementMalformed
+        )
+    )
+}
+
+fn sign(inbox: &Inbox, batch: &[Outcome]) -> Result<String, SignError> {
+    let messages = batch.iter().map(|outcome| said(&outcome.acknowledge)).collect();
+    let claims = AcknowledgementClaims {
+        iss: inbox.identity.system.clone(),
+        aud: inbox.identity.hub.clone(),
+        jti: MessageId::new(),
+        iat: clock::unix_seconds(),
+        messages,
+    };
+    Ok(Signed::sign(claims, &inbox.identity.key)?.as_str().to_owned())
+}
+
+fn said(acknowledge: &ToAcknowledge) -> Acknowledged {
+    let outcome = if acknowledge.code.is_some() { Said::Rejected } else { Said::Processed };
+    Acknowledged { index: acknowledge.index, outcome, code: acknowledge.code.clone() }
+}
+
+async fn done(inbox: &Inbox, batch: &[Outcome]) {
+    let first: Vec<&Outcome> = batch.iter().filter(|outcome| !outcome.again).collect();
+    let ids: Vec<i64> = first.iter().map(|outcome| outcome.acknowledge.id).collect();
+    let indices: Vec<u64> = batch.iter().map(|outcome| outcome.acknowledge.index).collect();
+    inbox.transport.acknowledged(&indices);
+    Stats::add(&inbox.stats.acknowledged, batch.len());
+    if !ids.is_empty() {
+        inbox.until_written(|| inbox.journal.acknowledged(ids.clone())).await;
+    }
+    inbox.unsettled.send_modify(|count| *count = count.saturating_sub(first.len()));
+}
+
+/// Batches that fit into a leaf, each message once.
+fn pack(outcomes: Vec<Outcome>) -> VecDeque<Vec<Outcome>> {
+    let mut batches = VecDeque::new();
+    let (mut batch, mut bytes, mut indices) = (Vec::new(), 0, HashSet::new());
+    for outcome in outcomes {
+        if !indices.insert(outcome.acknowledge.index) {
+            continue;
+        }
+        let more = entry_bytes(&outcome.acknowledge);
+        if batch.len() == MAX_ACKNOWLEDGED || bytes + more > ENTRIES_BYTES {
+            batches.push_back(mem::take(&mut batch));
+            bytes = 0;
+        }
+        bytes += more;
+        batch.push(outcome);
+    }
+    if !batch.is_empty() {
+        batches.push_back(batch);
+    }
+    batches
+}
+
+/// The most that an entry can take in the payload: `{"index":…,"outcome":"processed","code":"…"},`.
+fn entry_bytes(acknowledge: &ToAcknowledge) -> usize {
+    let digits = acknowledge.index.checked_ilog10().unwrap_or(0) as usize + 1;
+    let code = acknowledge.code.as_ref().map_or(0, |code| code.as_str().len() + r#","code":"""#.len());
+    r#"{"index":,"outcome":"processed"},"#.len() + digits + code
+}
+
+/// What entries may take in the payload: base64 makes four bytes of three, and header, other claims and signature need room.
+const ENTRIES_BYTES: usize = (AcknowledgementClaims::MAX_BYTES - FRAME_BYTES) / 4 * 3;
+
+/// Header (170), signature (86), and the other claims at their longest (128 + 128 + 36 + names, in base64), rounded up.
+const FRAME_BYTES: usize = 900;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use saphan_schemas::keys::SigningKey;
+
+    fn outcome(index: u64, code: Option<&str>) -> Outcome {
+        let code = code.map(|code| code.parse().unwrap());
+        Outcome { acknowledge: ToAcknowledge { id: 0, index, code }, again: false }
+    }
+
+    #[test]
+    fn every_packed_batch_can_be_signed_and_batches_are_few() {
+        let key = SigningKey::generate().unwrap().0;
+        let code = "x".repeat(64);
+        for (code, most) in [(None, 4), (Some(code.as_str()), 12)] {
+            let outcomes = (0..1000).map(|at| outcome(u64::MAX - at, code)).collect();
+            let batches = pack(outcomes);
+            assert!(batches.len() <= most, "{} batches", batches.len());
+            assert_eq!(batches.iter().map(Vec::len).sum::<usize>(), 1000);
+            for batch in batches {
+                let claims = AcknowledgementClaims {
+                    iss: format!("{}/{}", "m".repeat(64), "s".repeat(63)).parse().unwrap(),
+                    aud: "h".repeat(128).parse().unwrap(),
+                    jti: MessageId::new(),
+                    iat: u64::MAX,
+                    messages: batch.iter().map(|outcome| said(&outcome.acknowledge)).collect(),
+                };
+                Signed::sign(claims, &key).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn a_message_stands_once_in_what_is_packed() {
+        let batches = pack(vec![outcome(7, None), outcome(7, None), outcome(8, None)]);
+        assert_eq!(batches.iter().map(Vec::len).sum::<usize>(), 2);
+    }
+}

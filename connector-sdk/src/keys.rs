@@ -1,0 +1,104 @@
+//! The keys of the systems that messages come from, fetched from the hub and kept for a while.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use saphan_schemas::envelope::UnverifiedEnvelope;
+use saphan_schemas::ids::SystemId;
+use saphan_schemas::keys::{KeyId, PublishedKey};
+use tokio::time::Instant;
+
+use crate::hub_api::{HubApi, HubError};
+
+/// Keys by system, bounded in number and age.
+pub(crate) struct SystemKeys {
+    hub: Arc<dyn HubApi>,
+    known: Mutex<HashMap<SystemId, Known>>,
+}
+
+struct Known {
+    keys: HashMap<KeyId, PublishedKey>,
+    fetched: Instant,
+    /// The last key that was asked for and is not there, so that a flood of forgeries does not become one of requests.
+    missing: Option<(KeyId, Instant)>,
+}
+
+/// What became of the search for a key.
+pub(crate) enum KeyLookup {
+    Found(PublishedKey),
+    /// The hub says that the system has no such key.
+    Unknown,
+    /// The hub could not be asked; ask again later.
+    Unavailable(HubError),
+}
+
+impl SystemKeys {
+    pub(crate) fn new(hub: Arc<dyn HubApi>) -> Self {
+        Self { hub, known: Mutex::new(HashMap::new()) }
+    }
+
+    /// A key that is known and fresh, without asking the hub.
+    pub(crate) fn cached(&self, system: &SystemId, key: KeyId) -> Option<PublishedKey> {
+        let known = self.lock();
+        let known = known.get(system).filter(|known| known.fetched.elapsed() < FRESH)?;
+        known.keys.get(&key).cloned()
+    }
+
+    /// The key that an envelope names, asked from the hub if need be. `Unknown` also for what is no envelope.
+    pub(crate) async fn of_envelope(&self, text: &str) -> KeyLookup {
+        match UnverifiedEnvelope::parse(text) {
+            Ok(envelope) => self.find(&envelope.claims().iss, envelope.kid()).await,
+            Err(_) => KeyLookup::Unknown,
+        }
+    }
+
+    async fn find(&self, system: &SystemId, key: KeyId) -> KeyLookup {
+        if let Some(found) = self.cached(system, key) {
+            return KeyLookup::Found(found);
+        }
+        if self.is_missing(system, key) {
+            return KeyLookup::Unknown;
+        }
+        match self.hub.system_keys(system).await {
+            Ok(published) => self.keep(system, key, published),
+            // The hub knows no such system: then neither such a key.
+            Err(error) if !error.is_retryable() => self.keep(system, key, Vec::new()),
+            Err(error) => KeyLookup::Unavailable(error),
+        }
+    }
+
+    fn is_missing(&self, system: &SystemId, key: KeyId) -> bool {
+        let missing = self.lock().get(system).and_then(|known| known.missing);
+        missing.is_some_and(|(missing, at)| missing == key && at.elapsed() < MISSING_FOR)
+    }
+
+    fn keep(&self, system: &SystemId, wanted: KeyId, published: Vec<PublishedKey>) -> KeyLookup {
+        // The name is derived from the key itself; what the set says about it is not needed.
+        let keys: HashMap<_, _> = published.into_iter().map(|published| (published.key.id(), published)).collect();
+        let found = keys.get(&wanted).cloned();
+        let now = Instant::now();
+        let missing = if found.is_none() { Some((wanted, now)) } else { None };
+        let mut known = self.lock();
+        if known.len() >= MOST_SYSTEMS
+            && !known.contains_key(system)
+            && let Some(oldest) = known.iter().min_by_key(|(_, known)| known.fetched).map(|(system, _)| system.clone())
+        {
+            known.remove(&oldest);
+        }
+        known.insert(system.clone(), Known { keys, fetched: now, missing });
+        found.map_or(KeyLookup::Unknown, KeyLookup::Found)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<SystemId, Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// After this time a system's keys are fetched anew, so that revocations are seen.
+const FRESH: Duration = Duration::from_secs(600);
+
+/// A key that was not there is asked for again after this time.
+const MISSING_FOR: Duration = Duration::from_secs(5);
+
+const MOST_SYSTEMS: usize = 1024;

@@ -1,0 +1,109 @@
+//! The test hub as one system sees it.
+
+use std::time::Duration;
+
+use saphan_schemas::ids::SystemId;
+use saphan_schemas::keys::PublishedKey;
+use saphan_schemas::problem::{ProblemCode, ProblemDocument};
+use tokio::time::{Instant, timeout_at};
+
+use super::TestHub;
+use super::exchange::{Exchange, problem};
+use super::inboxes::LEASE;
+use crate::hub_api::{Answer, HubApi, HubError, HubFuture, Lease, Submission};
+
+pub(super) struct SystemApi {
+    pub(super) hub: TestHub,
+    pub(super) system: SystemId,
+}
+
+impl SystemApi {
+    /// Does one thing at the hub, unless nothing gets through.
+    fn at_hub<T>(
+        &self,
+        act: impl FnOnce(&mut Exchange) -> Result<T, Box<ProblemDocument>>,
+    ) -> Result<T, HubError> {
+        self.hub.change(|exchange| {
+            if exchange.faults.outage {
+                return Err(lost("nothing reaches the hub"));
+            }
+            act(exchange).map_err(|document| HubError::Problem { document, retry_after: None })
+        })
+    }
+
+    fn at_hub_maybe_unheard<T>(
+        &self,
+        act: impl FnOnce(&mut Exchange) -> Result<T, Box<ProblemDocument>>,
+    ) -> Result<T, HubError> {
+        let (done, unheard) = self.at_hub(|exchange| {
+            let done = act(exchange)?;
+            Ok((done, exchange.loses_response()))
+        })?;
+        if unheard { Err(lost("the answer was lost")) } else { Ok(done) }
+    }
+
+    fn try_lease(&self, max: u16) -> Result<Option<Lease>, HubError> {
+        // Looking is no change: nobody is woken by it.
+        let mut exchange = self.hub.exchange();
+        if exchange.faults.outage {
+            return Err(lost("nothing reaches the hub"));
+        }
+        let leased = exchange.lease(&self.system, max.into());
+        Ok(leased.map(|(id, messages)| Lease { id: Some(id), expires_in: LEASE, messages }))
+    }
+}
+
+impl HubApi for SystemApi {
+    fn submit<'a>(&'a self, message: &'a Submission) -> HubFuture<'a, Answer> {
+        Box::pin(async move {
+            self.at_hub_maybe_unheard(|exchange| {
+                let answer = exchange.submit(message)?;
+                Ok(exchange.corrupt_answer(answer))
+            })
+        })
+    }
+
+    fn lease(&self, max: u16, wait: Duration) -> HubFuture<'_, Lease> {
+        Box::pin(async move {
+            let end = Instant::now() + wait;
+            let mut changes = self.hub.shared.changes.subscribe();
+            loop {
+                if let Some(lease) = self.try_lease(max)? {
+                    return Ok(lease);
+                }
+                if timeout_at(end, changes.changed()).await.is_err() {
+                    return Ok(Lease::default());
+                }
+            }
+        })
+    }
+
+    fn extend<'a>(&'a self, lease: &'a str) -> HubFuture<'a, Duration> {
+        Box::pin(async move {
+            self.at_hub(|exchange| {
+                if exchange.inboxes.extend(lease) { Ok(LEASE) } else { Err(problem(ProblemCode::LeaseLost)) }
+            })
+        })
+    }
+
+    fn release<'a>(&'a self, lease: &'a str, indices: &'a [u64], delay: Duration) -> HubFuture<'a, ()> {
+        Box::pin(async move {
+            self.at_hub(|exchange| {
+                let released = exchange.inboxes.release(lease, indices, delay);
+                if released { Ok(()) } else { Err(problem(ProblemCode::LeaseLost)) }
+            })
+        })
+    }
+
+    fn acknowledge<'a>(&'a self, batch: &'a str) -> HubFuture<'a, ()> {
+        Box::pin(async move { self.at_hub_maybe_unheard(|exchange| exchange.acknowledge(&self.system, batch)) })
+    }
+
+    fn system_keys<'a>(&'a self, system: &'a SystemId) -> HubFuture<'a, Vec<PublishedKey>> {
+        Box::pin(async move { self.at_hub(|exchange| exchange.system_keys(system)) })
+    }
+}
+
+fn lost(reason: &'static str) -> HubError {
+    HubError::Unreachable { source: reason.into() }
+}
