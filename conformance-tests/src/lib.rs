@@ -1,1 +1,3 @@
 //! Whole-system tests on real parts, and the exchange benchmark.
+
+pub mod bench;

@@ -199,6 +199,11 @@ impl TestHub {
         self.change(|exchange| exchange.faults.corrupted_answer = Some(part));
     }
 
+    /// Does not answer the next `count` requests for a system's keys.
+    pub fn fail_key_requests(&self, count: usize) {
+        self.change(|exchange| exchange.faults.lost_keys = count);
+    }
+
     /// Ends all leases, as if their time had come: what is not acknowledged is delivered again.
     pub fn expire_leases(&self) {
         self.change(Exchange::expire_all);

@@ -172,7 +172,7 @@ impl Plan {
             self.register(&citizen, story);
             Applicant::Citizen(citizen)
         };
-        let (form, answers) = forms::driving_licence(people.address(), self.applications.len(), story)?;
+        let (form, answers) = forms::driving_licence(&people.address(), self.applications.len(), story)?;
         application(licences::MANDATE, story, applicant, None, form, answers)
     }
 
@@ -227,11 +227,13 @@ mod tests {
     #[test]
     fn the_four_agencies_decide_services_of_the_four_families_in_their_own_competence() {
         let catalogue = Catalogue::embedded().unwrap();
-        let families: Vec<_> = MANDATES.map(|mandate| {
-            let service = catalogue.service(&mandate.service.parse::<ServiceId>().unwrap()).unwrap();
-            assert_eq!(service.authority.member.as_str(), mandate.system.split_once('/').unwrap().0);
-            service.family
-        }).into();
+        let families: Vec<_> = MANDATES
+            .map(|mandate| {
+                let service = catalogue.service(&mandate.service.parse::<ServiceId>().unwrap()).unwrap();
+                assert_eq!(service.authority.member.as_str(), mandate.system.split_once('/').unwrap().0);
+                service.family
+            })
+            .into();
         use ServiceFamily::{CivilRegistration, Licence, Request, Welfare};
         assert_eq!(families, [Welfare, Request, CivilRegistration, Licence]);
     }

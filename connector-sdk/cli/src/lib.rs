@@ -25,14 +25,12 @@ use outcome::{Exit, Failure};
 
 /// Runs the program with these arguments, the program's name first, and says how it ended: 0 done, 1 no, 2 wrong use,
 /// 3 not now.
-pub fn run(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> ExitCode {
+pub fn run(arguments: impl IntoIterator<Item = impl Into<OsString>>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
+    let wants_json = arguments.iter().any(|argument| argument == "--json");
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
-        Err(message) => {
-            // Help goes to standard output and is no mistake; if nobody reads it, nothing is lost.
-            let _ = message.print();
-            return if message.use_stderr() { Exit::Usage.code() } else { Exit::Done.code() };
-        }
+        Err(message) => return wrong_use(&message, wants_json),
     };
     let json = arguments.json;
     start_log();
@@ -42,6 +40,18 @@ pub fn run(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> 
         Err(error) => Err(Failure::machine(format!("cannot start: {error}"), "Free memory or threads, and try again.")),
     };
     outcome::print(result, json)
+}
+
+/// Help and version are what was asked for; anything else is a mistake in the arguments.
+fn wrong_use(message: &clap::Error, json: bool) -> ExitCode {
+    if json && message.use_stderr() {
+        let text = message.to_string();
+        let what = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        return outcome::print(Err(Failure::caller(what, "See `saphan --help`.")), json);
+    }
+    // If nobody reads it, nothing is lost.
+    let _ = message.print();
+    if message.use_stderr() { Exit::Usage.code() } else { Exit::Done.code() }
 }
 
 /// Warnings of the connector, on standard error; `SAPHAN_LOG` asks for more, such as `saphan_connector=debug`.

@@ -74,15 +74,6 @@ impl Failure {
         Self::machine(what, "Check the folder, its permissions and the free space.")
     }
 
-    /// The same with another exit code.
-    pub(crate) fn with_exit(self, exit: Exit) -> Self {
-        Self { exit, ..self }
-    }
-
-    pub(crate) fn what(&self) -> &str {
-        &self.what
-    }
-
     fn new(exit: Exit, side: Side, what: impl fmt::Display, advice: impl fmt::Display) -> Self {
         Self { exit, side, what: what.to_string(), advice: advice.to_string() }
     }

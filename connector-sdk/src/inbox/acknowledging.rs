@@ -178,7 +178,7 @@ mod tests {
     fn every_packed_batch_can_be_signed_and_batches_are_few() {
         let key = SigningKey::generate().unwrap().0;
         let code = "x".repeat(64);
-        for (code, most) in [(None, 4), (Some(code.as_str()), 12)] {
+        for (code, most) in [(None, 5), (Some(code.as_str()), 12)] {
             let outcomes = (0..1000).map(|at| outcome(u64::MAX - at, code)).collect();
             let batches = pack(outcomes);
             assert!(batches.len() <= most, "{} batches", batches.len());

@@ -50,6 +50,7 @@ struct Logged {
 pub(super) struct Faults {
     pub(super) outage: bool,
     pub(super) lost_responses: usize,
+    pub(super) lost_keys: usize,
     pub(super) duplicates: usize,
     pub(super) held: bool,
     pub(super) corrupted: Option<Part>,

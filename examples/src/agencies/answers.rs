@@ -26,7 +26,8 @@ pub(super) fn checking() -> Result<ApplicationStatusChanged, InvalidTime> {
 }
 
 pub(super) fn considering() -> Result<ApplicationStatusChanged, InvalidTime> {
-    let text = BilingualText::new("ข้อมูลครบถ้วน อยู่ระหว่างการพิจารณา", "Your application is complete and under consideration.");
+    let text =
+        BilingualText::new("ข้อมูลครบถ้วน อยู่ระหว่างการพิจารณา", "Your application is complete and under consideration.");
     status(ApplicationStatus::Pending, NextActor::Agency, text)
 }
 
@@ -36,7 +37,15 @@ pub(super) fn status(
     text: BilingualText,
 ) -> Result<ApplicationStatusChanged, InvalidTime> {
     let changed_at = now()?;
-    Ok(ApplicationStatusChanged { changed_at, status, next, text, reference_number: None, expected_by: None, fee: None })
+    Ok(ApplicationStatusChanged {
+        changed_at,
+        status,
+        next,
+        text,
+        reference_number: None,
+        expected_by: None,
+        fee: None,
+    })
 }
 
 /// Asks the applicant one question that must be answered.

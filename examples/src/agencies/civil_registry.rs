@@ -42,7 +42,6 @@ pub struct CivilRegistry {
 
 impl CivilRegistry {
     /// Registers the registry's handler.
-    #[must_use]
     pub fn open(
         builder: ConnectorBuilder,
         kept: &Records,

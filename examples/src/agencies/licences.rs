@@ -59,7 +59,8 @@ impl DrivingLicences {
         self.cases.open(case, serde_json::from_value(Value::Object(message.body().form.clone()))?);
         let applicant = &message.body().applicant;
         let next = if applicant.kind() == ApplicantKind::Foreigner {
-            let text = BilingualText::new("เลขที่การอนุญาตให้อยู่ในราชอาณาจักร", "What is the number of your permission to stay?");
+            let text =
+                BilingualText::new("เลขที่การอนุญาตให้อยู่ในราชอาณาจักร", "What is the number of your permission to stay?");
             let question = answers::question(self.desk.office(), "stay-permit", AnswerForm::Text, text)?;
             self.desk.to_portal(message, &question)
         } else {
@@ -91,14 +92,18 @@ impl DrivingLicences {
         let Some(renewal) = self.cases.of(message) else { return answers::unknown_case() };
         self.cases.close(message);
         if !renewal.fit_to_drive {
-            let text = BilingualText::new("ท่านแจ้งว่ามีโรคที่เป็นอันตรายต่อการขับรถ", "You declared an illness that makes driving dangerous.");
+            let text = BilingualText::new(
+                "ท่านแจ้งว่ามีโรคที่เป็นอันตรายต่อการขับรถ",
+                "You declared an illness that makes driving dangerous.",
+            );
             let decision = answers::rejected(self.desk.office(), "not-fit-to-drive", text)?;
             return Ok(Handled::Reply(vec![
                 self.desk.to_portal(message, &answers::considering()?),
                 self.desk.to_portal(message, &decision),
             ]));
         }
-        let text = BilingualText::new("อนุมัติแล้ว กรุณาชำระค่าธรรมเนียม 505 บาท", "Approved. Please pay the fee of 505 baht.");
+        let text =
+            BilingualText::new("อนุมัติแล้ว กรุณาชำระค่าธรรมเนียม 505 บาท", "Approved. Please pay the fee of 505 baht.");
         let mut fee_due = answers::status(ApplicationStatus::ApprovedWaitingPayFee, NextActor::Applicant, text)?;
         fee_due.fee = Some(Fee { amount_satang: FEE_SATANG, due_on: None, payment_reference: None });
         let text = BilingualText::new("ชำระแล้ว กำลังจัดทำใบอนุญาต", "Paid. Your licence is being made.");

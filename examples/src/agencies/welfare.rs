@@ -104,12 +104,14 @@ impl ChildGrants {
     fn decision(&self, household: &Household) -> Result<ApplicationDecided, DeskError> {
         let office = self.desk.office();
         if household.annual_income_satang / household.members.max(1) > INCOME_LIMIT_SATANG {
-            let text = BilingualText::new("รายได้เฉลี่ยของครัวเรือนเกินเกณฑ์", "The income of your household is above the limit.");
+            let text =
+                BilingualText::new("รายได้เฉลี่ยของครัวเรือนเกินเกณฑ์", "The income of your household is above the limit.");
             return answers::rejected(office, "income-above-limit", text);
         }
         let payment =
             Payment { amount_satang: GRANT_SATANG, interval: PaymentInterval::Monthly, first_on: next_payday()? };
-        let text = BilingualText::new("ท่านได้รับสิทธิเงินอุดหนุน เดือนละ 600 บาท", "You will receive the grant: 600 baht a month.");
+        let text =
+            BilingualText::new("ท่านได้รับสิทธิเงินอุดหนุน เดือนละ 600 บาท", "You will receive the grant: 600 baht a month.");
         Ok(answers::approved(office, Approval { payment: Some(payment), ..Approval::default() }, text)?)
     }
 }
@@ -118,8 +120,7 @@ impl ChildGrants {
 fn next_payday() -> Result<Date, InvalidTime> {
     let today = answers::now()?;
     let (year, month) = today.as_str().split_at(5);
-    let (year, month): (u32, u32) =
-        (year.trim_end_matches('-').parse().unwrap_or(0), month[..2].parse().unwrap_or(0));
+    let (year, month): (u32, u32) = (year.trim_end_matches('-').parse().unwrap_or(0), month[..2].parse().unwrap_or(0));
     let (year, month) = if month == 12 { (year + 1, 1) } else { (year, month + 1) };
     format!("{year:04}-{month:02}-10").parse()
 }

@@ -100,7 +100,9 @@ mod tests {
     fn rows(folder: &Path, name: &str) -> HashMap<String, Vec<String>> {
         let text = fs::read_to_string(folder.join(name)).unwrap();
         let rows = text.trim_start_matches('\u{feff}').lines().skip(1);
-        rows.map(|line| line.split(',').map(str::to_owned).collect::<Vec<_>>()).map(|row| (row[0].clone(), row)).collect()
+        rows.map(|line| line.split(',').map(str::to_owned).collect::<Vec<_>>())
+            .map(|row| (row[0].clone(), row))
+            .collect()
     }
 
     #[test]

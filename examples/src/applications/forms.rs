@@ -48,7 +48,7 @@ pub(super) fn new_name(citizen: &Citizen, new_first: &str, story: Story) -> Fill
     Ok((form, vec![answer("reason", FactValue::Text("ชื่อเดิมเขียนยากและถูกเขียนผิดบ่อย".to_owned()))?]))
 }
 
-pub(super) fn driving_licence(deliver_to: Address, number: usize, story: Story) -> Filled {
+pub(super) fn driving_licence(deliver_to: &Address, number: usize, story: Story) -> Filled {
     let form = json!({
         "licence_number": format!("{:08}", 60_000_000 + number % 10_000_000),
         "licence_type": "PRIVATE_CAR",

@@ -194,16 +194,15 @@ impl HubProcess {
     pub async fn restart(&mut self) -> Result<(), HubProcessError> {
         self.kill().await?;
         let config = self.config();
-        let arguments: Vec<&str> = self.arguments(&["serve", "--config", &config]).collect();
-        let (process, output) =
-            ProcessGroup::spawn_talking(&self.options.program.program, &arguments, &self.environment(), &self.log_file())
-                .map_err(io("start the hub"))?;
+        let serve = ["serve", "--config", &config];
+        let arguments: Vec<&str> = self.arguments(&serve).collect();
+        let (program, environment) = (&self.options.program.program, self.environment());
+        let (process, output) = ProcessGroup::spawn_talking(program, &arguments, &environment, &self.log_file())
+            .map_err(io("start the hub"))?;
         self.process = Some(process);
         match timeout(STARTS_WITHIN, ready(output)).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => {
-                Err(HubProcessError::NotReady { what: "ended while it started", log_tail: self.log_tail() })
-            }
+            Ok(Err(_)) => Err(HubProcessError::NotReady { what: "ended while it started", log_tail: self.log_tail() }),
             Err(_) => Err(HubProcessError::NotReady { what: "was not ready in time", log_tail: self.log_tail() }),
         }
     }

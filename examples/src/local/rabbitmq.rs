@@ -7,6 +7,7 @@ use std::fs;
 use std::io::{self, Read as _};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -128,6 +129,27 @@ impl RabbitNode {
     #[must_use]
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// Runs `rabbitmqctl` with these arguments on this node, and answers what it prints.
+    ///
+    /// # Errors
+    /// It cannot be run, or ends with an error, which is given.
+    pub async fn control(&self, arguments: &[&str]) -> Result<String, RabbitError> {
+        let output = tokio::process::Command::new(self.server.with_file_name("rabbitmqctl"))
+            .args(arguments)
+            .env_clear()
+            .envs(self.environment())
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .output()
+            .await
+            .map_err(io("run rabbitmqctl"))?;
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        }
+        let source = io::Error::other(String::from_utf8_lossy(&output.stderr).into_owned());
+        Err(RabbitError::Io { what: "let rabbitmqctl do its work", source })
     }
 
     /// Waits until a quorum queue that was declared a moment ago has reached the broker's disk.

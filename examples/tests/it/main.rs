@@ -1,3 +1,5 @@
-//! The local parts, on the real programs.
+//! The local parts and the demo, on the real programs.
 
+mod demo;
+mod hub;
 mod rabbitmq;

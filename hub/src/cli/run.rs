@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use tokio::net::TcpListener;
@@ -14,6 +15,7 @@ use crate::app::App;
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::keys::HubKeys;
+use crate::routing::amqp::{AmqpConfig, AmqpTransport, LOG_DIRECTIVES};
 use crate::routing::transport::Transport;
 use crate::serve;
 use crate::store::sqlite::SqliteStore;
@@ -74,7 +76,13 @@ fn broker(config: &Config) -> anyhow::Result<Option<(Arc<dyn Transport>, u32)>> 
     if config.amqp.uri.is_empty() {
         return Ok(None);
     }
-    bail!("no broker yet")
+    let amqp = AmqpConfig {
+        publish_timeout: Duration::from_secs(config.amqp.publish_timeout_seconds),
+        window: config.amqp.window,
+        ..AmqpConfig::new(&config.amqp.uri)
+    };
+    let window = u32::try_from(config.amqp.window).unwrap_or(u32::MAX);
+    Ok(Some((Arc::new(AmqpTransport::new(&amqp)?), window)))
 }
 
 async fn stop_on_signal(stop: watch::Sender<bool>) {
@@ -93,7 +101,8 @@ async fn stop_on_signal(stop: watch::Sender<bool>) {
 }
 
 fn log_to_stderr() {
-    let filter = EnvFilter::try_from_env("SAPHAN_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let wanted = std::env::var("SAPHAN_LOG").unwrap_or_else(|_| "info".to_owned());
+    let filter = EnvFilter::new(format!("{wanted},{LOG_DIRECTIVES}"));
     let subscriber = tracing_subscriber::fmt().json().with_writer(std::io::stderr).with_env_filter(filter);
     // A subscriber that is installed already, by a program that embeds this one, serves as well.
     let _ = subscriber.try_init();

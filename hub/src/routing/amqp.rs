@@ -1,1 +1,226 @@
-//! RabbitMQ.
+//! RabbitMQ, through lapin.
+//!
+//! One connection, owned by a task that dials, declares the topology and publishes; it dials again, with a jittered
+//! back-off, whenever the connection is lost. Only the hub declares; connectors read their own inbox.
+//!
+//! lapin logs a returned message with its body at `warn`, and every frame at `trace`: whoever sets up logging must put
+//! [`LOG_DIRECTIVES`] last in the filter.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use lapin::Connection;
+use lapin::types::ShortString;
+use lapin::uri::AMQPUri;
+use saphan_schemas::ids::SystemId;
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
+
+use super::transport::{Dispatch, PublishError, Transport};
+use publisher::Job;
+
+mod connection;
+mod flights;
+mod properties;
+mod publisher;
+mod topology;
+
+/// What the filter of the hub's log must end with, so that no body and no frame is ever logged.
+pub const LOG_DIRECTIVES: &str = "lapin=info,lapin::returned_messages=off";
+
+/// How to reach the broker, and how patient to be.
+#[derive(Clone)]
+pub struct AmqpConfig {
+    /// `amqp://user:password@host:port/virtual-host`, or `amqps:`. A secret.
+    pub uri: String,
+    /// After how long an unanswered publication is unknown, the wait for a free place in the window included.
+    pub publish_timeout: Duration,
+    /// Publications that may be unconfirmed at once, at least 1.
+    pub window: usize,
+    /// How often the broker and the hub tell each other that they are there; whole seconds, at least 1.
+    pub heartbeat: Duration,
+}
+
+impl AmqpConfig {
+    /// The broker at `uri`, with a time-out of 30 s, a window of 512 and a heartbeat of 10 s.
+    #[must_use]
+    pub fn new(uri: impl Into<String>) -> Self {
+        Self {
+            uri: uri.into(),
+            publish_timeout: Duration::from_secs(30),
+            window: 512,
+            heartbeat: Duration::from_secs(10),
+        }
+    }
+}
+
+impl fmt::Debug for AmqpConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AmqpConfig")
+            .field("uri", &"redacted")
+            .field("publish_timeout", &self.publish_timeout)
+            .field("window", &self.window)
+            .field("heartbeat", &self.heartbeat)
+            .finish()
+    }
+}
+
+/// The broker's address is not one. The text does not repeat it, as it may hold a password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the broker's address is not of the form amqp://user:password@host:port/virtual-host")]
+pub struct InvalidUri;
+
+/// The transport over RabbitMQ. Dropping it closes the connection.
+pub struct AmqpTransport {
+    shared: Arc<Shared>,
+    link: watch::Receiver<Option<Arc<Link>>>,
+    window: Semaphore,
+    publish_timeout: Duration,
+    user: ShortString,
+    owner: JoinHandle<()>,
+}
+
+/// A connection that is up.
+struct Link {
+    connection: Connection,
+    jobs: mpsc::Sender<Job>,
+}
+
+/// What outlives a connection.
+#[derive(Default)]
+struct Shared {
+    /// The inboxes that every connection declares.
+    inboxes: Mutex<BTreeSet<SystemId>>,
+}
+
+impl AmqpTransport {
+    /// Starts dialling and returns at once; must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// The address is not an AMQP URI.
+    pub fn new(config: &AmqpConfig) -> Result<Self, InvalidUri> {
+        let mut uri: AMQPUri = config.uri.parse().map_err(|_| InvalidUri)?;
+        uri.query.heartbeat = Some(u16::try_from(config.heartbeat.as_secs().max(1)).unwrap_or(u16::MAX));
+        let user = ShortString::try_new(uri.authority.userinfo.username.as_str()).map_err(|_| InvalidUri)?;
+        let shared = Arc::new(Shared::default());
+        let (up, link) = watch::channel(None);
+        let owner = tokio::spawn(connection::keep(uri, Arc::clone(&shared), up, config.window.max(1)));
+        let window = Semaphore::new(config.window.clamp(1, Semaphore::MAX_PERMITS));
+        Ok(Self { shared, link, window, publish_timeout: config.publish_timeout, user, owner })
+    }
+
+    /// Waits until there is a connection.
+    pub async fn connected(&self) {
+        // An error means that the owner of the connection has ended: it never will be, and waiting is the answer.
+        if self.link.clone().wait_for(Option::is_some).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    async fn send(&self, dispatch: &Dispatch) -> Result<(), PublishError> {
+        let deadline = Instant::now() + self.publish_timeout;
+        let link = self.current()?;
+        let Ok(Ok(_place)) = timeout_at(deadline, self.window.acquire()).await else {
+            return Err(PublishError::Unavailable);
+        };
+        let (reply, answer) = oneshot::channel();
+        let job = Job {
+            message_id: dispatch.id,
+            routing_key: dispatch.recipient.as_str().into(),
+            properties: properties::properties(dispatch, self.user.clone()),
+            body: dispatch.body.clone(),
+            reply,
+        };
+        match timeout_at(deadline, link.jobs.send(job)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) | Err(_) => return Err(PublishError::Unavailable),
+        }
+        match timeout_at(deadline, answer).await {
+            Ok(Ok(outcome)) => outcome,
+            // The connection was lost, or nothing was heard in time.
+            Ok(Err(_)) | Err(_) => Err(PublishError::Unknown),
+        }
+    }
+
+    async fn declare(&self, system: &SystemId) -> Result<(), PublishError> {
+        // Remembered first: a connection that comes up meanwhile declares it as well.
+        self.shared.inboxes().insert(system.clone());
+        let link = self.current()?;
+        let deadline = Instant::now() + self.publish_timeout;
+        match timeout_at(deadline, topology::declare_inbox(&link.connection, system)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => {
+                tracing::warn!(%system, %error, "the broker did not declare an inbox");
+                Err(PublishError::Unavailable)
+            }
+            Err(_) => Err(PublishError::Unknown),
+        }
+    }
+
+    fn current(&self) -> Result<Arc<Link>, PublishError> {
+        self.link.borrow().clone().ok_or(PublishError::Unavailable)
+    }
+}
+
+impl Transport for AmqpTransport {
+    fn publish<'a>(&'a self, dispatch: &'a Dispatch) -> BoxFuture<'a, Result<(), PublishError>> {
+        Box::pin(async move {
+            let outcome = self.send(dispatch).await;
+            let known = self.shared.inboxes().contains(&dispatch.recipient);
+            if outcome == Err(PublishError::Unroutable) && known {
+                // Somebody deleted the queue; the caller's next try shall find one.
+                let _ = self.declare(&dispatch.recipient).await;
+            }
+            outcome
+        })
+    }
+
+    fn ensure_inbox<'a>(&'a self, system: &'a SystemId) -> BoxFuture<'a, Result<(), PublishError>> {
+        Box::pin(self.declare(system))
+    }
+
+    fn healthy(&self) -> bool {
+        self.link.borrow().is_some()
+    }
+}
+
+impl Drop for AmqpTransport {
+    fn drop(&mut self) {
+        self.owner.abort();
+    }
+}
+
+impl Shared {
+    fn inboxes(&self) -> MutexGuard<'_, BTreeSet<SystemId>> {
+        self.inboxes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_no_password() {
+        let shown = format!("{:?}", AmqpConfig::new("amqp://hub:hunter2@127.0.0.1:5672/saphan"));
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+
+    #[tokio::test]
+    async fn an_address_of_another_kind_is_refused_without_repeating_it() {
+        let error = AmqpTransport::new(&AmqpConfig::new("https://hub:hunter2@example")).err().unwrap();
+        assert!(!error.to_string().contains("hunter2"));
+    }
+
+    #[tokio::test]
+    async fn without_a_broker_nothing_is_sent_and_the_caller_is_told() {
+        let transport = AmqpTransport::new(&AmqpConfig::new("amqp://u:p@127.0.0.1:1/saphan")).unwrap();
+        let system: SystemId = "th.dopa/civil-registry".parse().unwrap();
+        assert_eq!(transport.ensure_inbox(&system).await, Err(PublishError::Unavailable));
+        assert!(!transport.healthy());
+    }
+}

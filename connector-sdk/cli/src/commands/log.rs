@@ -61,10 +61,11 @@ pub(crate) async fn run(command: LogCommand) -> Result<Outcome, Failure> {
 
 /// The key of a log, from a text or a file with it.
 pub(crate) fn read_vkey(given: &str) -> Result<VerifierKey, Failure> {
-    if let Ok(key) = given.parse() {
-        return Ok(key);
-    }
-    let path = Path::new(given);
+    given.parse().or_else(|_| read_vkey_file(Path::new(given)))
+}
+
+/// The key of a log, from a file with it.
+pub(crate) fn read_vkey_file(path: &Path) -> Result<VerifierKey, Failure> {
     let text = files::read_text(path)?;
     text.trim_end().parse().map_err(|error| Failure::caller(format!("{}: {error}", path.display()), VKEY_ADVICE))
 }

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use saphan_schemas::keys::JwkSet;
+use saphan_schemas::log::VerifierKey;
 
 use super::VerifyArguments;
-use crate::commands::log::read_vkey;
+use crate::commands::log::{read_vkey, read_vkey_file};
 use crate::files;
 use crate::message_check::{NotTrustedKeys, TrustedKeys};
 use crate::outcome::Failure;
@@ -14,10 +15,10 @@ use crate::trust_file::TrustFile;
 pub(super) fn load(arguments: &VerifyArguments) -> Result<TrustedKeys, Failure> {
     let (mut keys, mut senders) = match (&arguments.trust, &arguments.hub_keys, &arguments.vkey) {
         (Some(folder), _, _) if folder.is_dir() => {
-            (hub(&folder.join(HUB_KEYS), &folder.join(VKEY).to_string_lossy())?, senders_in(&folder.join(KEYS))?)
+            (hub(&folder.join(HUB_KEYS), read_vkey_file(&folder.join(VKEY))?)?, senders_in(&folder.join(KEYS))?)
         }
         (Some(file), _, _) => (TrustedKeys::from_trust(TrustFile::read(file)?), Vec::new()),
-        (None, Some(file), Some(vkey)) => (hub(file, vkey)?, Vec::new()),
+        (None, Some(file), Some(vkey)) => (hub(file, read_vkey(vkey)?)?, Vec::new()),
         // clap asks for one of the two ways before it comes here.
         _ => return Err(Failure::caller("nothing to trust was given", "Give --trust, or --hub-keys and --vkey.")),
     };
@@ -28,9 +29,9 @@ pub(super) fn load(arguments: &VerifyArguments) -> Result<TrustedKeys, Failure> 
     Ok(keys)
 }
 
-fn hub(path: &Path, vkey: &str) -> Result<TrustedKeys, Failure> {
+fn hub(path: &Path, log: VerifierKey) -> Result<TrustedKeys, Failure> {
     let set: JwkSet = files::read_json(path, WHAT)?;
-    TrustedKeys::new(set, read_vkey(vkey)?).map_err(|error| fault(path, &error))
+    TrustedKeys::new(set, log).map_err(|error| fault(path, &error))
 }
 
 /// `<member>__<system>.jwks.json`, in the order of their names.

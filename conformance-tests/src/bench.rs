@@ -1,0 +1,86 @@
+//! The benchmark of the exchange: the raw broker, acceptance alone, and the whole exchange, in one run on one machine.
+
+mod accept;
+mod evidence;
+mod exchange;
+mod latency;
+mod machine;
+mod raw;
+mod report;
+mod world;
+
+pub use latency::Percentiles;
+pub use raw::Sample;
+pub use report::{Machine, Report};
+
+use std::collections::BTreeMap;
+
+use saphan_examples::local::rabbitmq::RabbitNode;
+use saphan_schemas::registry::TransportKind;
+use tempfile::TempDir;
+use world::World;
+
+/// How much to measure.
+#[derive(Debug, Clone, Copy)]
+pub struct Load {
+    /// Messages through the raw broker, twice.
+    pub raw: usize,
+    /// Messages to accept.
+    pub accept: usize,
+    /// Messages to exchange as fast as they go.
+    pub exchange: usize,
+    /// Messages to exchange at half of that rate, for latencies.
+    pub paced: usize,
+}
+
+/// Measures everything; `say` is told what is being done.
+///
+/// # Errors
+/// When a part fails or a message is lost.
+pub async fn run(load: Load, say: impl Fn(&str)) -> anyhow::Result<Report> {
+    say("starting a private RabbitMQ node");
+    let broker = RabbitNode::start().await?;
+    let folder = TempDir::new()?;
+    let machine = machine::look(folder.path(), broker.version())?;
+
+    say("acceptance alone");
+    let mut world = World::start(TransportKind::Pull, None).await?;
+    let accepted = accept::measure(&world, load.accept).await?;
+    world.stop().await?;
+
+    say("the raw broker");
+    let sample = &accepted.sample;
+    let before = raw::measure(broker.uri(), sample, load.raw).await?;
+
+    say("the whole exchange");
+    let mut world = World::start(TransportKind::Amqp, Some(broker.uri().to_owned())).await?;
+    let exchanged = exchange::measure(&world, &broker, load.exchange, load.paced).await?;
+    let hub_rss_mb = world.hub.rss_bytes()? as f64 / f64::from(1 << 20);
+    world.stop().await?;
+    let evidence_bytes = evidence::bytes_per_message(&world.store_file()).await?;
+
+    say("the raw broker again");
+    let after = raw::measure(broker.uri(), sample, load.raw).await?;
+    broker.stop().await?;
+    let raw_per_second = f64::midpoint(before, after);
+    Ok(Report {
+        body_bytes: sample.body.len(),
+        message_bytes: sample.bytes(),
+        raw_per_second,
+        accept_per_second: accepted.per_second,
+        exchange_per_second: exchanged.per_second,
+        exchange_ratio: exchanged.per_second / raw_per_second,
+        receipt_ms: exchanged.receipt,
+        end_to_end_ms: exchanged.end_to_end,
+        cpu_seconds_per_1000: exchanged.cpu_seconds_per_1000,
+        hub_rss_mb,
+        evidence_bytes,
+        messages: BTreeMap::from([
+            ("raw".to_owned(), load.raw),
+            ("accept".to_owned(), load.accept),
+            ("exchange".to_owned(), load.exchange),
+            ("paced".to_owned(), load.paced),
+        ]),
+        machine,
+    })
+}

@@ -1,0 +1,84 @@
+//! What a run found, as a table and as JSON.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Serialize;
+
+use super::latency::Percentiles;
+
+/// The figures of one run. Rates are messages a second, all parts on the same machine at the same time.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// Bytes of a body.
+    pub body_bytes: usize,
+    /// Bytes of headers and body at the broker.
+    pub message_bytes: usize,
+    /// The raw broker, before and after the exchange: the mean of both.
+    pub raw_per_second: f64,
+    /// Acceptance alone: receipts a second, no delivery.
+    pub accept_per_second: f64,
+    /// The whole exchange: sent, receipted, delivered, handled, acknowledged.
+    pub exchange_per_second: f64,
+    /// The exchange beside the raw broker.
+    pub exchange_ratio: f64,
+    /// From `send` to the verified receipt, at half of the exchange's rate.
+    pub receipt_ms: Percentiles,
+    /// From `send` to the handler, at half of the exchange's rate.
+    pub end_to_end_ms: Percentiles,
+    /// CPU seconds for 1,000 messages of the exchange, by process.
+    pub cpu_seconds_per_1000: BTreeMap<String, f64>,
+    /// The hub's resident memory after the exchange, in MiB.
+    pub hub_rss_mb: f64,
+    /// Bytes that the hub keeps for each message besides its body.
+    pub evidence_bytes: f64,
+    /// Messages of each measurement.
+    pub messages: BTreeMap<String, usize>,
+    /// What it ran on.
+    pub machine: Machine,
+}
+
+/// What a run ran on.
+#[derive(Debug, Clone, Serialize)]
+pub struct Machine {
+    /// Processors that may be used.
+    pub cores: usize,
+    /// The processor's name.
+    pub processor: String,
+    /// The broker's version.
+    pub rabbitmq: String,
+    /// Milliseconds of one 4 KiB append with `fdatasync`, the median of 50.
+    pub fdatasync_ms: f64,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let machine = &self.machine;
+        writeln!(
+            f,
+            "{} cores of {}, RabbitMQ {}, fdatasync {:.2} ms; bodies {} bytes, {} at the broker",
+            machine.cores,
+            machine.processor,
+            machine.rabbitmq,
+            machine.fdatasync_ms,
+            self.body_bytes,
+            self.message_bytes
+        )?;
+        let mut row = |name: &str, value: String| writeln!(f, "{name:<34} {value:>28}");
+        row("raw broker, publish + consume", format!("{:.0} /s", self.raw_per_second))?;
+        row("acceptance alone", format!("{:.0} /s", self.accept_per_second))?;
+        row("whole exchange", format!("{:.0} /s", self.exchange_per_second))?;
+        row("whole exchange / raw broker", format!("{:.2}", self.exchange_ratio))?;
+        row("receipt, p50 / p99", pair(self.receipt_ms))?;
+        row("end to end, p50 / p99", pair(self.end_to_end_ms))?;
+        for (process, seconds) in &self.cpu_seconds_per_1000 {
+            row(&format!("CPU for 1,000 messages, {process}"), format!("{seconds:.3} s"))?;
+        }
+        row("hub memory", format!("{:.0} MiB", self.hub_rss_mb))?;
+        row("evidence kept a message", format!("{:.0} bytes", self.evidence_bytes))
+    }
+}
+
+fn pair(percentiles: Percentiles) -> String {
+    format!("{:.1} / {:.1} ms", percentiles.p50, percentiles.p99)
+}

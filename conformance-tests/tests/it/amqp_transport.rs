@@ -1,0 +1,267 @@
+//! The hub's AMQP transport, on a real broker.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::future::join_all;
+use lapin::message::Delivery;
+use lapin::options::{BasicAckOptions, BasicConsumeOptions, QueueDeclareOptions, QueueDeleteOptions};
+use lapin::types::{AMQPValue, FieldTable};
+use lapin::{Channel, Connection, ConnectionProperties, Consumer};
+use saphan_examples::local::rabbitmq::RabbitNode;
+use saphan_hub::routing::amqp::{AmqpConfig, AmqpTransport};
+use saphan_hub::routing::transport::{Dispatch, PublishError, Transport as _};
+use saphan_schemas::ids::{CaseId, MessageId, SystemId};
+use tokio::sync::Mutex;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_confirmed_message_arrives_with_all_its_properties_and_headers() {
+    let node = shared_node().await;
+    let transport = connected(&node).await;
+    let recipient = system("th.dopa/properties");
+    transport.ensure_inbox(&recipient).await.unwrap();
+    let mut inbox = Inbox::open(&node, &recipient).await;
+
+    let sent = dispatch(&recipient);
+    assert_eq!(transport.publish(&sent).await, Ok(()));
+    let arrived = inbox.next().await;
+
+    assert_eq!(arrived.data, sent.body);
+    assert_eq!((arrived.exchange.as_str(), arrived.routing_key.as_str()), ("saphan.deliver", recipient.as_str()));
+    let properties = &arrived.properties;
+    let text = |value: &Option<lapin::types::ShortString>| value.as_ref().map(ToString::to_string);
+    assert_eq!(text(properties.message_id()), Some(sent.id.to_string()));
+    assert_eq!(text(properties.correlation_id()), sent.case.map(|case| case.to_string()));
+    assert_eq!(text(properties.kind()).as_deref(), Some("application.submitted"));
+    assert_eq!(text(properties.content_type()).as_deref(), Some("application/json"));
+    assert_eq!(properties.timestamp(), &Some(sent.issued_at));
+    assert_eq!(properties.delivery_mode(), &Some(2));
+    assert!(node.uri().contains(&format!("//{}:", text(properties.user_id()).unwrap())), "the hub's login");
+    let headers = [
+        ("saphan-envelope", sent.envelope.as_str()),
+        ("saphan-salt", &sent.salt),
+        ("saphan-receipt", &sent.receipt),
+        ("saphan-proof", &sent.proof),
+        ("saphan-reply-to", &sent.reply_to.unwrap().to_string()),
+        ("saphan-service", "th.dlt.driving-licence-renewal"),
+        ("cloudEvents_specversion", "1.0"),
+        ("cloudEvents_id", &sent.id.to_string()),
+        ("cloudEvents_source", "th.dga/citizen-portal"),
+        ("cloudEvents_type", "application.submitted"),
+        ("cloudEvents_dataschema", "urn:saphan:schema:application.submitted@1"),
+    ];
+    for (name, value) in headers {
+        assert_eq!(header(&arrived, name).as_deref(), Some(value), "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unroutable_message_among_many_is_never_taken_for_delivered() {
+    let node = shared_node().await;
+    let transport = connected(&node).await;
+    let (here, nowhere) = (system("th.dopa/here"), system("th.dopa/nowhere"));
+    transport.ensure_inbox(&here).await.unwrap();
+    let mut inbox = Inbox::open(&node, &here).await;
+
+    let messages: Vec<_> = (0..1000).map(|n| dispatch(if n % 10 == 3 { &nowhere } else { &here })).collect();
+    let outcomes = join_all(messages.iter().map(|message| transport.publish(message))).await;
+    for (message, outcome) in messages.iter().zip(&outcomes) {
+        // Unknown is a safe answer, and the one for a message whose confirmation carried another's return.
+        let fitting = if message.recipient == nowhere {
+            [Err(PublishError::Unroutable), Err(PublishError::Unknown)]
+        } else {
+            [Ok(()), Err(PublishError::Unknown)]
+        };
+        assert!(fitting.contains(outcome), "{} to {}: {outcome:?}", message.id, message.recipient);
+    }
+    let count = |outcome: Result<(), PublishError>| outcomes.iter().filter(|other| **other == outcome).count();
+    assert!(count(Err(PublishError::Unroutable)) > 0);
+    assert!(count(Ok(())) > 500, "{}", count(Ok(())));
+    for _ in 0..900 {
+        assert_eq!(inbox.next().await.routing_key.as_str(), here.as_str());
+    }
+
+    let late = messages.iter().find(|message| message.recipient == nowhere).unwrap();
+    transport.ensure_inbox(&nowhere).await.unwrap();
+    assert_eq!(transport.publish(late).await, Ok(()));
+    assert_eq!(Inbox::open(&node, &nowhere).await.next().await.data, late.body);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_inbox_that_somebody_deleted_is_declared_again() {
+    let node = shared_node().await;
+    let transport = connected(&node).await;
+    let recipient = system("th.dopa/deleted");
+    transport.ensure_inbox(&recipient).await.unwrap();
+    let channel = channel(&node).await;
+    channel.queue_delete(recipient.inbox_queue().into(), QueueDeleteOptions::default()).await.unwrap();
+
+    let message = dispatch(&recipient);
+    assert_eq!(transport.publish(&message).await, Err(PublishError::Unroutable));
+    assert_eq!(transport.publish(&message).await, Ok(()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_inbox_refuses_and_nothing_is_dropped() {
+    let node = shared_node().await;
+    let recipient = system("th.dopa/full");
+    let mut arguments = FieldTable::default();
+    for (name, value) in [("x-queue-type", "quorum"), ("x-overflow", "reject-publish")] {
+        arguments.insert(name.into(), AMQPValue::LongString(value.into()));
+    }
+    arguments.insert("x-max-length".into(), AMQPValue::LongInt(3));
+    let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+    channel(&node).await.queue_declare(recipient.inbox_queue().into(), durable, arguments).await.unwrap();
+
+    // The transport takes an inbox as its operator made it.
+    let transport = connected(&node).await;
+    transport.ensure_inbox(&recipient).await.unwrap();
+    let mut accepted = Vec::new();
+    let refused = loop {
+        let message = dispatch(&recipient);
+        match transport.publish(&message).await {
+            Ok(()) => accepted.push(message.id),
+            Err(error) => break error,
+        }
+        assert!(accepted.len() < 100, "the limit is 3");
+    };
+    assert_eq!(refused, PublishError::Rejected);
+    let mut inbox = Inbox::open(&node, &recipient).await;
+    for id in accepted {
+        assert_eq!(inbox.next().await.properties.message_id().as_ref().unwrap().as_str(), id.to_string());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_killed_broker_publishing_goes_on_by_itself_and_nothing_confirmed_is_lost() {
+    let mut node = RabbitNode::start().await.unwrap();
+    let transport = connected(&node).await;
+    let recipient = system("th.dopa/killed");
+    transport.ensure_inbox(&recipient).await.unwrap();
+    node.registered(&recipient.inbox_queue()).await.unwrap();
+
+    let messages: Vec<_> = (0..5000).map(|_| dispatch(&recipient)).collect();
+    let publishing = join_all(messages.iter().map(|message| transport.publish(message)));
+    let killing = async {
+        assert_eq!(transport.publish(&dispatch(&recipient)).await, Ok(()), "while the others are on their way");
+        node.kill().await.unwrap();
+    };
+    let (outcomes, ()) = tokio::join!(publishing, killing);
+    let unconfirmed =
+        |outcome: &&Result<(), PublishError>| matches!(outcome, Err(PublishError::Unknown | PublishError::Unavailable));
+    assert!(outcomes.iter().filter(unconfirmed).count() > 0, "the kill came too late");
+    assert!(outcomes.iter().all(|outcome| outcome.is_ok() || unconfirmed(&outcome)));
+
+    assert_eq!(transport.publish(&messages[0]).await, Err(PublishError::Unavailable));
+    assert!(!transport.healthy());
+    node.restart().await.unwrap();
+    transport.connected().await;
+    let last = dispatch(&recipient);
+    assert_eq!(transport.publish(&last).await, Ok(()));
+
+    let mut arrived = std::collections::HashSet::new();
+    let mut inbox = Inbox::open(&node, &recipient).await;
+    while !arrived.contains(&last.id.to_string()) {
+        arrived.insert(inbox.next().await.properties.message_id().as_ref().unwrap().to_string());
+    }
+    for (message, outcome) in messages.iter().zip(&outcomes) {
+        assert!(
+            outcome.is_err() || arrived.contains(&message.id.to_string()),
+            "{} was confirmed and is lost",
+            message.id
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_short_of_memory_makes_publications_unknown_in_time_and_recovers() {
+    let node = RabbitNode::start().await.unwrap();
+    let config = AmqpConfig { publish_timeout: Duration::from_secs(2), ..AmqpConfig::new(node.uri()) };
+    let transport = AmqpTransport::new(&config).unwrap();
+    transport.connected().await;
+    let recipient = system("th.dopa/short-of-memory");
+    transport.ensure_inbox(&recipient).await.unwrap();
+
+    node.control(&["set_vm_memory_high_watermark", "absolute", "1MB"]).await.unwrap();
+    let message = dispatch(&recipient);
+    // The broker states the alarm after the first message at the latest.
+    while transport.publish(&message).await == Ok(()) {}
+    assert_eq!(transport.publish(&message).await, Err(PublishError::Unknown));
+    node.control(&["set_vm_memory_high_watermark", "0.6"]).await.unwrap();
+    while transport.publish(&message).await != Ok(()) {}
+    assert_eq!(Inbox::open(&node, &recipient).await.next().await.data, message.body);
+}
+
+/// One node for all tests that run at the same time and do not harm it; it ends with the last of them.
+async fn shared_node() -> Arc<RabbitNode> {
+    static NODE: Mutex<Weak<RabbitNode>> = Mutex::const_new(Weak::new());
+    let mut shared = NODE.lock().await;
+    if let Some(node) = shared.upgrade() {
+        return node;
+    }
+    let node = Arc::new(RabbitNode::start().await.unwrap());
+    *shared = Arc::downgrade(&node);
+    node
+}
+
+async fn connected(node: &RabbitNode) -> AmqpTransport {
+    let config = AmqpConfig { window: 256, ..AmqpConfig::new(node.uri()) };
+    let transport = AmqpTransport::new(&config).unwrap();
+    transport.connected().await;
+    transport
+}
+
+async fn channel(node: &RabbitNode) -> Channel {
+    let connection = Connection::connect(node.uri(), ConnectionProperties::default()).await.unwrap();
+    connection.create_channel().await.unwrap()
+}
+
+/// A receiver of one system.
+struct Inbox(Consumer);
+
+impl Inbox {
+    async fn open(node: &RabbitNode, system: &SystemId) -> Self {
+        let (options, none) = (BasicConsumeOptions::default(), FieldTable::default());
+        let queue = system.inbox_queue();
+        Self(channel(node).await.basic_consume(queue.into(), "test".into(), options, none).await.unwrap())
+    }
+
+    async fn next(&mut self) -> Delivery {
+        let delivery = self.0.next().await.unwrap().unwrap();
+        delivery.ack(BasicAckOptions::default()).await.unwrap();
+        delivery
+    }
+}
+
+fn system(name: &str) -> SystemId {
+    name.parse().unwrap()
+}
+
+fn dispatch(recipient: &SystemId) -> Dispatch {
+    let id = MessageId::new();
+    Dispatch {
+        index: 7,
+        recipient: recipient.clone(),
+        sender: system("th.dga/citizen-portal"),
+        id,
+        message_type: "application.submitted".parse().unwrap(),
+        schema: "application.submitted@1".parse().unwrap(),
+        service: Some("th.dlt.driving-licence-renewal".parse().unwrap()),
+        case: Some(CaseId::new()),
+        reply_to: Some(MessageId::new()),
+        issued_at: 1_700_000_000,
+        envelope: "e".repeat(900),
+        salt: "s".repeat(43),
+        receipt: "r".repeat(700),
+        proof: "line one\nline two\n".repeat(40),
+        body: format!("{{\"id\":\"{id}\"}}").into_bytes(),
+    }
+}
+
+fn header(delivery: &Delivery, name: &str) -> Option<String> {
+    match delivery.properties.headers().as_ref()?.inner().get(name)? {
+        AMQPValue::LongString(text) => Some(text.to_string()),
+        _ => None,
+    }
+}

@@ -1,0 +1,282 @@
+//! A log made with the contract's own parts, for the program to check.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use saphan_schemas::acknowledgement::{Acknowledged, AcknowledgementClaims, Outcome};
+use saphan_schemas::commitment::{BodyCommitment, Salt};
+use saphan_schemas::digest::Sha256Hash;
+use saphan_schemas::envelope::{Envelope, EnvelopeClaims};
+use saphan_schemas::ids::{HubId, MessageId, SchemaId, SystemId};
+use saphan_schemas::jws::Signed;
+use saphan_schemas::keys::{JwkSet, PublishedKey, SigningKey};
+use saphan_schemas::leaf::{Leaf, SchemaVersion, ShardEvent, message_leaf, message_prefix};
+use saphan_schemas::log::{
+    BatchAppend, Checkpoint, CompactRange, LogRebuilder, NoteSigner, TlogProof, VerifierKey, leaf_hash,
+};
+use saphan_schemas::message::MessageFile;
+use saphan_schemas::receipt::ReceiptClaims;
+use saphan_schemas::registry::{Change, Entry, RegistryClaims, Schema, SystemKey};
+
+pub(crate) const HUB: &str = "hub.local";
+pub(crate) const ORIGIN: &str = "hub.local/log/2026h2";
+pub(crate) const SENDER: &str = "th.dga/portal";
+pub(crate) const RECEIVER: &str = "th.dlt/licensing";
+pub(crate) const SCHEMA: &str = "information.supplied@1";
+/// 2026-11-24T18:00:00Z.
+pub(crate) const NOW: u64 = 1_795_543_200;
+
+/// A hub's keys and its log. Index 0 opens it; then come a schema and the keys of the two systems.
+pub(crate) struct Ledger {
+    operator: SigningKey,
+    receipts: SigningKey,
+    signer: NoteSigner,
+    systems: BTreeMap<SystemId, SigningKey>,
+    pub(crate) leaves: Vec<Vec<u8>>,
+    pub(crate) messages: BTreeMap<u64, Sent>,
+}
+
+/// An accepted message.
+#[derive(Clone)]
+pub(crate) struct Sent {
+    pub(crate) envelope: Envelope,
+    pub(crate) salt: Salt,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Ledger {
+    pub(crate) fn new() -> Self {
+        let mut ledger = Self {
+            operator: new_key(),
+            receipts: new_key(),
+            signer: new_signer(),
+            systems: BTreeMap::new(),
+            leaves: Vec::new(),
+            messages: BTreeMap::new(),
+        };
+        ledger.push(Leaf::Shard {
+            ts: NOW * 1000,
+            event: ShardEvent::Opened {
+                origin: ORIGIN.into(),
+                hub: hub(),
+                operator: *ledger.operator.public(),
+                receipts: *ledger.receipts.public(),
+                previous: None,
+            },
+        });
+        let SchemaVersion { id, sha256 } = schema();
+        ledger.change(Change::Added(Entry::Schema(Schema { id, sha256 })));
+        for system in [SENDER, RECEIVER] {
+            ledger.register(system, new_key());
+        }
+        ledger
+    }
+
+    /// With `messages` messages, the first of them (at most 100) acknowledged in one batch.
+    pub(crate) fn with_messages(messages: usize) -> Self {
+        let mut ledger = Self::new();
+        let sent: Vec<u64> = (0..messages).map(|number| ledger.send(&format!(r#"{{"number":{number}}}"#))).collect();
+        ledger.acknowledge(&sent[..messages.min(100)]);
+        ledger
+    }
+
+    pub(crate) fn size(&self) -> u64 {
+        self.leaves.len() as u64
+    }
+
+    pub(crate) fn push(&mut self, leaf: Leaf) -> u64 {
+        self.leaves.push(leaf.to_bytes());
+        self.size() - 1
+    }
+
+    pub(crate) fn register(&mut self, system: &str, key: SigningKey) {
+        let system: SystemId = system.parse().unwrap();
+        let jwk = *key.public();
+        self.change(Change::Added(Entry::Key(SystemKey {
+            system: system.clone(),
+            jwk,
+            not_before: None,
+            not_after: None,
+        })));
+        self.systems.insert(system, key);
+    }
+
+    pub(crate) fn change(&mut self, change: Change) -> u64 {
+        let entry = registry_entry(change, &self.operator);
+        self.push(Leaf::Registry { ts: NOW * 1000, entry })
+    }
+
+    pub(crate) fn key(&self, system: &str) -> &SigningKey {
+        &self.systems[&system.parse::<SystemId>().unwrap()]
+    }
+
+    /// The sender's message to the receiver.
+    pub(crate) fn send(&mut self, body: &str) -> u64 {
+        let salt = Salt::generate().unwrap();
+        let claims = claims(&salt, body.as_bytes());
+        let envelope = Signed::sign(claims, self.key(SENDER)).unwrap();
+        self.accept(Sent { envelope, salt, body: body.into() })
+    }
+
+    /// Logs a message, whoever signed it.
+    pub(crate) fn accept(&mut self, sent: Sent) -> u64 {
+        self.leaves.push(message_leaf(prefix().as_bytes(), sent.envelope.as_str()));
+        let index = self.size() - 1;
+        self.messages.insert(index, sent);
+        index
+    }
+
+    pub(crate) fn acknowledge(&mut self, indices: &[u64]) -> u64 {
+        let message = |index: &u64| Acknowledged { index: *index, outcome: Outcome::Processed, code: None };
+        let claims = AcknowledgementClaims {
+            iss: RECEIVER.parse().unwrap(),
+            aud: hub(),
+            jti: MessageId::new(),
+            iat: NOW,
+            messages: indices.iter().map(message).collect(),
+        };
+        let batch = Signed::sign(claims, self.key(RECEIVER)).unwrap();
+        self.push(Leaf::Acknowledgement { ts: NOW * 1000, acknowledgement: batch.as_str().to_owned() })
+    }
+
+    /// Receipt and proof of a message, at the present size.
+    pub(crate) fn evidence(&self, index: u64) -> (String, String) {
+        let tree = self.tree();
+        let sent = &self.messages[&index];
+        let claims = ReceiptClaims {
+            iss: hub(),
+            iat: NOW,
+            jti: sent.envelope.claims().jti,
+            log: ORIGIN.into(),
+            index,
+            leaf: leaf_hash(&self.leaves[usize::try_from(index).unwrap()]),
+            env: sent.envelope.hash(),
+            size: tree.size(),
+            root: tree.root(),
+            schema: SCHEMA.parse().unwrap(),
+        };
+        let receipt = Signed::sign(claims, &self.receipts).unwrap();
+        let hashes = tree.inclusion_proof(index).unwrap();
+        let proof = TlogProof::new(Some(prefix().into_bytes()), index, hashes, self.checkpoint());
+        (receipt.as_str().to_owned(), proof.to_string())
+    }
+
+    pub(crate) fn file(&self, index: u64) -> MessageFile {
+        let (receipt, proof) = self.evidence(index);
+        let sent = &self.messages[&index];
+        MessageFile::new(sent.envelope.as_str().to_owned(), &sent.salt, &sent.body, receipt, proof)
+    }
+
+    pub(crate) fn checkpoint(&self) -> String {
+        self.checkpoint_of(self.size(), self.tree().root())
+    }
+
+    pub(crate) fn checkpoint_of(&self, size: u64, root: Sha256Hash) -> String {
+        Checkpoint::new(ORIGIN.into(), size, root).sign(&self.signer).unwrap()
+    }
+
+    pub(crate) fn vkey(&self) -> &VerifierKey {
+        self.signer.verifier_key()
+    }
+
+    pub(crate) fn hub_keys(&self) -> JwkSet {
+        JwkSet { issuer: HUB.into(), keys: vec![PublishedKey::unlimited(*self.receipts.public())] }
+    }
+
+    pub(crate) fn system_keys(&self, system: &str) -> JwkSet {
+        let keys = self.systems.get(&system.parse::<SystemId>().unwrap());
+        let keys = keys.into_iter().map(|key| PublishedKey::unlimited(*key.public())).collect();
+        JwkSet { issuer: system.into(), keys }
+    }
+
+    /// The static copy of the log: path and bytes of every file.
+    pub(crate) fn files(&self) -> BTreeMap<String, Vec<u8>> {
+        let mut rebuilder = LogRebuilder::new();
+        let mut tiles = Vec::new();
+        for leaf in &self.leaves {
+            tiles.extend(rebuilder.push_entry(leaf).unwrap());
+        }
+        tiles.extend(rebuilder.partial_tiles());
+        let mut files: BTreeMap<_, _> = tiles.into_iter().map(|tile| (tile.path.to_string(), tile.bytes)).collect();
+        files.insert("checkpoint".into(), self.checkpoint().into_bytes());
+        files.insert("vkey".into(), format!("{}\n", self.vkey()).into_bytes());
+        files
+    }
+
+    /// What a demo exports: messages, keys, log.
+    pub(crate) fn export(&self, folder: &Path) {
+        write_files(&folder.join("log"), &self.files());
+        let mut files = BTreeMap::new();
+        for index in self.messages.keys() {
+            let file = self.file(*index);
+            let name = format!("messages/{}.saphan.json", self.messages[index].envelope.claims().jti);
+            files.insert(name, serde_json::to_vec(&file).unwrap());
+        }
+        files.insert("keys/hub.jwks.json".into(), serde_json::to_vec(&self.hub_keys()).unwrap());
+        for system in self.systems.keys() {
+            let name = format!("keys/{}__{}.jwks.json", system.member(), system.name());
+            files.insert(name, serde_json::to_vec(&self.system_keys(system.as_str())).unwrap());
+        }
+        write_files(folder, &files);
+    }
+
+    fn tree(&self) -> BatchAppend {
+        BatchAppend::new(&CompactRange::new(), self.leaves.iter().map(|leaf| leaf_hash(leaf)).collect())
+    }
+}
+
+pub(crate) fn new_key() -> SigningKey {
+    SigningKey::generate().unwrap().0
+}
+
+pub(crate) fn new_signer() -> NoteSigner {
+    NoteSigner::from_pkcs8(ORIGIN, &NoteSigner::generate_pkcs8().unwrap()).unwrap()
+}
+
+pub(crate) fn hub() -> HubId {
+    HUB.parse().unwrap()
+}
+
+pub(crate) fn schema() -> SchemaVersion {
+    SchemaVersion { id: SCHEMA.parse().unwrap(), sha256: Sha256Hash::of(b"the text of the schema") }
+}
+
+pub(crate) fn prefix() -> String {
+    message_prefix(NOW * 1000, &schema())
+}
+
+pub(crate) fn registry_entry(change: Change, operator: &SigningKey) -> String {
+    let claims = RegistryClaims { iss: hub(), iat: NOW, jti: MessageId::new(), change };
+    Signed::sign(claims, operator).unwrap().as_str().to_owned()
+}
+
+/// The claims of a message from [`SENDER`] to [`RECEIVER`].
+pub(crate) fn claims(salt: &Salt, body: &[u8]) -> EnvelopeClaims {
+    let schema: SchemaId = SCHEMA.parse().unwrap();
+    EnvelopeClaims {
+        iss: SENDER.parse().unwrap(),
+        aud: RECEIVER.parse().unwrap(),
+        hub: hub(),
+        jti: MessageId::new(),
+        iat: NOW,
+        not_after: None,
+        message_type: schema.name().parse().unwrap(),
+        schema,
+        service: Some("th.dlt.driving-licence-renewal".parse().unwrap()),
+        case: Some(saphan_schemas::ids::CaseId::new()),
+        reply_to: None,
+        purpose: Some("licence-renewal".parse().unwrap()),
+        legal_basis: None,
+        consent: None,
+        body: BodyCommitment::new(salt, body),
+        documents: Vec::new(),
+    }
+}
+
+pub(crate) fn write_files(folder: &Path, files: &BTreeMap<String, Vec<u8>>) {
+    for (path, bytes) in files {
+        let path = folder.join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, bytes).unwrap();
+    }
+}

@@ -1,0 +1,26 @@
+//! Arguments, help and exit codes.
+
+use crate::program::saphan;
+
+#[test]
+fn help_documents_the_exit_codes() {
+    let folder = tempfile::tempdir().unwrap();
+    let help = saphan(folder.path(), ["--help"]);
+    assert_eq!(help.code, 0);
+    for line in ["0  done", "1  no", "2  wrong use", "3  not now"] {
+        assert!(help.out.contains(line), "{line} is not in\n{}", help.out);
+    }
+}
+
+#[test]
+fn wrong_arguments_are_told_on_standard_error_and_with_json_as_an_object() {
+    let folder = tempfile::tempdir().unwrap();
+    let wrong = saphan(folder.path(), ["send", "--to", "nobody", "--type", "a.b", "-"]);
+    assert_eq!((wrong.code, wrong.out.as_str()), (2, ""));
+    assert!(wrong.err.contains("system id"), "{}", wrong.err);
+    let wrong = saphan(folder.path(), ["--json", "send", "--to", "nobody", "--type", "a.b", "-"]);
+    assert_eq!(wrong.code, 2);
+    let error = &wrong.json()["error"];
+    assert!(error["what"].as_str().unwrap().contains("system id"), "{error}");
+    assert_eq!(error["side"], "caller");
+}

@@ -1,0 +1,291 @@
+//! Handlers: once for each message that settles, again for each that does not.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use saphan_connector::schemas::acknowledgement::Outcome;
+use saphan_connector::schemas::ids::{CaseId, MessageId};
+use saphan_connector::schemas::message_types::{BilingualText, EvidenceDeclined, NotProvided};
+use saphan_connector::{Handled, Message, Receive};
+use serde_json::Value;
+use tokio::sync::Semaphore;
+
+use crate::support::{
+    OFFICE, PORTAL, Withdrawn, acknowledged, content_office, eventually, hub, in_time, office, portal, until,
+    until_crash, withdrawal,
+};
+
+#[tokio::test]
+async fn a_message_that_is_delivered_twice_is_handled_once_and_acknowledged() {
+    let hub = hub();
+    let runs = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&runs);
+    let office = office(&hub)
+        .handle(move |_: Withdrawn| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            async { Ok(Handled::Done) }
+        })
+        .build()
+        .await
+        .unwrap();
+    hub.duplicate_deliveries(5);
+    let portal = portal(&hub).await;
+    for _ in 0..5 {
+        in_time(portal.send(withdrawal())).await.unwrap();
+    }
+    until(&hub, |hub| acknowledged(hub) >= 5).await;
+    eventually(async || office.counts().duplicates + office.counts().received >= 5).await;
+    assert_eq!(runs.load(Ordering::SeqCst), 5);
+}
+
+#[tokio::test]
+async fn a_message_that_comes_again_after_its_acknowledgement_is_acknowledged_again() {
+    let hub = hub();
+    hub.hold_deliveries();
+    let office = content_office(&hub).await;
+    let portal = portal(&hub).await;
+    in_time(portal.send(withdrawal())).await.unwrap();
+    // The acknowledgement is taken, but the connector does not hear of it: it hands the batch in again.
+    hub.release_deliveries();
+    hub.lose_next_responses(1);
+    until(&hub, |hub| acknowledged(hub) == 1).await;
+    eventually(async || office.counts().acknowledged == 1).await;
+    assert_eq!(hub.acknowledgements().len(), 1, "the same batch, not another one");
+}
+
+#[tokio::test]
+async fn retry_handles_the_message_again_and_reject_ends_it_with_its_code() {
+    let hub = hub();
+    let runs = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&runs);
+    let _office = office(&hub)
+        .handle(move |_: Withdrawn| {
+            let run = counted.fetch_add(1, Ordering::SeqCst);
+            async move {
+                match run {
+                    0 => Ok(Handled::Retry { after: None }),
+                    1 => Ok(Handled::Retry { after: Some(Duration::from_millis(1)) }),
+                    2 => Err("the register is closed".into()),
+                    3 => panic!("a mistake in the agency's code"),
+                    _ => Ok(Handled::Reject("case-unknown".parse()?)),
+                }
+            }
+        })
+        .build()
+        .await
+        .unwrap();
+    let portal = portal(&hub).await;
+    let accepted = in_time(portal.send(withdrawal())).await.unwrap();
+    until(&hub, |hub| acknowledged(hub) == 1).await;
+    let told = hub.acknowledgements()[0].messages[0].clone();
+    assert_eq!((told.index, told.outcome), (accepted.index(), Outcome::Rejected));
+    assert_eq!(told.code.unwrap().as_str(), "case-unknown");
+    assert_eq!(runs.load(Ordering::SeqCst), 5);
+}
+
+#[tokio::test]
+async fn a_type_that_nobody_handles_is_rejected_as_unknown() {
+    let hub = hub();
+    let _office = office(&hub).build().await.unwrap();
+    let portal = portal(&hub).await;
+    in_time(portal.send(withdrawal())).await.unwrap();
+    until(&hub, |hub| acknowledged(hub) == 1).await;
+    assert_eq!(hub.acknowledgements()[0].messages[0].code.as_ref().unwrap().as_str(), "type-unknown");
+}
+
+#[tokio::test]
+async fn the_handler_for_everything_else_sees_plain_json() {
+    let hub = hub();
+    let seen = Arc::new(Mutex::new(None));
+    let keep = Arc::clone(&seen);
+    let _office = office(&hub)
+        .handle_any(move |message: Message<Value>| {
+            *keep.lock().unwrap() = Some(message.body()["reason"].clone());
+            async { Ok(Handled::Done) }
+        })
+        .build()
+        .await
+        .unwrap();
+    let portal = portal(&hub).await;
+    in_time(portal.send(withdrawal())).await.unwrap();
+    until(&hub, |hub| acknowledged(hub) == 1).await;
+    assert_eq!(*seen.lock().unwrap(), Some(Value::from("NO_LONGER_NEEDED")));
+}
+
+#[tokio::test]
+async fn a_reply_goes_back_to_the_sender_about_the_same_case() {
+    let hub = hub();
+    let _office = office(&hub)
+        .handle(|message: Withdrawn| async move { Ok(Handled::Reply(vec![message.reply(&declined())])) })
+        .build()
+        .await
+        .unwrap();
+    let portal = portal(&hub).await;
+    let case = CaseId::new();
+    let accepted = in_time(portal.send(withdrawal().case(case))).await.unwrap();
+    until(&hub, |hub| hub.accepted().len() == 2).await;
+    let reply = hub.accepted()[1].envelope.clone();
+    assert_eq!((reply.iss.as_str(), reply.aud.as_str()), (OFFICE, PORTAL));
+    assert_eq!((reply.reply_to, reply.case), (Some(accepted.id()), Some(case)));
+}
+
+#[test]
+fn a_message_whose_handler_was_killed_is_handled_after_the_restart_and_its_reply_is_sent_once() {
+    let hub = hub();
+    until_crash(async {
+        let started = Arc::new(Semaphore::new(0));
+        let tell = Arc::clone(&started);
+        let _office = office(&hub)
+            .handle(move |_: Withdrawn| {
+                tell.add_permits(1);
+                std::future::pending()
+            })
+            .build()
+            .await
+            .unwrap();
+        let portal = portal(&hub).await;
+        in_time(portal.send(withdrawal())).await.unwrap();
+        let _started = in_time(started.acquire()).await.unwrap();
+    });
+    assert_eq!(acknowledged(&hub), 0);
+    // The hub delivers nothing: the message comes from the journal.
+    hub.hold_deliveries();
+    until_crash(async {
+        let _office = office(&hub)
+            .handle(|message: Withdrawn| async move { Ok(Handled::Reply(vec![message.reply(&declined())])) })
+            .build()
+            .await
+            .unwrap();
+        until(&hub, |hub| acknowledged(hub) == 1 && hub.accepted().len() == 2).await;
+    });
+    until_crash(async {
+        let office = content_office(&hub).await;
+        let drained = in_time(office.shutdown(Duration::from_secs(10))).await.unwrap();
+        assert_eq!((drained.outbox, drained.inbox), (0, 0));
+    });
+    assert_eq!(hub.accepted().len(), 2);
+}
+
+#[tokio::test]
+async fn a_reply_that_cannot_be_sent_does_not_settle_the_message() {
+    let hub = hub();
+    let runs = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&runs);
+    let _office = office(&hub)
+        .handle(move |message: Withdrawn| {
+            let run = counted.fetch_add(1, Ordering::SeqCst);
+            async move {
+                let bad = saphan_connector::OutgoingMessage::bytes(
+                    message.sender().clone(),
+                    "a.b@1".parse()?,
+                    b"not json".to_vec(),
+                );
+                Ok(if run == 0 { Handled::Reply(vec![bad]) } else { Handled::Done })
+            }
+        })
+        .build()
+        .await
+        .unwrap();
+    let portal = portal(&hub).await;
+    in_time(portal.send(withdrawal())).await.unwrap();
+    until(&hub, |hub| acknowledged(hub) == 1).await;
+    assert_eq!(runs.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn shutdown_finishes_the_running_handler_and_hands_in_its_outcome() {
+    let hub = hub();
+    let (started, go) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+    let (tell, wait) = (Arc::clone(&started), Arc::clone(&go));
+    let office = office(&hub)
+        .handle(move |_: Withdrawn| {
+            let (tell, wait) = (Arc::clone(&tell), Arc::clone(&wait));
+            async move {
+                tell.add_permits(1);
+                wait.acquire().await?.forget();
+                Ok(Handled::Done)
+            }
+        })
+        .build()
+        .await
+        .unwrap();
+    let portal = portal(&hub).await;
+    in_time(portal.send(withdrawal())).await.unwrap();
+    in_time(started.acquire()).await.unwrap().forget();
+    let shutdown = tokio::spawn(office.shutdown(Duration::from_secs(20)));
+    go.add_permits(1);
+    let drained = in_time(shutdown).await.unwrap().unwrap();
+    assert!(drained.finished);
+    assert_eq!((drained.outbox, drained.inbox), (0, 0));
+    assert_eq!(acknowledged(&hub), 1);
+}
+
+#[tokio::test]
+async fn shutdown_leaves_what_does_not_finish_in_time_to_the_next_start() {
+    let hub = hub();
+    let started = Arc::new(Semaphore::new(0));
+    let tell = Arc::clone(&started);
+    let first = office(&hub)
+        .handle(move |_: Withdrawn| {
+            tell.add_permits(1);
+            std::future::pending()
+        })
+        .build()
+        .await
+        .unwrap();
+    let portal = portal(&hub).await;
+    in_time(portal.send(withdrawal())).await.unwrap();
+    in_time(started.acquire()).await.unwrap().forget();
+    let drained = in_time(first.shutdown(Duration::from_millis(1))).await.unwrap();
+    assert!(!drained.finished);
+    assert_eq!(drained.inbox, 1);
+    let _office = content_office(&hub).await;
+    until(&hub, |hub| acknowledged(hub) == 1).await;
+}
+
+#[tokio::test]
+async fn a_connector_that_receives_nothing_leaves_messages_at_the_hub() {
+    let hub = hub();
+    let silent = office(&hub).receive(Receive::Nothing).build().await.unwrap();
+    let portal = portal(&hub).await;
+    in_time(portal.send(withdrawal())).await.unwrap();
+    in_time(silent.shutdown(Duration::from_secs(5))).await.unwrap();
+    assert_eq!(acknowledged(&hub), 0);
+    let _office = content_office(&hub).await;
+    until(&hub, |hub| acknowledged(hub) == 1).await;
+}
+
+#[tokio::test]
+async fn deliveries_that_arrive_during_an_outage_of_the_hub_are_acknowledged_after_it() {
+    let hub = hub();
+    let go = Arc::new(Semaphore::new(0));
+    let (wait, id) = (Arc::clone(&go), MessageId::new());
+    let _office = office(&hub)
+        .handle(move |_: Withdrawn| {
+            let wait = Arc::clone(&wait);
+            async move {
+                wait.acquire().await?.forget();
+                Ok(Handled::Done)
+            }
+        })
+        .build()
+        .await
+        .unwrap();
+    let portal = portal(&hub).await;
+    in_time(portal.send(withdrawal().id(id))).await.unwrap();
+    hub.outage(true);
+    go.add_permits(1);
+    hub.outage(false);
+    until(&hub, |hub| acknowledged(hub) == 1).await;
+}
+
+fn declined() -> EvidenceDeclined {
+    EvidenceDeclined {
+        declined_at: "2026-11-24T10:00:00+07:00".parse().unwrap(),
+        evidence_type: "th.rd.income-record".parse().unwrap(),
+        reason: NotProvided::Other,
+        text: BilingualText { th: "ไม่ต้องใช้แล้ว".into(), en: "No longer needed.".into() },
+        held_by: None,
+    }
+}

@@ -1,0 +1,53 @@
+//! Nothing that does not verify reaches a handler.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use saphan_connector::Handled;
+use saphan_connector::testing::Part;
+
+use crate::support::{Withdrawn, acknowledged, content_office, eventually, hub, in_time, office, portal, until, withdrawal};
+
+#[tokio::test]
+async fn a_message_with_a_changed_part_never_reaches_a_handler() {
+    for part in [Part::Body, Part::Salt, Part::Envelope, Part::Receipt, Part::Proof] {
+        let hub = hub();
+        let runs = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&runs);
+        let office = office(&hub)
+            .handle(move |_: Withdrawn| {
+                counted.fetch_add(1, Ordering::SeqCst);
+                async { Ok(Handled::Done) }
+            })
+            .build()
+            .await
+            .unwrap();
+        hub.corrupt_next_delivery(part);
+        let portal = portal(&hub).await;
+        in_time(portal.send(withdrawal())).await.unwrap();
+        if part == Part::Receipt {
+            // The proof shows the hub's acceptance; what a changed receipt says beside it must still fit.
+            eventually(async || office.counts().unverified + office.counts().processed == 1).await;
+            continue;
+        }
+        eventually(async || office.counts().unverified == 1).await;
+        assert_eq!((runs.load(Ordering::SeqCst), acknowledged(&hub)), (0, 0), "{part:?}");
+        // It was given back; the next delivery is intact.
+        hub.expire_leases();
+        until(&hub, |hub| acknowledged(hub) == 1).await;
+        assert_eq!(runs.load(Ordering::SeqCst), 1, "{part:?}");
+    }
+}
+
+#[tokio::test]
+async fn messages_wait_when_their_senders_key_cannot_be_fetched() {
+    let hub = hub();
+    let office = content_office(&hub).await;
+    hub.hold_deliveries();
+    let portal = portal(&hub).await;
+    in_time(portal.send(withdrawal())).await.unwrap();
+    hub.fail_key_requests(3);
+    hub.release_deliveries();
+    until(&hub, |hub| acknowledged(hub) == 1).await;
+    assert_eq!(office.counts().unverified, 0);
+}

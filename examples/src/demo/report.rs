@@ -1,0 +1,109 @@
+//! What the demo prints.
+
+use std::time::Duration;
+
+use saphan_cli::log_check::LogReport;
+use saphan_cli::message_check::MessageReport;
+use serde::Serialize;
+
+use super::exchange::{Exchange, Standing};
+use super::options::Options;
+
+/// The result in numbers: what `--json` prints.
+#[derive(Debug, Serialize)]
+pub(super) struct Report {
+    /// `pull` or `amqp`.
+    transport: &'static str,
+    /// Submitted.
+    applications: usize,
+    /// Messages with a receipt.
+    messages_accepted: u64,
+    /// Messages without.
+    messages_refused: u64,
+    /// Messages that reached their handler.
+    delivered: u64,
+    /// Messages whose signed acknowledgement the hub has.
+    acknowledged: u64,
+    /// Applications with a decision.
+    decided: u64,
+    /// Applications that were withdrawn before.
+    withdrawn: u64,
+    /// Entries of the log.
+    log_size: u64,
+    /// The log was fetched over HTTP, and everything in it holds.
+    log_verified: bool,
+    /// From the first submission to the last acknowledgement.
+    seconds: f64,
+    #[serde(skip)]
+    approved: u64,
+}
+
+impl Report {
+    /// `log` exists only when all of the log was fetched and holds.
+    pub(super) fn new(options: &Options, standing: Standing, log: &LogReport, took: Duration) -> Self {
+        Self {
+            transport: if options.rabbitmq { "amqp" } else { "pull" },
+            applications: options.applications,
+            messages_accepted: standing.accepted,
+            messages_refused: standing.refused,
+            delivered: standing.delivered,
+            acknowledged: standing.acknowledged,
+            decided: standing.decided(),
+            withdrawn: standing.withdrawn,
+            log_size: log.size,
+            log_verified: true,
+            seconds: (took.as_secs_f64() * 1000.0).round() / 1000.0,
+            approved: standing.approved,
+        }
+    }
+}
+
+pub(super) fn print(report: &Report, exchange: &Exchange, log: &LogReport, shown: &MessageReport, options: &Options) {
+    println!(
+        "\n{} applications: {} approved, {} rejected, {} withdrawn",
+        report.applications,
+        report.approved,
+        report.decided - report.approved,
+        report.withdrawn
+    );
+    println!(
+        "{} messages in {} s: {} refused, {} delivered, {} acknowledged, no effect twice",
+        report.messages_accepted, report.seconds, report.messages_refused, report.delivered, report.acknowledged
+    );
+    println!(
+        "log {} fetched over HTTP and checked: {} entries, {} signatures, every tile and the root derived again\n  root {}",
+        log.origin, log.size, log.signatures, log.root
+    );
+    print_message(shown);
+    println!("\nWhere to look");
+    match &options.export {
+        Some(folder) => {
+            let folder = folder.display();
+            println!("  exported to {folder}: messages/, keys/, log/; check it without the hub:");
+            println!("    cargo run --quiet -p saphan-cli -- verify {folder}/messages/*.saphan.json --trust {folder}");
+            println!("    cargo run --quiet -p saphan-cli -- log check {folder}/log --vkey {folder}/log/vkey");
+        }
+        None => {
+            println!(
+                "  cargo demo -- --export DIR    writes messages, keys and log, and says how to check them offline"
+            );
+            println!("  cargo demo -- --keep          leaves the hub running, here at {}", exchange.url());
+        }
+    }
+    println!("  examples/src/agencies         what an agency writes to take part");
+}
+
+fn print_message(shown: &MessageReport) {
+    if let Some(message) = &shown.message {
+        println!("\nOne message, verified without trusting the hub\n  {} {}", message.message_type, message.id);
+        println!("  from {} to {}", message.sender, message.recipient);
+        for (name, value) in [("service", &message.service), ("case", &message.case)] {
+            if let Some(value) = value {
+                println!("  {name} {value}");
+            }
+        }
+    }
+    for check in &shown.checks {
+        println!("  {:6} {:11} {}", check.verdict.word(), check.part.name(), check.says);
+    }
+}

@@ -1,0 +1,111 @@
+//! The demo, as its users run it.
+
+use std::fs;
+use std::path::Path;
+use std::process::Output;
+
+use saphan_cli::log_check::{self, FolderLog};
+use saphan_cli::message_check::{TrustedKeys, check_message};
+use saphan_examples::applications::{Plan, Story};
+use saphan_examples::local::rabbitmq::RabbitNode;
+use saphan_schemas::message::MessageFile;
+use serde_json::Value;
+use tokio::process::Command;
+
+async fn demo(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_demo")).args(arguments).kill_on_drop(true).output().await.unwrap()
+}
+
+/// Standard output must be one JSON object and nothing else.
+fn result(output: &Output) -> Value {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn assert_complete(result: &Value, transport: &str, applications: usize) {
+    // The seed does not matter here: counts follow from the stories, which come in a fixed order.
+    let plan = Plan::new(0, applications).unwrap();
+    let withdrawn = plan.count(Story::Withdrawn);
+    assert_eq!(result["transport"], transport);
+    assert_eq!(result["applications"], applications);
+    for count in ["messages_accepted", "delivered", "acknowledged"] {
+        assert_eq!(result[count], plan.messages(), "{count}");
+    }
+    assert_eq!(result["messages_refused"], 0);
+    assert_eq!(result["decided"], applications - withdrawn);
+    assert_eq!(result["withdrawn"], withdrawn);
+    assert_eq!(result["log_verified"], true);
+    assert!(result["log_size"].as_u64().unwrap() as usize > plan.messages());
+    assert!(result["seconds"].as_f64().unwrap() > 0.0);
+}
+
+#[tokio::test]
+async fn two_dozen_applications_end_as_their_stories_say_over_the_embedded_transport() {
+    assert_complete(&result(&demo(&["--json"]).await), "pull", 24);
+}
+
+#[tokio::test]
+async fn the_same_works_through_rabbitmq() {
+    if let Err(missing) = RabbitNode::installed() {
+        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "{missing}");
+        eprintln!("NOT CHECKED: {missing}");
+        return;
+    }
+    assert_complete(&result(&demo(&["--json", "--rabbitmq", "--applications", "8"]).await), "amqp", 8);
+}
+
+#[tokio::test]
+async fn an_export_holds_all_that_a_stranger_needs_to_check_everything_offline() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = demo(&["--json", "--applications", "5", "--export", folder.path().to_str().unwrap()]).await;
+    let result = result(&output);
+
+    let text = |path: &Path| fs::read_to_string(folder.path().join(path)).unwrap();
+    let vkey = text(Path::new("log/vkey")).trim_end().parse().unwrap();
+    let mut keys =
+        TrustedKeys::new(serde_json::from_str(&text(Path::new("keys/hub.jwks.json"))).unwrap(), vkey).unwrap();
+    for entry in fs::read_dir(folder.path().join("keys")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.file_name().unwrap() != "hub.jwks.json" {
+            keys.add_sender(serde_json::from_str(&text(&path)).unwrap()).unwrap();
+        }
+    }
+    let mut messages = 0;
+    for entry in fs::read_dir(folder.path().join("messages")).unwrap() {
+        let path = entry.unwrap().path();
+        let report = check_message(&serde_json::from_str::<MessageFile>(&text(&path)).unwrap(), &keys);
+        assert!(report.verified, "{:?}", report.checks);
+        let id = report.message.unwrap().id;
+        assert_eq!(path.file_name().unwrap().to_str().unwrap(), format!("{id}.saphan.json"));
+        messages += 1;
+    }
+    assert_eq!(result["delivered"], messages);
+    let log = FolderLog::new(folder.path().join("log"));
+    let report = log_check::check(&log, keys.log(), &()).await.unwrap();
+    assert_eq!((report.size, report.leaves.messages), (result["log_size"].as_u64().unwrap(), messages));
+}
+
+#[tokio::test]
+async fn people_get_a_summary_with_a_verified_message_and_where_to_look() {
+    let output = demo(&["--applications", "1"]).await;
+    assert!(output.status.success());
+    let text = String::from_utf8(output.stdout).unwrap();
+    for part in ["1 applications: 1 approved", "application.submitted", "ok     proof", "Where to look"] {
+        assert!(text.contains(part), "{part:?} is missing in:\n{text}");
+    }
+}
+
+#[tokio::test]
+async fn an_export_is_never_mixed_with_what_a_folder_holds_already() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("mine"), "").unwrap();
+    let output = demo(&["--export", folder.path().to_str().unwrap()]).await;
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("is not empty"));
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[tokio::test]
+async fn a_wrong_option_is_wrong_use() {
+    assert_eq!(demo(&["--applications", "0"]).await.status.code(), Some(2));
+}
