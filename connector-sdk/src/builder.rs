@@ -177,10 +177,8 @@ impl ConnectorBuilder {
         let (checkpoints, stats) = (Arc::new(Checkpoints::new(trust)), Arc::new(Stats::default()));
         let keys = Arc::new(SystemKeys::new(Arc::clone(&hub)));
         let (stopper, stop) = stop::signal();
-        let sending =
-            Sending { hub: Arc::clone(&hub), checkpoints: Arc::clone(&checkpoints), keys: Arc::clone(&keys) };
-        let dispatcher =
-            Dispatcher::new(sending, journal.clone(), self.backoff, self.in_flight, Arc::clone(&stats));
+        let sending = Sending { hub: Arc::clone(&hub), checkpoints: Arc::clone(&checkpoints), keys: Arc::clone(&keys) };
+        let dispatcher = Dispatcher::new(sending, journal.clone(), self.backoff, self.in_flight, Arc::clone(&stats));
         let mut connector = Connector {
             outbox: outbox.clone(),
             journal: journal.clone(),

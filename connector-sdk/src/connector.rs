@@ -98,7 +98,10 @@ impl Connector {
 
 impl fmt::Debug for Connector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connector").field("outbox", &self.outbox).field("counts", &self.counts()).finish_non_exhaustive()
+        f.debug_struct("Connector")
+            .field("outbox", &self.outbox)
+            .field("counts", &self.counts())
+            .finish_non_exhaustive()
     }
 }
 

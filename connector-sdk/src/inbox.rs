@@ -52,11 +52,7 @@ pub(crate) struct Inbox {
 }
 
 /// Starts the tasks, after what an earlier life left over.
-pub(crate) async fn start(
-    inbox: Inbox,
-    stop: &Stop,
-    tasks: &mut JoinSet<()>,
-) -> Result<(), JournalError> {
+pub(crate) async fn start(inbox: Inbox, stop: &Stop, tasks: &mut JoinSet<()>) -> Result<(), JournalError> {
     let left = inbox.journal.unsettled().await?;
     let inbox = Arc::new(inbox);
     inbox.unsettled.send_modify(|count| *count += left.pending.len() + left.handled.len());

@@ -95,9 +95,8 @@ impl Admission {
         let registry = self.registry.state();
         let kid = unverified.kid();
         let record = registry.key(kid).ok_or_else(|| Refusal::unknown_sender(ProblemCode::KeyUnknown))?;
-        let envelope = unverified
-            .verify(&record.key.jwk)
-            .map_err(|_| Refusal::unknown_sender(ProblemCode::SignatureInvalid))?;
+        let envelope =
+            unverified.verify(&record.key.jwk).map_err(|_| Refusal::unknown_sender(ProblemCode::SignatureInvalid))?;
         let refuse = |code| Refusal::of(&envelope, code);
         let now = self.clock.now_ms() / 1000;
         check_key(record, envelope.claims(), now).map_err(refuse)?;

@@ -84,16 +84,12 @@ impl App {
         let opening = ShardEvent::Opened {
             origin: config.origin(),
             hub: config.hub.id.clone(),
-            operator: *keys.operator.public(),
-            receipts: receipt_key,
+            operator: Box::new(*keys.operator.public()),
+            receipts: Box::new(receipt_key),
             previous: None,
         };
-        let ledger_keys = LedgerKeys {
-            hub: config.hub.id.clone(),
-            origin: config.origin(),
-            receipts: keys.receipts,
-            log: keys.log,
-        };
+        let ledger_keys =
+            LedgerKeys { hub: config.hub.id.clone(), origin: config.origin(), receipts: keys.receipts, log: keys.log };
         let (ledger, writer) = Ledger::open(
             Arc::clone(&store),
             Arc::new(ledger_keys),

@@ -171,7 +171,11 @@ impl Config {
         let shard = &self.log.shard;
         let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
         let rules = [
-            (self.hub.listen.ip().is_loopback(), "hub.listen", "a loopback address: this version serves plain HTTP only"),
+            (
+                self.hub.listen.ip().is_loopback(),
+                "hub.listen",
+                "a loopback address: this version serves plain HTTP only",
+            ),
             (!shard.is_empty() && shard.bytes().all(plain), "log.shard", "of a-z, 0-9 and '-'"),
             ((1..=64 << 20).contains(&self.limits.body_bytes), "limits.body_bytes", "1 to 67108864"),
             ((1..=100).contains(&self.limits.body_depth), "limits.body_depth", "1 to 100"),

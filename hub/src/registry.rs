@@ -14,7 +14,7 @@ use saphan_schemas::keys::PublicKey;
 use saphan_schemas::leaf::Leaf;
 use saphan_schemas::registry::UnverifiedRegistryEntry;
 
-use crate::store::{Store, StoreError};
+use crate::store::{LoggedEntry, Store, StoreError};
 
 /// The registry as the hub uses it: the state of the moment, shared without locks held for long.
 #[derive(Debug)]
@@ -64,7 +64,7 @@ impl Registry {
     /// [`RegistryError`].
     pub async fn catch_up(&self, store: &dyn Store) -> Result<(), RegistryError> {
         let mut state = RegistryState::clone(&self.state());
-        for (index, leaf) in store.registry_entries(state.next()).await? {
+        for LoggedEntry { index, leaf } in store.registry_entries(state.next()).await? {
             let failed = |reason: String| RegistryError::Entry { index, reason };
             let leaf = Leaf::parse(&leaf).map_err(|error| failed(error.to_string()))?;
             let Leaf::Registry { entry, ts } = leaf else {

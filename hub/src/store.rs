@@ -167,6 +167,15 @@ pub struct MessageRecord {
     pub acknowledgement: Option<u64>,
 }
 
+/// An entry of the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoggedEntry {
+    /// Its place.
+    pub index: u64,
+    /// Its exact bytes.
+    pub leaf: Vec<u8>,
+}
+
 /// An outbox row with all that delivery needs.
 #[derive(Debug, Clone)]
 pub struct Pending {
@@ -274,8 +283,8 @@ pub trait Store: Send + Sync {
     /// The checkpoint that was signed at exactly this size.
     fn checkpoint(&self, size: u64) -> BoxFuture<'_, Result<Option<String>, StoreError>>;
 
-    /// The leaves of registry entries from place `first` on, with their places, in order.
-    fn registry_entries(&self, first: u64) -> BoxFuture<'_, Result<Vec<(u64, Vec<u8>)>, StoreError>>;
+    /// The registry entries from place `first` on, in order.
+    fn registry_entries(&self, first: u64) -> BoxFuture<'_, Result<Vec<LoggedEntry>, StoreError>>;
 
     /// Outbox rows for the broker that are due at `now` (ms), oldest first, expired ones left out.
     fn due(&self, now: u64, limit: Limit) -> BoxFuture<'_, Result<Vec<Pending>, StoreError>>;

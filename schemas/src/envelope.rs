@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::commitment::BodyCommitment;
 use crate::digest::Sha256Hash;
-use crate::ids::{CaseId, Code, EvidenceTypeId, HubId, LegalBasis, MessageId, MessageType, SchemaId, ServiceId, SystemId};
+use crate::ids::{
+    CaseId, Code, EvidenceTypeId, HubId, LegalBasis, MessageId, MessageType, SchemaId, ServiceId, SystemId,
+};
 use crate::jws::{Claims, Signed, Unverified};
 
 /// A verified envelope.
@@ -102,9 +104,8 @@ impl Claims for EnvelopeClaims {
 }
 
 fn is_media_type(text: &str) -> bool {
-    let token = |part: &str| {
-        !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&b))
-    };
+    let token =
+        |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&b));
     text.len() <= 100 && text.split_once('/').is_some_and(|(kind, subtype)| token(kind) && token(subtype))
 }
 

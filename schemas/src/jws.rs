@@ -296,8 +296,11 @@ mod tests {
     #[test]
     fn foreign_header_members_are_refused() {
         let (key, text) = signed();
-        for member in [r#""jwk":{}"#, r#""jku":"x""#, r#""x5u":"x""#, r#""x5c":[]"#, r#""crit":["b64"]"#, r#""b64":false"#] {
-            let header = format!(r#"{{"alg":"ES256","cty":"json","kid":"{}","typ":"greeting+jws",{member}}}"#, key.id());
+        for member in
+            [r#""jwk":{}"#, r#""jku":"x""#, r#""x5u":"x""#, r#""x5c":[]"#, r#""crit":["b64"]"#, r#""b64":false"#]
+        {
+            let header =
+                format!(r#"{{"alg":"ES256","cty":"json","kid":"{}","typ":"greeting+jws",{member}}}"#, key.id());
             let error = Unverified::<Greeting>::parse(&with_header(&text, &header)).unwrap_err();
             assert!(matches!(error, JwsError::Header(_)), "{member}: {error:?}");
         }
@@ -306,7 +309,8 @@ mod tests {
     #[test]
     fn a_duplicate_header_or_payload_member_is_refused() {
         let (key, text) = signed();
-        let header = format!(r#"{{"alg":"ES256","alg":"ES256","cty":"json","kid":"{}","typ":"greeting+jws"}}"#, key.id());
+        let header =
+            format!(r#"{{"alg":"ES256","alg":"ES256","cty":"json","kid":"{}","typ":"greeting+jws"}}"#, key.id());
         assert!(Unverified::<Greeting>::parse(&with_header(&text, &header)).is_err());
         let mut parts = text.split('.');
         let payload = b64::encode_url(r#"{"text":"a","text":"b"}"#);

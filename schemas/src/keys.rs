@@ -244,8 +244,7 @@ impl PublishedKey {
 fn is_on_curve(point: &[u8; 65]) -> Result<bool, KeyError> {
     // ring offers no check of its own; a key agreement checks the peer's point.
     use ring::agreement::{ECDH_P256, EphemeralPrivateKey, UnparsedPublicKey, agree_ephemeral};
-    let ours =
-        EphemeralPrivateKey::generate(&ECDH_P256, &SystemRandom::new()).map_err(|_| KeyError::NoRandomness)?;
+    let ours = EphemeralPrivateKey::generate(&ECDH_P256, &SystemRandom::new()).map_err(|_| KeyError::NoRandomness)?;
     Ok(agree_ephemeral(ours, &UnparsedPublicKey::new(&ECDH_P256, point), |_| ()).is_ok())
 }
 

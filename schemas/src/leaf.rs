@@ -89,9 +89,9 @@ pub enum ShardEvent {
         /// The hub.
         hub: HubId,
         /// The key that signs registry entries.
-        operator: PublicKey,
+        operator: Box<PublicKey>,
         /// The key that signs receipts.
-        receipts: PublicKey,
+        receipts: Box<PublicKey>,
         /// The last checkpoint of the shard before, if there was one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         previous: Option<String>,

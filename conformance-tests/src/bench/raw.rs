@@ -39,9 +39,7 @@ pub(super) async fn measure(uri: &str, sample: &Sample, messages: usize) -> anyh
     let channel = publisher.create_channel().await?;
     let mut arguments = FieldTable::default();
     arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
-    channel
-        .queue_declare(QUEUE.into(), QueueDeclareOptions { durable: true, ..Default::default() }, arguments)
-        .await?;
+    channel.queue_declare(QUEUE.into(), QueueDeclareOptions { durable: true, ..Default::default() }, arguments).await?;
     channel.confirm_select(ConfirmSelectOptions::default()).await?;
     let receiving = consumer.create_channel().await?;
     receiving.basic_qos(WINDOW, BasicQosOptions::default()).await?;
@@ -80,8 +78,7 @@ async fn publish(channel: &lapin::Channel, sample: &Sample, messages: usize) -> 
             confirmed(unconfirmed.pop_front()).await?;
         }
         let options = BasicPublishOptions { mandatory: true, ..Default::default() };
-        let confirm =
-            channel.basic_publish("".into(), QUEUE.into(), options, &sample.body, properties.clone()).await?;
+        let confirm = channel.basic_publish("".into(), QUEUE.into(), options, &sample.body, properties.clone()).await?;
         unconfirmed.push_back(confirm);
     }
     while let Some(confirm) = unconfirmed.pop_front() {

@@ -8,7 +8,7 @@ pub(crate) mod trust;
 pub(crate) mod verify;
 
 use saphan_connector::ConnectorError;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::arguments::{Arguments, Command};
 use crate::outcome::{Failure, Outcome};
@@ -25,18 +25,27 @@ pub(crate) async fn dispatch(arguments: Arguments) -> Result<Outcome, Failure> {
     }
 }
 
-/// Returns when the program is asked to stop: Ctrl-C, or SIGTERM from a supervisor.
-async fn stop_signal() {
-    let terminated = async {
-        match signal(SignalKind::terminate()) {
-            Ok(mut terminate) => terminate.recv().await,
-            // Then Ctrl-C is the only way.
-            Err(_) => std::future::pending().await,
+/// Hears when the program is asked to stop: Ctrl-C, or SIGTERM from a supervisor.
+struct StopSignal {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl StopSignal {
+    /// From here on the signals no longer end the program by themselves.
+    fn install() -> Result<Self, Failure> {
+        let install =
+            || Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? });
+        install().map_err(|error: std::io::Error| {
+            Failure::machine(format!("cannot listen for signals: {error}"), "Check the limits of this process.")
+        })
+    }
+
+    async fn received(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
         }
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminated => {}
     }
 }
 

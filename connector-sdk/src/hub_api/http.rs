@@ -42,7 +42,8 @@ impl HttpHub {
     }
 
     async fn call_raw(&self, path: &str, body: &impl Serialize) -> Result<Response, HubError> {
-        let request = self.client.post(self.url(path)).header(AUTHORIZATION, self.token(&Method::POST, path)?).json(body);
+        let request =
+            self.client.post(self.url(path)).header(AUTHORIZATION, self.token(&Method::POST, path)?).json(body);
         answered(request).await
     }
 

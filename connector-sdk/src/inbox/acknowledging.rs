@@ -25,14 +25,8 @@ pub(super) struct Outcome {
     pub(super) again: bool,
 }
 
-pub(super) async fn run(
-    inbox: Arc<Inbox>,
-    mut settled: mpsc::Receiver<Outcome>,
-    left: Vec<ToAcknowledge>,
-    stop: Stop,
-) {
-    let mut waiting: Vec<Outcome> =
-        left.into_iter().map(|acknowledge| Outcome { acknowledge, again: false }).collect();
+pub(super) async fn run(inbox: Arc<Inbox>, mut settled: mpsc::Receiver<Outcome>, left: Vec<ToAcknowledge>, stop: Stop) {
+    let mut waiting: Vec<Outcome> = left.into_iter().map(|acknowledge| Outcome { acknowledge, again: false }).collect();
     loop {
         let mut batches = pack(mem::take(&mut waiting));
         while let Some(batch) = batches.pop_front() {

@@ -131,7 +131,8 @@ impl Verifier {
     }
 
     fn received(&self, delivery: Delivery, salt: Salt, verified: &Verified) -> Received {
-        let Delivery { submission: Submission { envelope, body, .. }, answer: Answer { receipt, proof }, .. } = delivery;
+        let Delivery { submission: Submission { envelope, body, .. }, answer: Answer { receipt, proof }, .. } =
+            delivery;
         Received {
             claims: verified.envelope.claims().clone(),
             receipt: verified.receipt.claims().clone(),

@@ -102,7 +102,8 @@ mod tests {
 
     #[test]
     fn versions_with_the_wal_reset_bug_are_not_safe() {
-        for (version, safe) in [("3.51.2", false), ("3.51.3", true), ("3.52.0", true), ("4.0", true), ("3.7.0", false)] {
+        for (version, safe) in [("3.51.2", false), ("3.51.3", true), ("3.52.0", true), ("4.0", true), ("3.7.0", false)]
+        {
             assert_eq!(is_safe(version), safe, "{version}");
         }
     }

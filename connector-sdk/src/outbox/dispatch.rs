@@ -54,13 +54,7 @@ enum Failure {
 }
 
 impl Dispatcher {
-    pub(crate) fn new(
-        sending: Sending,
-        journal: Journal,
-        backoff: Backoff,
-        window: usize,
-        stats: Arc<Stats>,
-    ) -> Self {
+    pub(crate) fn new(sending: Sending, journal: Journal, backoff: Backoff, window: usize, stats: Arc<Stats>) -> Self {
         Self {
             sending: Arc::new(sending),
             journal,

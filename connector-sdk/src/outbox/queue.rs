@@ -1,7 +1,7 @@
 //! Which message goes out next: in order, a bounded number in memory, the rest in the journal.
 
-use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use std::sync::Arc;
 
 use saphan_schemas::ids::MessageId;
@@ -35,11 +35,9 @@ impl Outgoing {
                 salt: message.salt.to_text(),
                 body: message.body.clone(),
             },
-            Content::Stored(stored) => Submission {
-                envelope: stored.envelope.clone(),
-                salt: stored.salt.to_text(),
-                body: stored.body.clone(),
-            },
+            Content::Stored(stored) => {
+                Submission { envelope: stored.envelope.clone(), salt: stored.salt.to_text(), body: stored.body.clone() }
+            }
         }
     }
 }

@@ -19,10 +19,7 @@ pub(super) struct SystemApi {
 
 impl SystemApi {
     /// Does one thing at the hub, unless nothing gets through.
-    fn at_hub<T>(
-        &self,
-        act: impl FnOnce(&mut Exchange) -> Result<T, Box<ProblemDocument>>,
-    ) -> Result<T, HubError> {
+    fn at_hub<T>(&self, act: impl FnOnce(&mut Exchange) -> Result<T, Box<ProblemDocument>>) -> Result<T, HubError> {
         self.hub.change(|exchange| {
             if exchange.faults.outage {
                 return Err(lost("nothing reaches the hub"));
@@ -80,9 +77,11 @@ impl HubApi for SystemApi {
 
     fn extend<'a>(&'a self, lease: &'a str) -> HubFuture<'a, Duration> {
         Box::pin(async move {
-            self.at_hub(|exchange| {
-                if exchange.inboxes.extend(lease) { Ok(LEASE) } else { Err(problem(ProblemCode::LeaseLost)) }
-            })
+            self.at_hub(
+                |exchange| {
+                    if exchange.inboxes.extend(lease) { Ok(LEASE) } else { Err(problem(ProblemCode::LeaseLost)) }
+                },
+            )
         })
     }
 

@@ -219,16 +219,11 @@ impl Exchange {
         envelope.verify(key).map_err(|_| problem(ProblemCode::SignatureInvalid))
     }
 
-    fn check_body(
-        &self,
-        envelope: &Envelope,
-        submission: &Submission,
-    ) -> Result<SchemaVersion, Box<ProblemDocument>> {
+    fn check_body(&self, envelope: &Envelope, submission: &Submission) -> Result<SchemaVersion, Box<ProblemDocument>> {
         let salt: Salt = submission.salt.parse().map_err(|_| problem(ProblemCode::SaltMalformed))?;
         let opened = envelope.claims().body.open(&salt, &submission.body);
         opened.map_err(|_| problem(ProblemCode::CommitmentMismatch))?;
-        let body =
-            json::parse_value(&submission.body, BODY_DEPTH).map_err(|_| problem(ProblemCode::BodyNotJson))?;
+        let body = json::parse_value(&submission.body, BODY_DEPTH).map_err(|_| problem(ProblemCode::BodyNotJson))?;
         let id = &envelope.claims().schema;
         match self.catalogue.validate(id, &body) {
             Ok(()) => {}

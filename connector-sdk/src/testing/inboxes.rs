@@ -42,8 +42,7 @@ impl Inboxes {
         *twice -= again;
         waiting.extend(indices.iter().take(again));
         let id = MessageId::new().to_string();
-        let lease =
-            Leased { system: system.clone(), indices: indices.iter().copied().collect(), ends: now + LEASE };
+        let lease = Leased { system: system.clone(), indices: indices.iter().copied().collect(), ends: now + LEASE };
         self.leases.insert(id.clone(), lease);
         Some((id, indices))
     }

@@ -23,7 +23,10 @@ async fn the_journal_of_another_system_is_refused() {
     let first = hub.connector(PORTAL).unwrap().data_dir(folder.path()).build().await.unwrap();
     first.shutdown(Duration::from_secs(5)).await.unwrap();
     let second = hub.connector(OFFICE).unwrap().data_dir(folder.path()).build().await;
-    assert!(matches!(&second, Err(ConnectorError::OtherSystem { owner, .. }) if owner.as_str() == PORTAL), "{second:?}");
+    assert!(
+        matches!(&second, Err(ConnectorError::OtherSystem { owner, .. }) if owner.as_str() == PORTAL),
+        "{second:?}"
+    );
 }
 
 #[tokio::test]

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use saphan_connector::Handled;
 use saphan_connector::testing::Part;
 
-use crate::support::{Withdrawn, acknowledged, content_office, eventually, hub, in_time, office, portal, until, withdrawal};
+use crate::support::{
+    Withdrawn, acknowledged, content_office, eventually, hub, in_time, office, portal, until, withdrawal,
+};
 
 #[tokio::test]
 async fn a_message_with_a_changed_part_never_reaches_a_handler() {

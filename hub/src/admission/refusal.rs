@@ -16,7 +16,7 @@ pub struct Refusal {
     pub errors: Vec<ProblemPlace>,
     /// The message, once a good signature shows who sent it. Only then is the refusal logged: whoever can write into
     /// the log without proving who they are could fill it.
-    pub message: Option<RefusedMessage>,
+    pub message: Option<Box<RefusedMessage>>,
 }
 
 /// The refused message of a known sender.
@@ -49,7 +49,7 @@ impl Refusal {
             envelope: envelope.hash(),
             content: envelope.content_hash(),
         };
-        Self { code, detail: None, errors: Vec::new(), message: Some(message) }
+        Self { code, detail: None, errors: Vec::new(), message: Some(Box::new(message)) }
     }
 
     /// Says what exactly.

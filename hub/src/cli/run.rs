@@ -86,8 +86,7 @@ fn broker(config: &Config) -> anyhow::Result<Option<(Arc<dyn Transport>, u32)>> 
 }
 
 async fn stop_on_signal(stop: watch::Sender<bool>) {
-    let (Ok(mut terminate), Ok(mut interrupt)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {
         tracing::error!("signals cannot be received; the hub stops only by force");
         return std::future::pending().await;

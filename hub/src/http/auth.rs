@@ -46,9 +46,8 @@ impl FromRequestParts<Arc<App>> for OperatorCaller {
         if token.kid() != app.registry.operator().id() || token.claims().iss != app.hub.as_str() {
             return Err(ApiError::problem(ProblemCode::Forbidden));
         }
-        let token = token
-            .verify(app.registry.operator())
-            .map_err(|_| ApiError::problem(ProblemCode::SignatureInvalid))?;
+        let token =
+            token.verify(app.registry.operator()).map_err(|_| ApiError::problem(ProblemCode::SignatureInvalid))?;
         check_binding(token.claims(), parts, app, app.clock.now_ms() / 1000)?;
         Ok(Self)
     }
@@ -58,15 +57,15 @@ fn bearer(parts: &Parts) -> Result<UnverifiedAuthToken, ApiError> {
     let header = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     let token = header.and_then(|value| value.strip_prefix("Bearer "));
     let token = token.ok_or_else(|| ApiError::problem(ProblemCode::TokenMissing))?;
-    UnverifiedAuthToken::parse(token)
-        .map_err(|error| ApiError::detailed(ProblemCode::TokenInvalid, error.to_string()))
+    UnverifiedAuthToken::parse(token).map_err(|error| ApiError::detailed(ProblemCode::TokenInvalid, error.to_string()))
 }
 
 fn check_binding(claims: &AuthClaims, parts: &Parts, app: &App, now: u64) -> Result<(), ApiError> {
     if claims.iat.saturating_add(MAX_TOKEN_AGE_SECONDS) < now || claims.iat > now.saturating_add(CLOCK_SKEW_SECONDS) {
         return Err(ApiError::problem(ProblemCode::TokenExpired));
     }
-    let wrong = |member: &str| ApiError::detailed(ProblemCode::TokenInvalid, format!("its {member} is of another request"));
+    let wrong =
+        |member: &str| ApiError::detailed(ProblemCode::TokenInvalid, format!("its {member} is of another request"));
     if claims.aud != app.hub {
         return Err(wrong("aud"));
     }

@@ -33,10 +33,7 @@ pub(super) async fn evidence_types(State(app): State<Arc<App>>) -> impl IntoResp
         (status = 404, description = "A problem", content_type = "application/problem+json"),
     )
 )]
-pub(super) async fn schema(
-    State(app): State<Arc<App>>,
-    Path(id): Path<String>,
-) -> Result<impl IntoResponse, ApiError> {
+pub(super) async fn schema(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<impl IntoResponse, ApiError> {
     let id: Option<SchemaId> = id.parse().ok();
     let schema = id.and_then(|id| app.catalogue.schema(&id));
     let schema = schema.ok_or_else(|| ApiError::problem(ProblemCode::NotFound))?;

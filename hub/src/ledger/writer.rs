@@ -72,7 +72,7 @@ impl Writer {
     pub(super) async fn run(mut self) {
         let mut taken = Vec::with_capacity(MAX_BATCH);
         while self.waiting.recv_many(&mut taken, MAX_BATCH).await > 0 {
-            self.write(taken.drain(..).collect()).await;
+            self.write(std::mem::take(&mut taken)).await;
         }
     }
 
@@ -157,8 +157,7 @@ impl Writer {
     }
 
     fn advance(&mut self, head: Head) {
-        let committed =
-            Committed { size: head.range.size(), checkpoint: head.checkpoint.into(), halted: false };
+        let committed = Committed { size: head.range.size(), checkpoint: head.checkpoint.into(), halted: false };
         self.range = head.range;
         self.committed.send_replace(committed);
     }

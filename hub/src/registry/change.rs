@@ -77,8 +77,7 @@ impl Registry {
     }
 
     fn check(&self, hub: &HubId, at: usize, text: &str) -> Result<RegistryEntry, ChangeError> {
-        let entry =
-            UnverifiedRegistryEntry::parse(text).map_err(|source| ChangeError::Malformed { at, source })?;
+        let entry = UnverifiedRegistryEntry::parse(text).map_err(|source| ChangeError::Malformed { at, source })?;
         if entry.claims().iss != *hub {
             return Err(ChangeError::NotTheOperator { at });
         }

@@ -20,8 +20,8 @@ use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::{
-    Batch, Head, Known, LeaseChange, LeaseRequest, Limit, MessageRecord, Pending, Settlement, Store, StoreCounts,
-    StoreError,
+    Batch, Head, Known, LeaseChange, LeaseRequest, Limit, LoggedEntry, MessageRecord, Pending, Settlement, Store,
+    StoreCounts, StoreError,
 };
 
 /// The store in one SQLite file.
@@ -121,7 +121,7 @@ impl Store for SqliteStore {
         read::checkpoint(&self.readers, size).boxed()
     }
 
-    fn registry_entries(&self, first: u64) -> BoxFuture<'_, Result<Vec<(u64, Vec<u8>)>, StoreError>> {
+    fn registry_entries(&self, first: u64) -> BoxFuture<'_, Result<Vec<LoggedEntry>, StoreError>> {
         read::registry_entries(&self.readers, first).boxed()
     }
 

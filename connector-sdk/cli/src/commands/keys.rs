@@ -39,11 +39,8 @@ pub(crate) fn run(command: KeysCommand) -> Result<Outcome, Failure> {
                 .map_err(|error| Failure::machine(format!("cannot make a key: {error}"), "Try again."))?;
             files::write_new(&out, pem.as_bytes(), Readers::Owner)?;
             let mut outcome = shown(key.public())?;
-            outcome.text = format!(
-                "The private key is in {}. Keep it on this machine, and a copy nowhere else.\n\n{}",
-                out.display(),
-                outcome.text
-            );
+            outcome.text =
+                format!("The private key is in {}. It must not leave this machine.\n\n{}", out.display(), outcome.text);
             outcome.json["file"] = json!(out);
             Ok(outcome)
         }

@@ -11,7 +11,7 @@ use saphan_connector::{Counts, Drained, Handled, HandlerError, Message};
 use serde_json::{Value, json};
 
 use self::endpoint::{Answer, Endpoint};
-use super::start_failure;
+use super::{StopSignal, start_failure};
 use crate::config::Config;
 use crate::files::{self, Readers};
 use crate::outcome::{Exit, Failure, Outcome};
@@ -50,6 +50,7 @@ pub(crate) async fn run(arguments: ListenArguments) -> Result<Outcome, Failure> 
     if let Some(folder) = &arguments.save {
         std::fs::create_dir_all(folder).map_err(|error| Failure::unwritable(folder, &error))?;
     }
+    let mut stop = StopSignal::install()?;
     let forward = Arc::new(Forward { endpoint, save: arguments.save });
     let (receive, system) = (config.receive()?, config.system().clone());
     let connector = config
@@ -64,7 +65,7 @@ pub(crate) async fn run(arguments: ListenArguments) -> Result<Outcome, Failure> 
         .await
         .map_err(|error| start_failure(&error))?;
     say(&format!("listening for {system}, forwarding to {}", arguments.forward_to));
-    super::stop_signal().await;
+    stop.received().await;
     say("stopping: running messages are finished");
     let counts = connector.counts();
     let drained = connector.shutdown(Duration::from_secs(arguments.drain)).await;

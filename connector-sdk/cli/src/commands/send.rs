@@ -10,7 +10,7 @@ use saphan_schemas::ids::{CaseId, Code, LegalBasis, MessageId, MessageType, Sche
 use saphan_schemas::problem::ProblemDocument;
 use serde_json::json;
 
-use super::start_failure;
+use super::{StopSignal, start_failure};
 use crate::config::Config;
 use crate::files::{self, Readers};
 use crate::outcome::{Exit, Failure, Outcome};
@@ -79,11 +79,12 @@ pub(crate) async fn run(arguments: SendArguments) -> Result<Outcome, Failure> {
     let id = arguments.id.unwrap_or_default();
     let message = message(&arguments, id, body)?;
     let config = Config::read(&arguments.config)?;
+    let mut stop = StopSignal::install()?;
     let connector = config.into_builder(JOURNAL).build().await.map_err(|error| start_failure(&error))?;
     let sent = tokio::time::timeout(Duration::from_secs(arguments.wait), connector.send(message));
     let result = tokio::select! {
         sent = sent => sent.ok(),
-        () = super::stop_signal() => None,
+        () = stop.received() => None,
     };
     close(connector).await;
     match result {

@@ -152,7 +152,7 @@ impl Ledger {
         self.counts.shards += 1;
         match (event, &mut self.shard) {
             (ShardEvent::Opened { origin, hub, operator, .. }, None) if index == 0 && origin == self.origin => {
-                self.shard = Some(Shard { hub, operator, next: None });
+                self.shard = Some(Shard { hub, operator: *operator, next: None });
                 Ok(())
             }
             (ShardEvent::Closed { next }, Some(shard)) if shard.next.is_none() => {

@@ -88,12 +88,11 @@ impl FakeHub {
 
     /// Puts a message of the sender into the receiver's inbox.
     pub(crate) fn deliver(&self, body: &str) -> u64 {
-        let index = self.shared.change(|held| {
+        self.shared.change(|held| {
             let index = held.ledger.send(body);
             held.inbox.push_back(index);
             index
-        });
-        index
+        })
     }
 
     /// Waits until the hub holds what the test waits for.
@@ -107,7 +106,7 @@ impl FakeHub {
         tokio::time::timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("never: {what}"));
     }
 
-    /// Stops; nothing answers at the address any more. Gives the log back.
+    /// Stops; nothing answers at the address any more.
     pub(crate) async fn stop(self) {
         self.server.abort();
         let _ = self.server.await;

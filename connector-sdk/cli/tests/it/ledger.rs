@@ -54,13 +54,13 @@ impl Ledger {
             leaves: Vec::new(),
             messages: BTreeMap::new(),
         };
-        ledger.push(Leaf::Shard {
+        ledger.push(&Leaf::Shard {
             ts: NOW * 1000,
             event: ShardEvent::Opened {
                 origin: ORIGIN.into(),
                 hub: hub(),
-                operator: *ledger.operator.public(),
-                receipts: *ledger.receipts.public(),
+                operator: Box::new(*ledger.operator.public()),
+                receipts: Box::new(*ledger.receipts.public()),
                 previous: None,
             },
         });
@@ -84,7 +84,7 @@ impl Ledger {
         self.leaves.len() as u64
     }
 
-    pub(crate) fn push(&mut self, leaf: Leaf) -> u64 {
+    pub(crate) fn push(&mut self, leaf: &Leaf) -> u64 {
         self.leaves.push(leaf.to_bytes());
         self.size() - 1
     }
@@ -103,7 +103,7 @@ impl Ledger {
 
     pub(crate) fn change(&mut self, change: Change) -> u64 {
         let entry = registry_entry(change, &self.operator);
-        self.push(Leaf::Registry { ts: NOW * 1000, entry })
+        self.push(&Leaf::Registry { ts: NOW * 1000, entry })
     }
 
     pub(crate) fn key(&self, system: &str) -> &SigningKey {
@@ -136,7 +136,7 @@ impl Ledger {
             messages: indices.iter().map(message).collect(),
         };
         let batch = Signed::sign(claims, self.key(RECEIVER)).unwrap();
-        self.push(Leaf::Acknowledgement { ts: NOW * 1000, acknowledgement: batch.as_str().to_owned() })
+        self.push(&Leaf::Acknowledgement { ts: NOW * 1000, acknowledgement: batch.as_str().to_owned() })
     }
 
     /// Receipt and proof of a message, at the present size.

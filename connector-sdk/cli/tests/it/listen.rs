@@ -98,7 +98,7 @@ async fn a_verified_message_is_posted_as_it_is_and_acknowledged() {
         ("saphan-service", "th.dlt.driving-licence-renewal".to_owned()),
         ("ce-specversion", "1.0".to_owned()),
         ("ce-id", claims.jti.to_string()),
-        ("ce-source", format!("urn:saphan:system:{SENDER}")),
+        ("ce-source", SENDER.to_owned()),
         ("ce-type", "information.supplied".to_owned()),
         ("ce-time", "2026-11-24T18:00:00Z".to_owned()),
     ] {

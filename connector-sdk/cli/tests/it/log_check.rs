@@ -203,7 +203,7 @@ fn a_key_counts_only_while_it_is_valid() {
 fn registry_entries_are_the_operators() {
     let mut ledger = Ledger::with_messages(1);
     let change = Change::Revoked(EntryId::Key(ledger.key(SENDER).id()));
-    let index = ledger.push(Leaf::Registry { ts: NOW * 1000, entry: registry_entry(change, &new_key()) });
+    let index = ledger.push(&Leaf::Registry { ts: NOW * 1000, entry: registry_entry(change, &new_key()) });
     refused(&ledger, index, "operator");
 }
 
@@ -234,7 +234,7 @@ fn an_acknowledgement_or_erasure_speaks_of_earlier_entries() {
     refused(&ledger, index, "does not come before it");
     let mut ledger = Ledger::with_messages(1);
     let next = ledger.size();
-    let index = ledger.push(Leaf::Erasure { ts: NOW * 1000, index: next, basis: "pdpa".parse().unwrap() });
+    let index = ledger.push(&Leaf::Erasure { ts: NOW * 1000, index: next, basis: "pdpa".parse().unwrap() });
     refused(&ledger, index, "does not come before it");
 }
 
@@ -255,7 +255,7 @@ fn a_log_begins_with_its_opening_and_ends_with_its_closing() {
     ledger.leaves.remove(0);
     refused(&ledger, 0, "does not open this log");
     let mut ledger = Ledger::with_messages(1);
-    ledger.push(Leaf::Shard { ts: NOW * 1000, event: ShardEvent::Closed { next: "hub.local/log/2027h1".into() } });
+    ledger.push(&Leaf::Shard { ts: NOW * 1000, event: ShardEvent::Closed { next: "hub.local/log/2027h1".into() } });
     let (code, told) = check(&ledger.files());
     assert_eq!((code, &told["log"]["closed_for"]), (0, &json!("hub.local/log/2027h1")), "{told}");
     let index = ledger.send("{}");

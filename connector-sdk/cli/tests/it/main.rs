@@ -1,5 +1,7 @@
 //! The real program on good and tampered files, logs and hubs. One module a command.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking, as tests do")]
+
 mod hub;
 mod keys;
 mod ledger;

@@ -175,7 +175,8 @@ impl Statements {
         let rows: Vec<NewIncoming<'_>> =
             requests().flat_map(|rows| rows.iter()).map(|row| NewIncoming { id: numbers.next_inbox(), row }).collect();
         let inserted = self.insert_incoming(connection, &rows, now).await?;
-        let known = if inserted == rows.len() as u64 { HashMap::new() } else { known_incoming(connection, &rows).await? };
+        let known =
+            if inserted == rows.len() as u64 { HashMap::new() } else { known_incoming(connection, &rows).await? };
         let new: Vec<&NewIncoming<'_>> = rows.iter().filter(|row| !known.contains_key(&row.id)).collect();
         self.insert_incoming_content(connection, &new).await?;
         let mut filed = rows.iter().map(|row| known.get(&row.id).cloned().unwrap_or(Filed::New { id: row.id }));
@@ -254,7 +255,8 @@ async fn known_incoming(
     connection: &mut SqliteConnection,
     rows: &[NewIncoming<'_>],
 ) -> Result<HashMap<i64, Filed>, JournalError> {
-    let wanted: Vec<_> = rows.iter().map(|new| json!([new.id, new.row.received.claims.iss, new.row.received.claims.jti])).collect();
+    let wanted: Vec<_> =
+        rows.iter().map(|new| json!([new.id, new.row.received.claims.iss, new.row.received.claims.jti])).collect();
     let found: Vec<(i64, i64, i64, i64, Option<String>)> = sqlx::query_as(
         "SELECT j.value ->> 0, i.id, i.idx, i.state, i.code FROM json_each(?) j \
          JOIN inbox i ON i.iss = j.value ->> 1 AND i.jti = j.value ->> 2 WHERE i.id <> j.value ->> 0",

@@ -92,7 +92,7 @@ fn answer(landed: Vec<Landed>, returned: &mut Returned) -> Option<lapin::Error> 
             Ok(Confirmation::Ack(None)) => Ok(()),
             Ok(Confirmation::Ack(Some(message))) => {
                 returned.add(&message);
-                
+                // Its own return, if there is one, may still wait behind the one it was handed.
                 Err(PublishError::Unknown)
             }
             Ok(Confirmation::Nack(message)) => {
@@ -108,7 +108,7 @@ fn answer(landed: Vec<Landed>, returned: &mut Returned) -> Option<lapin::Error> 
         verdicts.push((id, reply, verdict));
     }
     for (id, reply, verdict) in verdicts {
-        let _ = returned.take(&id);
+        let verdict = if returned.take(&id) { Err(PublishError::Unroutable) } else { verdict };
         // The caller may have given up.
         let _ = reply.send(verdict);
     }
@@ -142,3 +142,50 @@ impl Returned {
 }
 
 const STALLED_WINDOWS: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use lapin::message::Delivery;
+
+    use super::*;
+
+    type Answer = oneshot::Receiver<Result<(), PublishError>>;
+
+    fn landed(id: MessageId, confirmation: lapin::Result<Confirmation>) -> (Landed, Answer) {
+        let (reply, answer) = oneshot::channel();
+        (((id, reply), confirmation), answer)
+    }
+
+    fn acknowledged_with_return_of(id: MessageId) -> lapin::Result<Confirmation> {
+        let mut delivery = Delivery::mock(0, DELIVER.into(), "th.dopa/nowhere".into(), false, Vec::new());
+        delivery.properties = BasicProperties::default().with_message_id(id.to_string().into());
+        let message = BasicReturnMessage { delivery, reply_code: 312, reply_text: "NO_ROUTE".into() };
+        Ok(Confirmation::Ack(Some(message)))
+    }
+
+    #[test]
+    fn a_return_that_came_with_anothers_confirmation_finds_its_own_message() {
+        let (nowhere, other) = (MessageId::new(), MessageId::new());
+        for together in [true, false] {
+            let mut returned = Returned::default();
+            let (first, mut of_other) = landed(other, acknowledged_with_return_of(nowhere));
+            let (second, mut of_nowhere) = landed(nowhere, Ok(Confirmation::Ack(None)));
+            if together {
+                assert!(answer(vec![second, first], &mut returned).is_none());
+            } else {
+                assert!(answer(vec![first], &mut returned).is_none());
+                assert!(answer(vec![second], &mut returned).is_none());
+            }
+            assert_eq!(of_nowhere.try_recv().unwrap(), Err(PublishError::Unroutable), "{together}");
+            assert_eq!(of_other.try_recv().unwrap(), Err(PublishError::Unknown), "{together}");
+            assert!(returned.0.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_lost_channel_makes_its_message_unknown_and_ends_publishing() {
+        let (lost, mut answered) = landed(MessageId::new(), Err(lapin::ErrorKind::MissingHeartbeatError.into()));
+        assert!(answer(vec![lost], &mut Returned::default()).is_some());
+        assert_eq!(answered.try_recv().unwrap(), Err(PublishError::Unknown));
+    }
+}

@@ -137,8 +137,7 @@ const fn kind(effect: &Effect) -> i64 {
 }
 
 const CHUNKS: [usize; 4] = [64, 16, 4, 1];
-const INSERT_MESSAGE: &str =
-    "INSERT INTO message (idx, jti, sender, recipient, content, receipt, salt, body) ";
+const INSERT_MESSAGE: &str = "INSERT INTO message (idx, jti, sender, recipient, content, receipt, salt, body) ";
 const INSERT_OUTBOX: &str = "INSERT INTO outbox (idx, transport, recipient, proof, not_after) ";
 const SETTLE_MESSAGES: &str = "UPDATE message SET state = outcome.value ->> 1, code = outcome.value ->> 2, \
      acknowledgement = ?3 FROM json_each(?1) AS outcome \

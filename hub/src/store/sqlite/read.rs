@@ -7,7 +7,7 @@ use sqlx::sqlite::SqlitePool;
 
 use super::failed;
 use super::rows::{UNREADABLE, column, hash, index, message, parsed, signed};
-use crate::store::{Head, Known, MessageRecord, StoreCounts, StoreError};
+use crate::store::{Head, Known, LoggedEntry, MessageRecord, StoreCounts, StoreError};
 
 pub(super) async fn head(pool: &SqlitePool) -> Result<Option<Head>, StoreError> {
     let row = sqlx::query("SELECT range, checkpoint FROM head").fetch_optional(pool).await;
@@ -30,9 +30,8 @@ pub(super) async fn known(pool: &SqlitePool, keys: &[(&SystemId, MessageId)]) ->
     .fetch_all(pool)
     .await
     .map_err(failed("looked for duplicates"))?;
-    let known = |row| {
-        Ok(Known { sender: parsed(row, 0)?, id: parsed(row, 1)?, content: hash(row, 2)?, index: index(row, 3)? })
-    };
+    let known =
+        |row| Ok(Known { sender: parsed(row, 0)?, id: parsed(row, 1)?, content: hash(row, 2)?, index: index(row, 3)? });
     rows.iter().map(known).collect()
 }
 
@@ -108,13 +107,13 @@ pub(super) async fn checkpoint(pool: &SqlitePool, size: u64) -> Result<Option<St
         .map_err(failed("read a checkpoint"))
 }
 
-pub(super) async fn registry_entries(pool: &SqlitePool, first: u64) -> Result<Vec<(u64, Vec<u8>)>, StoreError> {
+pub(super) async fn registry_entries(pool: &SqlitePool, first: u64) -> Result<Vec<LoggedEntry>, StoreError> {
     let rows = sqlx::query("SELECT idx, leaf FROM entry WHERE kind = 3 AND idx >= ?1 ORDER BY idx")
         .bind(signed(first))
         .fetch_all(pool)
         .await
         .map_err(failed("read the registry"))?;
-    rows.iter().map(|row| Ok((index(row, 0)?, column(row, 1)?))).collect()
+    rows.iter().map(|row| Ok(LoggedEntry { index: index(row, 0)?, leaf: column(row, 1)? })).collect()
 }
 
 pub(super) async fn counts(pool: &SqlitePool) -> Result<StoreCounts, StoreError> {

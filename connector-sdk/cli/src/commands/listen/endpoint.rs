@@ -128,7 +128,7 @@ fn cloud_event_headers(claims: &EnvelopeClaims) -> [Named; 7] {
     [
         ("ce-specversion", Some("1.0".to_owned())),
         ("ce-id", Some(claims.jti.to_string())),
-        ("ce-source", Some(format!("urn:saphan:system:{}", claims.iss))),
+        ("ce-source", Some(claims.iss.to_string())),
         ("ce-type", Some(claims.message_type.to_string())),
         ("ce-dataschema", Some(claims.schema.urn())),
         ("ce-time", Some(rfc_3339(claims.iat))),
