@@ -7,7 +7,6 @@ mod latency;
 mod machine;
 mod raw;
 mod report;
-mod world;
 
 pub use latency::Percentiles;
 pub use raw::Sample;
@@ -15,10 +14,11 @@ pub use report::{Machine, Report};
 
 use std::collections::BTreeMap;
 
+use saphan_examples::local::hub::HubProgram;
 use saphan_examples::local::rabbitmq::RabbitNode;
-use saphan_schemas::registry::TransportKind;
 use tempfile::TempDir;
-use world::World;
+
+use crate::world::World;
 
 /// How much to measure.
 #[derive(Debug, Clone, Copy)]
@@ -44,7 +44,7 @@ pub async fn run(load: Load, say: impl Fn(&str)) -> anyhow::Result<Report> {
     let machine = machine::look(folder.path(), broker.version())?;
 
     say("acceptance alone");
-    let mut world = World::start(TransportKind::Pull, None).await?;
+    let mut world = World::start(HubProgram::this_program()?, None).await?;
     let accepted = accept::measure(&world, load.accept).await?;
     world.stop().await?;
 
@@ -53,7 +53,7 @@ pub async fn run(load: Load, say: impl Fn(&str)) -> anyhow::Result<Report> {
     let before = raw::measure(broker.uri(), sample, load.raw).await?;
 
     say("the whole exchange");
-    let mut world = World::start(TransportKind::Amqp, Some(broker.uri().to_owned())).await?;
+    let mut world = World::start(HubProgram::this_program()?, Some(broker.uri().to_owned())).await?;
     let exchanged = exchange::measure(&world, &broker, load.exchange, load.paced).await?;
     let hub_rss_mb = world.hub.rss_bytes()? as f64 / f64::from(1 << 20);
     world.stop().await?;

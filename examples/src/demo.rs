@@ -93,7 +93,7 @@ async fn run(options: &Options) -> anyhow::Result<()> {
     if options.json {
         println!("{}", serde_json::to_string(&report)?);
     } else {
-        report::print(&report, &exchange, &log, &shown, options);
+        report::print(&report, &log, &shown, options);
     }
     if options.keep {
         say(format!("Everything runs on until you press Ctrl-C.\n{}", exchange.addresses()));

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use tokio::task::JoinSet;
 
 use super::raw::Sample;
-use super::world::{World, bodies};
+use crate::world::{World, bodies};
 
 /// What was found.
 pub(super) struct Accepted {

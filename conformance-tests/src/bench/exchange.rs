@@ -7,16 +7,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use saphan_connector::schemas::ids::MessageId;
 use saphan_connector::{Connector, Handled, Message, Receive};
 use saphan_examples::local::rabbitmq::RabbitNode;
+use saphan_schemas::ids::MessageId;
 use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::latency::Percentiles;
-use super::world::{World, bodies};
+use crate::world::{World, bodies};
 
 /// What was found.
 pub(super) struct Exchanged {

@@ -1,5 +1,7 @@
 //! The hub's AMQP transport, on a real broker.
 
+#![expect(clippy::unwrap_used, reason = "a test helper that fails should end its test")]
+
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 

@@ -12,7 +12,8 @@ pub use trusted::{NotTrustedKeys, TrustedKeys};
 /// What is shown about one message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct MessageReport {
-    /// Whether everything holds. An erased body does not count against it.
+    /// Whether everything holds. A body that is not there, such as an erased one, does not count against
+    /// it.
     pub verified: bool,
     /// What the envelope says, when it can be read; to be believed only if `verified`.
     pub message: Option<MessageFacts>,

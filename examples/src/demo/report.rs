@@ -6,7 +6,7 @@ use saphan_cli::log_check::LogReport;
 use saphan_cli::message_check::MessageReport;
 use serde::Serialize;
 
-use super::exchange::{Exchange, Standing};
+use super::exchange::Standing;
 use super::options::Options;
 
 /// The result in numbers: what `--json` prints.
@@ -58,7 +58,7 @@ impl Report {
     }
 }
 
-pub(super) fn print(report: &Report, exchange: &Exchange, log: &LogReport, shown: &MessageReport, options: &Options) {
+pub(super) fn print(report: &Report, log: &LogReport, shown: &MessageReport, options: &Options) {
     println!(
         "\n{} applications: {} approved, {} rejected, {} withdrawn",
         report.applications,
@@ -87,7 +87,7 @@ pub(super) fn print(report: &Report, exchange: &Exchange, log: &LogReport, shown
             println!(
                 "  cargo demo -- --export DIR    writes messages, keys and log, and says how to check them offline"
             );
-            println!("  cargo demo -- --keep          leaves the hub running, here at {}", exchange.url());
+            println!("  cargo demo -- --keep          leaves everything running and prints the addresses");
         }
     }
     println!("  examples/src/agencies         what an agency writes to take part");

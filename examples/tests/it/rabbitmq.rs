@@ -1,3 +1,5 @@
+#![expect(clippy::unwrap_used, reason = "a test helper that fails should end its test")]
+
 use std::fs;
 use std::path::Path;
 

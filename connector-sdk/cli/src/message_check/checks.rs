@@ -40,8 +40,8 @@ pub enum Verdict {
     Ok,
     /// It does not hold.
     Failed,
-    /// The body was erased, as the law may demand; the rest stands without it.
-    Erased,
+    /// The body is not there: erased, as the law may demand, or kept elsewhere. The rest stands without it.
+    Absent,
 }
 
 /// One check and what it means.
@@ -78,7 +78,7 @@ impl Verdict {
         match self {
             Self::Ok => "ok",
             Self::Failed => "failed",
-            Self::Erased => "erased",
+            Self::Absent => "absent",
         }
     }
 }
@@ -140,9 +140,10 @@ fn check_envelope(text: &str, accepted_at: Option<u64>, keys: &TrustedKeys) -> F
 fn check_body(file: &MessageFile, envelope: Option<&Envelope>) -> Check {
     let (verdict, says) = match (file.opened(), envelope) {
         (Err(_), _) => (Verdict::Failed, "salt or body is not base64, or one of the two is missing".to_owned()),
-        (Ok(None), _) => {
-            (Verdict::Erased, "the body was erased; that the message was sent and accepted stands".to_owned())
-        }
+        (Ok(None), _) => (
+            Verdict::Absent,
+            "the body is not in the file; that the message was sent and accepted stands without it".to_owned(),
+        ),
         (Ok(Some(_)), None) => (Verdict::Failed, NO_ENVELOPE.to_owned()),
         (Ok(Some((salt, body))), Some(envelope)) => match envelope.claims().body.open(&salt, &body) {
             Ok(()) => (Verdict::Ok, format!("these {} bytes are the ones that the sender committed to", body.len())),

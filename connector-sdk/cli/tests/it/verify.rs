@@ -84,7 +84,7 @@ fn an_erased_body_leaves_the_rest_standing() {
     }
     let ended = exported.verify(&message);
     assert_eq!(ended.code, 0, "{}", ended.out);
-    assert_eq!(ended.json()["files"][0]["checks"][1]["verdict"], "erased");
+    assert_eq!(ended.json()["files"][0]["checks"][1]["verdict"], "absent");
 }
 
 #[test]

@@ -1,0 +1,244 @@
+//! Hub, broker and connector killed with `kill -9` under load: nothing with a receipt is lost, no effect happens twice, and
+//! the log stays one history.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use saphan_conformance::programs;
+use saphan_conformance::world::{World, bodies};
+use saphan_connector::{Connector, Handled, Message, Receive};
+use saphan_examples::local::hub::HubProgram;
+use saphan_examples::local::process_group::ProcessGroup;
+use saphan_examples::local::rabbitmq::RabbitNode;
+use saphan_schemas::ids::MessageId;
+use saphan_schemas::receipt::ReceiptClaims;
+use serde_json::Value;
+use sqlx::ConnectOptions as _;
+use sqlx::sqlite::SqliteConnectOptions;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use crate::observer::Observer;
+
+/// A sender that never pauses, and a receiver that counts.
+struct Load {
+    receipts: watch::Receiver<Vec<ReceiptClaims>>,
+    handled: Arc<watch::Sender<Vec<MessageId>>>,
+    stop: Arc<AtomicBool>,
+    senders: JoinSet<()>,
+    sender: Arc<Connector>,
+    receiver: Connector,
+}
+
+impl Load {
+    async fn start(world: &World, receive: Receive) -> Self {
+        let handled = Arc::new(watch::Sender::new(Vec::new()));
+        let seen = Arc::clone(&handled);
+        let (first, most) = RETRIES;
+        let receiver = world.connector(&world.receiver().unwrap()).unwrap().retry_delays(first, most).receive(receive);
+        let receiver = receiver
+            .handle_any(move |message: Message<Value>| {
+                seen.send_modify(|seen| seen.push(message.id()));
+                async { Ok(Handled::Done) }
+            })
+            .build()
+            .await
+            .unwrap();
+        let sender = world.connector(&world.sender().unwrap()).unwrap().retry_delays(first, most).build().await.unwrap();
+        let sender = Arc::new(sender);
+        let receipts = Arc::new(watch::Sender::new(Vec::new()));
+        let stop = Arc::new(AtomicBool::new(false));
+        let mut senders = JoinSet::new();
+        for _ in 0..SENDERS {
+            let (sender, receipts, stop) = (Arc::clone(&sender), Arc::clone(&receipts), Arc::clone(&stop));
+            let messages: Vec<_> = bodies(16).unwrap().into_iter().map(|body| world.message(body).unwrap()).collect();
+            senders.spawn(async move {
+                for message in messages.iter().cycle() {
+                    if stop.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    let accepted = sender.send(message.clone().id(MessageId::new())).await.unwrap();
+                    receipts.send_modify(|receipts| receipts.push(accepted.receipt().clone()));
+                }
+            });
+        }
+        Self { receipts: receipts.subscribe(), handled, stop, senders, sender, receiver }
+    }
+
+    /// Waits until so many more messages have a receipt.
+    async fn more(&mut self, count: usize) {
+        let wanted = self.receipts.borrow().len() + count;
+        self.receipts.wait_for(|receipts| receipts.len() >= wanted).await.unwrap();
+    }
+
+    /// Stops sending, waits until all that has a receipt was handled and acknowledged, and returns the receipts.
+    async fn finish(mut self) -> Vec<ReceiptClaims> {
+        self.stop.store(true, Ordering::Relaxed);
+        while let Some(sender) = self.senders.join_next().await {
+            sender.unwrap();
+        }
+        let receipts = self.receipts.borrow().clone();
+        self.handled.subscribe().wait_for(|handled| handled.len() >= receipts.len()).await.unwrap();
+        assert!(self.receiver.shutdown(Duration::from_secs(60)).await.unwrap().finished);
+        Arc::into_inner(self.sender).unwrap().shutdown(Duration::from_secs(60)).await.unwrap();
+        let handled = self.handled.borrow().clone();
+        let once: BTreeSet<_> = handled.iter().copied().collect();
+        assert_eq!(once.len(), handled.len(), "an effect happened twice");
+        let sent: BTreeSet<_> = receipts.iter().map(|receipt| receipt.jti).collect();
+        assert_eq!(sent.difference(&once).next(), None, "a message with a receipt was lost");
+        assert_eq!(sent.len(), receipts.len());
+        receipts
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hub_that_is_killed_twenty_times_loses_nothing_and_does_nothing_twice() {
+    let program = HubProgram::saphan_hub(programs::saphan_hub().unwrap());
+    let mut world = World::start(program, None).await.unwrap();
+    let mut load = Load::start(&world, Receive::Pull).await;
+    let mut observer = Observer::default();
+    for kill in 0..20 {
+        load.more(MOMENTS[kill % MOMENTS.len()]).await;
+        world.hub.kill().await.unwrap();
+        world.hub.restart().await.unwrap();
+        observer.check_log(&world).await;
+    }
+    let receipts = load.finish().await;
+    receipts.iter().for_each(|receipt| observer.receipt(receipt));
+    let report = observer.check_log(&world).await;
+    let places: BTreeSet<_> = receipts.iter().map(|receipt| receipt.index).collect();
+    assert_eq!(places.len(), receipts.len(), "each receipt has a place of its own");
+    assert_eq!(report.leaves.messages, report.leaves.processed, "all that was accepted was acknowledged");
+    observer.no_checkpoint_was_ever_contradicted(&world, report.size).await;
+    world.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_is_killed_under_load_delays_messages_and_loses_none() {
+    let mut broker = RabbitNode::start().await.unwrap();
+    let program = HubProgram::saphan_hub(programs::saphan_hub().unwrap());
+    let mut world = World::start(program, Some(broker.uri().to_owned())).await.unwrap();
+    let mut load = Load::start(&world, Receive::Amqp { uri: broker.uri().to_owned() }).await;
+    for _ in 0..2 {
+        load.more(150).await;
+        broker.kill().await.unwrap();
+        // The hub goes on accepting while the broker is down.
+        load.more(150).await;
+        broker.restart().await.unwrap();
+        load.more(50).await;
+    }
+    let receipts = load.finish().await;
+    let mut observer = Observer::default();
+    receipts.iter().for_each(|receipt| observer.receipt(receipt));
+    let report = observer.check_log(&world).await;
+    assert_eq!(report.leaves.messages, report.leaves.processed);
+    observer.no_checkpoint_was_ever_contradicted(&world, report.size).await;
+    world.stop().await.unwrap();
+    broker.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hub_that_is_killed_between_the_broker_and_its_own_mark_delivers_again_and_nothing_happens_twice() {
+    let broker = RabbitNode::start().await.unwrap();
+    let program = HubProgram::saphan_hub(programs::saphan_hub().unwrap());
+    let mut world = World::start(program, Some(broker.uri().to_owned())).await.unwrap();
+    let mut load = Load::start(&world, Receive::Amqp { uri: broker.uri().to_owned() }).await;
+    for kill in 0..5 {
+        load.more(MOMENTS[kill]).await;
+        world.hub.kill().await.unwrap();
+        world.hub.restart().await.unwrap();
+    }
+    let receipts = load.finish().await;
+    let mut observer = Observer::default();
+    receipts.iter().for_each(|receipt| observer.receipt(receipt));
+    let report = observer.check_log(&world).await;
+    assert_eq!(report.leaves.messages, report.leaves.processed);
+    world.stop().await.unwrap();
+    broker.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connector_that_is_killed_while_it_handles_messages_has_each_effect_once() {
+    let program = HubProgram::saphan_hub(programs::saphan_hub().unwrap());
+    let mut world = World::start(program, None).await.unwrap();
+    let sender = world.connector(&world.sender().unwrap()).unwrap().build().await.unwrap();
+    let mut sent = BTreeSet::new();
+    for body in bodies(MESSAGES).unwrap() {
+        sent.insert(sender.send(world.message(body).unwrap()).await.unwrap().id());
+    }
+    let effects = world.folder.path().join("effects.sqlite");
+    let mut handled = BTreeSet::new();
+    for lines in MOMENTS.iter().cycle() {
+        let mut agency = Agency::start(&world, &effects);
+        // Killed at a line that says that an effect is committed; its acknowledgement is not out yet, or just.
+        let last_run = handled.len() + lines >= sent.len();
+        let wanted = if last_run { sent.len() } else { handled.len() + lines };
+        while handled.len() < wanted {
+            handled.insert(agency.next().await);
+        }
+        if last_run {
+            until_all_are_acknowledged(&world, sent.len() as u64).await;
+            agency.process.kill().unwrap();
+            break;
+        }
+        agency.process.kill().unwrap();
+    }
+    let mut database = SqliteConnectOptions::new().filename(&effects).connect().await.unwrap();
+    let effects: Vec<String> =
+        sqlx::query_scalar("SELECT message FROM effect").fetch_all(&mut database).await.unwrap();
+    let once: BTreeSet<MessageId> = effects.iter().map(|message| message.parse().unwrap()).collect();
+    assert_eq!(effects.len(), once.len(), "an effect happened twice");
+    assert_eq!(once, sent);
+    world.stop().await.unwrap();
+}
+
+/// The agency as a process of its own, and the lines that it prints.
+struct Agency {
+    process: ProcessGroup,
+    lines: mpsc::UnboundedReceiver<String>,
+}
+
+impl Agency {
+    fn start(world: &World, effects: &Path) -> Self {
+        let system = world.receiver().unwrap();
+        let key = world.folder.path().join("agency.pem");
+        std::fs::write(&key, world.pem(&system).unwrap()).unwrap();
+        let folder = world.folder.path();
+        let arguments = [
+            ("--system", system.to_string()),
+            ("--hub", world.hub.url().to_owned()),
+            ("--key", key.display().to_string()),
+            ("--data-dir", folder.join("agency").display().to_string()),
+            ("--effects", effects.display().to_string()),
+        ];
+        let arguments: Vec<String> = arguments.into_iter().flat_map(|(name, value)| [name.to_owned(), value]).collect();
+        let program = Path::new(env!("CARGO_BIN_EXE_counting-agency"));
+        let errors = folder.join("agency.log");
+        let (process, output) = ProcessGroup::spawn_talking(program, &arguments, &[], &errors).unwrap();
+        let (line, lines) = mpsc::unbounded_channel();
+        std::thread::spawn(move || {
+            BufReader::new(output).lines().map_while(Result::ok).for_each(|text| drop(line.send(text)));
+        });
+        Self { process, lines }
+    }
+
+    async fn next(&mut self) -> MessageId {
+        self.lines.recv().await.expect("the agency runs").parse().unwrap()
+    }
+}
+
+/// Looks at the log until it holds so many acknowledgements.
+async fn until_all_are_acknowledged(world: &World, messages: u64) {
+    let mut observer = Observer::default();
+    while observer.check_log(world).await.leaves.processed < messages {}
+}
+
+const SENDERS: usize = 8;
+const RETRIES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
+/// How many messages pass between one kill and the next: no pattern, but the same on every machine.
+const MOMENTS: [usize; 7] = [37, 1, 83, 13, 120, 5, 61];
+const MESSAGES: usize = 300;

@@ -1,0 +1,172 @@
+//! A real hub for each test: on loopback, with real SQLite in a temporary folder, its clock and its faults under the test's
+//! control. It ends with the test's runtime, or in good order by [`TestHub::stop`].
+
+mod answer;
+mod calls;
+mod clock;
+mod faulty_store;
+mod log_copy;
+mod log_lines;
+mod messages;
+mod raw;
+mod transport;
+mod waiting;
+mod world;
+
+pub(crate) use self::answer::{Answer, Evidence};
+pub(crate) use self::calls::{LeasedMessage, batch, sign_batch, sign_entry, sign_token, verify};
+pub(crate) use self::clock::{NOW, TestClock};
+pub(crate) use self::faulty_store::{CommitFault, FaultyStore};
+pub(crate) use self::log_copy::LogCopy;
+pub(crate) use self::log_lines::captured;
+pub(crate) use self::messages::{Draft, PERSONAL, Submission};
+pub(crate) use self::raw::RawSubmission;
+pub(crate) use self::transport::ScriptedTransport;
+pub(crate) use self::waiting::{eventually, in_time};
+pub(crate) use self::world::{HUB, LEGAL_BASIS, Party, SERVICE, UNLISTED_SERVICE, World};
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use saphan_hub::app::{App, Opened};
+use saphan_hub::config::Config;
+use saphan_hub::keys::HubKeys;
+use saphan_hub::routing::transport::Transport;
+use saphan_hub::serve;
+use saphan_hub::store::sqlite::SqliteStore;
+use saphan_schemas::ids::SystemId;
+use saphan_schemas::keys::SigningKey;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// A hub that is not running: its folder, its clock, its systems.
+pub(crate) struct Site {
+    pub(crate) config: Config,
+    pub(crate) clock: Arc<TestClock>,
+    pub(crate) world: World,
+    folder: TempDir,
+}
+
+/// A hub that runs.
+pub(crate) struct TestHub {
+    /// `http://127.0.0.1:port`.
+    pub(crate) url: String,
+    pub(crate) app: Arc<App>,
+    pub(crate) store: Arc<FaultyStore>,
+    pub(crate) clock: Arc<TestClock>,
+    pub(crate) world: World,
+    pub(crate) operator: SigningKey,
+    client: reqwest::Client,
+    stopping: watch::Sender<bool>,
+    stop: watch::Sender<bool>,
+    serving: JoinHandle<anyhow::Result<()>>,
+    config: Config,
+    folder: TempDir,
+}
+
+impl Site {
+    /// A new folder with new keys; `settings` is the text of a configuration file.
+    pub(crate) fn new(settings: &str) -> Self {
+        log_lines::capture();
+        // Tests of one program share the provider.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = Config::parse(settings, std::iter::empty()).unwrap();
+        config.hub.data_dir = folder.path().into();
+        HubKeys::create(folder.path()).unwrap();
+        Self { config, clock: Arc::new(TestClock::new()), world: World::new(), folder }
+    }
+
+    /// Starts it with nothing in its registry, or with what the folder holds.
+    pub(crate) async fn start(self) -> TestHub {
+        self.start_with(None).await
+    }
+
+    /// Starts it with a broker.
+    pub(crate) async fn start_with(self, broker: Option<Arc<ScriptedTransport>>) -> TestHub {
+        // The program uses one signal for both; tests tell the moments apart.
+        let (stopping, stopping_seen) = watch::channel(false);
+        let (stop, stop_seen) = watch::channel(false);
+        let store = self.open_store().await;
+        let opened = self.open(Arc::clone(&store), stopping_seen).await.unwrap();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let app = Arc::clone(&opened.app);
+        let broker = broker.map(|broker| (broker as Arc<dyn Transport>, 64));
+        let serving = tokio::spawn(serve::serve(listener, opened, broker, stop_seen));
+        let operator = HubKeys::read_operator(self.folder.path()).unwrap();
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let Self { config, clock, world, folder } = self;
+        TestHub { url, app, store, clock, world, operator, client, stopping, stop, serving, config, folder }
+    }
+
+    /// Opens the store, and what stands on it, as `saphan-hub serve` does before it listens.
+    pub(crate) async fn try_open(&self) -> anyhow::Result<Opened> {
+        let (_stop, stopping) = watch::channel(false);
+        self.open(self.open_store().await, stopping).await
+    }
+
+    async fn open_store(&self) -> Arc<FaultyStore> {
+        Arc::new(FaultyStore::new(SqliteStore::open(&self.config.store_file()).await.unwrap()))
+    }
+
+    async fn open(&self, store: Arc<FaultyStore>, stopping: watch::Receiver<bool>) -> anyhow::Result<Opened> {
+        let keys = HubKeys::read(&self.config.hub.data_dir, &self.config.origin())?;
+        App::open(&self.config, keys, store, Arc::clone(&self.clock) as _, stopping).await
+    }
+}
+
+impl TestHub {
+    /// A hub whose registry knows the [`World`].
+    pub(crate) async fn new() -> Self {
+        Self::with("").await
+    }
+
+    /// The same, with other settings.
+    pub(crate) async fn with(settings: &str) -> Self {
+        Self::populated(Site::new(settings).start().await).await
+    }
+
+    /// The same, with a broker.
+    pub(crate) async fn with_broker(broker: &Arc<ScriptedTransport>) -> Self {
+        Self::populated(Site::new("").start_with(Some(Arc::clone(broker))).await).await
+    }
+
+    async fn populated(hub: Self) -> Self {
+        hub.apply(hub.world.changes()).await;
+        hub
+    }
+
+    /// The number of entries in the log.
+    pub(crate) fn size(&self) -> u64 {
+        self.app.ledger.committed().borrow().size
+    }
+
+    /// Whether the system has a long poll open.
+    pub(crate) fn waits_for_messages(&self, system: &SystemId) -> bool {
+        // The bell itself, and this look at it.
+        Arc::strong_count(&self.app.wakeups.receiver(system)) > 1
+    }
+
+    /// It knows that it is to stop, and is still reached.
+    pub(crate) fn begin_to_stop(&self) {
+        self.stopping.send_replace(true);
+    }
+
+    /// It takes no more connections and finishes those that it has.
+    pub(crate) fn stop_listening(&self) {
+        self.begin_to_stop();
+        self.stop.send_replace(true);
+    }
+
+    /// Stops it in good order; everything in progress is finished first.
+    pub(crate) async fn stop(self) -> Site {
+        self.stop_listening();
+        let Self { app, store, clock, world, client, serving, config, folder, .. } = self;
+        drop((app, store, client));
+        in_time(serving).await.unwrap().unwrap();
+        Site { config, clock, world, folder }
+    }
+}

@@ -1,0 +1,193 @@
+//! A store whose commits and reads of the head fail as told; all else is the real one's.
+
+use std::collections::VecDeque;
+use std::future::ready;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+
+use futures_util::future::{BoxFuture, FutureExt as _};
+use saphan_hub::store::sqlite::SqliteStore;
+use saphan_hub::store::{
+    Batch, Head, Known, LeaseChange, LeaseRequest, Limit, LoggedEntry, MessageRecord, Pending, Settlement, Store, StoreCounts,
+    StoreError,
+};
+use saphan_schemas::digest::Sha256Hash;
+use saphan_schemas::ids::{MessageId, SystemId};
+use tokio::sync::watch;
+
+use super::waiting::in_time;
+
+/// What a commit reports instead of the truth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CommitFault {
+    /// It failed and wrote nothing.
+    NotWritten,
+    /// It failed, though everything was written.
+    Written,
+}
+
+/// [`SqliteStore`] with faults.
+pub(crate) struct FaultyStore {
+    inner: SqliteStore,
+    commits: Mutex<VecDeque<Option<CommitFault>>>,
+    unreadable_heads: AtomicUsize,
+    head_reads_failed: AtomicU64,
+    down: AtomicBool,
+    blocked: watch::Sender<bool>,
+    waiting: watch::Sender<usize>,
+}
+
+impl FaultyStore {
+    pub(crate) fn new(inner: SqliteStore) -> Self {
+        Self {
+            inner,
+            commits: Mutex::default(),
+            unreadable_heads: AtomicUsize::new(0),
+            head_reads_failed: AtomicU64::new(0),
+            down: AtomicBool::new(false),
+            blocked: watch::Sender::new(false),
+            waiting: watch::Sender::new(0),
+        }
+    }
+
+    /// What the next commits do, in order; `None` is one that works.
+    pub(crate) fn next_commits(&self, faults: impl IntoIterator<Item = Option<CommitFault>>) {
+        self.commits.lock().unwrap().extend(faults);
+    }
+
+    /// The next `count` reads of the head fail; 0 heals it.
+    pub(crate) fn unreadable_heads(&self, count: usize) {
+        self.unreadable_heads.store(count, Ordering::SeqCst);
+    }
+
+    /// How many reads of the head have failed.
+    pub(crate) fn head_reads_failed(&self) -> u64 {
+        self.head_reads_failed.load(Ordering::SeqCst)
+    }
+
+    /// Commits and reads fail while it is down, and nothing is written.
+    pub(crate) fn set_down(&self, down: bool) {
+        self.down.store(down, Ordering::SeqCst);
+    }
+
+    /// Commits wait until they are released.
+    pub(crate) fn block(&self) {
+        self.blocked.send_replace(true);
+    }
+
+    pub(crate) fn release(&self) {
+        self.blocked.send_replace(false);
+    }
+
+    /// Waits until a commit waits.
+    pub(crate) async fn until_blocked(&self) {
+        let mut waiting = self.waiting.subscribe();
+        in_time(waiting.wait_for(|waiting| *waiting > 0)).await.unwrap();
+    }
+
+    async fn faulty_commit(&self, batch: &Batch) -> Result<(), StoreError> {
+        self.waiting.send_modify(|waiting| *waiting += 1);
+        let mut blocked = self.blocked.subscribe();
+        let released = blocked.wait_for(|blocked| !blocked).await.map(|_| ());
+        self.waiting.send_modify(|waiting| *waiting -= 1);
+        released.unwrap();
+        if self.down.load(Ordering::SeqCst) {
+            return Err(injected());
+        }
+        let fault = self.commits.lock().unwrap().pop_front().flatten();
+        if fault != Some(CommitFault::NotWritten) {
+            self.inner.commit(batch).await?;
+        }
+        if fault.is_some() { Err(injected()) } else { Ok(()) }
+    }
+
+    fn head_fails(&self) -> bool {
+        let one_less = |left: usize| left.checked_sub(1);
+        let unreadable = self.unreadable_heads.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok();
+        let fails = unreadable || self.down.load(Ordering::SeqCst);
+        self.head_reads_failed.fetch_add(u64::from(fails), Ordering::SeqCst);
+        fails
+    }
+
+    /// The answer of the real store, unless it is down.
+    fn up<'a, T: Send + 'a>(
+        &self,
+        answer: BoxFuture<'a, Result<T, StoreError>>,
+    ) -> BoxFuture<'a, Result<T, StoreError>> {
+        if self.down.load(Ordering::SeqCst) { ready(Err(injected())).boxed() } else { answer }
+    }
+}
+
+impl Store for FaultyStore {
+    fn head(&self) -> BoxFuture<'_, Result<Option<Head>, StoreError>> {
+        if self.head_fails() { ready(Err(injected())).boxed() } else { self.inner.head() }
+    }
+
+    fn commit<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.faulty_commit(batch).boxed()
+    }
+
+    fn known<'a>(&'a self, keys: &'a [(&'a SystemId, MessageId)]) -> BoxFuture<'a, Result<Vec<Known>, StoreError>> {
+        self.up(self.inner.known(keys))
+    }
+
+    fn messages(&self, id: MessageId) -> BoxFuture<'_, Result<Vec<MessageRecord>, StoreError>> {
+        self.up(self.inner.messages(id))
+    }
+
+    fn messages_at<'a>(&'a self, indices: &'a [u64]) -> BoxFuture<'a, Result<Vec<MessageRecord>, StoreError>> {
+        self.up(self.inner.messages_at(indices))
+    }
+
+    fn acknowledgement<'a>(
+        &'a self,
+        receiver: &'a SystemId,
+        id: MessageId,
+    ) -> BoxFuture<'a, Result<Option<(Sha256Hash, u64)>, StoreError>> {
+        self.up(self.inner.acknowledgement(receiver, id))
+    }
+
+    fn entries(&self, first: u64, count: u32) -> BoxFuture<'_, Result<Vec<Vec<u8>>, StoreError>> {
+        self.up(self.inner.entries(first, count))
+    }
+
+    fn hashes(&self, level: u8, first: u64, count: u32) -> BoxFuture<'_, Result<Vec<Sha256Hash>, StoreError>> {
+        self.up(self.inner.hashes(level, first, count))
+    }
+
+    fn checkpoint(&self, size: u64) -> BoxFuture<'_, Result<Option<String>, StoreError>> {
+        self.up(self.inner.checkpoint(size))
+    }
+
+    fn registry_entries(&self, first: u64) -> BoxFuture<'_, Result<Vec<LoggedEntry>, StoreError>> {
+        self.up(self.inner.registry_entries(first))
+    }
+
+    fn due(&self, now: u64, limit: Limit) -> BoxFuture<'_, Result<Vec<Pending>, StoreError>> {
+        self.up(self.inner.due(now, limit))
+    }
+
+    fn settle<'a>(&'a self, settlements: &'a [Settlement]) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.up(self.inner.settle(settlements))
+    }
+
+    fn lease<'a>(&'a self, request: LeaseRequest<'a>) -> BoxFuture<'a, Result<Vec<Pending>, StoreError>> {
+        self.up(self.inner.lease(request))
+    }
+
+    fn move_lease<'a>(&'a self, change: LeaseChange<'a>) -> BoxFuture<'a, Result<u64, StoreError>> {
+        self.up(self.inner.move_lease(change))
+    }
+
+    fn expire(&self, now: u64) -> BoxFuture<'_, Result<u64, StoreError>> {
+        self.up(self.inner.expire(now))
+    }
+
+    fn counts(&self) -> BoxFuture<'_, Result<StoreCounts, StoreError>> {
+        self.up(self.inner.counts())
+    }
+}
+
+fn injected() -> StoreError {
+    StoreError::Failed { action: "was told to fail", source: "a fault of the test".into() }
+}

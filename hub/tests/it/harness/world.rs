@@ -1,0 +1,142 @@
+//! Who takes part in every test, and what they agreed on.
+
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use saphan_schemas::catalogue::Catalogue;
+use saphan_schemas::ids::SystemId;
+use saphan_schemas::keys::SigningKey;
+use saphan_schemas::registry::{
+    Agreement, Change, Entry, Member, Schema, Service, System, SystemKey, TransportKind,
+};
+
+use super::clock::NOW;
+use super::messages::{Draft, Submission};
+
+pub(crate) const HUB: &str = "hub.local";
+pub(crate) const SERVICE: &str = "th.dlt.driving-licence-renewal";
+/// Registered, though not in the catalogue.
+pub(crate) const UNLISTED_SERVICE: &str = "th.dlt.number-plate-auction";
+pub(crate) const PURPOSE: &str = "licence-renewal";
+pub(crate) const LEGAL_BASIS: &str = "Vehicle Act BE 2522 s.46";
+
+/// A system with its key.
+pub(crate) struct Party {
+    pub(crate) id: SystemId,
+    pub(crate) key: SigningKey,
+    transport: TransportKind,
+}
+
+/// The systems of every test.
+pub(crate) struct World {
+    /// Sends applications.
+    pub(crate) portal: Party,
+    /// Receives them by pulling.
+    pub(crate) office: Party,
+    /// Receives by the broker.
+    pub(crate) archive: Party,
+}
+
+impl Party {
+    fn new(id: &str, transport: TransportKind) -> Self {
+        Self { id: id.parse().unwrap(), key: SigningKey::generate().unwrap().0, transport }
+    }
+
+    /// Another key of it, not registered yet.
+    pub(crate) fn another_key(&self) -> Self {
+        Self { key: SigningKey::generate().unwrap().0, ..Self::new(self.id.as_str(), self.transport) }
+    }
+
+    pub(crate) fn key_entry(&self) -> SystemKey {
+        SystemKey { system: self.id.clone(), jwk: *self.key.public(), not_before: None, not_after: None }
+    }
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self {
+            portal: Party::new("th.dga/portal", TransportKind::Pull),
+            office: Party::new("th.dlt/licensing", TransportKind::Pull),
+            archive: Party::new("th.dopa/archive", TransportKind::Amqp),
+        }
+    }
+
+    /// From the portal to the office.
+    pub(crate) fn withdrawal(&self) -> Draft {
+        Draft::withdrawal(&self.portal.id, &self.office.id)
+    }
+
+    /// From the portal to the office.
+    pub(crate) fn application(&self) -> Draft {
+        Draft::application(&self.portal.id, &self.office.id)
+    }
+
+    /// A signed withdrawal from the portal to the office.
+    pub(crate) fn message(&self) -> Submission {
+        self.withdrawal().sign(&self.portal.key)
+    }
+
+    /// A signed withdrawal from the portal to the archive.
+    pub(crate) fn message_to_archive(&self) -> Submission {
+        Draft::withdrawal(&self.portal.id, &self.archive.id).sign(&self.portal.key)
+    }
+
+    /// Everything that is registered before a test begins.
+    pub(crate) fn changes(&self) -> Vec<Change> {
+        let mut entries: Vec<_> = SCHEMAS.iter().cloned().map(Entry::Schema).collect();
+        for party in [&self.portal, &self.office, &self.archive] {
+            let id = party.id.member();
+            entries.push(Entry::Member(Member { name_th: "หน่วยงาน".into(), name_en: id.to_string(), id }));
+            entries.push(Entry::System(System { id: party.id.clone(), transport: party.transport }));
+            entries.push(Entry::Key(party.key_entry()));
+        }
+        for service in [SERVICE, UNLISTED_SERVICE] {
+            entries.push(Entry::Service(Service { id: service.parse().unwrap(), authority: self.office.id.member() }));
+        }
+        entries.extend(self.agreements().map(Entry::Agreement));
+        entries.into_iter().map(Change::Added).collect()
+    }
+
+    fn agreements(&self) -> [Agreement; 6] {
+        let (portal, office, archive) = (&self.portal.id, &self.office.id, &self.archive.id);
+        let (submitted, withdrawn) = ("application.submitted", "application.withdrawn");
+        [
+            agreement("to-office", portal, office, &[submitted, withdrawn]),
+            agreement("to-archive", portal, archive, &[withdrawn]),
+            agreement("from-office", office, portal, &[withdrawn]),
+            Agreement {
+                services: BTreeSet::from([UNLISTED_SERVICE.parse().unwrap()]),
+                ..agreement("to-archive.unlisted", portal, archive, &[submitted])
+            },
+            Agreement { not_after: Some(NOW), ..agreement("to-office.old", portal, office, &["evidence.requested"]) },
+            Agreement {
+                not_before: Some(NOW + 1),
+                ..agreement("to-office.new", portal, office, &["information.supplied"])
+            },
+        ]
+    }
+}
+
+fn agreement(id: &str, sender: &SystemId, receiver: &SystemId, types: &[&str]) -> Agreement {
+    Agreement {
+        id: id.parse().unwrap(),
+        sender: sender.clone(),
+        receiver: receiver.clone(),
+        types: types.iter().map(|name| name.parse().unwrap()).collect(),
+        services: BTreeSet::from([SERVICE.parse().unwrap()]),
+        purposes: BTreeSet::from([PURPOSE.parse().unwrap()]),
+        legal_basis: LEGAL_BASIS.parse().unwrap(),
+        not_before: None,
+        not_after: None,
+    }
+}
+
+/// Schemas of messages, not of forms and common parts; they suffice here and save commits.
+static SCHEMAS: LazyLock<Vec<Schema>> = LazyLock::new(|| {
+    let catalogue = Catalogue::embedded().unwrap();
+    let schemas = catalogue.schemas().map(|schema| Schema { id: schema.id.clone(), sha256: schema.sha256 });
+    let is_message = |schema: &Schema| KINDS.iter().any(|kind| schema.id.as_str().starts_with(kind));
+    schemas.filter(is_message).collect()
+});
+
+const KINDS: [&str; 3] = ["application.", "evidence.", "information."];
