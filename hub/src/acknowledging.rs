@@ -6,7 +6,7 @@ use saphan_schemas::jws::JwsError;
 use saphan_schemas::problem::ProblemCode;
 
 use crate::app::App;
-use crate::ledger::{AcknowledgementDraft, Appended, Draft, LedgerError};
+use crate::ledger::{AcknowledgementDraft, Appended, Draft, Judgement, LedgerError};
 use crate::store::{MessageState, StoreError};
 
 /// Why a batch of acknowledgements is not accepted. Nothing of it is recorded then.
@@ -70,7 +70,8 @@ pub async fn acknowledge(app: &App, caller: &SystemId, text: &str) -> Result<Rec
     }
     check_messages(app, caller, &batch).await?;
     let count = batch.claims().messages.len() as u64;
-    let draft = AcknowledgementDraft { acknowledgement: batch };
+    let judgement = Judgement { registry: registry.next(), until: record.key.not_after };
+    let draft = AcknowledgementDraft { judgement, acknowledgement: batch };
     match app.ledger.append(Draft::Acknowledgement(Box::new(draft))).await? {
         Appended::Entry { index } | Appended::Message { index, .. } | Appended::Duplicate { index } => {
             app.metrics.acknowledged.inc_by(count);

@@ -19,7 +19,7 @@ use saphan_schemas::problem::ProblemCode;
 use saphan_schemas::registry::TransportKind;
 
 use crate::clock::Clock;
-use crate::ledger::MessageDraft;
+use crate::ledger::{Judgement, MessageDraft};
 use crate::registry::{KeyRecord, MessageFacts, Registry, RegistryState};
 
 /// The limits of a message.
@@ -50,6 +50,7 @@ pub struct Addressed {
     envelope: Envelope,
     schema: SchemaVersion,
     transport: TransportKind,
+    judgement: Judgement,
 }
 
 impl Addressed {
@@ -102,7 +103,10 @@ impl Admission {
         check_key(record, envelope.claims(), now).map_err(refuse)?;
         self.check_address(&registry, envelope.claims(), now).map_err(refuse)?;
         let facts = MessageFacts { claims: envelope.claims(), now };
-        registry.allows(facts).map_err(|gap| refuse(ProblemCode::AgreementMissing).detail(gap.to_string()))?;
+        let agreement =
+            registry.allows(facts).map_err(|gap| refuse(ProblemCode::AgreementMissing).detail(gap.to_string()))?;
+        let until = [record.key.not_after, agreement.not_after].into_iter().flatten().min();
+        let judgement = Judgement { registry: registry.next(), until };
         let system = registry.system(&envelope.claims().aud);
         let transport = system.ok_or_else(|| refuse(ProblemCode::RecipientUnknown))?.transport;
         let schema = registry.schema(&envelope.claims().schema);
@@ -112,7 +116,7 @@ impl Admission {
             let limit = format!("the limit is {} bytes", self.limits.body_bytes);
             return Err(refuse(ProblemCode::BodyTooLarge).detail(limit));
         }
-        Ok(Addressed { envelope, schema, transport })
+        Ok(Addressed { envelope, schema, transport, judgement })
     }
 
     /// Checks salt and exact body.
@@ -121,8 +125,8 @@ impl Admission {
     /// [`Refusal`], with the envelope's hash.
     pub fn body(&self, message: Addressed, salt: Option<&str>, body: Vec<u8>) -> Result<MessageDraft, Refusal> {
         let salt = body::check(&message.envelope, salt, &body, &self.catalogue, self.limits.body_depth)?;
-        let Addressed { envelope, schema, transport } = message;
-        Ok(MessageDraft { envelope, schema, transport, salt, body })
+        let Addressed { envelope, schema, transport, judgement } = message;
+        Ok(MessageDraft { judgement, envelope, schema, transport, salt, body })
     }
 
     fn check_address(&self, registry: &RegistryState, claims: &EnvelopeClaims, now: u64) -> Result<(), ProblemCode> {

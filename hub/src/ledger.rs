@@ -8,7 +8,7 @@ mod draft;
 mod evidence;
 mod writer;
 
-pub use draft::{AcknowledgementDraft, Appended, Draft, MessageDraft, RefusalDraft};
+pub use draft::{AcknowledgementDraft, Appended, Draft, Judgement, MessageDraft, RefusalDraft};
 pub use evidence::{Evidence, EvidenceError, evidence};
 pub use writer::Committed;
 
@@ -52,6 +52,9 @@ pub enum LedgerError {
     /// The message id was used before by the same sender with other content.
     #[error("the message id was used before with other content")]
     DuplicateId,
+    /// The registry changed since the draft was judged, or what the judgement rests on has ended: to be judged again.
+    #[error("the registry changed since the entry was judged")]
+    Outdated,
     /// The entry is over 16 KiB.
     #[error("the entry is over 16 KiB")]
     TooLarge,

@@ -48,7 +48,8 @@ impl Load {
             .build()
             .await
             .unwrap();
-        let sender = world.connector(&world.sender().unwrap()).unwrap().retry_delays(first, most).build().await.unwrap();
+        let sender =
+            world.connector(&world.sender().unwrap()).unwrap().retry_delays(first, most).build().await.unwrap();
         let sender = Arc::new(sender);
         let receipts = Arc::new(watch::Sender::new(Vec::new()));
         let stop = Arc::new(AtomicBool::new(false));
@@ -112,9 +113,9 @@ async fn a_hub_that_is_killed_twenty_times_loses_nothing_and_does_nothing_twice(
     let report = observer.check_log(&world).await;
     let places: BTreeSet<_> = receipts.iter().map(|receipt| receipt.index).collect();
     assert_eq!(places.len(), receipts.len(), "each receipt has a place of its own");
-    assert_eq!(report.leaves.messages, report.leaves.processed, "all that was accepted was acknowledged");
     observer.no_checkpoint_was_ever_contradicted(&world, report.size).await;
     world.stop().await.unwrap();
+    everything_is_settled(&world, receipts.len()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -135,9 +136,9 @@ async fn a_broker_that_is_killed_under_load_delays_messages_and_loses_none() {
     let mut observer = Observer::default();
     receipts.iter().for_each(|receipt| observer.receipt(receipt));
     let report = observer.check_log(&world).await;
-    assert_eq!(report.leaves.messages, report.leaves.processed);
     observer.no_checkpoint_was_ever_contradicted(&world, report.size).await;
     world.stop().await.unwrap();
+    everything_is_settled(&world, receipts.len()).await;
     broker.stop().await.unwrap();
 }
 
@@ -155,9 +156,9 @@ async fn a_hub_that_is_killed_between_the_broker_and_its_own_mark_delivers_again
     let receipts = load.finish().await;
     let mut observer = Observer::default();
     receipts.iter().for_each(|receipt| observer.receipt(receipt));
-    let report = observer.check_log(&world).await;
-    assert_eq!(report.leaves.messages, report.leaves.processed);
+    observer.check_log(&world).await;
     world.stop().await.unwrap();
+    everything_is_settled(&world, receipts.len()).await;
     broker.stop().await.unwrap();
 }
 
@@ -188,8 +189,7 @@ async fn a_connector_that_is_killed_while_it_handles_messages_has_each_effect_on
         agency.process.kill().unwrap();
     }
     let mut database = SqliteConnectOptions::new().filename(&effects).connect().await.unwrap();
-    let effects: Vec<String> =
-        sqlx::query_scalar("SELECT message FROM effect").fetch_all(&mut database).await.unwrap();
+    let effects: Vec<String> = sqlx::query_scalar("SELECT message FROM effect").fetch_all(&mut database).await.unwrap();
     let once: BTreeSet<MessageId> = effects.iter().map(|message| message.parse().unwrap()).collect();
     assert_eq!(effects.len(), once.len(), "an effect happened twice");
     assert_eq!(once, sent);
@@ -229,6 +229,17 @@ impl Agency {
     async fn next(&mut self) -> MessageId {
         self.lines.recv().await.expect("the agency runs").parse().unwrap()
     }
+}
+
+/// In the store of a stopped hub: as many messages as receipts, each processed, and nothing left to deliver. A message that
+/// came twice was acknowledged twice, so the log's acknowledgements do not tell.
+async fn everything_is_settled(world: &World, receipts: usize) {
+    let mut store = SqliteConnectOptions::new().filename(world.store_file()).connect().await.unwrap();
+    let count = |sql: &'static str| sqlx::query_scalar::<_, i64>(sql);
+    let messages = count("SELECT count(*) FROM message").fetch_one(&mut store).await.unwrap();
+    let processed = count("SELECT count(*) FROM message WHERE state = 2").fetch_one(&mut store).await.unwrap();
+    let outbox = count("SELECT count(*) FROM outbox").fetch_one(&mut store).await.unwrap();
+    assert_eq!((messages, processed, outbox), (i64::try_from(receipts).unwrap(), messages, 0));
 }
 
 /// Looks at the log until it holds so many acknowledgements.

@@ -112,7 +112,8 @@ impl From<ChangeError> for ApiError {
 impl From<LedgerError> for ApiError {
     fn from(error: LedgerError) -> Self {
         match error {
-            LedgerError::Busy => Self::problem(ProblemCode::HubBusy),
+            // A caller that asks again is judged on the registry as it is by then.
+            LedgerError::Busy | LedgerError::Outdated => Self::problem(ProblemCode::HubBusy),
             LedgerError::Stopped => Self::problem(ProblemCode::HubStopping),
             LedgerError::Unavailable => Self::problem(ProblemCode::HubUnavailable),
             LedgerError::DuplicateId => Self::problem(ProblemCode::DuplicateId),

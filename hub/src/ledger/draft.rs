@@ -23,9 +23,21 @@ pub enum Draft {
     Shard(Box<ShardEvent>),
 }
 
+/// What a judgement about a draft rests on. The writer sends a draft back whose judgement no longer holds at its place in the
+/// log, so that a message that stands behind the revocation of its key was never accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Judgement {
+    /// The first place of the log that the registry's state did not have folded in.
+    pub registry: u64,
+    /// When the judgement ends by itself, in seconds since 1970: the end of a key's or an agreement's validity.
+    pub until: Option<u64>,
+}
+
 /// A message that passed admission.
 #[derive(Debug)]
 pub struct MessageDraft {
+    /// What its admission rests on.
+    pub judgement: Judgement,
     /// The verified envelope.
     pub envelope: Envelope,
     /// What its body was validated against.
@@ -50,8 +62,22 @@ pub struct RefusalDraft {
 /// A batch of acknowledgements that passed its checks.
 #[derive(Debug)]
 pub struct AcknowledgementDraft {
+    /// What its acceptance rests on.
+    pub judgement: Judgement,
     /// The verified batch.
     pub acknowledgement: Acknowledgement,
+}
+
+impl Draft {
+    /// What the draft's acceptance rests on; nothing for the hub's own entries.
+    #[must_use]
+    pub const fn judgement(&self) -> Option<Judgement> {
+        match self {
+            Self::Message(message) => Some(message.judgement),
+            Self::Acknowledgement(acknowledgement) => Some(acknowledgement.judgement),
+            Self::Refusal(_) | Self::Registry(_) | Self::Shard(_) => None,
+        }
+    }
 }
 
 /// What became of a [`Draft`].

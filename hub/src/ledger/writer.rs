@@ -11,7 +11,7 @@ use saphan_schemas::log::{CompactRange, SignedCheckpoint};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::batch::{Written, build, write_leaf};
-use super::{Appended, Draft, LedgerError, LedgerKeys, OpenError, Waiting};
+use super::{Appended, Draft, Judgement, LedgerError, LedgerKeys, OpenError, Waiting};
 use crate::clock::Clock;
 use crate::routing::Wakeups;
 use crate::store::{Batch, Head, Store};
@@ -35,6 +35,8 @@ pub(super) struct Writer {
     range: CompactRange,
     committed: watch::Sender<Committed>,
     last_ts: u64,
+    /// The place after the last registry entry.
+    registry: u64,
     wakeups: Arc<Wakeups>,
 }
 
@@ -57,8 +59,9 @@ impl Writer {
             }
         }
         let committed = watch::Sender::new(Committed::default());
+        let registry = store.registry_entries(0).await?.last().map_or(0, |entry| entry.index + 1);
         let mut writer =
-            Self { store, keys, clock, waiting, range: CompactRange::new(), committed, last_ts: 0, wakeups };
+            Self { registry, store, keys, clock, waiting, range: CompactRange::new(), committed, last_ts: 0, wakeups };
         if let Some(head) = head {
             writer.advance(head);
         }
@@ -82,7 +85,18 @@ impl Writer {
         self.last_ts = now;
         let Some(Sorted { fresh, twins }) = self.sort_out_duplicates(taken).await else { return };
         let (mut written, mut replies) = (Vec::new(), Vec::new());
+        let mut registry = self.registry;
         for Waiting { draft, reply } in fresh {
+            let outdated = |judgement: Judgement| {
+                judgement.registry < registry || judgement.until.is_some_and(|until| until <= now / 1000)
+            };
+            if draft.judgement().is_some_and(outdated) {
+                answer(reply, Err(LedgerError::Outdated));
+                continue;
+            }
+            if matches!(draft, Draft::Registry(_)) {
+                registry = self.range.size() + written.len() as u64 + 1;
+            }
             match write_leaf(draft, now) {
                 Ok(leaf) => {
                     written.push(leaf);
@@ -91,8 +105,8 @@ impl Writer {
                 Err(error) => answer(reply, Err(error)),
             }
         }
-        if !written.is_empty() {
-            self.commit(written, replies, now).await;
+        if !written.is_empty() && self.commit(written, replies, now).await {
+            self.registry = registry;
         }
         for Waiting { draft, reply } in twins {
             answer(reply, self.find(&draft).await);
@@ -106,12 +120,14 @@ impl Writer {
         known.first().map(|one| Appended::Duplicate { index: one.index }).ok_or(LedgerError::Unavailable)
     }
 
-    async fn commit(&mut self, written: Vec<Written>, replies: Vec<Reply>, now: u64) {
+    /// Returns whether the batch was written.
+    async fn commit(&mut self, written: Vec<Written>, replies: Vec<Reply>, now: u64) -> bool {
         let (batch, answers) = match build(&self.range, written, &self.keys, now) {
             Ok(built) => built,
             Err(error) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "a batch could not be signed");
-                return replies.into_iter().for_each(|reply| answer(reply, Err(LedgerError::Unavailable)));
+                replies.into_iter().for_each(|reply| answer(reply, Err(LedgerError::Unavailable)));
+                return false;
             }
         };
         match self.store.commit(&batch).await {
@@ -119,6 +135,7 @@ impl Writer {
                 self.wakeups.committed(&batch);
                 self.advance(batch.head);
                 replies.into_iter().zip(answers).for_each(|(reply, appended)| answer(reply, Ok(appended)));
+                true
             }
             Err(error) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "a commit failed; reading the head again");
@@ -126,6 +143,7 @@ impl Writer {
                 for (reply, appended) in replies.into_iter().zip(answers) {
                     answer(reply, if written { Ok(appended) } else { Err(LedgerError::Unavailable) });
                 }
+                written
             }
         }
     }

@@ -109,9 +109,9 @@ async fn a_refused_message_is_not_known_afterwards_and_may_be_sent_again_when_th
     let message = hub.world.message();
     hub.submit(&message).await.problem(ProblemCode::AgreementMissing);
     hub.show(&hub.world.portal, &message).await.problem(ProblemCode::NotFound);
-    let standing = hub.world.changes().into_iter().find(|change| {
-        matches!(change, Change::Added(Entry::Agreement(agreement)) if agreement.id.as_str() == "to-office")
-    });
+    let standing = hub.world.changes().into_iter().find(
+        |change| matches!(change, Change::Added(Entry::Agreement(agreement)) if agreement.id.as_str() == "to-office"),
+    );
     hub.apply(standing).await;
     let evidence = hub.submit(&message).await.accepted();
     hub.verify(&message, &evidence).await;

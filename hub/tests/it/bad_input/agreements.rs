@@ -32,8 +32,7 @@ pub(super) fn cases(world: &World) -> Vec<Case> {
         missing("another service", with(&|claims| claims.service = Some(UNLISTED_SERVICE.parse().unwrap())))
             .detail(service),
         missing("no service", with(&|claims| claims.service = None)).detail(service),
-        missing("another purpose", with(&|claims| claims.purpose = Some("marketing".parse().unwrap())))
-            .detail(purpose),
+        missing("another purpose", with(&|claims| claims.purpose = Some("marketing".parse().unwrap()))).detail(purpose),
         missing("no purpose", with(&|claims| claims.purpose = None)).detail(purpose),
         missing("another law", with(&|claims| claims.legal_basis = Some("Some Other Act s.1".parse().unwrap())))
             .detail("the legal basis cited is not the agreement's"),

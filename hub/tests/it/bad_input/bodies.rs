@@ -53,7 +53,11 @@ fn texts(world: &World) -> Vec<Case> {
     vec![
         Case::logged("not UTF-8", ProblemCode::BodyNotUtf8, with(b"{\"note\": \"\xff\"}"))
             .detail("not UTF-8: invalid byte at offset 10"),
-        Case::logged("UTF-8 that is cut", ProblemCode::BodyNotUtf8, with("{\"note\": \"ก".as_bytes().split_last().unwrap().1)),
+        Case::logged(
+            "UTF-8 that is cut",
+            ProblemCode::BodyNotUtf8,
+            with("{\"note\": \"ก".as_bytes().split_last().unwrap().1),
+        ),
         Case::logged("empty", ProblemCode::BodyNotJson, with(b"")),
         Case::logged("XML", ProblemCode::BodyNotJson, with(b"<a>1990100010008</a>"))
             .detail("not JSON: error at line 1, column 1"),
@@ -82,17 +86,26 @@ fn schemas(world: &World) -> Vec<Case> {
         violation("a member of another kind", withdrawal(&|body| body["reason"] = json!("1990100010008")))
             .pointers(&["/reason"]),
         violation("a member too many", withdrawal(&|body| body["สมชาย"] = json!(1))).pointers(&[""]),
-        violation("two places", withdrawal(&|body| {
-            body["withdrawn_at"] = json!("yesterday");
-            body["withdrawn_by"] = json!("NEIGHBOUR");
-        }))
+        violation(
+            "two places",
+            withdrawal(&|body| {
+                body["withdrawn_at"] = json!("yesterday");
+                body["withdrawn_by"] = json!("NEIGHBOUR");
+            }),
+        )
         .pointers(&["/withdrawn_at", "/withdrawn_by"]),
-        violation("a wrong check digit", application(&|body| body["applicant"]["national_id"] = json!("1990100010009")))
-            .pointers(&["/applicant/national_id"]),
-        violation("a form that is not the service's", application(&|body| {
-            body["form"]["delivery"] = json!("DRONE");
-            body["form"]["deliver_to"]["postcode"] = json!("0812345678");
-        }))
+        violation(
+            "a wrong check digit",
+            application(&|body| body["applicant"]["national_id"] = json!("1990100010009")),
+        )
+        .pointers(&["/applicant/national_id"]),
+        violation(
+            "a form that is not the service's",
+            application(&|body| {
+                body["form"]["delivery"] = json!("DRONE");
+                body["form"]["deliver_to"]["postcode"] = json!("0812345678");
+            }),
+        )
         .pointers(&["/form/deliver_to/postcode", "/form/delivery"]),
         violation("an empty form", application(&|body| body["form"] = json!({}))).pointers(&["/form"]),
         Case::logged("a service that the catalogue does not have", ProblemCode::ServiceUnknown, unlisted.sign(key))

@@ -45,14 +45,11 @@ fn headers(world: &World) -> Vec<Case> {
         change(header.as_object_mut().unwrap());
         draft.forge(&header.to_string(), None, key)
     };
-    let set = |name: &'static str, value: Value| {
-        header(&move |header| drop(header.insert(name.into(), value.clone())))
-    };
+    let set = |name: &'static str, value: Value| header(&move |header| drop(header.insert(name.into(), value.clone())));
     let without = |name: &'static str| header(&move |header| drop(header.remove(name)));
     let algorithms = ["none", "None", "HS256", "HS512", "RS256", "ES384", "EdDSA", "es256", ""];
-    let algorithms = algorithms.map(|alg| {
-        Case::anonymous("another algorithm", ProblemCode::AlgorithmNotAllowed, set("alg", alg.into()))
-    });
+    let algorithms = algorithms
+        .map(|alg| Case::anonymous("another algorithm", ProblemCode::AlgorithmNotAllowed, set("alg", alg.into())));
     let jwk = serde_json::to_value(key.public()).unwrap();
     let extras = [
         ("crit", json!(["exp"])),
@@ -67,7 +64,8 @@ fn headers(world: &World) -> Vec<Case> {
         Case::anonymous("a header member too many", ProblemCode::EnvelopeMalformed, set(name, value))
     });
     let malformed = |what, message| Case::anonymous(what, ProblemCode::EnvelopeMalformed, message);
-    let twice = format!(r#"{{"alg":"ES256","alg":"ES256","cty":"json","kid":"{}","typ":"saphan-envelope+jws"}}"#, key.id());
+    let twice =
+        format!(r#"{{"alg":"ES256","alg":"ES256","cty":"json","kid":"{}","typ":"saphan-envelope+jws"}}"#, key.id());
     let rest = [
         malformed("no kid", without("kid")),
         malformed("no cty", without("cty")),
@@ -158,9 +156,13 @@ fn claims(world: &World) -> Vec<Case> {
     let with = |change: &dyn Fn(&mut EnvelopeClaims)| world.withdrawal().change(change).sign(key);
     let nobody: SystemId = "th.dopa/nobody".parse().unwrap();
     vec![
-        Case::logged("another hub", ProblemCode::HubMismatch, with(&|claims| {
-            claims.hub = "hub.elsewhere".parse().unwrap();
-        })),
+        Case::logged(
+            "another hub",
+            ProblemCode::HubMismatch,
+            with(&|claims| {
+                claims.hub = "hub.elsewhere".parse().unwrap();
+            }),
+        ),
         Case::logged("from the future", ProblemCode::IssuedInFuture, with(&|claims| claims.iat = NOW + 301)),
         Case::logged("too old", ProblemCode::IssuedTooLongAgo, with(&|claims| claims.iat = NOW - 2_592_001)),
         Case::logged("expired", ProblemCode::MessageExpired, with(&|claims| claims.not_after = Some(NOW))),
@@ -169,15 +171,27 @@ fn claims(world: &World) -> Vec<Case> {
             ProblemCode::RecipientUnknown,
             Draft::withdrawal(&world.portal.id, &nobody).sign(key),
         ),
-        Case::logged("an unknown type", ProblemCode::TypeUnknown, with(&|claims| {
-            claims.message_type = "application.gossip".parse().unwrap();
-            claims.schema = "application.gossip@1".parse().unwrap();
-        })),
-        Case::logged("an unknown version", ProblemCode::TypeUnknown, with(&|claims| {
-            claims.schema = "application.withdrawn@2".parse().unwrap();
-        })),
-        Case::logged("an unknown service", ProblemCode::ServiceUnknown, with(&|claims| {
-            claims.service = Some(format!("{SERVICE}.express").parse().unwrap());
-        })),
+        Case::logged(
+            "an unknown type",
+            ProblemCode::TypeUnknown,
+            with(&|claims| {
+                claims.message_type = "application.gossip".parse().unwrap();
+                claims.schema = "application.gossip@1".parse().unwrap();
+            }),
+        ),
+        Case::logged(
+            "an unknown version",
+            ProblemCode::TypeUnknown,
+            with(&|claims| {
+                claims.schema = "application.withdrawn@2".parse().unwrap();
+            }),
+        ),
+        Case::logged(
+            "an unknown service",
+            ProblemCode::ServiceUnknown,
+            with(&|claims| {
+                claims.service = Some(format!("{SERVICE}.express").parse().unwrap());
+            }),
+        ),
     ]
 }

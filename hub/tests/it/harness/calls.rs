@@ -12,10 +12,10 @@ use saphan_schemas::registry::{Change, RegistryClaims};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::TestHub;
 use super::answer::{Answer, Evidence};
 use super::messages::Submission;
 use super::world::{HUB, Party};
-use super::TestHub;
 
 /// A lease as the API gives it.
 #[derive(Debug, Deserialize)]

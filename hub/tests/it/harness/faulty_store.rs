@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use futures_util::future::{BoxFuture, FutureExt as _};
 use saphan_hub::store::sqlite::SqliteStore;
 use saphan_hub::store::{
-    Batch, Head, Known, LeaseChange, LeaseRequest, Limit, LoggedEntry, MessageRecord, Pending, Settlement, Store, StoreCounts,
-    StoreError,
+    Batch, Head, Known, LeaseChange, LeaseRequest, Limit, LoggedEntry, MessageRecord, Pending, Settlement, Store,
+    StoreCounts, StoreError,
 };
 use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::ids::{MessageId, SystemId};

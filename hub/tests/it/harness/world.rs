@@ -6,9 +6,7 @@ use std::sync::LazyLock;
 use saphan_schemas::catalogue::Catalogue;
 use saphan_schemas::ids::SystemId;
 use saphan_schemas::keys::SigningKey;
-use saphan_schemas::registry::{
-    Agreement, Change, Entry, Member, Schema, Service, System, SystemKey, TransportKind,
-};
+use saphan_schemas::registry::{Agreement, Change, Entry, Member, Schema, Service, System, SystemKey, TransportKind};
 
 use super::clock::NOW;
 use super::messages::{Draft, Submission};
@@ -86,7 +84,9 @@ impl World {
         let mut entries: Vec<_> = SCHEMAS.iter().cloned().map(Entry::Schema).collect();
         for party in [&self.portal, &self.office, &self.archive] {
             let id = party.id.member();
-            entries.push(Entry::Member(Member { name_th: "หน่วยงาน".into(), name_en: id.to_string(), id }));
+            entries.push(Entry::Member(Member {
+                name_th: "หน่วยงาน".into(), name_en: id.to_string(), id
+            }));
             entries.push(Entry::System(System { id: party.id.clone(), transport: party.transport }));
             entries.push(Entry::Key(party.key_entry()));
         }
