@@ -84,6 +84,9 @@ pub struct AmqpSection {
     pub uri: String,
     /// Seconds until a publication is unknown. Default 30; `SAPHAN_HUB__AMQP__PUBLISH_TIMEOUT_SECONDS`.
     pub publish_timeout_seconds: u64,
+    /// Seconds until a message that the broker confirmed, but nobody acknowledged, is published again; doubled each time.
+    /// Default 3600; `SAPHAN_HUB__AMQP__PUBLISH_AGAIN_SECONDS`.
+    pub publish_again_seconds: u64,
     /// Unconfirmed publications. Default 512; `SAPHAN_HUB__AMQP__WINDOW`.
     pub window: usize,
 }
@@ -94,6 +97,7 @@ impl fmt::Debug for AmqpSection {
         f.debug_struct("AmqpSection")
             .field("uri", &uri)
             .field("publish_timeout_seconds", &self.publish_timeout_seconds)
+            .field("publish_again_seconds", &self.publish_again_seconds)
             .field("window", &self.window)
             .finish()
     }
@@ -189,6 +193,7 @@ impl Config {
             ((1..=3600).contains(&self.inbox.lease_seconds), "inbox.lease_seconds", "1 to 3600"),
             (self.inbox.longest_wait_seconds <= 60, "inbox.longest_wait_seconds", "0 to 60"),
             ((1..=600).contains(&self.amqp.publish_timeout_seconds), "amqp.publish_timeout_seconds", "1 to 600"),
+            ((1..=604_800).contains(&self.amqp.publish_again_seconds), "amqp.publish_again_seconds", "1 to 604800"),
             ((1..=10_000).contains(&self.amqp.window), "amqp.window", "1 to 10000"),
         ];
         let broken = rules.into_iter().find(|(holds, ..)| !holds);

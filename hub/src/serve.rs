@@ -13,8 +13,7 @@ use tokio::task::JoinSet;
 
 use crate::app::{App, Opened};
 use crate::http;
-use crate::routing::relay::Relay;
-use crate::routing::transport::Transport;
+use crate::routing::relay::{Broker, Relay};
 
 /// Serves until `stop` becomes true; then refuses new messages, finishes what has begun, and returns when everything that
 /// was accepted is written.
@@ -24,13 +23,13 @@ use crate::routing::transport::Transport;
 pub async fn serve(
     listener: TcpListener,
     opened: Opened,
-    broker: Option<(Arc<dyn Transport>, u32)>,
+    broker: Option<Broker>,
     mut stop: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
     let Opened { app, writer } = opened;
     let mut tasks = JoinSet::new();
-    if let Some((transport, window)) = broker {
-        tasks.spawn(Relay::new(Arc::clone(&app), transport, window).run());
+    if let Some(broker) = broker {
+        tasks.spawn(Relay::new(Arc::clone(&app), broker).run());
     }
     tasks.spawn(upkeep(Arc::clone(&app)));
     let router = http::router(Arc::clone(&app)).layer(middleware::from_fn_with_state(Arc::clone(&app), observe));

@@ -193,17 +193,21 @@ pub struct Pending {
     pub receipt: String,
     /// The proof.
     pub proof: String,
-    /// Deliveries tried before this one.
+    /// Deliveries tried before this one; for the broker, since it last confirmed one.
     pub attempts: u32,
+    /// How often the broker confirmed it.
+    pub published: u32,
 }
 
 /// What became of a delivery to the broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Settlement {
-    /// Confirmed: the outbox row ends.
+    /// Confirmed. The outbox row stays until the receiver acknowledges, should the broker lose what it confirmed.
     Delivered {
         /// The message's place in the log.
         index: u64,
+        /// To be published again unless it is acknowledged by then, in milliseconds since 1970.
+        again: u64,
     },
     /// Not confirmed: to be tried again.
     Retry {
@@ -241,7 +245,7 @@ pub struct Limit {
 /// Counts for health and metrics.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct StoreCounts {
-    /// Outbox rows waiting for the broker.
+    /// Outbox rows that the broker never confirmed.
     pub outbox_amqp: u64,
     /// Outbox rows waiting to be pulled and acknowledged.
     pub outbox_pull: u64,

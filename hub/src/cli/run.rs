@@ -16,7 +16,7 @@ use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::keys::HubKeys;
 use crate::routing::amqp::{AmqpConfig, AmqpTransport, LOG_DIRECTIVES};
-use crate::routing::transport::Transport;
+use crate::routing::relay::Broker;
 use crate::serve;
 use crate::store::sqlite::SqliteStore;
 
@@ -72,7 +72,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn broker(config: &Config) -> anyhow::Result<Option<(Arc<dyn Transport>, u32)>> {
+fn broker(config: &Config) -> anyhow::Result<Option<Broker>> {
     if config.amqp.uri.is_empty() {
         return Ok(None);
     }
@@ -81,8 +81,11 @@ fn broker(config: &Config) -> anyhow::Result<Option<(Arc<dyn Transport>, u32)>> 
         window: config.amqp.window,
         ..AmqpConfig::new(&config.amqp.uri)
     };
-    let window = u32::try_from(config.amqp.window).unwrap_or(u32::MAX);
-    Ok(Some((Arc::new(AmqpTransport::new(&amqp)?), window)))
+    Ok(Some(Broker {
+        transport: Arc::new(AmqpTransport::new(&amqp)?),
+        rows: u32::try_from(config.amqp.window).unwrap_or(u32::MAX),
+        again_seconds: config.amqp.publish_again_seconds,
+    }))
 }
 
 async fn stop_on_signal(stop: watch::Sender<bool>) {

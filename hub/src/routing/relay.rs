@@ -1,7 +1,8 @@
 //! The relay: reads the outbox, publishes, and marks what the broker confirmed.
 //!
 //! Rounds of bounded count and size: read what is due, publish it all at once, write what became of it. What was not
-//! confirmed is due again after a back-off; its receiver tells repetitions by the message id.
+//! confirmed is due again after a back-off, and what was confirmed but never acknowledged after a longer one, should the broker
+//! have lost it; receivers tell repetitions by the message id.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -19,19 +20,32 @@ use super::transport::{Dispatch, PublishError, Transport};
 use crate::app::App;
 use crate::store::{Limit, Pending, Settlement, StoreError};
 
+/// A broker, and how the relay uses it.
+#[derive(Clone)]
+pub struct Broker {
+    /// The way to it.
+    pub transport: Arc<dyn Transport>,
+    /// Publications that may be unconfirmed at once.
+    pub rows: u32,
+    /// Seconds after which a message that was confirmed but not acknowledged is published again, the first time.
+    pub again_seconds: u64,
+}
+
 /// The relay between one hub's outbox and one broker.
 pub struct Relay {
     app: Arc<App>,
     transport: Arc<dyn Transport>,
     rows: u32,
+    again_seconds: u64,
     declared: HashSet<SystemId>,
 }
 
 impl Relay {
-    /// A relay that has at most `rows` publications unconfirmed.
+    /// A relay between the outbox of `app` and a broker.
     #[must_use]
-    pub fn new(app: Arc<App>, transport: Arc<dyn Transport>, rows: u32) -> Self {
-        Self { app, transport, rows, declared: HashSet::new() }
+    pub fn new(app: Arc<App>, broker: Broker) -> Self {
+        let Broker { transport, rows, again_seconds } = broker;
+        Self { app, transport, rows, again_seconds, declared: HashSet::new() }
     }
 
     /// Works until the hub stops; a round that has begun is finished.
@@ -71,8 +85,8 @@ impl Relay {
         let mut publications: FuturesUnordered<_> =
             due.into_iter().map(|pending| publish(&*self.transport, pending)).collect();
         let mut settlements = Vec::with_capacity(publications.len());
-        while let Some((index, attempts, result)) = publications.next().await {
-            settlements.push(self.settlement(index, attempts, result));
+        while let Some((outcome, result)) = publications.next().await {
+            settlements.push(self.settlement(outcome, result));
         }
         if !settlements.is_empty() {
             self.app.store.settle(&settlements).await?;
@@ -80,18 +94,26 @@ impl Relay {
         Ok(settlements.len())
     }
 
-    fn settlement(&self, index: u64, attempts: u32, result: Result<(), PublishError>) -> Settlement {
+    fn settlement(&self, of: Publication, result: Result<(), PublishError>) -> Settlement {
+        let Publication { index, attempts, published } = of;
+        let now = self.app.clock.now_ms();
         match result {
             Ok(()) => {
                 self.app.metrics.published.inc();
-                Settlement::Delivered { index }
+                Settlement::Delivered { index, again: now + self.again_ms(published) }
             }
             Err(error) => {
                 self.app.metrics.publish_failures.inc();
                 tracing::warn!(index, attempts, %error, "a publication was not confirmed and will be repeated");
-                Settlement::Retry { index, at: self.app.clock.now_ms() + back_off(attempts) }
+                Settlement::Retry { index, at: now + back_off(attempts) }
             }
         }
+    }
+
+    /// Milliseconds until a confirmed message that nobody acknowledged is published again: doubled each time, so that a
+    /// receiver that is down for a week finds a handful of copies, which it tells apart by their ids.
+    fn again_ms(&self, published: u32) -> u64 {
+        (self.again_seconds * 1000).saturating_mul(1 << published.min(8))
     }
 
     /// Queues exist before the first message is due, so that a recipient can connect at once.
@@ -114,13 +136,23 @@ impl Relay {
     }
 }
 
-async fn publish(transport: &dyn Transport, pending: Pending) -> (u64, u32, Result<(), PublishError>) {
-    let (index, attempts) = (pending.index, pending.attempts);
-    let Some(dispatch) = dispatch(pending) else {
-        tracing::error!(index, "an outbox row does not hold a message; it stays for its operator to look at");
-        return (index, attempts, Err(PublishError::Unavailable));
+/// What is written of a publication afterwards.
+struct Publication {
+    index: u64,
+    attempts: u32,
+    published: u32,
+}
+
+async fn publish(transport: &dyn Transport, pending: Pending) -> (Publication, Result<(), PublishError>) {
+    let Pending { index, attempts, published, .. } = pending;
+    let result = match dispatch(pending) {
+        Some(dispatch) => transport.publish(&dispatch).await,
+        None => {
+            tracing::error!(index, "an outbox row does not hold a message; it stays for the operator to look at");
+            Err(PublishError::Unavailable)
+        }
     };
-    (index, attempts, transport.publish(&dispatch).await)
+    (Publication { index, attempts, published }, result)
 }
 
 fn dispatch(pending: Pending) -> Option<Dispatch> {

@@ -31,7 +31,7 @@ use std::sync::Arc;
 use saphan_hub::app::{App, Opened};
 use saphan_hub::config::Config;
 use saphan_hub::keys::HubKeys;
-use saphan_hub::routing::transport::Transport;
+use saphan_hub::routing::relay::Broker;
 use saphan_hub::serve;
 use saphan_hub::store::sqlite::SqliteStore;
 use saphan_schemas::ids::SystemId;
@@ -94,7 +94,7 @@ impl Site {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let app = Arc::clone(&opened.app);
-        let broker = broker.map(|broker| (broker as Arc<dyn Transport>, 64));
+        let broker = broker.map(|transport| Broker { transport, rows: 64, again_seconds: 3600 });
         let serving = tokio::spawn(serve::serve(listener, opened, broker, stop_seen));
         let operator = HubKeys::read_operator(self.folder.path()).unwrap();
         let client = reqwest::Client::builder().no_proxy().build().unwrap();

@@ -31,7 +31,11 @@ async fn write(to: &mut SqliteConnection, batch: &Batch) -> Result<(), StoreErro
     insert(to, INSERT_MESSAGE, &messages, |row, (index, message)| {
         row.push_bind(signed(*index)).push_bind(message.id.to_string());
         row.push_bind(message.sender.as_str()).push_bind(message.recipient.as_str());
-        row.push_bind(&message.content.as_bytes()[..]).push_bind(&*message.receipt);
+        row.push_bind(&message.content.as_bytes()[..]);
+    })
+    .await?;
+    insert(to, "INSERT INTO parts (idx, receipt, salt, body) ", &messages, |row, (index, message)| {
+        row.push_bind(signed(*index)).push_bind(&*message.receipt);
         row.push_bind(&message.salt.as_bytes()[..]).push_bind(&*message.body);
     })
     .await?;
@@ -137,7 +141,7 @@ const fn kind(effect: &Effect) -> i64 {
 }
 
 const CHUNKS: [usize; 4] = [64, 16, 4, 1];
-const INSERT_MESSAGE: &str = "INSERT INTO message (idx, jti, sender, recipient, content, receipt, salt, body) ";
+const INSERT_MESSAGE: &str = "INSERT INTO message (idx, jti, sender, recipient, content) ";
 const INSERT_OUTBOX: &str = "INSERT INTO outbox (idx, transport, recipient, proof, not_after) ";
 const SETTLE_MESSAGES: &str = "UPDATE message SET state = outcome.value ->> 1, code = outcome.value ->> 2, \
      acknowledgement = ?3 FROM json_each(?1) AS outcome \

@@ -10,8 +10,8 @@ use crate::store::{LeaseChange, LeaseRequest, Limit, Pending, Settlement, StoreE
 pub(super) async fn due(pool: &SqlitePool, now: u64, limit: Limit) -> Result<Vec<Pending>, StoreError> {
     let mut connection = pool.acquire().await.map_err(failed("waited for a connection"))?;
     let candidates = sqlx::query(
-        "SELECT outbox.idx, length(message.body) FROM outbox JOIN message USING (idx) \
-         WHERE transport = 1 AND due <= ?1 AND (not_after IS NULL OR not_after > ?1) ORDER BY outbox.idx LIMIT ?2",
+        "SELECT outbox.idx, length(parts.body) FROM outbox JOIN parts USING (idx) \
+         WHERE transport = 1 AND due <= ?1 AND (not_after IS NULL OR not_after > ?1) ORDER BY due, outbox.idx LIMIT ?2",
     )
     .bind(signed(now))
     .bind(i64::from(limit.rows))
@@ -22,37 +22,30 @@ pub(super) async fn due(pool: &SqlitePool, now: u64, limit: Limit) -> Result<Vec
 }
 
 pub(super) async fn settle(to: &mut SqliteConnection, settlements: &[Settlement]) -> Result<(), StoreError> {
-    let (mut delivered, mut retries) = (Vec::new(), Vec::new());
-    for settlement in settlements {
-        match settlement {
-            Settlement::Delivered { index } => delivered.push(index),
-            Settlement::Retry { index, at } => retries.push((index, at)),
-        }
-    }
-    let delivered = serde_json::to_string(&delivered).map_err(|_| UNREADABLE)?;
-    let retries = serde_json::to_string(&retries).map_err(|_| UNREADABLE)?;
-    let mut transaction = to.begin_with("BEGIN IMMEDIATE").await.map_err(failed("began to settle"))?;
-    let steps = [
-        ("DELETE FROM outbox WHERE idx IN (SELECT value FROM json_each(?1))", &delivered),
-        ("UPDATE message SET state = 1 WHERE state = 0 AND idx IN (SELECT value FROM json_each(?1))", &delivered),
-        (
-            "UPDATE outbox SET attempts = attempts + 1, due = retry.value ->> 1 FROM json_each(?1) AS retry \
-             WHERE outbox.idx = retry.value ->> 0",
-            &retries,
-        ),
-    ];
-    for (statement, rows) in steps {
-        if rows != "[]" {
-            sqlx::query(statement).bind(rows).execute(&mut *transaction).await.map_err(failed("settled"))?;
-        }
-    }
-    transaction.commit().await.map_err(failed("settled"))
+    let changes: Vec<_> = settlements
+        .iter()
+        .map(|settlement| match settlement {
+            Settlement::Delivered { index, again } => (index, again, 1),
+            Settlement::Retry { index, at } => (index, at, 0),
+        })
+        .collect();
+    let changes = serde_json::to_string(&changes).map_err(|_| UNREADABLE)?;
+    sqlx::query(
+        "UPDATE outbox SET due = change.value ->> 1, published = published + (change.value ->> 2), \
+         attempts = CASE change.value ->> 2 WHEN 1 THEN 0 ELSE attempts + 1 END \
+         FROM json_each(?1) AS change WHERE outbox.idx = change.value ->> 0",
+    )
+    .bind(changes)
+    .execute(to)
+    .await
+    .map_err(failed("settled"))?;
+    Ok(())
 }
 
 pub(super) async fn lease(to: &mut SqliteConnection, request: LeaseRequest<'_>) -> Result<Vec<Pending>, StoreError> {
     let mut transaction = to.begin_with("BEGIN IMMEDIATE").await.map_err(failed("began a lease"))?;
     let candidates = sqlx::query(
-        "SELECT outbox.idx, length(message.body) FROM outbox JOIN message USING (idx) \
+        "SELECT outbox.idx, length(parts.body) FROM outbox JOIN parts USING (idx) \
          WHERE transport = 0 AND outbox.recipient = ?1 AND due <= ?2 AND (not_after IS NULL OR not_after > ?2) \
          ORDER BY outbox.idx LIMIT ?3",
     )
@@ -135,7 +128,7 @@ fn within(candidates: &[SqliteRow], bytes: u64) -> Result<String, StoreError> {
 
 async fn load(from: &mut SqliteConnection, indices: &str) -> Result<Vec<Pending>, StoreError> {
     let statement = format!(
-        "SELECT {PENDING} FROM outbox JOIN message USING (idx) JOIN entry USING (idx) \
+        "SELECT {PENDING} FROM outbox JOIN parts USING (idx) JOIN entry USING (idx) \
          WHERE outbox.idx IN (SELECT value FROM json_each(?1)) ORDER BY outbox.idx"
     );
     // Nothing of a caller is in the text: it is two constants.

@@ -3,10 +3,11 @@
 use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::ids::{MessageId, SystemId};
 use saphan_schemas::log::CompactRange;
+use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqlitePool;
 
 use super::failed;
-use super::rows::{UNREADABLE, column, hash, index, message, parsed, signed};
+use super::rows::{MESSAGE, UNREADABLE, column, hash, index, message, parsed, signed};
 use crate::store::{Head, Known, LoggedEntry, MessageRecord, StoreCounts, StoreError};
 
 pub(super) async fn head(pool: &SqlitePool) -> Result<Option<Head>, StoreError> {
@@ -36,27 +37,25 @@ pub(super) async fn known(pool: &SqlitePool, keys: &[(&SystemId, MessageId)]) ->
 }
 
 pub(super) async fn messages(pool: &SqlitePool, id: MessageId) -> Result<Vec<MessageRecord>, StoreError> {
-    let rows = sqlx::query(
-        "SELECT idx, sender, recipient, state, code, receipt, acknowledgement FROM message WHERE jti = ?1 ORDER BY idx",
-    )
-    .bind(id.to_string())
-    .fetch_all(pool)
-    .await
-    .map_err(failed("read messages"))?;
-    rows.iter().map(message).collect()
+    let statement = format!("SELECT {MESSAGE} WHERE message.jti = ?1 ORDER BY message.idx");
+    read_messages(pool, statement, id.to_string()).await
 }
 
 pub(super) async fn messages_at(pool: &SqlitePool, indices: &[u64]) -> Result<Vec<MessageRecord>, StoreError> {
     let indices = serde_json::to_string(indices).map_err(|_| UNREADABLE)?;
-    let rows = sqlx::query(
-        "SELECT idx, sender, recipient, state, code, receipt, acknowledgement FROM message \
-         WHERE idx IN (SELECT value FROM json_each(?1)) ORDER BY idx",
-    )
-    .bind(indices)
-    .fetch_all(pool)
-    .await
-    .map_err(failed("read messages"))?;
-    rows.iter().map(message).collect()
+    let statement =
+        format!("SELECT {MESSAGE} WHERE message.idx IN (SELECT value FROM json_each(?1)) ORDER BY message.idx");
+    read_messages(pool, statement, indices).await
+}
+
+/// `statement` is made of constants; nothing of a caller is in it.
+async fn read_messages(
+    pool: &SqlitePool,
+    statement: String,
+    parameter: String,
+) -> Result<Vec<MessageRecord>, StoreError> {
+    let rows = sqlx::query(AssertSqlSafe(statement)).bind(parameter).fetch_all(pool).await;
+    rows.map_err(failed("read messages"))?.iter().map(message).collect()
 }
 
 pub(super) async fn acknowledgement(
@@ -118,7 +117,7 @@ pub(super) async fn registry_entries(pool: &SqlitePool, first: u64) -> Result<Ve
 
 pub(super) async fn counts(pool: &SqlitePool) -> Result<StoreCounts, StoreError> {
     let count = |transport: i64| async move {
-        let count: i64 = sqlx::query_scalar("SELECT count(*) FROM outbox WHERE transport = ?1")
+        let count: i64 = sqlx::query_scalar("SELECT count(*) FROM outbox WHERE transport = ?1 AND published = 0")
             .bind(transport)
             .fetch_one(pool)
             .await

@@ -9,8 +9,8 @@ use sqlx::sqlite::SqliteRow;
 
 use crate::store::{MessageRecord, MessageState, Pending, StoreError};
 
-pub(super) const PENDING: &str = "outbox.idx, outbox.recipient, entry.leaf, message.salt, message.body, message.receipt, \
-     outbox.proof, outbox.attempts";
+pub(super) const PENDING: &str = "outbox.idx, outbox.recipient, entry.leaf, parts.salt, parts.body, parts.receipt, \
+     outbox.proof, outbox.attempts, outbox.published";
 
 pub(super) fn pending(row: &SqliteRow) -> Result<Pending, StoreError> {
     Ok(Pending {
@@ -22,8 +22,13 @@ pub(super) fn pending(row: &SqliteRow) -> Result<Pending, StoreError> {
         receipt: column(row, 5)?,
         proof: column(row, 6)?,
         attempts: column(row, 7)?,
+        published: column(row, 8)?,
     })
 }
+
+pub(super) const MESSAGE: &str = "message.idx, message.sender, message.recipient, message.state, message.code, \
+     parts.receipt, message.acknowledgement, outbox.published \
+     FROM message JOIN parts USING (idx) LEFT JOIN outbox USING (idx)";
 
 pub(super) fn message(row: &SqliteRow) -> Result<MessageRecord, StoreError> {
     let code: Option<String> = column(row, 4)?;
@@ -32,7 +37,7 @@ pub(super) fn message(row: &SqliteRow) -> Result<MessageRecord, StoreError> {
         index: index(row, 0)?,
         sender: parsed(row, 1)?,
         recipient: parsed(row, 2)?,
-        state: state(column(row, 3)?)?,
+        state: state(column(row, 3)?, column(row, 7)?)?,
         code: code.map(|code| code.parse().map_err(|_| UNREADABLE)).transpose()?,
         receipt: column(row, 5)?,
         acknowledgement: acknowledgement.map(|at| at.try_into().map_err(|_| UNREADABLE)).transpose()?,
@@ -81,10 +86,13 @@ pub(super) const fn outcome(outcome: Outcome) -> i64 {
     }
 }
 
-const fn state(number: i64) -> Result<MessageState, StoreError> {
+/// A message is delivered while its outbox row says that the broker has it.
+const fn state(number: i64, published: Option<i64>) -> Result<MessageState, StoreError> {
     match number {
-        0 => Ok(MessageState::Accepted),
-        1 => Ok(MessageState::Delivered),
+        0 => match published {
+            None | Some(0) => Ok(MessageState::Accepted),
+            Some(_) => Ok(MessageState::Delivered),
+        },
         2 => Ok(MessageState::Settled(Outcome::Processed)),
         3 => Ok(MessageState::Settled(Outcome::Rejected)),
         4 => Ok(MessageState::Expired),

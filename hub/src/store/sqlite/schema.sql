@@ -29,7 +29,7 @@ CREATE TABLE checkpoint (
     note TEXT NOT NULL
 ) STRICT;
 
--- state: 0 accepted, 1 delivered, 2 processed, 3 rejected, 4 expired.
+-- state: 0 accepted, 2 processed, 3 rejected, 4 expired. Small, for it is written twice.
 CREATE TABLE message (
     idx             INTEGER PRIMARY KEY,
     jti             TEXT NOT NULL,
@@ -38,13 +38,18 @@ CREATE TABLE message (
     content         BLOB NOT NULL,
     state           INTEGER NOT NULL DEFAULT 0,
     code            TEXT,
-    acknowledgement INTEGER,
-    receipt         TEXT NOT NULL,
-    salt            BLOB,
-    body            BLOB
+    acknowledgement INTEGER
 ) STRICT;
 -- The id first: it is ordered by time, so new rows go to the end of the index.
 CREATE UNIQUE INDEX message_id ON message (jti, sender);
+
+-- The large parts of a message, written once.
+CREATE TABLE parts (
+    idx     INTEGER PRIMARY KEY,
+    receipt TEXT NOT NULL,
+    salt    BLOB NOT NULL,
+    body    BLOB NOT NULL
+) STRICT;
 
 CREATE TABLE acknowledgement (
     jti      TEXT NOT NULL,
@@ -54,18 +59,19 @@ CREATE TABLE acknowledgement (
     PRIMARY KEY (jti, receiver)
 ) STRICT, WITHOUT ROWID;
 
--- What is not yet delivered (AMQP) or acknowledged (pull). transport: 0 pull, 1 AMQP.
+-- What is not yet acknowledged. transport: 0 pull, 1 AMQP. published: how often the broker confirmed it.
 CREATE TABLE outbox (
     idx       INTEGER PRIMARY KEY,
     transport INTEGER NOT NULL,
     recipient TEXT NOT NULL,
-    proof     TEXT NOT NULL,
     due       INTEGER NOT NULL DEFAULT 0,
     attempts  INTEGER NOT NULL DEFAULT 0,
+    published INTEGER NOT NULL DEFAULT 0,
     lease     TEXT,
-    not_after INTEGER
+    not_after INTEGER,
+    proof     TEXT NOT NULL
 ) STRICT;
 CREATE INDEX outbox_inbox ON outbox (recipient, idx) WHERE transport = 0;
-CREATE INDEX outbox_broker ON outbox (idx) WHERE transport = 1;
+CREATE INDEX outbox_broker ON outbox (due, idx) WHERE transport = 1;
 CREATE INDEX outbox_lease ON outbox (lease) WHERE lease IS NOT NULL;
 CREATE INDEX outbox_expiry ON outbox (not_after) WHERE not_after IS NOT NULL;
