@@ -51,12 +51,14 @@ pub async fn run(load: Load, say: impl Fn(&str)) -> anyhow::Result<Report> {
     say("the raw broker");
     let sample = &accepted.sample;
     let before = raw::measure(broker.uri(), sample, load.raw).await?;
+    say(&format!("so far: {:.0} accepted a second, {before:.0} a second through the raw broker", accepted.per_second));
 
     say("the whole exchange");
     let mut world = World::start(HubProgram::this_program()?, Some(broker.uri().to_owned())).await?;
     let exchanged = exchange::measure(&world, &broker, load.exchange, load.paced).await?;
     let hub_rss_mb = world.hub.rss_bytes()? as f64 / f64::from(1 << 20);
     world.stop().await?;
+    say(&format!("so far: {:.0} exchanged a second", exchanged.per_second));
     let evidence_bytes = evidence::bytes_per_message(&world.store_file()).await?;
 
     say("the raw broker again");

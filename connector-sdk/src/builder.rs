@@ -222,6 +222,7 @@ impl ConnectorBuilder {
     }
 }
 
+#[cfg_attr(not(feature = "amqp"), expect(unused_variables, reason = "only a broker's queue is named after the system"))]
 fn transport(
     receive: Receive,
     hub: &Arc<dyn HubApi>,

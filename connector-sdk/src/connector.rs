@@ -32,7 +32,6 @@ pub struct Connector {
 
 impl Connector {
     /// Begins to set up the connector of a system.
-    #[must_use]
     pub fn builder(system: SystemId) -> ConnectorBuilder {
         ConnectorBuilder::new(system)
     }

@@ -1,6 +1,6 @@
 //! What a connector asks of its hub, whatever carries the question.
 //!
-//! [`http`] asks over HTTP; the test hub (feature `testing`) answers in the same process.
+//! [`crate::ConnectorBuilder::hub`] asks over HTTP; the test hub (feature `testing`) answers in the same process.
 
 use std::fmt;
 use std::future::Future;

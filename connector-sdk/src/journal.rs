@@ -19,8 +19,7 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::error::ConnectorError;
-use crate::hub_api::Answer;
-use crate::outbox::{Notice, Waiter};
+use crate::outbox::{Accepted, Notice, Waiter};
 use crate::outgoing::SignedMessage;
 
 pub(crate) use self::read::OutgoingState;
@@ -112,8 +111,8 @@ impl Journal {
     }
 
     /// Records the receipt of a message.
-    pub(crate) async fn accepted(&self, seq: i64, index: u64, answer: Arc<Answer>) -> Result<(), JournalError> {
-        self.ask(|done| Request::Accepted { seq, index, answer, done }).await
+    pub(crate) async fn accepted(&self, seq: i64, accepted: Accepted) -> Result<(), JournalError> {
+        self.ask(|done| Request::Accepted { seq, accepted, done }).await
     }
 
     /// Records that a message was refused for good.

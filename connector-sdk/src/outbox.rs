@@ -100,49 +100,56 @@ impl fmt::Debug for Outbox {
     }
 }
 
-/// A message that the hub accepted: its receipt, verified, and the evidence that anyone else can verify.
+/// A message that the hub accepted: its receipt, verified, and the evidence that anyone else can verify. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Accepted {
+pub struct Accepted(Arc<Acceptance>);
+
+#[derive(Debug, PartialEq, Eq)]
+struct Acceptance {
     receipt: ReceiptClaims,
     envelope: String,
-    answer: Arc<Answer>,
+    answer: Answer,
 }
 
 impl Accepted {
+    fn new(receipt: ReceiptClaims, envelope: String, answer: Answer) -> Self {
+        Self(Arc::new(Acceptance { receipt, envelope, answer }))
+    }
+
     /// The message's id.
     #[must_use]
-    pub const fn id(&self) -> MessageId {
-        self.receipt.jti
+    pub fn id(&self) -> MessageId {
+        self.0.receipt.jti
     }
 
     /// Its place in the log.
     #[must_use]
-    pub const fn index(&self) -> u64 {
-        self.receipt.index
+    pub fn index(&self) -> u64 {
+        self.0.receipt.index
     }
 
     /// What the hub stated.
     #[must_use]
-    pub const fn receipt(&self) -> &ReceiptClaims {
-        &self.receipt
+    pub fn receipt(&self) -> &ReceiptClaims {
+        &self.0.receipt
     }
 
     /// The envelope as it was sent, a compact JWS.
     #[must_use]
     pub fn envelope_text(&self) -> &str {
-        &self.envelope
+        &self.0.envelope
     }
 
     /// The receipt as it came, a compact JWS.
     #[must_use]
     pub fn receipt_text(&self) -> &str {
-        &self.answer.receipt
+        &self.0.answer.receipt
     }
 
     /// The proof that the message is in the log, a `tlog-proof@v1` text.
     #[must_use]
     pub fn proof_text(&self) -> &str {
-        &self.answer.proof
+        &self.0.answer.proof
     }
 }
 
@@ -170,7 +177,7 @@ impl TryFrom<OutgoingState> for Status {
                     .map_err(|_| JournalError::Damaged { column: "receipt" })?
                     .claims()
                     .clone();
-                Ok(Self::Accepted(Accepted { receipt, envelope, answer: Arc::new(answer) }))
+                Ok(Self::Accepted(Accepted::new(receipt, envelope, answer)))
             }
             OutgoingState::Refused { problem } => serde_json::from_str(&problem)
                 .map(Self::Refused)

@@ -38,6 +38,7 @@ use self::api::SystemApi;
 use self::exchange::Exchange;
 use crate::builder::ConnectorBuilder;
 use crate::connector::Connector;
+use crate::hub_api::HubApi;
 
 /// A hub in the same process. Clones are the same hub; with the last one its folder goes.
 #[derive(Clone)]
@@ -119,10 +120,10 @@ impl TestHub {
     pub fn connector(&self, system: &str) -> Result<ConnectorBuilder, TestHubError> {
         let system: SystemId = system.parse()?;
         let key = self.register(&system)?;
-        let api = SystemApi { hub: self.clone(), system: system.clone() };
+        let api = self.api(system.as_str())?;
         let folder = self.shared.folder.join(system.as_str().replace('/', "__"));
         Ok(Connector::builder(system)
-            .hub_api(Arc::new(api))
+            .hub_api(api)
             .trust(self.trust())
             .key(key)
             .data_dir(folder)
@@ -164,6 +165,22 @@ impl TestHub {
         }
     }
 
+    /// The hub as a system sees it, without a connector.
+    ///
+    /// # Errors
+    /// [`TestHubError`].
+    pub fn api(&self, system: &str) -> Result<Arc<dyn HubApi>, TestHubError> {
+        let system: SystemId = system.parse()?;
+        self.register(&system)?;
+        Ok(Arc::new(SystemApi { hub: self.clone(), system }))
+    }
+
+    /// Requests so far that got no answer, because of an outage or a lost response. Polls of an inbox do not count.
+    #[must_use]
+    pub fn unanswered(&self) -> usize {
+        self.exchange().faults.unanswered
+    }
+
     /// While it is out, nothing reaches the hub, and nobody gets an answer.
     pub fn outage(&self, out: bool) {
         self.change(|exchange| exchange.faults.outage = out);
@@ -177,6 +194,11 @@ impl TestHub {
     /// Delivers each of the next `count` messages twice.
     pub fn duplicate_deliveries(&self, count: usize) {
         self.change(|exchange| exchange.faults.duplicates = count);
+    }
+
+    /// Delivers every message again, also those that were acknowledged, as a hub or broker may that lost its place.
+    pub fn deliver_all_again(&self) {
+        self.change(Exchange::deliver_all_again);
     }
 
     /// Delivers nothing until [`Self::release_deliveries`]; messages are accepted and wait.

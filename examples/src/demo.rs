@@ -44,10 +44,17 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let done = tokio::runtime::Runtime::new().context("cannot start").and_then(|runtime| {
         runtime.block_on(async {
-            tokio::select! {
-                done = run(&options) => done,
-                _ = tokio::signal::ctrl_c(), if !options.keep => bail!("interrupted; everything that was started is stopped"),
+            let exchange = tokio::select! {
+                done = run(&options) => done?,
+                _ = tokio::signal::ctrl_c() => bail!("interrupted; everything that was started is stopped"),
+            };
+            if options.keep {
+                if !options.json {
+                    println!("\nEverything runs on until you press Ctrl-C.\n{}", exchange.addresses());
+                }
+                tokio::signal::ctrl_c().await.context("cannot wait for Ctrl-C")?;
             }
+            exchange.stop().await
         })
     });
     match done {
@@ -59,7 +66,8 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     }
 }
 
-async fn run(options: &Options) -> anyhow::Result<()> {
+/// Starts everything, carries the work out, checks and reports it; answers what is running.
+async fn run(options: &Options) -> anyhow::Result<Exchange> {
     let say = |text: String| {
         if !options.json {
             println!("{text}");
@@ -95,11 +103,7 @@ async fn run(options: &Options) -> anyhow::Result<()> {
     } else {
         report::print(&report, &log, &shown, options);
     }
-    if options.keep {
-        say(format!("Everything runs on until you press Ctrl-C.\n{}", exchange.addresses()));
-        tokio::signal::ctrl_c().await.context("cannot wait for Ctrl-C")?;
-    }
-    exchange.stop().await
+    Ok(exchange)
 }
 
 /// The same people in every run.

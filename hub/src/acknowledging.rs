@@ -73,10 +73,11 @@ pub async fn acknowledge(app: &App, caller: &SystemId, text: &str) -> Result<Rec
     let judgement = Judgement { registry: registry.next(), until: record.key.not_after };
     let draft = AcknowledgementDraft { judgement, acknowledgement: batch };
     match app.ledger.append(Draft::Acknowledgement(Box::new(draft))).await? {
-        Appended::Entry { index } | Appended::Message { index, .. } | Appended::Duplicate { index } => {
+        Appended::Entry { index } | Appended::Message { index, .. } => {
             app.metrics.acknowledged.inc_by(count);
             Ok(Recorded { index, first: true })
         }
+        Appended::Duplicate { index } => Ok(Recorded { index, first: false }),
     }
 }
 

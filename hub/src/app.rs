@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use saphan_schemas::catalogue::Catalogue;
 use saphan_schemas::ids::HubId;
 use saphan_schemas::keys::PublicKey;
-use saphan_schemas::leaf::ShardEvent;
+use saphan_schemas::leaf::{Leaf, ShardEvent};
 use saphan_schemas::log::VerifierKey;
 use tokio::sync::{Mutex, Semaphore, watch};
 use tokio::task::JoinHandle;
@@ -100,6 +100,8 @@ impl App {
         .await?;
         if ledger.committed().borrow().size == 0 {
             ledger.append(Draft::Shard(Box::new(opening))).await.context("the log's first entry cannot be written")?;
+        } else {
+            check_opening(&*store, &opening).await?;
         }
         let admission = Admission::new(
             config.hub.id.clone(),
@@ -132,5 +134,14 @@ impl App {
     #[must_use]
     pub fn is_stopping(&self) -> bool {
         *self.stopping.borrow()
+    }
+}
+
+/// The keys must be those that the log's first entry names: nobody could verify the receipts of another one.
+async fn check_opening(store: &dyn Store, expected: &ShardEvent) -> anyhow::Result<()> {
+    let first = store.entries(0, 1).await?.pop();
+    match first.as_deref().map(Leaf::parse) {
+        Some(Ok(Leaf::Shard { event, .. })) if event == *expected => Ok(()),
+        _ => bail!("the log was opened with other keys; start with the keys and the data that belong together"),
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
+use axum::serve::ListenerExt as _;
 use saphan_schemas::problem::ProblemCode;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -37,6 +38,12 @@ pub async fn serve(
         // A sender that is gone means the same as a signal.
         let _ = stop.wait_for(|stop| *stop).await;
     };
+    // Without it an answer may wait 40 ms for the caller to acknowledge the one before.
+    let listener = listener.tap_io(|connection| {
+        if let Err(error) = connection.set_nodelay(true) {
+            tracing::debug!(%error, "a connection keeps its delay");
+        }
+    });
     axum::serve(listener, router).with_graceful_shutdown(stopped).await?;
     while tasks.join_next().await.is_some() {}
     drop(app);

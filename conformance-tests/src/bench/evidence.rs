@@ -13,7 +13,7 @@ pub(super) async fn bytes_per_message(store: &Path) -> anyhow::Result<f64> {
     let mut store = SqliteConnectOptions::new().filename(store).read_only(true).connect().await?;
     let bytes: i64 = sqlx::query_scalar(
         "SELECT (SELECT sum(length(leaf) + length(hash)) FROM entry) \
-         + (SELECT sum(length(receipt) + length(salt) + length(content)) FROM message) \
+         + (SELECT sum(length(receipt) + length(salt)) FROM parts) + (SELECT sum(length(content)) FROM message) \
          + (SELECT coalesce(sum(length(hash)), 0) FROM tile_hash) + (SELECT sum(length(note)) FROM checkpoint)",
     )
     .fetch_one(&mut store)

@@ -127,8 +127,10 @@ impl HubApi for HttpHub {
     fn system_keys<'a>(&'a self, system: &'a SystemId) -> HubFuture<'a, Vec<PublishedKey>> {
         Box::pin(async move {
             let path = format!("/v1/systems/{system}/keys");
-            let keys: JwkSet = read(answered(self.client.get(self.url(&path))).await?).await?;
-            Ok(keys.keys)
+            let response = answered(self.client.get(self.url(&path))).await?;
+            let status = response.status().as_u16();
+            let set: JwkSet = read(response).await?;
+            if set.issuer == system.as_str() { Ok(set.keys) } else { Err(HubError::Unreadable { status }) }
         })
     }
 }

@@ -115,11 +115,12 @@ async fn done(inbox: &Inbox, batch: &[Outcome]) {
     let first: Vec<&Outcome> = batch.iter().filter(|outcome| !outcome.again).collect();
     let ids: Vec<i64> = first.iter().map(|outcome| outcome.acknowledge.id).collect();
     let indices: Vec<u64> = batch.iter().map(|outcome| outcome.acknowledge.index).collect();
-    inbox.transport.acknowledged(&indices);
-    Stats::add(&inbox.stats.acknowledged, batch.len());
     if !ids.is_empty() {
         inbox.until_written(|| inbox.journal.acknowledged(ids.clone())).await;
     }
+    // After the journal: a message that comes again until then is known as handled, and its lease ends here too.
+    inbox.transport.acknowledged(&indices);
+    Stats::add(&inbox.stats.acknowledged, batch.len());
     inbox.unsettled.send_modify(|count| *count = count.saturating_sub(first.len()));
 }
 

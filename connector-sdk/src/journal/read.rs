@@ -31,7 +31,8 @@ pub(crate) struct Unsettled {
 impl Journal {
     /// Up to `limit` waiting messages from number `from` on, in order.
     pub(crate) async fn waiting(&self, from: i64, limit: i64) -> Result<Vec<StoredOutgoing>, JournalError> {
-        let rows: Vec<(i64, String, String, Vec<u8>, Vec<u8>)> = sqlx::query_as(
+        type Row = (i64, String, String, Vec<u8>, Vec<u8>);
+        let rows: Vec<Row> = sqlx::query_as(
             "SELECT o.seq, o.jti, o.envelope, c.salt, c.body FROM outbox_content c JOIN outbox o ON o.seq = c.seq \
              WHERE c.seq >= ? AND o.state = 0 ORDER BY c.seq LIMIT ?",
         )

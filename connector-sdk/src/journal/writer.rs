@@ -13,8 +13,7 @@ use self::batch::{Answers, Statements};
 use super::rows::{Enqueued, Filed, ReceivedRow, Settled};
 use super::{JournalError, read};
 use crate::clock;
-use crate::hub_api::Answer;
-use crate::outbox::{Notice, Waiter};
+use crate::outbox::{Accepted, Notice, Waiter};
 use crate::outgoing::SignedMessage;
 
 type Done<T> = oneshot::Sender<Result<T, JournalError>>;
@@ -22,7 +21,7 @@ type Done<T> = oneshot::Sender<Result<T, JournalError>>;
 /// One thing to write.
 pub(crate) enum Request {
     Enqueue { message: Arc<SignedMessage>, waiter: Option<Waiter>, done: Done<Enqueued> },
-    Accepted { seq: i64, index: u64, answer: Arc<Answer>, done: Done<()> },
+    Accepted { seq: i64, accepted: Accepted, done: Done<()> },
     Refused { seq: i64, problem: String, done: Done<()> },
     Receive { rows: Arc<Vec<ReceivedRow>>, done: Done<Vec<Filed>> },
     Settle { rows: Arc<Vec<Settled>>, done: Done<()> },

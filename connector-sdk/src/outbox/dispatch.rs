@@ -153,8 +153,8 @@ impl Dispatcher {
                 self.gate.open();
                 Stats::add(&self.stats.accepted, 1);
                 let (journal, id, seq) = (self.journal.clone(), message.id, message.seq);
-                let (index, answer) = (accepted.index(), Arc::clone(&accepted.answer));
-                self.records.spawn(async move { (id, journal.accepted(seq, index, answer).await) });
+                let recorded = accepted.clone();
+                self.records.spawn(async move { (id, journal.accepted(seq, recorded).await) });
                 self.settle(id, Outcome::Accepted(accepted));
             }
             Err(Failure::Hub(HubError::Problem { document, .. })) if !document.retry => {
@@ -221,8 +221,7 @@ impl Sending {
         let submission = message.submission();
         let answer = self.hub.submit(&submission).await.map_err(Failure::Hub)?;
         let receipt = self.verify(message, &answer).await?;
-        let answer = Arc::new(answer);
-        Ok(Accepted { receipt: receipt.claims().clone(), envelope: submission.envelope, answer })
+        Ok(Accepted::new(receipt.claims().clone(), submission.envelope, answer))
     }
 
     async fn verify(&self, message: &Outgoing, answer: &Answer) -> Result<Receipt, Failure> {

@@ -22,6 +22,7 @@ impl SystemApi {
     fn at_hub<T>(&self, act: impl FnOnce(&mut Exchange) -> Result<T, Box<ProblemDocument>>) -> Result<T, HubError> {
         self.hub.change(|exchange| {
             if exchange.faults.outage {
+                exchange.faults.unanswered += 1;
                 return Err(lost("nothing reaches the hub"));
             }
             act(exchange).map_err(|document| HubError::Problem { document, retry_after: None })

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use saphan_schemas::acknowledgement::{AcknowledgementClaims, UnverifiedAcknowledgement};
+use saphan_schemas::b64;
 use saphan_schemas::catalogue::{Catalogue, SchemaViolation};
 use saphan_schemas::commitment::Salt;
 use saphan_schemas::digest::Sha256Hash;
@@ -49,6 +50,8 @@ struct Logged {
 #[derive(Default)]
 pub(super) struct Faults {
     pub(super) outage: bool,
+    /// Requests that got no answer.
+    pub(super) unanswered: usize,
     pub(super) lost_responses: usize,
     pub(super) lost_keys: usize,
     pub(super) duplicates: usize,
@@ -151,6 +154,12 @@ impl Exchange {
         Ok(())
     }
 
+    pub(super) fn deliver_all_again(&mut self) {
+        for (index, logged) in &self.messages {
+            self.inboxes.add_again(&logged.envelope.claims().aud, *index);
+        }
+    }
+
     pub(super) fn expire_all(&mut self) {
         self.inboxes.expire_all();
     }
@@ -166,15 +175,16 @@ impl Exchange {
     }
 
     /// Loses an answer, if the test wants that.
-    pub(super) const fn loses_response(&mut self) -> bool {
+    pub(super) fn loses_response(&mut self) -> bool {
         let lost = self.faults.lost_responses > 0;
         self.faults.lost_responses = self.faults.lost_responses.saturating_sub(1);
+        self.faults.unanswered += usize::from(lost);
         lost
     }
 
     pub(super) fn corrupt_answer(&mut self, mut answer: Answer) -> Answer {
         match self.faults.corrupted_answer.take() {
-            Some(Part::Receipt) => change_last(&mut answer.receipt),
+            Some(Part::Receipt) => change_size(&mut answer.receipt),
             Some(Part::Proof) => change_index(&mut answer.proof),
             _ => {}
         }
@@ -194,7 +204,7 @@ impl Exchange {
                 Part::Body => first.submission.body.push(b' '),
                 Part::Salt => change_last(&mut first.submission.salt),
                 Part::Envelope => change_last(&mut first.submission.envelope),
-                Part::Receipt => change_last(&mut first.answer.receipt),
+                Part::Receipt => change_size(&mut first.answer.receipt),
                 Part::Proof => change_index(&mut first.answer.proof),
             }
         }
@@ -280,6 +290,16 @@ fn change_last(text: &mut String) {
     let at = text.len().saturating_sub(2);
     let replacement = if text.get(at..=at) == Some("A") { "B" } else { "A" };
     text.replace_range(at..=at, replacement);
+}
+
+/// Changes the size of the log that a receipt speaks of, and leaves everything else, signature included.
+fn change_size(receipt: &mut String) {
+    let changed = receipt.split('.').nth(1).and_then(|payload| {
+        let text = String::from_utf8(b64::decode_url(payload).ok()?).ok()?;
+        let changed = text.replacen("\"size\":", "\"size\":1", 1);
+        Some(receipt.replacen(payload, &b64::encode_url(changed), 1))
+    });
+    *receipt = changed.unwrap_or_default();
 }
 
 /// Changes the place in the log that a proof speaks of.

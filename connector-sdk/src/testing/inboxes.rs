@@ -27,6 +27,12 @@ impl Inboxes {
         self.waiting.entry(system.clone()).or_default().push_back(index);
     }
 
+    /// Delivers a message again, even one that is settled.
+    pub(super) fn add_again(&mut self, system: &SystemId, index: u64) {
+        self.settled.remove(&index);
+        self.add(system, index);
+    }
+
     /// Leases what waits; of the first `twice` messages a second delivery waits from then on.
     pub(super) fn lease(&mut self, system: &SystemId, max: usize, twice: &mut usize) -> Option<(String, Vec<u64>)> {
         let now = Instant::now();

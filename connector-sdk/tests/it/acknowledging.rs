@@ -46,7 +46,7 @@ async fn the_same_batch_is_handed_in_again_when_the_answer_is_lost() {
     in_time(portal.send(withdrawal())).await.unwrap();
     hub.lose_next_responses(2);
     hub.release_deliveries();
-    until(&hub, |hub| acknowledged(hub) == 1).await;
+    until(&hub, |hub| acknowledged(hub) == 1 && hub.unanswered() == 2).await;
     in_time(portal.send(withdrawal())).await.unwrap();
     until(&hub, |hub| acknowledged(hub) == 2).await;
     assert_eq!(hub.acknowledgements().len(), 2);

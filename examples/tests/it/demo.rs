@@ -1,5 +1,7 @@
 //! The demo, as its users run it.
 
+#![expect(clippy::unwrap_used, reason = "a test helper that fails should end its test")]
+
 use std::fs;
 use std::path::Path;
 use std::process::Output;

@@ -1,5 +1,7 @@
 //! The private hub.
 
+#![expect(clippy::unwrap_used, reason = "a test helper that fails should end its test")]
+
 use std::path::Path;
 
 use saphan_connector::trust;

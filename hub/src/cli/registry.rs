@@ -62,7 +62,10 @@ async fn apply_to_running_hub(config: &Config, operator: &SigningKey, file: Regi
         htm: method.into(),
         htu: path.into(),
     };
-    let response = reqwest::Client::new()
+    // The hub listens on loopback; a proxy of the environment is not on the way.
+    let response = reqwest::Client::builder()
+        .no_proxy()
+        .build()?
         .post(format!("http://{}{path}", config.hub.listen))
         .bearer_auth(Signed::sign(token, operator)?.as_str())
         .json(&serde_json::json!({ "entries": entries }))

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
 
@@ -64,7 +64,9 @@ async fn run(config: Config) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
     let opened = open(&config, stopping.clone()).await?;
     let broker = broker(&config)?;
-    tokio::spawn(stop_on_signal(stop));
+    // Before the line is printed: whoever reads it may send a signal at once.
+    let signals = Signals::listen().context("signals cannot be received")?;
+    tokio::spawn(signals.stop(stop));
     println!("listening on http://{address}");
     tracing::info!(hub = %config.hub.id, %address, log = config.origin(), "the hub serves");
     serve::serve(listener, opened, broker, stopping).await?;
@@ -88,18 +90,25 @@ fn broker(config: &Config) -> anyhow::Result<Option<Broker>> {
     }))
 }
 
-async fn stop_on_signal(stop: watch::Sender<bool>) {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        tracing::error!("signals cannot be received; the hub stops only by force");
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// What ends the hub in good order.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
-    tracing::info!("stopping");
-    stop.send_replace(true);
+
+    async fn stop(mut self, stop: watch::Sender<bool>) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+        tracing::info!("stopping");
+        stop.send_replace(true);
+    }
 }
 
 fn log_to_stderr() {

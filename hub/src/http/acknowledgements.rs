@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
 use axum::http::StatusCode;
 use saphan_schemas::problem::ProblemCode;
 use serde::Serialize;
@@ -35,9 +36,11 @@ pub(super) struct RecordedBody {
 pub(super) async fn submit(
     State(app): State<Arc<App>>,
     SystemCaller(caller): SystemCaller,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Result<(StatusCode, Json<RecordedBody>), ApiError> {
-    let text = std::str::from_utf8(&body).map_err(|_| ApiError::problem(ProblemCode::AcknowledgementMalformed))?;
+    let malformed = |detail: String| ApiError::detailed(ProblemCode::AcknowledgementMalformed, detail);
+    let body = body.map_err(|error| malformed(error.body_text()))?;
+    let text = std::str::from_utf8(&body).map_err(|error| malformed(error.to_string()))?;
     let recorded = acknowledge(&app, &caller, text).await?;
     let status = if recorded.first { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(RecordedBody { index: recorded.index })))

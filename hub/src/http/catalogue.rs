@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use saphan_schemas::ids::SchemaId;
 use saphan_schemas::problem::ProblemCode;
 
 use super::ApiError;
+use super::error::PathPart;
 use crate::app::App;
 
 /// The public services.
@@ -33,7 +34,10 @@ pub(super) async fn evidence_types(State(app): State<Arc<App>>) -> impl IntoResp
         (status = 404, description = "A problem", content_type = "application/problem+json"),
     )
 )]
-pub(super) async fn schema(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<impl IntoResponse, ApiError> {
+pub(super) async fn schema(
+    State(app): State<Arc<App>>,
+    PathPart(id): PathPart<String>,
+) -> Result<impl IntoResponse, ApiError> {
     let id: Option<SchemaId> = id.parse().ok();
     let schema = id.and_then(|id| app.catalogue.schema(&id));
     let schema = schema.ok_or_else(|| ApiError::problem(ProblemCode::NotFound))?;

@@ -2,7 +2,8 @@
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{FromRequest, Request};
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use saphan_schemas::json;
@@ -145,6 +146,19 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
         let malformed = |detail: String| ApiError::detailed(ProblemCode::RequestMalformed, detail);
         let bytes = Bytes::from_request(request, state).await.map_err(|error| malformed(error.body_text()))?;
         json::parse_typed(&bytes).map(Self).map_err(|error| malformed(error.to_string()))
+    }
+}
+
+/// Parts of the path; a path that cannot be read names nothing.
+#[derive(Debug)]
+pub(super) struct PathPart<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for PathPart<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let path = Path::from_request_parts(parts, state).await;
+        path.map(|Path(part)| Self(part)).map_err(|_| ApiError::problem(ProblemCode::NotFound))
     }
 }
 

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::IntoResponse;
 use saphan_schemas::ids::SystemId;
 use saphan_schemas::keys::{JwkSet, PublishedKey};
 use saphan_schemas::problem::ProblemCode;
 
 use super::ApiError;
+use super::error::PathPart;
 use crate::app::App;
 
 /// The hub's receipt keys.
@@ -29,7 +30,7 @@ pub(super) async fn hub(State(app): State<Arc<App>>) -> impl IntoResponse {
 )]
 pub(super) async fn system(
     State(app): State<Arc<App>>,
-    Path((member, system)): Path<(String, String)>,
+    PathPart((member, system)): PathPart<(String, String)>,
 ) -> Result<Json<JwkSet>, ApiError> {
     let system: Option<SystemId> = format!("{member}/{system}").parse().ok();
     let system = system.ok_or_else(|| ApiError::problem(ProblemCode::NotFound))?;

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use saphan_schemas::log::{TileContent, TilePath, bundle, tile};
 use saphan_schemas::problem::ProblemCode;
 
 use super::ApiError;
+use super::error::PathPart;
 use crate::app::App;
 use crate::store::StoreError;
 
@@ -34,7 +35,7 @@ pub(super) async fn checkpoint(State(app): State<Arc<App>>) -> impl IntoResponse
         (status = 404, description = "A problem", content_type = "application/problem+json"),
     )
 )]
-pub(super) async fn tile(State(app): State<Arc<App>>, Path(path): Path<String>) -> Result<Response, ApiError> {
+pub(super) async fn tile(State(app): State<Arc<App>>, PathPart(path): PathPart<String>) -> Result<Response, ApiError> {
     let not_found = || ApiError::problem(ProblemCode::NotFound);
     let path: TilePath = format!("tile/{path}").parse().map_err(|_| not_found())?;
     if !path.exists_at(app.ledger.committed().borrow().size) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use saphan_schemas::envelope::UnverifiedEnvelope;
@@ -17,6 +17,7 @@ use utoipa::ToSchema;
 
 use super::ApiError;
 use super::auth::SystemCaller;
+use super::error::PathPart;
 use crate::admission::{Addressed, Refusal};
 use crate::app::App;
 use crate::ledger::{EvidenceError, LedgerError, evidence};
@@ -107,7 +108,7 @@ async fn exchange(app: &App, headers: &HeaderMap, body: Body) -> Result<Accepted
 pub(super) async fn show(
     State(app): State<Arc<App>>,
     SystemCaller(caller): SystemCaller,
-    Path(id): Path<String>,
+    PathPart(id): PathPart<String>,
 ) -> Result<Json<MessageBody>, ApiError> {
     let id: MessageId = id.parse().map_err(|_| ApiError::problem(ProblemCode::NotFound))?;
     let records = app.store.messages(id).await?;
@@ -173,12 +174,13 @@ async fn read_body(body: Body, announced: u64, message: &Addressed) -> Result<Ve
 
 /// Room in memory for a body of this length.
 fn room(app: &App, len: u64) -> Result<SemaphorePermit<'_>, ApiError> {
-    let kib = u32::try_from(len / 1024 + 1).unwrap_or(u32::MAX);
+    let kib = u32::try_from(len.div_ceil(1024)).unwrap_or(u32::MAX);
     app.body_memory.try_acquire_many(kib).map_err(|_| LedgerError::Busy.into())
 }
 
+/// A header's text; empty when it is not visible ASCII, as no header of the contract may be.
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name).and_then(|value| value.to_str().ok())
+    headers.get(name).map(|value| value.to_str().unwrap_or_default())
 }
 
 #[cfg(test)]

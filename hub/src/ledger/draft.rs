@@ -92,7 +92,7 @@ pub enum Appended {
         /// The `tlog-proof@v1` text.
         proof: String,
     },
-    /// The same message was accepted before, at this place.
+    /// The same message, or the same batch of acknowledgements, was accepted before, at this place.
     Duplicate {
         /// Its place.
         index: u64,

@@ -14,7 +14,7 @@ use super::batch::{Written, build, write_leaf};
 use super::{Appended, Draft, Judgement, LedgerError, LedgerKeys, OpenError, Waiting};
 use crate::clock::Clock;
 use crate::routing::Wakeups;
-use crate::store::{Batch, Head, Store};
+use crate::store::{Batch, Head, Store, StoreError};
 
 /// What was committed last.
 #[derive(Debug, Clone, Default)]
@@ -113,11 +113,35 @@ impl Writer {
         }
     }
 
-    /// What became of the first of two equal messages of one batch.
+    /// What became of the first of two equal drafts of one batch.
     async fn find(&self, draft: &Draft) -> Result<Appended, LedgerError> {
-        let key = message_key(draft).ok_or(LedgerError::Unavailable)?;
-        let known = self.store.known(&[key]).await.map_err(|_| LedgerError::Unavailable)?;
-        known.first().map(|one| Appended::Duplicate { index: one.index }).ok_or(LedgerError::Unavailable)
+        let known = self.known(std::iter::once(draft)).await.map_err(|_| LedgerError::Unavailable)?;
+        let place = known.into_values().find_map(|(_, index)| index);
+        place.map(|index| Appended::Duplicate { index }).ok_or(LedgerError::Unavailable)
+    }
+
+    /// Those of the drafts whose ids were used before, with the content and the place of what used them.
+    async fn known(&self, drafts: impl Iterator<Item = &Draft> + Send) -> Result<Seen, StoreError> {
+        let mut messages = Vec::new();
+        let mut seen = Seen::new();
+        for draft in drafts {
+            match draft {
+                Draft::Message(message) => {
+                    messages.push((&message.envelope.claims().iss, message.envelope.claims().jti));
+                }
+                Draft::Acknowledgement(draft) => {
+                    let claims = draft.acknowledgement.claims();
+                    if let Some((content, index)) = self.store.acknowledgement(&claims.iss, claims.jti).await? {
+                        seen.insert((Kind::Acknowledgement, claims.iss.clone(), claims.jti), (content, Some(index)));
+                    }
+                }
+                Draft::Refusal(_) | Draft::Registry(_) | Draft::Shard(_) => {}
+            }
+        }
+        for one in self.store.known(&messages).await? {
+            seen.insert((Kind::Message, one.sender, one.id), (one.content, Some(one.index)));
+        }
+        Ok(seen)
     }
 
     /// Returns whether the batch was written.
@@ -180,32 +204,23 @@ impl Writer {
         self.committed.send_replace(committed);
     }
 
-    /// Answers drafts of messages that were accepted before. `None`: the store failed, and all are answered.
+    /// Answers drafts that were accepted before. `None`: the store failed, and all are answered.
     async fn sort_out_duplicates(&self, taken: Vec<Waiting>) -> Option<Sorted> {
-        let known = {
-            let keys: Vec<_> = taken.iter().filter_map(|waiting| message_key(&waiting.draft)).collect();
-            self.store.known(&keys).await
-        };
-        let known = match known {
-            Ok(known) => known,
+        let mut seen = match self.known(taken.iter().map(|waiting| &waiting.draft)).await {
+            Ok(seen) => seen,
             Err(error) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "duplicates could not be looked for");
                 taken.into_iter().for_each(|one| answer(one.reply, Err(LedgerError::Unavailable)));
                 return None;
             }
         };
-        // The content, and the place of what is committed; `None` for what stands earlier in this batch.
-        let mut seen: HashMap<(SystemId, MessageId), (Sha256Hash, Option<u64>)> =
-            known.into_iter().map(|one| ((one.sender, one.id), (one.content, Some(one.index)))).collect();
         let mut sorted = Sorted { fresh: Vec::with_capacity(taken.len()), twins: Vec::new() };
         for waiting in taken {
-            let Draft::Message(message) = &waiting.draft else {
+            let Some((key, content)) = identity(&waiting.draft) else {
                 sorted.fresh.push(waiting);
                 continue;
             };
-            let claims = message.envelope.claims();
-            let content = message.envelope.content_hash();
-            match seen.entry((claims.iss.clone(), claims.jti)) {
+            match seen.entry(key) {
                 Slot::Vacant(slot) => {
                     slot.insert((content, None));
                     sorted.fresh.push(waiting);
@@ -224,14 +239,34 @@ impl Writer {
 /// Drafts by what is to be done with them.
 struct Sorted {
     fresh: Vec<Waiting>,
-    /// Equal to a message of `fresh`: answered when that one is.
+    /// Equal to one of `fresh`: answered when that one is.
     twins: Vec<Waiting>,
 }
 
-fn message_key(draft: &Draft) -> Option<(&SystemId, MessageId)> {
+/// Ids are unique for a kind and a signer.
+type Key = (Kind, SystemId, MessageId);
+
+/// The content, and the place of what is committed; `None` for what stands earlier in this batch.
+type Seen = HashMap<Key, (Sha256Hash, Option<u64>)>;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Kind {
+    Message,
+    Acknowledgement,
+}
+
+/// Whose and what a draft is, for those that count once.
+fn identity(draft: &Draft) -> Option<(Key, Sha256Hash)> {
     match draft {
-        Draft::Message(message) => Some((&message.envelope.claims().iss, message.envelope.claims().jti)),
-        _ => None,
+        Draft::Message(message) => {
+            let claims = message.envelope.claims();
+            Some(((Kind::Message, claims.iss.clone(), claims.jti), message.envelope.content_hash()))
+        }
+        Draft::Acknowledgement(draft) => {
+            let claims = draft.acknowledgement.claims();
+            Some(((Kind::Acknowledgement, claims.iss.clone(), claims.jti), draft.acknowledgement.content_hash()))
+        }
+        Draft::Refusal(_) | Draft::Registry(_) | Draft::Shard(_) => None,
     }
 }
 

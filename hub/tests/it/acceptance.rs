@@ -2,12 +2,12 @@
 
 use std::collections::HashSet;
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all, join3};
 use saphan_schemas::keys::SigningKey;
 use saphan_schemas::problem::ProblemCode;
 use saphan_schemas::registry::{Change, EntryId};
 
-use crate::harness::{Evidence, LogCopy, Submission, TestHub, verify};
+use crate::harness::{Evidence, LogCopy, Submission, TestHub, eventually, in_time, verify};
 
 #[tokio::test]
 async fn an_accepted_message_has_a_receipt_and_a_proof_that_a_stranger_can_verify() {
@@ -172,4 +172,44 @@ async fn a_key_that_was_added_later_signs_as_well_as_the_first() {
     hub.apply([Change::Added(saphan_schemas::registry::Entry::Key(second.key_entry()))]).await;
     let evidence = hub.submit(&message).await.accepted();
     hub.verify(&message, &evidence).await;
+}
+
+#[tokio::test]
+async fn a_message_whose_key_was_revoked_before_its_place_in_the_log_is_sent_back_and_then_refused() {
+    let hub = TestHub::new().await;
+    let (first, late) = (hub.world.message(), hub.world.message());
+    let room = hub.app.ledger.room();
+    let revoked = EntryId::Key(hub.world.portal.key.id());
+    hub.store.block();
+    let (first, late_answer, ()) = in_time(join3(
+        join(hub.submit(&first), async {
+            hub.store.until_blocked().await;
+            hub.apply([Change::Revoked(revoked)]).await;
+        }),
+        async {
+            // The revocation waits to be written; the registry does not know of it yet.
+            eventually(async || hub.app.ledger.room() == room - 1).await;
+            hub.submit(&late).await
+        },
+        async {
+            eventually(async || hub.app.ledger.room() == room - 2).await;
+            hub.store.release();
+        },
+    ))
+    .await;
+    first.0.accepted();
+    late_answer.problem(ProblemCode::HubBusy);
+    hub.submit(&late).await.problem(ProblemCode::KeyRevoked);
+    assert_eq!(LogCopy::fetch(&hub).await.messages().len(), 1);
+}
+
+#[tokio::test]
+async fn a_body_far_over_the_limit_is_refused_with_an_answer_that_its_sender_can_read() {
+    let hub = TestHub::new().await;
+    let draft = hub.world.withdrawal();
+    let body = [draft.body.clone(), vec![b' '; 11 << 20]].concat();
+    let message = draft.with_body(body).sign(&hub.world.portal.key);
+    for _ in 0..5 {
+        hub.submit(&message).await.problem(ProblemCode::BodyTooLarge);
+    }
 }

@@ -169,7 +169,9 @@ fn submissions(hub: &TestHub, keys: &Keys) -> Vec<Case> {
 
 fn pointers(problem: &ProblemDocument) -> Vec<&str> {
     let mut pointers: Vec<_> = problem.errors.iter().map(|place| place.pointer.as_str()).collect();
+    // A place may break several rules.
     pointers.sort_unstable();
+    pointers.dedup();
     pointers
 }
 

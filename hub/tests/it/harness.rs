@@ -26,6 +26,7 @@ pub(crate) use self::waiting::{eventually, in_time};
 pub(crate) use self::world::{HUB, LEGAL_BASIS, Party, SERVICE, UNLISTED_SERVICE, World};
 
 use std::net::Ipv4Addr;
+use std::path::Path;
 use std::sync::Arc;
 
 use saphan_hub::app::{App, Opened};
@@ -109,12 +110,11 @@ impl Site {
     }
 
     async fn open_store(&self) -> Arc<FaultyStore> {
-        Arc::new(FaultyStore::new(SqliteStore::open(&self.config.store_file()).await.unwrap()))
+        open_store(&self.config).await
     }
 
     async fn open(&self, store: Arc<FaultyStore>, stopping: watch::Receiver<bool>) -> anyhow::Result<Opened> {
-        let keys = HubKeys::read(&self.config.hub.data_dir, &self.config.origin())?;
-        App::open(&self.config, keys, store, Arc::clone(&self.clock) as _, stopping).await
+        open(&self.config, store, &self.clock, stopping).await
     }
 }
 
@@ -144,6 +144,17 @@ impl TestHub {
         self.app.ledger.committed().borrow().size
     }
 
+    /// Where its keys and its store are.
+    pub(crate) fn data_folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The parts of a second process on the same data, which the lock of the program forbids.
+    pub(crate) async fn twin(&self) -> Arc<App> {
+        let store = open_store(&self.config).await;
+        open(&self.config, store, &self.clock, self.stopping.subscribe()).await.unwrap().app
+    }
+
     /// Whether the system has a long poll open.
     pub(crate) fn waits_for_messages(&self, system: &SystemId) -> bool {
         // The bell itself, and this look at it.
@@ -169,4 +180,18 @@ impl TestHub {
         in_time(serving).await.unwrap().unwrap();
         Site { config, clock, world, folder }
     }
+}
+
+async fn open_store(config: &Config) -> Arc<FaultyStore> {
+    Arc::new(FaultyStore::new(SqliteStore::open(&config.store_file()).await.unwrap()))
+}
+
+async fn open(
+    config: &Config,
+    store: Arc<FaultyStore>,
+    clock: &Arc<TestClock>,
+    stopping: watch::Receiver<bool>,
+) -> anyhow::Result<Opened> {
+    let keys = HubKeys::read(&config.hub.data_dir, &config.origin())?;
+    App::open(config, keys, store, Arc::clone(clock) as _, stopping).await
 }

@@ -1,6 +1,18 @@
 //! The hub as its users meet it: over HTTP, on a real store; and its program.
 
 mod acceptance;
+mod acknowledgements;
+mod api;
+mod authentication;
 mod bad_input;
 mod harness;
+mod inbox;
+mod log_endpoints;
+mod observability;
 mod pressure;
+mod program;
+mod registry;
+mod relay;
+mod restart;
+mod store_contract;
+mod store_failures;

@@ -1,0 +1,153 @@
+//! The outbox's statements.
+
+use std::collections::HashMap;
+
+use saphan_schemas::ids::MessageId;
+use serde_json::json;
+use sqlx::SqliteConnection;
+
+use super::{Numbers, Request, Statements, stored};
+use crate::journal::JournalError;
+use crate::journal::insert::Values;
+use crate::journal::rows::{Enqueued, Settled};
+use crate::outbox::Accepted;
+use crate::outgoing::SignedMessage;
+
+struct NewOutgoing<'a> {
+    seq: i64,
+    message: &'a SignedMessage,
+}
+
+struct NewReceipt<'a> {
+    seq: i64,
+    accepted: &'a Accepted,
+}
+
+impl Statements {
+    pub(super) async fn enqueue(
+        &self,
+        connection: &mut SqliteConnection,
+        batch: &[Request],
+        numbers: &mut Numbers,
+        now: i64,
+    ) -> Result<(Vec<(Enqueued, Option<i64>)>, Vec<Option<i64>>), JournalError> {
+        let mut known = known_outgoing(connection, batch).await?;
+        let (mut enqueued, mut replies, mut rows) = (Vec::new(), Vec::new(), Vec::new());
+        for request in batch {
+            let standing = outgoing(request).map(|message| {
+                let id = message.envelope.claims().jti;
+                if let Some(standing) = known.get(&id) {
+                    return (*standing, None);
+                }
+                if message.own_id {
+                    known.insert(id, Enqueued::Waiting);
+                }
+                let seq = numbers.next_outbox();
+                rows.push(NewOutgoing { seq, message });
+                (Enqueued::Waiting, Some(seq))
+            });
+            match request {
+                Request::Settle { .. } => replies.extend(standing.map(|(_, seq)| seq)),
+                _ => enqueued.extend(standing),
+            }
+        }
+        self.insert_outgoing(connection, &rows, now).await?;
+        Ok((enqueued, replies))
+    }
+
+    async fn insert_outgoing(
+        &self,
+        connection: &mut SqliteConnection,
+        rows: &[NewOutgoing<'_>],
+        now: i64,
+    ) -> Result<(), JournalError> {
+        let bind = |row: &NewOutgoing<'_>, values: &mut Values| {
+            values.add(row.seq);
+            values.add(row.message.envelope.claims().jti.to_string());
+            values.add(now);
+            values.add(row.message.envelope.as_str());
+        };
+        self.outbox.run(connection, rows, bind).await?;
+        let bind = |row: &NewOutgoing<'_>, values: &mut Values| {
+            values.add(row.seq);
+            values.add(row.message.salt.as_bytes().as_slice());
+            values.add(row.message.body.as_slice());
+        };
+        self.outbox_content.run(connection, rows, bind).await?;
+        Ok(())
+    }
+
+    pub(super) async fn accepted(
+        &self,
+        connection: &mut SqliteConnection,
+        batch: &[Request],
+    ) -> Result<(), JournalError> {
+        let rows: Vec<NewReceipt<'_>> = batch
+            .iter()
+            .filter_map(|request| match request {
+                Request::Accepted { seq, accepted, .. } => Some(NewReceipt { seq: *seq, accepted }),
+                _ => None,
+            })
+            .collect();
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let bind = |row: &NewReceipt<'_>, values: &mut Values| {
+            values.add(row.seq);
+            values.add(stored(row.accepted.index()));
+            values.add(row.accepted.receipt_text());
+            values.add(row.accepted.proof_text());
+        };
+        self.outbox_receipt.run(connection, &rows, bind).await?;
+        let numbers = json!(rows.iter().map(|row| row.seq).collect::<Vec<_>>()).to_string();
+        for text in [
+            "UPDATE outbox SET state = 1 WHERE seq IN (SELECT value FROM json_each(?))",
+            "DELETE FROM outbox_content WHERE seq IN (SELECT value FROM json_each(?))",
+        ] {
+            sqlx::query(text).bind(&numbers).execute(&mut *connection).await?;
+        }
+        Ok(())
+    }
+}
+
+pub(super) async fn refused(connection: &mut SqliteConnection, batch: &[Request]) -> Result<(), JournalError> {
+    for request in batch {
+        if let Request::Refused { seq, problem, .. } = request {
+            let query = sqlx::query("UPDATE outbox SET state = 2, problem = ? WHERE seq = ?");
+            query.bind(problem).bind(seq).execute(&mut *connection).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The messages that a request brings into the outbox.
+fn outgoing(request: &Request) -> impl Iterator<Item = &SignedMessage> {
+    let (one, many): (_, &[Settled]) = match request {
+        Request::Enqueue { message, .. } => (Some(&**message), &[]),
+        Request::Settle { rows, .. } => (None, rows),
+        _ => (None, &[]),
+    };
+    one.into_iter().chain(many.iter().flat_map(|row| &row.replies).map(|message| &**message))
+}
+
+/// Which of the ids that callers chose themselves are in the outbox already. Ids minted here cannot be.
+async fn known_outgoing(
+    connection: &mut SqliteConnection,
+    batch: &[Request],
+) -> Result<HashMap<MessageId, Enqueued>, JournalError> {
+    let messages = batch.iter().flat_map(outgoing).filter(|message| message.own_id);
+    let chosen: Vec<MessageId> = messages.map(|message| message.envelope.claims().jti).collect();
+    if chosen.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let found: Vec<(String, i64)> =
+        sqlx::query_as("SELECT jti, state FROM outbox WHERE jti IN (SELECT value FROM json_each(?))")
+            .bind(json!(chosen).to_string())
+            .fetch_all(connection)
+            .await?;
+    let states = found.into_iter().map(|(id, state)| {
+        let id = id.parse().map_err(|_| JournalError::Damaged { column: "jti" })?;
+        Ok((id, if state == 0 { Enqueued::Waiting } else { Enqueued::Settled }))
+    });
+    states.collect()
+}

@@ -1,0 +1,59 @@
+//! The description of the API, and that it is true.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use saphan_schemas::problem::ProblemCode;
+use serde_json::Value;
+
+use crate::harness::TestHub;
+
+#[test]
+fn the_api_description_is_the_one_that_was_reviewed() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/openapi.json");
+    let now = saphan_hub::http::openapi().to_pretty_json().unwrap() + "\n";
+    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
+        fs::write(&file, &now).unwrap();
+    }
+    let reviewed = fs::read_to_string(&file).unwrap_or_default();
+    assert!(
+        now == reviewed,
+        "the API changed; look at what changed, then write it down with \
+         `UPDATE_SNAPSHOTS=1 cargo test -p saphan-hub --test it the_api_description`"
+    );
+}
+
+#[tokio::test]
+async fn the_hub_serves_its_description_and_every_path_in_it_answers() {
+    let hub = TestHub::new().await;
+    hub.submit(&hub.world.message()).await.accepted();
+    let document: Value = hub.get("/openapi.json").await.json(200);
+    assert_eq!(document["openapi"], "3.1.0");
+    let mut seen = BTreeSet::new();
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            let method = method.to_uppercase();
+            let answer = hub.call_with("", &method, &filled(path), &Value::Null).await;
+            let caller = operation["tags"][0].as_str().unwrap();
+            match caller {
+                "anyone" | "operations" => assert_eq!(answer.status, 200, "{method} {path}"),
+                "systems" if path == "/v1/messages" => drop(answer.problem(ProblemCode::EnvelopeMissing)),
+                "systems" | "operator" => drop(answer.problem(ProblemCode::TokenMissing)),
+                other => panic!("{path} is for {other}, whom nobody knows"),
+            }
+            seen.insert(caller.to_owned());
+        }
+    }
+    assert_eq!(seen.len(), 4, "{seen:?}");
+}
+
+/// The path with values that exist.
+fn filled(path: &str) -> String {
+    path.replace("{id}", "application.withdrawn@1")
+        .replace("{member}", "th.dga")
+        .replace("{system}", "portal")
+        .replace("{*path}", "entries/000.p/1")
+        .replace("{path}", "entries/000.p/1")
+        .replace("{jti}", "019ab5c0-3f00-7c3a-9d51-5a0f3d1c2b7e")
+}

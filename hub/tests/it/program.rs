@@ -1,0 +1,209 @@
+//! The program itself, as an operator runs it.
+
+use std::path::Path;
+use std::process::Output;
+
+use saphan_hub::config::Config;
+use saphan_schemas::keys::SigningKey;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+
+use crate::harness::{Answer, in_time};
+
+/// A folder made by `saphan-hub init`.
+struct Folder(TempDir);
+
+/// `saphan-hub serve`, listening. Killed when dropped.
+struct Serving {
+    process: Child,
+    address: String,
+}
+
+impl Folder {
+    async fn new() -> Self {
+        let folder = Self(tempfile::tempdir().unwrap());
+        let made = run(&["init", &folder.home(), "--listen", "127.0.0.1:0", "--shard", "2026h2"]).await;
+        let said = success(&made);
+        assert!(said.contains("hub hub.local, log hub.local/log/2026h2"), "{said}");
+        folder
+    }
+
+    fn home(&self) -> String {
+        self.0.path().join("hub").display().to_string()
+    }
+
+    fn config(&self) -> String {
+        format!("{}/hub.toml", self.home())
+    }
+
+    fn file(&self, text: &str) -> String {
+        let path = self.0.path().join("registry.toml");
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    }
+
+    async fn serve(&self) -> Serving {
+        let mut process = program(&["serve", "--config", &self.config()]).spawn().unwrap();
+        let mut line = String::new();
+        let output = process.stdout.take().unwrap();
+        in_time(BufReader::new(output).read_line(&mut line)).await.unwrap();
+        let address = line.trim_end().strip_prefix("listening on http://").expect(&line).to_owned();
+        Serving { process, address }
+    }
+}
+
+impl Serving {
+    async fn get(&self, path: &str) -> Answer {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        Answer::read(client.get(format!("http://{}{path}", self.address)).send().await.unwrap()).await
+    }
+
+    /// Ends it as a service manager does; returns what it logged.
+    async fn terminate(mut self) -> String {
+        let id = self.process.id().unwrap().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().await.unwrap().success());
+        let mut log = String::new();
+        let mut errors = self.process.stderr.take().unwrap();
+        in_time(errors.read_to_string(&mut log)).await.unwrap();
+        let status = in_time(self.process.wait()).await.unwrap();
+        assert_eq!(status.code(), Some(0), "{log}");
+        log
+    }
+}
+
+#[tokio::test]
+async fn a_new_folder_serves_and_ends_in_good_order_on_sigterm() {
+    let folder = Folder::new().await;
+    let hub = folder.serve().await;
+    assert_eq!(hub.get("/readyz").await.status, 200);
+    assert!(hub.get("/v1/log/checkpoint").await.text().starts_with("hub.local/log/2026h2\n1\n"));
+    let log = hub.terminate().await;
+    assert!(log.contains("the hub has stopped; everything accepted is written"), "{log}");
+    // And again, on the same data.
+    let hub = folder.serve().await;
+    assert!(hub.get("/v1/log/checkpoint").await.text().starts_with("hub.local/log/2026h2\n1\n"));
+    hub.terminate().await;
+}
+
+#[tokio::test]
+async fn a_second_process_on_the_same_folder_is_refused_and_the_first_goes_on() {
+    let folder = Folder::new().await;
+    let hub = folder.serve().await;
+    let said = failure(&run(&["serve", "--config", &folder.config()]).await);
+    assert!(said.contains("is in use by another hub process"), "{said}");
+    assert_eq!(hub.get("/readyz").await.status, 200);
+    hub.terminate().await;
+}
+
+#[tokio::test]
+async fn a_registry_file_is_applied_to_a_running_hub_and_to_a_stopped_one_and_only_once() {
+    let folder = Folder::new().await;
+    let registry = folder.file(&registry_file());
+    let apply = ["registry", "apply", &registry, "--config", &folder.config()];
+    let said = success(&run(&apply).await);
+    assert!(!said.starts_with("0 "), "{said}");
+    assert_eq!(success(&run(&apply).await), "0 registry entries written\n");
+    let hub = folder.serve().await;
+    let more = folder.file("[[member]]\nid = \"th.dlt\"\nname_th = \"กรมการขนส่งทางบก\"\nname_en = \"Land Transport\"");
+    let apply = ["registry", "apply", &more, "--config", &folder.config()];
+    // The port was the system's choice, so the file does not know it.
+    let mut command = program(&apply);
+    let said = success(&command.env("SAPHAN_HUB__HUB__LISTEN", &hub.address).output().await.unwrap());
+    assert_eq!(said, "1 registry entries written\n");
+    let said = success(&command.output().await.unwrap());
+    assert_eq!(said, "0 registry entries written\n");
+    assert_eq!(hub.get("/v1/systems/th.dga/portal/keys").await.status, 200);
+    hub.terminate().await;
+}
+
+#[tokio::test]
+async fn a_registry_file_with_a_mistake_is_refused_whole_with_the_reason() {
+    let folder = Folder::new().await;
+    let file = folder.file(&format!("{}\n[[service]]\nid = \"th.x.y\"\nauthority = \"th.x\"", registry_file()));
+    let apply = ["registry", "apply", &file, "--config", &folder.config()];
+    let said = failure(&run(&apply).await);
+    assert!(said.contains("th.x does not exist"), "{said}");
+    let hub = folder.serve().await;
+    assert!(hub.get("/v1/log/checkpoint").await.text().starts_with("hub.local/log/2026h2\n1\n"), "nothing was written");
+    hub.terminate().await;
+}
+
+#[tokio::test]
+async fn a_hub_is_made_once() {
+    let folder = Folder::new().await;
+    let key = Path::new(&folder.home()).join("data/log.pem");
+    let before = std::fs::read(&key).unwrap();
+    let said = failure(&run(&["init", &folder.home()]).await);
+    assert!(said.contains("exists already"), "{said}");
+    assert_eq!(std::fs::read(&key).unwrap(), before);
+}
+
+#[tokio::test]
+async fn the_default_configuration_is_printed_and_is_one() {
+    let said = success(&run(&["default-config"]).await);
+    assert_eq!(Config::parse(&said, std::iter::empty()).unwrap().origin(), "hub.local/log/main");
+}
+
+#[tokio::test]
+async fn a_configuration_is_checked_before_it_is_used() {
+    let folder = Folder::new().await;
+    let said = success(&run(&["check-config", "--config", &folder.config()]).await);
+    assert!(said.contains("is valid: hub hub.local, log hub.local/log/2026h2"), "{said}");
+    for (text, reason) in [
+        ("[hub]\nlisten = \"0.0.0.0:80\"", "hub.listen must be a loopback address"),
+        ("[limits]\nqueue = 0", "limits.queue must be 1 to 1048576"),
+        ("[limits]\nqueues = 1", "queues"),
+        ("[hub", "the configuration is not valid"),
+    ] {
+        std::fs::write(folder.config(), text).unwrap();
+        let said = failure(&run(&["check-config", "--config", &folder.config()]).await);
+        assert!(said.contains(reason), "{said}");
+    }
+    std::fs::remove_file(folder.config()).unwrap();
+    let said = failure(&run(&["serve", "--config", &folder.config()]).await);
+    assert!(said.contains("hub.toml"), "{said}");
+}
+
+#[tokio::test]
+async fn wrong_usage_ends_with_2_and_help_with_0() {
+    assert_eq!(run(&["serv"]).await.status.code(), Some(2));
+    assert_eq!(run(&[]).await.status.code(), Some(2));
+    assert!(success(&run(&["--help"]).await).contains("Exit codes: 0 done, 1 failed, 2 wrong usage."));
+}
+
+/// The program with nothing of this one's environment.
+fn program(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_saphan-hub"));
+    command.args(arguments).env_clear().kill_on_drop(true);
+    command.stdin(std::process::Stdio::null());
+    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    command
+}
+
+async fn run(arguments: &[&str]) -> Output {
+    in_time(program(arguments).output()).await.unwrap()
+}
+
+/// What a command that succeeded printed.
+fn success(output: &Output) -> String {
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+/// What a command that failed said.
+fn failure(output: &Output) -> String {
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stdout));
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+fn registry_file() -> String {
+    let jwk = serde_json::to_value(SigningKey::generate().unwrap().0.public()).unwrap();
+    let (x, y) = (jwk["x"].as_str().unwrap(), jwk["y"].as_str().unwrap());
+    format!(
+        "[[member]]\nid = \"th.dga\"\nname_th = \"สพร.\"\nname_en = \"DGA\"\n\n\
+         [[system]]\nid = \"th.dga/portal\"\ntransport = \"pull\"\n\
+         keys = [{{ kty = \"EC\", crv = \"P-256\", x = \"{x}\", y = \"{y}\" }}]\n"
+    )
+}
