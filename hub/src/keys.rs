@@ -106,3 +106,20 @@ fn write_new(path: &Path, text: &str) -> Result<(), KeyFileError> {
 const RECEIPTS: &str = "receipts.pem";
 const OPERATOR: &str = "operator.pem";
 const LOG: &str = "log.pem";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_no_private_part() {
+        let folder = tempfile::tempdir().unwrap();
+        HubKeys::create(folder.path()).unwrap();
+        let shown = format!("{:?}", HubKeys::read(folder.path(), "hub.local/log/main").unwrap());
+        for name in [RECEIPTS, OPERATOR, LOG] {
+            let pem = fs::read_to_string(folder.path().join(name)).unwrap();
+            let private = pem.lines().filter(|line| !line.starts_with('-')).collect::<String>();
+            assert!(!shown.contains(&private[..40]), "{name}");
+        }
+    }
+}

@@ -97,13 +97,21 @@ impl Dispatcher {
     fn note(&mut self, notice: Notice) {
         match notice {
             Notice::New { seq, message, waiter } => {
-                self.waiters.entry(message.envelope.claims().jti).or_default().extend(waiter);
+                if let Some(waiter) = waiter {
+                    self.watch(message.envelope.claims().jti, waiter);
+                }
                 self.queue.push_new(seq, message);
             }
-            Notice::Watch { id, waiter } => match self.settling.get(&id) {
-                Some(outcome) => tell(waiter, outcome.clone()),
-                None => self.waiters.entry(id).or_default().push(waiter),
-            },
+            Notice::Watch { id, waiter } => self.watch(id, waiter),
+        }
+    }
+
+    /// A message that was read back from the journal just after its commit may be settled before its notice comes. Its
+    /// outcome is recorded after that notice was given, so it is still at hand.
+    fn watch(&mut self, id: MessageId, waiter: Waiter) {
+        match self.settling.get(&id) {
+            Some(outcome) => tell(waiter, outcome.clone()),
+            None => self.waiters.entry(id).or_default().push(waiter),
         }
     }
 
@@ -124,6 +132,7 @@ impl Dispatcher {
 
     fn start(&mut self) {
         let now = Instant::now();
+        self.gate.pass(now);
         while self.gate.is_open(now) && self.attempts.len() < self.gate.window(self.window) {
             let Some(message) = self.queue.pop(now) else { return };
             let sending = Arc::clone(&self.sending);
@@ -255,6 +264,11 @@ struct Gate {
 impl Gate {
     fn is_open(&self, now: Instant) -> bool {
         self.until.is_none_or(|until| until <= now)
+    }
+
+    /// Forgets a time that has come, so that nobody waits for it again.
+    fn pass(&mut self, now: Instant) {
+        self.until = self.until.filter(|until| *until > now);
     }
 
     const fn window(&self, full: usize) -> usize {

@@ -137,6 +137,7 @@ impl Relay {
 }
 
 /// What is written of a publication afterwards.
+#[derive(Debug, Clone, Copy)]
 struct Publication {
     index: u64,
     attempts: u32,
@@ -186,3 +187,15 @@ fn back_off(attempts: u32) -> u64 {
 
 const ROUND_BYTES: u64 = 32 << 20;
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_from_one_second_to_five_minutes() {
+        let pauses: Vec<u64> = (0..10).map(|attempts| back_off(attempts) / 1000).collect();
+        assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300]);
+        assert_eq!(back_off(u32::MAX), 300_000);
+    }
+}

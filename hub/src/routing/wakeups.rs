@@ -52,3 +52,20 @@ impl Wakeups {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bell_is_shared_by_those_who_wait_and_forgotten_when_nobody_does() {
+        let wakeups = Wakeups::default();
+        let [first, second] = ["th.a/one", "th.b/two"].map(|system| system.parse::<SystemId>().unwrap());
+        let bell = wakeups.receiver(&first);
+        assert!(Arc::ptr_eq(&bell, &wakeups.receiver(&first)));
+        assert!(!Arc::ptr_eq(&bell, &wakeups.receiver(&second)));
+        drop(bell);
+        let _kept = wakeups.receiver(&second);
+        assert_eq!(wakeups.receivers.lock().unwrap().len(), 1);
+    }
+}

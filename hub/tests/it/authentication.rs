@@ -34,15 +34,17 @@ async fn a_token_is_good_for_60_seconds_and_a_little_early() {
 
 #[tokio::test]
 async fn a_token_for_another_hub_method_or_path_is_refused_and_the_member_named() {
+    type Change = fn(&mut AuthClaims);
+
     let hub = TestHub::new().await;
     let key = &hub.world.office.key;
-    let cases: [(&str, &dyn Fn(&mut AuthClaims)); 6] = [
-        ("aud", &|claims| claims.aud = "hub.elsewhere".parse().unwrap()),
-        ("htm", &|claims| claims.htm = "GET".into()),
-        ("htm", &|claims| claims.htm = "post".into()),
-        ("htu", &|claims| claims.htu = "/v1/inbox/extend".into()),
-        ("htu", &|claims| claims.htu = format!("http://hub.local{LEASE}")),
-        ("htu", &|claims| claims.htu = format!("{LEASE}?max=1")),
+    let cases: [(&str, Change); 6] = [
+        ("aud", |claims| claims.aud = "hub.elsewhere".parse().unwrap()),
+        ("htm", |claims| claims.htm = "GET".into()),
+        ("htm", |claims| claims.htm = "post".into()),
+        ("htu", |claims| claims.htu = "/v1/inbox/extend".into()),
+        ("htu", |claims| claims.htu = format!("http://hub.local{LEASE}")),
+        ("htu", |claims| claims.htu = format!("{LEASE}?max=1")),
     ];
     for (member, change) in cases {
         let problem = with_claims(&hub, change, key).await.problem(ProblemCode::TokenInvalid);

@@ -1,5 +1,12 @@
 //! The hub as its users meet it: over HTTP, on a real store; and its program.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests fail by panicking, as tests do"
+)]
+
 mod acceptance;
 mod acknowledgements;
 mod api;

@@ -69,15 +69,13 @@ async fn pauses_grow_and_no_message_is_tried_before_its_time() {
     let hub = TestHub::with_broker(&broker).await;
     broker.fail_next([PublishError::Rejected; 3]);
     hub.accept(&hub.world.message_to_archive()).await;
-    let mut tries = 0;
-    for pause in [0, 1, 2, 4] {
+    for (tries, pause) in (1..).zip([0, 1, 2, 4]) {
         // Up to a moment before, nothing is due.
         if pause > 0 {
             hub.clock.advance(pause - 1);
             assert!(due(&hub).await.is_empty(), "{pause}");
             hub.clock.advance(1);
         }
-        tries += 1;
         hub.app.wakeups.relay().notify_one();
         broker.until(|seen| seen.tried.len() == tries).await;
         eventually(async || due(&hub).await.is_empty()).await;

@@ -75,8 +75,7 @@ impl LogCopy {
 
     /// The codes of the refusals, in order.
     pub(crate) fn refusals(&self) -> Vec<&str> {
-        let refusal = |leaf| if let &Leaf::Refusal { ref code, .. } = leaf { Some(code.as_str()) } else { None };
-        self.leaves.iter().filter_map(refusal).collect()
+        self.leaves.iter().filter_map(refusal_code).collect()
     }
 }
 
@@ -84,4 +83,8 @@ fn message_id(leaf: &Leaf) -> Option<(SystemId, MessageId)> {
     let Leaf::Message { envelope, .. } = leaf else { return None };
     let envelope = UnverifiedEnvelope::parse(envelope).unwrap();
     Some((envelope.claims().iss.clone(), envelope.claims().jti))
+}
+
+fn refusal_code(leaf: &Leaf) -> Option<&str> {
+    if let Leaf::Refusal { code, .. } = leaf { Some(code.as_str()) } else { None }
 }
