@@ -111,6 +111,10 @@ impl Admission {
         let transport = system.ok_or_else(|| refuse(ProblemCode::RecipientUnknown))?.transport;
         let schema = registry.schema(&envelope.claims().schema);
         let schema = schema.ok_or_else(|| refuse(ProblemCode::TypeUnknown))?;
+        if self.catalogue.schema(&schema.id).is_none_or(|text| text.sha256 != schema.sha256) {
+            let detail = "the registry names another text of this schema than the hub has; its operator must apply the registry again";
+            return Err(refuse(ProblemCode::TypeUnknown).detail(detail.to_owned()));
+        }
         let schema = SchemaVersion { id: schema.id.clone(), sha256: schema.sha256 };
         if envelope.claims().body.len() > self.limits.body_bytes {
             let limit = format!("the limit is {} bytes", self.limits.body_bytes);

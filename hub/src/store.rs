@@ -303,7 +303,7 @@ pub trait Store: Send + Sync {
     /// Returns how many rows were still leased.
     fn move_lease<'a>(&'a self, change: LeaseChange<'a>) -> BoxFuture<'a, Result<u64, StoreError>>;
 
-    /// Ends the outbox rows whose `not_after` passed at `now` (ms); returns how many.
+    /// Ends the outbox rows whose `not_after` passed at `now` (ms) before anyone took them; returns how many.
     fn expire(&self, now: u64) -> BoxFuture<'_, Result<u64, StoreError>>;
 
     /// Counts for health and metrics.

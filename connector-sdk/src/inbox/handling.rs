@@ -8,12 +8,15 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use saphan_schemas::envelope::UnverifiedEnvelope;
+use saphan_schemas::problem::ProblemCode;
 use saphan_schemas::receipt::UnverifiedReceipt;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use super::Inbox;
+use crate::clock;
+use crate::error::own_code;
 use crate::handler::Handled;
 use crate::journal::{JournalError, Settled, ToAcknowledge};
 use crate::message::Received;
@@ -121,6 +124,8 @@ impl Handling {
 
 async fn handle(inbox: Arc<Inbox>, work: Work) -> (i64, Verdict) {
     let (id, received) = match work {
+        // Too late to act on. One that was stored before may have had its effect already, so it is handled all the same.
+        Work::Fresh { id, received } if is_over(&received) => return (id, too_late(id, &received)),
         Work::Fresh { id, received } => (id, received),
         Work::Stored { id } => match restore(&inbox, id).await {
             Ok(received) => (id, Arc::new(received)),
@@ -146,6 +151,23 @@ async fn handle(inbox: Arc<Inbox>, work: Work) -> (i64, Verdict) {
         }
     };
     (id, verdict)
+}
+
+/// Whether the message's own `not_after` has passed.
+fn is_over(received: &Received) -> bool {
+    received.claims.not_after.is_some_and(|end| end <= clock::unix_seconds())
+}
+
+fn too_late(id: i64, received: &Received) -> Verdict {
+    let index = received.receipt.index;
+    tracing::warn!(index, "a message came after its not_after; it is rejected and no handler sees it");
+    match own_code(ProblemCode::MessageExpired) {
+        Some(code) => Verdict::Settled(Settled {
+            acknowledge: ToAcknowledge { id, index, code: Some(code) },
+            replies: Vec::new(),
+        }),
+        None => Verdict::Retry { after: None },
+    }
 }
 
 fn verdict(inbox: &Inbox, id: i64, index: u64, handled: Handled) -> Verdict {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use saphan_schemas::ids::MessageId;
 use saphan_schemas::message::{VerifyError, verify_acceptance, verify_envelope};
-use saphan_schemas::receipt::Receipt;
+use saphan_schemas::receipt::UnverifiedReceipt;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
@@ -233,7 +233,7 @@ impl Sending {
         Ok(Accepted::new(receipt.claims().clone(), submission.envelope, answer))
     }
 
-    async fn verify(&self, message: &Outgoing, answer: &Answer) -> Result<Receipt, Failure> {
+    async fn verify(&self, message: &Outgoing, answer: &Answer) -> Result<UnverifiedReceipt, Failure> {
         let reread;
         let envelope = match &message.content {
             Content::Fresh(signed) => &signed.envelope,
@@ -291,4 +291,53 @@ impl Gate {
 fn tell(waiter: Waiter, outcome: Outcome) {
     // Whoever waited may have gone; the message is settled all the same.
     let _ = waiter.send(outcome);
+}
+
+#[cfg(all(test, feature = "testing"))]
+mod tests {
+    use saphan_schemas::ids::SystemId;
+    use saphan_schemas::problem::ProblemCode;
+    use tokio::sync::oneshot;
+
+    use super::*;
+    use crate::OutgoingMessage;
+    use crate::journal::Opened;
+    use crate::outgoing::Identity;
+    use crate::testing::TestHub;
+
+    #[tokio::test]
+    async fn whoever_waits_for_a_message_that_settled_before_its_notice_came_is_told() {
+        let (hub, folder) = (TestHub::new().unwrap(), tempfile::tempdir().unwrap());
+        let system: SystemId = "th.dga/citizen-portal".parse().unwrap();
+        let (notices, _noticed) = mpsc::unbounded_channel();
+        let Opened { journal, .. } = Journal::open(folder.path(), &system, notices).await.unwrap();
+        let api = hub.api(system.as_str()).unwrap();
+        let sending = Sending {
+            hub: Arc::clone(&api),
+            checkpoints: Arc::new(Checkpoints::new(Arc::new(hub.trust()))),
+            keys: Arc::new(SystemKeys::new(api)),
+        };
+        let mut dispatcher = Dispatcher::new(sending, journal, Backoff::default(), 1, Arc::default());
+        let (key, hub) = (hub.register(&system).unwrap(), hub.trust().hub);
+        let message = OutgoingMessage::bytes(system.clone(), "a.b@1".parse().unwrap(), b"{}".to_vec());
+        let message = Arc::new(message.sign(&Identity { system, hub, key }).unwrap());
+        let id = message.envelope.claims().jti;
+
+        dispatcher.settle(id, Outcome::Refused(Box::new(ProblemCode::TypeUnknown.document())));
+        let (waiter, told) = oneshot::channel();
+        dispatcher.note(Notice::New { seq: 1, message, waiter: Some(waiter) });
+        let told = told.await.unwrap_or_else(|_| panic!("nobody was told"));
+        assert!(matches!(told, Outcome::Refused(problem) if problem.code() == Some(ProblemCode::TypeUnknown)));
+    }
+
+    #[test]
+    fn a_gate_whose_time_has_come_is_open_and_waits_for_nothing() {
+        let (now, mut gate) = (Instant::now(), Gate::default());
+        gate.close(now + Duration::from_secs(1));
+        assert!(!gate.is_open(now));
+        gate.pass(now + Duration::from_secs(1));
+        assert_eq!((gate.until, gate.window(64)), (None, 1), "one message probes");
+        gate.open();
+        assert_eq!(gate.window(64), 64);
+    }
 }

@@ -304,3 +304,28 @@ fn declined() -> EvidenceDeclined {
         held_by: None,
     }
 }
+
+#[tokio::test]
+async fn a_message_that_comes_after_its_not_after_is_rejected_and_no_handler_sees_it() {
+    let hub = hub();
+    let runs = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&runs);
+    let _office = office(&hub)
+        .handle(move |_: Withdrawn| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            async { Ok(Handled::Done) }
+        })
+        .build()
+        .await
+        .unwrap();
+    let portal = portal(&hub).await;
+    // The test hub delivers late, as a broker that was down would.
+    in_time(portal.send(withdrawal().not_after(1_000_000_000))).await.unwrap();
+    until(&hub, |hub| acknowledged(hub) == 1).await;
+    let said = &hub.acknowledgements()[0].messages[0];
+    assert_eq!(
+        (said.outcome, said.code.as_ref().map(|code| code.as_str())),
+        (Outcome::Rejected, Some("message-expired"))
+    );
+    assert_eq!(runs.load(Ordering::SeqCst), 0);
+}

@@ -40,6 +40,11 @@ fn check_form(envelope: &Envelope, value: &Value, catalogue: &Catalogue) -> Resu
         let detail = "an application names the public service it is for, one of the catalogue".to_owned();
         return Err(Refusal::of(envelope, ProblemCode::ServiceUnknown).detail(detail));
     };
+    if value.get(FORM_SCHEMA).and_then(Value::as_str) != Some(service.form.as_str()) {
+        let detail = format!("the form of this service is {}", service.form);
+        let place = ProblemPlace { pointer: format!("/{FORM_SCHEMA}"), detail };
+        return Err(Refusal::of(envelope, ProblemCode::SchemaViolation).errors(vec![place]));
+    }
     catalogue.validate(&service.form, form).map_err(|violation| violated(envelope, violation, "/form"))
 }
 
@@ -74,3 +79,4 @@ fn violated(envelope: &Envelope, violation: SchemaViolation, below: &str) -> Ref
 
 const SUBMITTED: &str = "application.submitted";
 const FORM: &str = "form";
+const FORM_SCHEMA: &str = "form_schema";

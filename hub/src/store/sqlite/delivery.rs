@@ -95,16 +95,16 @@ pub(super) async fn move_lease(to: &mut SqliteConnection, change: LeaseChange<'_
 
 pub(super) async fn expire(to: &mut SqliteConnection, now: u64) -> Result<u64, StoreError> {
     let mut transaction = to.begin_with("BEGIN IMMEDIATE").await.map_err(failed("began to expire"))?;
-    // A row under lease is in its receiver's hands; its acknowledgement still counts.
+    // What is leased or at the broker is in its receiver's hands; its acknowledgement still counts.
     let marked = sqlx::query(
         "UPDATE message SET state = 4 WHERE idx IN \
-         (SELECT idx FROM outbox WHERE not_after <= ?1 AND (lease IS NULL OR due <= ?1))",
+         (SELECT idx FROM outbox WHERE not_after <= ?1 AND published = 0 AND (lease IS NULL OR due <= ?1))",
     )
     .bind(signed(now))
     .execute(&mut *transaction)
     .await
     .map_err(failed("expired"))?;
-    sqlx::query("DELETE FROM outbox WHERE not_after <= ?1 AND (lease IS NULL OR due <= ?1)")
+    sqlx::query("DELETE FROM outbox WHERE not_after <= ?1 AND published = 0 AND (lease IS NULL OR due <= ?1)")
         .bind(signed(now))
         .execute(&mut *transaction)
         .await
