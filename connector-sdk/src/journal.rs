@@ -90,6 +90,7 @@ impl Journal {
     ) -> Result<Opened, ConnectorError> {
         let lock = lock(folder)?;
         let path = folder.join(FILE_NAME);
+        private(&path).map_err(|source| ConnectorError::Folder { path: path.clone(), source })?;
         let mut connection = schema::connect(&path).await?;
         if let Some(owner) = schema::prepare(&mut connection, system).await? {
             return Err(ConnectorError::OtherSystem { path: folder.to_owned(), owner });
@@ -159,6 +160,16 @@ fn lock(folder: &Path) -> Result<File, ConnectorError> {
         Err(TryLockError::WouldBlock) => Err(ConnectorError::InUse { path: folder.to_owned() }),
         Err(TryLockError::Error(source)) => Err(failed(source)),
     }
+}
+
+/// Makes the file for this user alone, where there is such a thing, before SQLite makes it for everyone; its companions get
+/// the same mode.
+fn private(path: &Path) -> std::io::Result<()> {
+    let mut options = File::options();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(|_| ())
 }
 
 const FILE_NAME: &str = "journal.sqlite";

@@ -4,47 +4,13 @@
 
 use std::collections::BTreeSet;
 
+use saphan_hub::registry::{RegistryFile, SystemSection};
 use saphan_schemas::ids::{InvalidId, MemberId, MessageType, ServiceId, SystemId};
 use saphan_schemas::keys::PublicKey;
 use saphan_schemas::registry::{Agreement, Member, Service, TransportKind};
-use serde::Serialize;
 
 use crate::agencies::{MANDATES, Mandate, civil_registry};
 use crate::portal;
-
-/// A registry file.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct RegistryFile {
-    /// `[[member]]`
-    pub member: Vec<Member>,
-    /// `[[system]]`
-    pub system: Vec<SystemSection>,
-    /// `[[service]]`
-    pub service: Vec<Service>,
-    /// `[[agreement]]`
-    pub agreement: Vec<Agreement>,
-}
-
-/// `[[system]]`: a system with its keys.
-#[derive(Debug, Clone, Serialize)]
-pub struct SystemSection {
-    /// Its id.
-    pub id: SystemId,
-    /// How its messages reach it.
-    pub transport: TransportKind,
-    /// Its public keys.
-    pub keys: Vec<PublicKey>,
-}
-
-impl RegistryFile {
-    /// The file as TOML.
-    ///
-    /// # Errors
-    /// None with names that can be parsed.
-    pub fn to_toml(&self) -> Result<String, toml::ser::Error> {
-        toml::to_string(self)
-    }
-}
 
 /// The systems that take part, in the order in which they are started.
 pub const SYSTEMS: [&str; 6] = [

@@ -4,7 +4,7 @@ mod apply;
 mod change;
 mod state;
 
-pub use apply::{ApplyError, RegistryFile, changes_for};
+pub use apply::{ApplyError, RegistryFile, RevokeSection, SystemSection, changes_for};
 pub use change::ChangeError;
 pub use state::{AgreementGap, KeyRecord, MessageFacts, RegistryState, RejectedEntry};
 

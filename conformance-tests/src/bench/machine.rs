@@ -3,7 +3,9 @@
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use saphan_schemas::keys::SigningKey;
 
 use super::report::Machine;
 
@@ -14,12 +16,33 @@ use super::report::Machine;
 pub(super) fn look(folder: &Path, rabbitmq: &str) -> anyhow::Result<Machine> {
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("an unknown processor");
+    let (sign_us, verify_us) = es256_us()?;
     Ok(Machine {
         cores: std::thread::available_parallelism()?.get(),
         processor: model.trim_start_matches([' ', '\t', ':']).to_owned(),
         rabbitmq: rabbitmq.to_owned(),
         fdatasync_ms: fdatasync_ms(&folder.join("fdatasync"))?,
+        es256_sign_us: sign_us,
+        es256_verify_us: verify_us,
     })
+}
+
+/// Microseconds of one ES256 signature and one verification of 1 KiB, on one core.
+fn es256_us() -> anyhow::Result<(f64, f64)> {
+    let (key, _) = SigningKey::generate()?;
+    let text = [7; 1024];
+    let mut signature = key.sign(&text)?;
+    let started = Instant::now();
+    for _ in 0..SIGNATURES {
+        signature = key.sign(&text)?;
+    }
+    let signing = started.elapsed();
+    let started = Instant::now();
+    for _ in 0..SIGNATURES {
+        key.public().verify(&text, &signature)?;
+    }
+    let each = |time: Duration| time.as_secs_f64() * 1e6 / f64::from(SIGNATURES);
+    Ok((each(signing), each(started.elapsed())))
 }
 
 fn fdatasync_ms(path: &Path) -> anyhow::Result<f64> {
@@ -37,3 +60,4 @@ fn fdatasync_ms(path: &Path) -> anyhow::Result<f64> {
 }
 
 const SYNCS: usize = 50;
+const SIGNATURES: u32 = 2000;

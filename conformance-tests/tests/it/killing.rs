@@ -148,8 +148,8 @@ async fn a_hub_that_is_killed_between_the_broker_and_its_own_mark_delivers_again
     let program = HubProgram::saphan_hub(programs::saphan_hub().unwrap());
     let mut world = World::start(program, Some(broker.uri().to_owned())).await.unwrap();
     let mut load = Load::start(&world, Receive::Amqp { uri: broker.uri().to_owned() }).await;
-    for kill in 0..5 {
-        load.more(MOMENTS[kill]).await;
+    for moment in MOMENTS {
+        load.more(moment).await;
         world.hub.kill().await.unwrap();
         world.hub.restart().await.unwrap();
     }

@@ -1,5 +1,7 @@
 //! Whole-system tests on real parts: the real hub, a real RabbitMQ node, real processes killed with `kill -9`.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests fail by panicking, as tests do")]
+
 mod amqp_transport;
 mod exchange;
 mod killing;

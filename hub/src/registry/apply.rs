@@ -64,7 +64,7 @@ pub enum ApplyError {
     #[error("not a registry file: {0}")]
     Unreadable(#[from] toml::de::Error),
     /// A change that the registry refuses.
-    #[error("{0}")]
+    #[error(transparent)]
     Rejected(#[from] RejectedEntry),
 }
 
@@ -75,6 +75,14 @@ impl RegistryFile {
     /// [`ApplyError::Unreadable`], with line and column.
     pub fn parse(text: &str) -> Result<Self, ApplyError> {
         Ok(toml::from_str(text)?)
+    }
+
+    /// The file's text.
+    ///
+    /// # Errors
+    /// None with names that can be parsed.
+    pub fn to_toml(&self) -> Result<String, toml::ser::Error> {
+        toml::to_string(self)
     }
 }
 

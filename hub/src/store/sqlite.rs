@@ -9,6 +9,8 @@ mod delivery;
 mod read;
 mod rows;
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -43,6 +45,7 @@ impl SqliteStore {
     /// # Errors
     /// [`StoreError`] when the file cannot be opened, is of a newer version, or SQLite itself is too old to be safe.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        private(path).map_err(|source| StoreError::Failed { action: "opened its file", source: source.into() })?;
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
@@ -148,6 +151,11 @@ impl Store for SqliteStore {
     fn counts(&self) -> BoxFuture<'_, Result<StoreCounts, StoreError>> {
         read::counts(&self.readers).boxed()
     }
+}
+
+/// Makes the file for this user alone, before SQLite makes it for everyone; its companions get the same mode.
+fn private(path: &Path) -> std::io::Result<()> {
+    OpenOptions::new().create(true).append(true).mode(0o600).open(path).map(|_| ())
 }
 
 fn failed(action: &'static str) -> impl Fn(sqlx::Error) -> StoreError {
