@@ -106,13 +106,6 @@ impl Portal {
         self.cases.lock().values().filter(|case| case.progress.outcome == Some(outcome)).count()
     }
 
-    /// Applications without an end, for a message that says what is missing.
-    #[must_use]
-    pub fn unfinished(&self) -> Vec<CaseId> {
-        let cases = self.cases.lock();
-        cases.iter().filter(|(_, case)| case.progress.outcome.is_none()).map(|(id, _)| *id).collect()
-    }
-
     /// The connector, e.g. for its counts.
     #[must_use]
     pub const fn connector(&self) -> &Connector {

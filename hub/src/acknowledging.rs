@@ -7,7 +7,7 @@ use saphan_schemas::problem::ProblemCode;
 
 use crate::app::App;
 use crate::ledger::{AcknowledgementDraft, Appended, Draft, Judgement, LedgerError};
-use crate::store::{MessageState, StoreError};
+use crate::store::StoreError;
 
 /// Why a batch of acknowledgements is not accepted. Nothing of it is recorded then.
 #[derive(Debug, thiserror::Error)]
@@ -81,7 +81,8 @@ pub async fn acknowledge(app: &App, caller: &SystemId, text: &str) -> Result<Rec
     }
 }
 
-/// Each message must be one to the caller, and what was acknowledged before must have had the same outcome.
+/// Each message must be one to the caller, and what was acknowledged before must have had the same outcome. The ledger's
+/// writer looks at outcomes again, at the batch's place in the log.
 async fn check_messages(
     app: &App,
     caller: &SystemId,
@@ -96,10 +97,7 @@ async fn check_messages(
             code: ProblemCode::AcknowledgementUnknownMessage,
             detail: format!("place {}", message.index),
         })?;
-        let contradicts = match record.state {
-            MessageState::Settled(outcome) => (outcome, &record.code) != (message.outcome, &message.code),
-            MessageState::Accepted | MessageState::Delivered | MessageState::Expired => false,
-        };
+        let contradicts = record.outcome().is_some_and(|outcome| outcome != (message.outcome, message.code.clone()));
         if contradicts {
             let detail = format!("place {}", message.index);
             return Err(AcknowledgementError::Problem { code: ProblemCode::AcknowledgementConflict, detail });

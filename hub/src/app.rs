@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::keys::HubKeys;
 use crate::ledger::{Draft, Ledger, LedgerKeys};
 use crate::metrics::Metrics;
+use crate::refusals::LoggedRefusals;
 use crate::registry::Registry;
 use crate::routing::Wakeups;
 use crate::store::Store;
@@ -41,6 +42,8 @@ pub struct App {
     pub ledger: Ledger,
     /// What is kept.
     pub store: Arc<dyn Store>,
+    /// Which refusals are in the log already.
+    pub refusals: LoggedRefusals,
     /// Who waits for messages.
     pub wakeups: Arc<Wakeups>,
     /// The time.
@@ -120,6 +123,7 @@ impl App {
             catalogue,
             ledger,
             store,
+            refusals: LoggedRefusals::default(),
             wakeups,
             clock,
             metrics: Arc::default(),

@@ -1,9 +1,10 @@
 //! The hub's configuration: one struct a concern, one commented default file.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::{fmt, fs, io};
 
+use lapin::uri::{AMQPScheme, AMQPUri};
 use saphan_schemas::ids::HubId;
 use serde::Deserialize;
 
@@ -192,6 +193,11 @@ impl Config {
             ((1..=1 << 20).contains(&self.limits.queue), "limits.queue", "1 to 1048576"),
             ((1..=3600).contains(&self.inbox.lease_seconds), "inbox.lease_seconds", "1 to 3600"),
             (self.inbox.longest_wait_seconds <= 60, "inbox.longest_wait_seconds", "0 to 60"),
+            (
+                is_safe_broker(&self.amqp.uri),
+                "amqp.uri",
+                "empty, amqps://…, or amqp://… with a loopback host: bodies and a password travel on it",
+            ),
             ((1..=600).contains(&self.amqp.publish_timeout_seconds), "amqp.publish_timeout_seconds", "1 to 600"),
             ((1..=604_800).contains(&self.amqp.publish_again_seconds), "amqp.publish_again_seconds", "1 to 604800"),
             ((1..=10_000).contains(&self.amqp.window), "amqp.window", "1 to 10000"),
@@ -212,6 +218,14 @@ impl LimitsConfig {
             past_seconds: self.past_seconds,
         }
     }
+}
+
+/// Without TLS only this machine is a broker.
+fn is_safe_broker(uri: &str) -> bool {
+    let Ok(uri) = uri.parse::<AMQPUri>() else { return uri.is_empty() };
+    let host = uri.authority.host.as_str();
+    let this_machine = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    uri.scheme == AMQPScheme::AMQPS || this_machine
 }
 
 fn overlay(base: &mut toml::Table, over: toml::Table) {
@@ -257,8 +271,23 @@ mod tests {
     }
 
     #[test]
+    fn a_broker_on_another_machine_needs_tls() {
+        for (uri, safe) in [
+            ("", true),
+            ("amqp://u:p@127.0.0.1:5672/v", true),
+            ("amqp://u:p@localhost/v", true),
+            ("amqps://u:p@broker.example/v", true),
+            ("amqp://u:p@broker.example/v", false),
+            ("amqp://u:p@127.broker.example/v", false),
+            ("http://127.0.0.1/", false),
+        ] {
+            assert_eq!(is_safe_broker(uri), safe, "{uri}");
+        }
+    }
+
+    #[test]
     fn debug_shows_no_password() {
-        let config = Config::parse("[amqp]\nuri = \"amqp://u:hunter2@h/v\"", std::iter::empty()).unwrap();
+        let config = Config::parse("[amqp]\nuri = \"amqp://u:hunter2@127.0.0.1/v\"", std::iter::empty()).unwrap();
         assert!(!format!("{config:?}").contains("hunter2"));
     }
 }

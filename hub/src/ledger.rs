@@ -52,6 +52,12 @@ pub enum LedgerError {
     /// The message id was used before by the same sender with other content.
     #[error("the message id was used before with other content")]
     DuplicateId,
+    /// An acknowledgement that contradicts what was acknowledged before, at this place in the log.
+    #[error("message {index} was acknowledged before with another outcome")]
+    Contradiction {
+        /// The message's place.
+        index: u64,
+    },
     /// The registry changed since the draft was judged, or what the judgement rests on has ended: to be judged again.
     #[error("the registry changed since the entry was judged")]
     Outdated,

@@ -4,7 +4,7 @@
 //! follows from the log. In the order of a message's way:
 //!
 //! - [`http`]: the router, thin handlers, problems;
-//! - [`submission`], [`admission`]: whether a message is acceptable, and what follows;
+//! - [`submission`], [`admission`], [`refusals`]: whether a message is acceptable, and what follows;
 //! - [`ledger`]: the log's one writer: group commit, checkpoints, receipts, proofs;
 //! - [`store`]: what is kept, behind one trait;
 //! - [`routing`]: the relay to the broker, and the inbox that systems pull from;
@@ -22,6 +22,7 @@ pub mod http;
 pub mod keys;
 pub mod ledger;
 pub mod metrics;
+pub mod refusals;
 pub mod registry;
 pub mod routing;
 pub mod serve;

@@ -44,11 +44,32 @@ pub async fn serve(
             tracing::debug!(%error, "a connection keeps its delay");
         }
     });
-    axum::serve(listener, router).with_graceful_shutdown(stopped).await?;
+    let serving = axum::serve(listener, router).with_graceful_shutdown(stopped).into_future();
+    let mut overdue = app.stopping.clone();
+    let overdue = async move {
+        let _ = overdue.wait_for(|stop| *stop).await;
+        tokio::time::sleep(DRAIN).await;
+    };
+    tokio::select! {
+        served = serving => served?,
+        () = overdue => tracing::warn!("connections are still open; the hub does not wait for them any longer"),
+        () = ended_early(&mut tasks, &app) => anyhow::bail!("a task of the hub ended by itself; the log says why"),
+    }
     while tasks.join_next().await.is_some() {}
     drop(app);
-    writer.await?;
+    // Connections that were given up hold the ledger; all that was answered is written already.
+    let _ = tokio::time::timeout(DRAIN, writer).await;
     Ok(())
+}
+
+/// Returns when a task ends though the hub does not stop: a hub without its relay would accept and never deliver.
+async fn ended_early(tasks: &mut JoinSet<()>, app: &App) {
+    while tasks.join_next().await.is_some() {
+        if !app.is_stopping() {
+            return;
+        }
+    }
+    std::future::pending().await
 }
 
 /// One line a request: method, route and status. Paths and queries are not logged; they hold ids.
@@ -83,4 +104,6 @@ async fn upkeep(app: Arc<App>) {
     }
 }
 
+/// How long requests may take to finish once the hub stops; longer than the longest long poll needs to notice.
+const DRAIN: Duration = Duration::from_secs(15);
 const UPKEEP_PAUSE: Duration = Duration::from_secs(1);

@@ -167,6 +167,17 @@ pub struct MessageRecord {
     pub acknowledgement: Option<u64>,
 }
 
+impl MessageRecord {
+    /// What its receiver said, if it has.
+    #[must_use]
+    pub fn outcome(&self) -> Option<(Outcome, Option<Code>)> {
+        match self.state {
+            MessageState::Settled(outcome) => Some((outcome, self.code.clone())),
+            MessageState::Accepted | MessageState::Delivered | MessageState::Expired => None,
+        }
+    }
+}
+
 /// An entry of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoggedEntry {

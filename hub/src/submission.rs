@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use saphan_schemas::digest::Sha256Hash;
+use saphan_schemas::ids::{MessageId, SystemId};
 use saphan_schemas::problem::ProblemCode;
 
 use crate::admission::{Addressed, Admission, Refusal};
@@ -66,6 +68,15 @@ pub async fn begin(app: &App, envelope: Option<&str>) -> Result<Begun, Submissio
         return Err(SubmissionError::Stopping);
     }
     match app.admission.envelope(envelope) {
+        // Envelopes stand in the public log, so anyone can send one again. A large body is asked for only if it is new.
+        Ok(addressed) if addressed.body_len() > LARGE_BODY as u64 => {
+            let claims = addressed.envelope().claims();
+            let content = addressed.envelope().content_hash();
+            match known(app, &claims.iss, claims.jti, content).await? {
+                Some(accepted) => Ok(Begun::Known(accepted)),
+                None => Ok(Begun::Continue(Box::new(addressed))),
+            }
+        }
         Ok(addressed) => Ok(Begun::Continue(Box::new(addressed))),
         Err(refusal) => refuse(app, refusal).await.map(Begun::Known),
     }
@@ -92,7 +103,7 @@ pub async fn finish(
             app.metrics.accepted.inc();
             Ok(Accepted { receipt, proof, first: true })
         }
-        Ok(_) => first_receipt(app, &key).await?.ok_or_else(|| LedgerError::Unavailable.into()),
+        Ok(_) => first_receipt(app, &key.0, key.1).await?.ok_or_else(|| LedgerError::Unavailable.into()),
         Err(LedgerError::DuplicateId) => refuse(app, Refusal::of(&envelope, ProblemCode::DuplicateId)).await,
         Err(error) => Err(error.into()),
     }
@@ -108,26 +119,37 @@ pub async fn refuse(app: &App, refusal: Refusal) -> Result<Accepted, SubmissionE
     };
     // What was accepted once stays accepted, also after the key was revoked or the agreement ended since: the sender asks
     // because the first answer was lost.
-    let key = (message.sender.clone(), message.id);
-    let known = app.store.known(&[(&key.0, key.1)]).await?;
-    if known.iter().any(|known| known.content == message.content)
-        && let Some(accepted) = first_receipt(app, &key).await?
-    {
+    if let Some(accepted) = known(app, &message.sender, message.id, message.content).await? {
         return Ok(accepted);
     }
-    let draft = RefusalDraft { code: refusal.code, envelope: message.envelope };
+    let (code, envelope) = (refusal.code, message.envelope);
+    if let Some(index) = app.refusals.place(envelope, code) {
+        return Err(SubmissionError::Refused { refusal: Box::new(refusal), index: Some(index) });
+    }
+    let draft = RefusalDraft { code, envelope };
     let index = match app.ledger.append(Draft::Refusal(draft)).await? {
         Appended::Entry { index } => Some(index),
         Appended::Message { .. } | Appended::Duplicate { .. } => None,
     };
+    if let Some(index) = index {
+        app.refusals.remember(envelope, code, index);
+    }
     Err(SubmissionError::Refused { refusal: Box::new(refusal), index })
 }
 
-async fn first_receipt(
+/// The first receipt of a message, if the very same was accepted before.
+async fn known(
     app: &App,
-    (sender, id): &(saphan_schemas::ids::SystemId, saphan_schemas::ids::MessageId),
+    sender: &SystemId,
+    id: MessageId,
+    content: Sha256Hash,
 ) -> Result<Option<Accepted>, SubmissionError> {
-    let records: Vec<MessageRecord> = app.store.messages(*id).await?;
+    let known = app.store.known(&[(sender, id)]).await?;
+    if known.iter().any(|known| known.content == content) { first_receipt(app, sender, id).await } else { Ok(None) }
+}
+
+async fn first_receipt(app: &App, sender: &SystemId, id: MessageId) -> Result<Option<Accepted>, SubmissionError> {
+    let records: Vec<MessageRecord> = app.store.messages(id).await?;
     let Some(record) = records.into_iter().find(|record| record.sender == *sender) else { return Ok(None) };
     let evidence = evidence(&*app.store, &record).await?;
     app.metrics.duplicates.inc();

@@ -69,9 +69,20 @@ pub fn parse_value(bytes: &[u8], max_depth: usize) -> Result<Value, JsonError> {
 /// See [`JsonError`].
 pub fn parse_typed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, JsonError> {
     serde_json::from_str(utf8(bytes)?).map_err(|error| match error.classify() {
-        serde_json::error::Category::Data => JsonError::Shape { detail: error.to_string() },
+        serde_json::error::Category::Data => JsonError::Shape { detail: shape(&error) },
         _ => JsonError::Syntax { line: error.line(), column: error.column() },
     })
+}
+
+/// serde's own text may quote the input; names of members that this crate defines are all that is kept of it.
+fn shape(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let what = match text.split(['`', ' ']).next() {
+        Some("missing" | "duplicate") => text.split(" at line ").next().unwrap_or_default().to_owned(),
+        Some("unknown") => "a member or word that is not defined".to_owned(),
+        _ => "a member of another type or form than defined".to_owned(),
+    };
+    format!("{what}, at line {}, column {}", error.line(), error.column())
 }
 
 fn utf8(bytes: &[u8]) -> Result<&str, JsonError> {
@@ -222,6 +233,25 @@ mod tests {
         assert_eq!(parse_value(b"\"\xff\"", 8), Err(JsonError::InvalidUtf8 { offset: 1 }));
         assert!(matches!(parse_value(b"{} x", 8), Err(JsonError::Syntax { .. })));
         assert!(matches!(parse_value(b"", 8), Err(JsonError::Syntax { .. })));
+    }
+
+    #[test]
+    fn what_is_said_of_a_wrong_member_quotes_nothing_of_it() {
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Shape {
+            #[expect(dead_code, reason = "only its absence and its type are of interest")]
+            count: u64,
+        }
+        for (text, said) in [
+            (r#"{"count":"somchai"}"#, "a member of another type or form than defined"),
+            (r#"{"somchai":1}"#, "a member or word that is not defined"),
+            ("{}", "missing field `count`"),
+            (r#"{"count":1,"count":1}"#, "duplicate field `count`"),
+        ] {
+            let error = parse_typed::<Shape>(text.as_bytes()).unwrap_err().to_string();
+            assert!(error.contains(said) && !error.contains("somchai"), "{error}");
+        }
     }
 
     proptest! {

@@ -143,7 +143,7 @@ async fn a_broker_that_is_killed_under_load_delays_messages_and_loses_none() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hub_that_is_killed_between_the_broker_and_its_own_mark_delivers_again_and_nothing_happens_twice() {
+async fn a_hub_that_is_killed_while_it_publishes_to_the_broker_loses_nothing_and_does_nothing_twice() {
     let broker = RabbitNode::start().await.unwrap();
     let program = HubProgram::saphan_hub(programs::saphan_hub().unwrap());
     let mut world = World::start(program, Some(broker.uri().to_owned())).await.unwrap();

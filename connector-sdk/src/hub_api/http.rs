@@ -157,12 +157,17 @@ pub(crate) fn base_address(address: &str) -> Result<String, ConnectorError> {
     }
     match (url.scheme(), url.host_str()) {
         ("https", Some(_)) => {}
-        ("http", Some("localhost" | "[::1]")) => {}
-        ("http", Some(host)) if host.starts_with("127.") => {}
+        ("http", Some(host)) if is_this_machine(host) => {}
         ("http", _) => return refuse("plain HTTP is for a hub on this machine only; use https"),
         _ => return refuse("it must begin with https://"),
     }
     Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
+/// Whether a URL's host is this machine. Names are not: `127.example` is anyone's.
+pub(crate) fn is_this_machine(host: &str) -> bool {
+    matches!(host, "localhost" | "[::1]")
+        || host.parse::<std::net::Ipv4Addr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// Sends a request; anything but success becomes an error.

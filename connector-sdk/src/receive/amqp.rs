@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use super::{Delivery, ReceiveError, Token, Transport, TransportFuture};
 use crate::error::ConnectorError;
+use crate::hub_api::http::is_this_machine;
 use crate::hub_api::{Answer, Submission};
 
 /// A consumer of one inbox queue. It connects when it is asked for messages, and again after each failure.
@@ -157,8 +158,8 @@ fn check(uri: &str) -> Result<(), ConnectorError> {
     let refuse = |reason| Err(ConnectorError::Address { reason });
     let Ok(url) = reqwest::Url::parse(uri) else { return refuse("the broker's address is not a URL") };
     match (url.scheme(), url.host_str()) {
-        ("amqps", Some(_)) | ("amqp", Some("localhost" | "[::1]")) => Ok(()),
-        ("amqp", Some(host)) if host.starts_with("127.") => Ok(()),
+        ("amqps", Some(_)) => Ok(()),
+        ("amqp", Some(host)) if is_this_machine(host) => Ok(()),
         ("amqp", _) => refuse("plain AMQP is for a broker on this machine only; use amqps"),
         _ => refuse("the broker's address must begin with amqps://"),
     }

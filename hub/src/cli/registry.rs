@@ -53,6 +53,14 @@ async fn apply_to_running_hub(config: &Config, operator: &SigningKey, file: Regi
     if entries.is_empty() {
         return Ok(0);
     }
+    for chunk in entries.chunks(ENTRIES_AT_ONCE) {
+        post(config, operator, chunk).await?;
+    }
+    Ok(entries.len())
+}
+
+/// Entries are in an order in which each can be applied, so every beginning of the list is a valid registry.
+async fn post(config: &Config, operator: &SigningKey, entries: &[String]) -> anyhow::Result<()> {
     let (method, path) = ("POST", "/v1/registry");
     let token = AuthClaims {
         iss: config.hub.id.to_string(),
@@ -73,7 +81,7 @@ async fn apply_to_running_hub(config: &Config, operator: &SigningKey, file: Regi
         .await
         .with_context(|| format!("the hub holds the data folder but does not answer on {}", config.hub.listen))?;
     if response.status().is_success() {
-        return Ok(entries.len());
+        return Ok(());
     }
     let problem: ProblemDocument = response.json().await.context("the hub's answer is not a problem document")?;
     bail!("the hub refused: {}; {}", problem.title, problem.detail.unwrap_or_default());
@@ -99,3 +107,6 @@ fn sign(config: &Config, operator: &SigningKey, change: Change) -> anyhow::Resul
 fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
+
+/// An entry takes up to 15 KiB, and a request up to 1 MiB.
+const ENTRIES_AT_ONCE: usize = 64;

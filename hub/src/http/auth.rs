@@ -55,7 +55,9 @@ impl FromRequestParts<Arc<App>> for OperatorCaller {
 
 fn bearer(parts: &Parts) -> Result<UnverifiedAuthToken, ApiError> {
     let header = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let token = header.and_then(|value| value.strip_prefix("Bearer "));
+    // The scheme is case-insensitive (RFC 9110 section 11.1).
+    let credentials = header.and_then(|value| value.split_once(' '));
+    let token = credentials.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token);
     let token = token.ok_or_else(|| ApiError::problem(ProblemCode::TokenMissing))?;
     UnverifiedAuthToken::parse(token).map_err(|error| ApiError::detailed(ProblemCode::TokenInvalid, error.to_string()))
 }

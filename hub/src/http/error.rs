@@ -118,6 +118,9 @@ impl From<LedgerError> for ApiError {
             LedgerError::Stopped => Self::problem(ProblemCode::HubStopping),
             LedgerError::Unavailable => Self::problem(ProblemCode::HubUnavailable),
             LedgerError::DuplicateId => Self::problem(ProblemCode::DuplicateId),
+            LedgerError::Contradiction { index } => {
+                Self::detailed(ProblemCode::AcknowledgementConflict, format!("place {index}"))
+            }
             LedgerError::TooLarge => Self::problem(ProblemCode::EnvelopeTooLarge),
         }
     }

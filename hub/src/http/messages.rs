@@ -1,6 +1,7 @@
 //! `POST /v1/messages` and `GET /v1/messages/{jti}`.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use axum::Json;
 use axum::body::Body;
@@ -13,6 +14,7 @@ use saphan_schemas::leaf::Leaf;
 use saphan_schemas::problem::ProblemCode;
 use serde::Serialize;
 use tokio::sync::SemaphorePermit;
+use tokio::time::timeout;
 use utoipa::ToSchema;
 
 use super::ApiError;
@@ -75,10 +77,7 @@ pub(super) async fn submit(
     headers: HeaderMap,
     body: Body,
 ) -> Result<(StatusCode, Json<AcceptedBody>), ApiError> {
-    let started = std::time::Instant::now();
-    let result = exchange(&app, &headers, body).await;
-    app.metrics.receipt_seconds.observe(started.elapsed().as_secs_f64());
-    let accepted = result?;
+    let accepted = exchange(&app, &headers, body).await?;
     let status = if accepted.first { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(AcceptedBody { receipt: accepted.receipt, proof: accepted.proof })))
 }
@@ -89,10 +88,19 @@ async fn exchange(app: &App, headers: &HeaderMap, body: Body) -> Result<Accepted
         Begun::Continue(addressed) => *addressed,
     };
     let _room = room(app, addressed.body_len())?;
-    match read_body(body, addressed.body_len(), &addressed).await {
-        Ok(body) => Ok(submission::finish(app, addressed, text(headers, "saphan-salt"), body).await?),
+    let deadline = BODY_DEADLINE + Duration::from_millis(addressed.body_len() / SLOWEST_BYTES_PER_MS);
+    let body = timeout(deadline, read_body(body, addressed.body_len(), &addressed)).await;
+    match body.unwrap_or(Err(BodyError::Broken)) {
+        Ok(body) => {
+            let started = Instant::now();
+            let accepted = submission::finish(app, addressed, text(headers, "saphan-salt"), body).await?;
+            app.metrics.receipt_seconds.observe(started.elapsed().as_secs_f64());
+            Ok(accepted)
+        }
         Err(BodyError::Refused(refusal)) => Ok(submission::refuse(app, *refusal).await?),
-        Err(BodyError::Broken) => Err(ApiError::detailed(ProblemCode::RequestMalformed, "the body ended early")),
+        Err(BodyError::Broken) => {
+            Err(ApiError::detailed(ProblemCode::RequestMalformed, "the body ended early, or came too slowly"))
+        }
     }
 }
 
@@ -182,6 +190,11 @@ fn room(app: &App, len: u64) -> Result<SemaphorePermit<'_>, ApiError> {
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).map(|value| value.to_str().unwrap_or_default())
 }
+
+/// How long a body may take, whatever its length.
+const BODY_DEADLINE: Duration = Duration::from_secs(15);
+/// How slow a body may come beyond that: 64 kB a second.
+const SLOWEST_BYTES_PER_MS: u64 = 64;
 
 #[cfg(test)]
 mod tests {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use saphan_schemas::problem::ProblemCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -12,7 +13,8 @@ use super::auth::OperatorCaller;
 use super::error::JsonBody;
 use crate::app::App;
 
-/// Signed registry entries, applied in this order, all of them or none.
+/// Signed registry entries, in this order. All are tried before the first is logged; if the store fails half-way, the same
+/// file again applies the rest.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ChangeBody {
@@ -37,7 +39,11 @@ pub(super) async fn change(
     _: OperatorCaller,
     JsonBody(body): JsonBody<ChangeBody>,
 ) -> Result<Json<ChangedBody>, ApiError> {
-    let _turn = app.registry_change.lock().await;
-    let applied = app.registry.change(&app.hub, &body.entries, &app.ledger, &*app.store).await?;
+    // A task of its own: a caller that goes away half-way must not leave the change half-way.
+    let change = tokio::spawn(async move {
+        let _turn = app.registry_change.lock().await;
+        app.registry.change(&app.hub, &body.entries, &app.ledger, &*app.store).await
+    });
+    let applied = change.await.map_err(|_| ApiError::problem(ProblemCode::Internal))??;
     Ok(Json(ChangedBody { applied }))
 }

@@ -5,8 +5,9 @@ use std::collections::hash_map::Entry as Slot;
 use std::sync::Arc;
 use std::time::Duration;
 
+use saphan_schemas::acknowledgement::{Acknowledged, AcknowledgementClaims, Outcome};
 use saphan_schemas::digest::Sha256Hash;
-use saphan_schemas::ids::{MessageId, SystemId};
+use saphan_schemas::ids::{Code, MessageId, SystemId};
 use saphan_schemas::log::{CompactRange, SignedCheckpoint};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -84,6 +85,7 @@ impl Writer {
         let now = self.clock.now_ms().max(self.last_ts);
         self.last_ts = now;
         let Some(Sorted { fresh, twins }) = self.sort_out_duplicates(taken).await else { return };
+        let Some(fresh) = self.sort_out_contradictions(fresh).await else { return };
         let (mut written, mut replies) = (Vec::new(), Vec::new());
         let mut registry = self.registry;
         for Waiting { draft, reply } in fresh {
@@ -204,6 +206,41 @@ impl Writer {
         self.committed.send_replace(committed);
     }
 
+    /// Answers acknowledgements that contradict the log or an earlier one of this batch: they were checked when they came, but
+    /// what counts is their place. `None`: the store failed, and all are answered.
+    async fn sort_out_contradictions(&self, fresh: Vec<Waiting>) -> Option<Vec<Waiting>> {
+        let named: Vec<u64> = fresh
+            .iter()
+            .filter_map(|waiting| acknowledged(&waiting.draft))
+            .flat_map(|claims| claims.messages.iter().map(|message| message.index))
+            .collect();
+        if named.is_empty() {
+            return Some(fresh);
+        }
+        let mut settled: HashMap<u64, (Outcome, Option<Code>)> = match self.store.messages_at(&named).await {
+            Ok(records) => records.into_iter().filter_map(|record| Some((record.index, record.outcome()?))).collect(),
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "outcomes could not be looked for");
+                fresh.into_iter().for_each(|one| answer(one.reply, Err(LedgerError::Unavailable)));
+                return None;
+            }
+        };
+        let mut kept = Vec::with_capacity(fresh.len());
+        for waiting in fresh {
+            let messages = acknowledged(&waiting.draft).map_or(&[][..], |claims| &claims.messages);
+            let stated = |message: &Acknowledged| (message.outcome, message.code.clone());
+            let contradicted =
+                messages.iter().find(|one| settled.get(&one.index).is_some_and(|outcome| *outcome != stated(one)));
+            if let Some(index) = contradicted.map(|one| one.index) {
+                answer(waiting.reply, Err(LedgerError::Contradiction { index }));
+                continue;
+            }
+            settled.extend(messages.iter().map(|one| (one.index, stated(one))));
+            kept.push(waiting);
+        }
+        Some(kept)
+    }
+
     /// Answers drafts that were accepted before. `None`: the store failed, and all are answered.
     async fn sort_out_duplicates(&self, taken: Vec<Waiting>) -> Option<Sorted> {
         let mut seen = match self.known(taken.iter().map(|waiting| &waiting.draft)).await {
@@ -233,6 +270,14 @@ impl Writer {
             }
         }
         Some(sorted)
+    }
+}
+
+/// The acknowledgement of a draft that is one.
+fn acknowledged(draft: &Draft) -> Option<&AcknowledgementClaims> {
+    match draft {
+        Draft::Acknowledgement(draft) => Some(draft.acknowledgement.claims()),
+        _ => None,
     }
 }
 

@@ -56,6 +56,8 @@ impl Registry {
         ledger: &Ledger,
         store: &dyn Store,
     ) -> Result<usize, ChangeError> {
+        // What a change before this one logged, but could not fold in, is part of the state too.
+        self.catch_up(store).await?;
         let mut trial = RegistryState::clone(&self.state());
         let mut entries = Vec::with_capacity(texts.len());
         for (at, text) in texts.iter().enumerate() {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use saphan_schemas::envelope::EnvelopeClaims;
-use saphan_schemas::ids::{Code, LegalBasis, MemberId, MessageType, SchemaId, ServiceId, SystemId};
+use saphan_schemas::ids::{Code, LegalBasis, MemberId, SchemaId, ServiceId, SystemId};
 use saphan_schemas::keys::KeyId;
 use saphan_schemas::registry::{Agreement, Change, Entry, EntryId, Member, Schema, Service, System, SystemKey};
 
@@ -136,12 +136,6 @@ impl RegistryState {
         self.schemas.get(id)
     }
 
-    /// Whether any schema describes this message type.
-    #[must_use]
-    pub fn knows_type(&self, message_type: &MessageType) -> bool {
-        self.schemas.keys().any(|schema| schema.name() == message_type.as_str())
-    }
-
     /// An agreement.
     #[must_use]
     pub fn agreement(&self, id: &Code) -> Option<&Agreement> {
@@ -215,8 +209,8 @@ impl RegistryState {
 
     fn revoke(&mut self, id: &EntryId, at: u64) -> Result<(), RejectedEntry> {
         match id {
-            EntryId::Member(id) => remove(&mut self.members, id),
-            EntryId::System(id) => remove(&mut self.systems, id),
+            EntryId::Member(id) => self.revoke_member(id, at),
+            EntryId::System(id) => self.revoke_system(id, at),
             EntryId::Service(id) => remove(&mut self.services, id),
             EntryId::Schema(id) => remove(&mut self.schemas, id),
             EntryId::Agreement(id) => remove(&mut self.agreements, id),
@@ -226,6 +220,22 @@ impl RegistryState {
                 Ok(())
             }
         }
+    }
+
+    /// A member goes with its systems.
+    fn revoke_member(&mut self, id: &MemberId, at: u64) -> Result<(), RejectedEntry> {
+        remove(&mut self.members, id)?;
+        let systems: Vec<_> = self.systems.keys().filter(|system| system.member() == *id).cloned().collect();
+        systems.iter().try_for_each(|system| self.revoke_system(system, at))
+    }
+
+    /// A system goes with its keys and with the agreements that name it.
+    fn revoke_system(&mut self, id: &SystemId, at: u64) -> Result<(), RejectedEntry> {
+        remove(&mut self.systems, id)?;
+        let keys = self.keys.values_mut().filter(|record| record.key.system == *id && record.revoked.is_none());
+        keys.for_each(|record| record.revoked = Some(at));
+        self.agreements.retain(|_, agreement| agreement.sender != *id && agreement.receiver != *id);
+        Ok(())
     }
 
     fn must_have_member(&self, id: &MemberId) -> Result<(), RejectedEntry> {

@@ -78,6 +78,25 @@ async fn the_same_batch_again_is_answered_with_its_place_and_logged_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_contradictory_batches_at_the_same_moment_one_is_recorded_and_the_others_are_refused() {
+    let (hub, message, index) = delivered().await;
+    let office = &hub.world.office;
+    let codes: [Option<&str>; 4] = [None, Some("a"), Some("b"), Some("c")];
+    let batches = codes.map(|code| sign_batch(batch(office, &[(index, code)]), &office.key));
+    let answers = join_all(batches.iter().map(|batch| hub.acknowledge(office, batch))).await;
+    assert_eq!(answers.iter().filter(|answer| answer.status == 201).count(), 1);
+    for answer in answers.iter().filter(|answer| answer.status != 201) {
+        answer.problem(ProblemCode::AcknowledgementConflict);
+    }
+    let logged = LogCopy::fetch(&hub).await.leaves.into_iter().filter_map(|leaf| match leaf {
+        Leaf::Acknowledgement { acknowledgement, .. } => Some(acknowledgement),
+        _ => None,
+    });
+    let shown: Value = hub.show(&hub.world.portal, &message).await.json(200);
+    assert_eq!(logged.collect::<Vec<_>>(), [shown["acknowledgement"].as_str().unwrap()]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_same_batch_many_times_at_the_same_moment_is_recorded_once_and_nobody_is_turned_away() {
     let (hub, _, index) = delivered().await;
     let office = &hub.world.office;

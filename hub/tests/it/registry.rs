@@ -10,7 +10,7 @@ use saphan_schemas::registry::{
 };
 use serde_json::Value;
 
-use crate::harness::{HUB, LEGAL_BASIS, LogCopy, NOW, Party, SERVICE, TestHub};
+use crate::harness::{HUB, LEGAL_BASIS, LogCopy, NOW, Party, SERVICE, TestHub, eventually};
 
 #[tokio::test]
 async fn a_change_takes_effect_before_it_is_answered() {
@@ -24,7 +24,46 @@ async fn a_change_takes_effect_before_it_is_answered() {
         transport: TransportKind::Pull,
     }))])
     .await;
+    // The agreements went with the system.
+    hub.submit(&message).await.problem(ProblemCode::AgreementMissing);
+    let agreement = hub.world.changes().into_iter().find(
+        |change| matches!(change, Change::Added(Entry::Agreement(agreement)) if agreement.id.as_str() == "to-office"),
+    );
+    hub.apply(agreement).await;
     hub.submit(&message).await.accepted();
+}
+
+#[tokio::test]
+async fn a_system_that_was_revoked_alone_or_with_its_member_can_neither_send_nor_receive() {
+    for alone in [true, false] {
+        let hub = TestHub::new().await;
+        let portal = &hub.world.portal;
+        let revoked = if alone { EntryId::System(portal.id.clone()) } else { EntryId::Member(portal.id.member()) };
+        hub.lease_answer(portal, 1, 0).await.json::<Value>(200);
+        hub.apply([Change::Revoked(revoked)]).await;
+        hub.submit(&hub.world.message()).await.problem(ProblemCode::KeyRevoked);
+        hub.lease_answer(portal, 1, 0).await.problem(ProblemCode::KeyRevoked);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_whose_caller_goes_away_half_way_is_finished_all_the_same() {
+    let hub = TestHub::new().await;
+    let member = |number: usize| Member {
+        id: format!("th.m{number}").parse().unwrap(),
+        name_th: "หน่วยงาน".into(),
+        name_en: "Member".into(),
+    };
+    let entries: Vec<_> = (0..MANY).map(|number| Change::Added(Entry::Member(member(number)))).collect();
+    let before = hub.size();
+    // Given up as soon as the first of them is in the log.
+    tokio::select! {
+        answer = hub.change_registry(entries) => panic!("answered too early to be given up: {}", answer.status),
+        () = eventually(async || hub.size() > before) => {}
+    }
+    eventually(async || hub.app.registry.state().member(&member(MANY - 1).id).is_some()).await;
+    assert_eq!(hub.size(), before + MANY as u64);
+    hub.submit(&hub.world.message()).await.accepted();
 }
 
 #[tokio::test]
@@ -263,3 +302,5 @@ services = ["th.dlt.driving-licence-renewal"]
 purposes = ["licence-renewal"]
 legal_basis = "Vehicle Act BE 2522 s.46"
 "#;
+
+const MANY: usize = 200;

@@ -95,17 +95,19 @@ pub(super) async fn move_lease(to: &mut SqliteConnection, change: LeaseChange<'_
 
 pub(super) async fn expire(to: &mut SqliteConnection, now: u64) -> Result<u64, StoreError> {
     let mut transaction = to.begin_with("BEGIN IMMEDIATE").await.map_err(failed("began to expire"))?;
-    // What is leased or at the broker is in its receiver's hands; its acknowledgement still counts.
+    // What is leased or at the broker is in its receiver's hands; its acknowledgement still counts, for a month a copy.
     let marked = sqlx::query(
         "UPDATE message SET state = 4 WHERE idx IN \
-         (SELECT idx FROM outbox WHERE not_after <= ?1 AND published = 0 AND (lease IS NULL OR due <= ?1))",
+         (SELECT idx FROM outbox WHERE not_after <= ?1 - published * ?2 AND (lease IS NULL OR due <= ?1))",
     )
     .bind(signed(now))
+    .bind(MONTH_MS)
     .execute(&mut *transaction)
     .await
     .map_err(failed("expired"))?;
-    sqlx::query("DELETE FROM outbox WHERE not_after <= ?1 AND published = 0 AND (lease IS NULL OR due <= ?1)")
+    sqlx::query("DELETE FROM outbox WHERE not_after <= ?1 - published * ?2 AND (lease IS NULL OR due <= ?1)")
         .bind(signed(now))
+        .bind(MONTH_MS)
         .execute(&mut *transaction)
         .await
         .map_err(failed("expired"))?;
@@ -135,3 +137,5 @@ async fn load(from: &mut SqliteConnection, indices: &str) -> Result<Vec<Pending>
     let rows = sqlx::query(AssertSqlSafe(statement)).bind(indices).fetch_all(from).await;
     rows.map_err(failed("read the outbox"))?.iter().map(pending).collect()
 }
+
+const MONTH_MS: i64 = 30 * 24 * 3_600_000;

@@ -13,10 +13,10 @@ pub(super) fn cases(world: &World) -> Vec<Case> {
 }
 
 fn salts(world: &World) -> Vec<Case> {
-    let good = world.message();
-    let with = |salt: Option<String>| Submission { salt, ..good.clone() };
+    // Each with an envelope of its own: the same one, refused for the same reason, is logged once.
+    let with = |salt: Option<String>| Submission { salt, ..world.message() };
     let malformed = |what, salt| Case::logged(what, ProblemCode::SaltMalformed, with(salt));
-    let salt = good.salt();
+    let salt = world.message().salt();
     vec![
         malformed("no salt", None),
         malformed("an empty salt", Some(String::new())),
@@ -30,7 +30,7 @@ fn salts(world: &World) -> Vec<Case> {
 fn commitments(world: &World) -> Vec<Case> {
     let good = world.message();
     let body = String::from_utf8(good.body.clone()).unwrap();
-    let with = |body: String| Submission { body: body.into_bytes(), ..good.clone() };
+    let with = |body: String| Submission { body: body.into_bytes(), ..world.message() };
     let mismatch = |what, message| Case::logged(what, ProblemCode::CommitmentMismatch, message);
     // The limit is seen in the envelope; the body is not even read.
     let over = world.withdrawal().with_body(vec![b' '; 65537]).sign(&world.portal.key);
