@@ -217,7 +217,15 @@ mod tests {
         for address in ["http://127.0.0.1:8080", "http://localhost:1/", "http://[::1]:80", "https://hub.example/"] {
             assert!(base_address(address).is_ok(), "{address}");
         }
-        for address in ["http://hub.example", "http://10.0.0.1", "ftp://x", "hub", "https://u:p@x", "https://x/?a=b"] {
+        for address in [
+            "http://hub.example",
+            "http://127.hub.example",
+            "http://10.0.0.1",
+            "ftp://x",
+            "hub",
+            "https://u:p@x",
+            "https://x/?a=b",
+        ] {
             assert!(base_address(address).is_err(), "{address}");
         }
         assert_eq!(base_address("https://hub.example/saphan/").unwrap(), "https://hub.example/saphan");

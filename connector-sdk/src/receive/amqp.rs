@@ -178,7 +178,9 @@ mod tests {
     fn plain_amqp_is_for_this_machine_only() {
         assert!(check("amqp://u:p@127.0.0.1:5672/saphan").is_ok());
         assert!(check("amqps://u:p@broker.example/saphan").is_ok());
-        for uri in ["amqp://u:p@broker.example/saphan", "http://127.0.0.1", "broker"] {
+        for uri in
+            ["amqp://u:p@broker.example/saphan", "amqp://u:p@127.broker.example/saphan", "http://127.0.0.1", "broker"]
+        {
             assert!(check(uri).is_err(), "{uri}");
         }
     }

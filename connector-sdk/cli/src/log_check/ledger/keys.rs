@@ -29,6 +29,15 @@ impl RegisteredKeys {
             Change::Added(Entry::Key(key)) => self.add(key),
             Change::Changed(Entry::Key(_)) => refuse("a key never changes"),
             Change::Revoked(EntryId::Key(kid)) => self.revoke(*kid),
+            // A system goes with its keys, and a member with its systems.
+            Change::Revoked(EntryId::System(id)) => {
+                self.revoke_where(|system| system == id);
+                Ok(())
+            }
+            Change::Revoked(EntryId::Member(id)) => {
+                self.revoke_where(|system| system.member() == *id);
+                Ok(())
+            }
             Change::Added(Entry::Schema(schema)) | Change::Changed(Entry::Schema(schema)) => {
                 self.schemas.insert(schema.id.clone(), schema.sha256);
                 Ok(())
@@ -39,6 +48,10 @@ impl RegisteredKeys {
             }
             _ => Ok(()),
         }
+    }
+
+    fn revoke_where(&mut self, ends: impl Fn(&SystemId) -> bool) {
+        self.keys.values_mut().filter(|record| ends(&record.key.system)).for_each(|record| record.revoked = true);
     }
 
     /// The key `kid` of `system`, valid at `ts` (milliseconds since 1970).
