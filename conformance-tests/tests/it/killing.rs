@@ -6,7 +6,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use saphan_conformance::programs;
 use saphan_conformance::world::{World, bodies};
@@ -102,8 +102,8 @@ async fn a_hub_that_is_killed_twenty_times_loses_nothing_and_does_nothing_twice(
     let mut world = World::start(program, None).await.unwrap();
     let mut load = Load::start(&world, Receive::Pull).await;
     let mut observer = Observer::default();
-    for kill in 0..20 {
-        load.more(MOMENTS[kill % MOMENTS.len()]).await;
+    for moment in moments().take(20) {
+        load.more(moment).await;
         world.hub.kill().await.unwrap();
         world.hub.restart().await.unwrap();
         observer.check_log(&world).await;
@@ -148,7 +148,7 @@ async fn a_hub_that_is_killed_while_it_publishes_to_the_broker_loses_nothing_and
     let program = HubProgram::saphan_hub(programs::saphan_hub().unwrap());
     let mut world = World::start(program, Some(broker.uri().to_owned())).await.unwrap();
     let mut load = Load::start(&world, Receive::Amqp { uri: broker.uri().to_owned() }).await;
-    for moment in MOMENTS {
+    for moment in moments().take(7) {
         load.more(moment).await;
         world.hub.kill().await.unwrap();
         world.hub.restart().await.unwrap();
@@ -173,7 +173,7 @@ async fn a_connector_that_is_killed_while_it_handles_messages_has_each_effect_on
     }
     let effects = world.folder.path().join("effects.sqlite");
     let mut handled = BTreeSet::new();
-    for lines in MOMENTS.iter().cycle() {
+    for lines in moments() {
         let mut agency = Agency::start(&world, &effects);
         // Killed at a line that says that an effect is committed; its acknowledgement is not out yet, or just.
         let last_run = handled.len() + lines >= sent.len();
@@ -194,6 +194,19 @@ async fn a_connector_that_is_killed_while_it_handles_messages_has_each_effect_on
     assert_eq!(effects.len(), once.len(), "an effect happened twice");
     assert_eq!(once, sent);
     world.stop().await.unwrap();
+}
+
+/// How many messages pass before each kill, 1 to 120: anew in every run, and the same again with the seed that a failed test
+/// shows in `SAPHAN_TEST_SEED`.
+fn moments() -> impl Iterator<Item = usize> {
+    let given = std::env::var("SAPHAN_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
+    let clock = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos().into();
+    let seed: u64 = given.unwrap_or_else(clock);
+    println!("SAPHAN_TEST_SEED={seed}");
+    // Knuth's multiplier and increment; the upper bits are the random ones.
+    let step =
+        |state: &u64| Some(state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407));
+    std::iter::successors(Some(seed), step).skip(1).map(|state| usize::try_from((state >> 33) % 120).unwrap() + 1)
 }
 
 /// The agency as a process of its own, and the lines that it prints.
@@ -250,6 +263,4 @@ async fn until_all_are_acknowledged(world: &World, messages: u64) {
 
 const SENDERS: usize = 8;
 const RETRIES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
-/// How many messages pass between one kill and the next: no pattern, but the same on every machine.
-const MOMENTS: [usize; 7] = [37, 1, 83, 13, 120, 5, 61];
 const MESSAGES: usize = 300;

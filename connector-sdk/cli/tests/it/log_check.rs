@@ -5,7 +5,7 @@ use std::path::Path;
 
 use saphan_schemas::commitment::Salt;
 use saphan_schemas::digest::Sha256Hash;
-use saphan_schemas::ids::HubId;
+use saphan_schemas::ids::{HubId, SystemId};
 use saphan_schemas::jws::Signed;
 use saphan_schemas::leaf::{Leaf, ShardEvent, message_leaf, message_prefix};
 use saphan_schemas::registry::{Change, Entry, EntryId, Schema, SystemKey};
@@ -182,6 +182,17 @@ fn a_revoked_key_signs_nothing_any_more() {
     ledger.change(Change::Revoked(EntryId::Key(kid)));
     let index = ledger.send("{}");
     refused(&ledger, index, "revokes before this place");
+}
+
+#[test]
+fn the_keys_of_a_revoked_system_and_of_a_revoked_member_sign_nothing_any_more() {
+    let sender: SystemId = SENDER.parse().unwrap();
+    for id in [EntryId::System(sender.clone()), EntryId::Member(sender.member())] {
+        let mut ledger = Ledger::with_messages(3);
+        ledger.change(Change::Revoked(id));
+        let index = ledger.send("{}");
+        refused(&ledger, index, "revokes before this place");
+    }
 }
 
 #[test]

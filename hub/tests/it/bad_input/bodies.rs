@@ -29,7 +29,7 @@ fn salts(world: &World) -> Vec<Case> {
 
 fn commitments(world: &World) -> Vec<Case> {
     let good = world.message();
-    let body = String::from_utf8(good.body.clone()).unwrap();
+    let body = String::from_utf8(good.body).unwrap();
     let with = |body: String| Submission { body: body.into_bytes(), ..world.message() };
     let mismatch = |what, message| Case::logged(what, ProblemCode::CommitmentMismatch, message);
     // The limit is seen in the envelope; the body is not even read.
