@@ -33,7 +33,7 @@ pub enum Leaf {
         code: Code,
         /// SHA-256 of the envelope's exact text.
         env: Sha256Hash,
-        /// 16 random bytes as hexadecimal, so that nobody can tell from the leaf alone which envelope was refused twice.
+        /// 16 random bytes as hexadecimal, so that no two refusals are the same leaf.
         nonce: String,
     },
     /// A batch of acknowledgements.

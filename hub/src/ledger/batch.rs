@@ -23,6 +23,8 @@ pub(super) struct Written {
 pub(super) enum BatchError {
     #[error("the checkpoint cannot be signed")]
     Checkpoint(#[from] CheckpointError),
+    #[error("an entry of the batch has no place in its tree")]
+    Proof,
     #[error("a receipt cannot be signed")]
     Receipt(#[from] SignError),
 }
@@ -70,7 +72,7 @@ pub(super) fn build(
         let (effect, answer) = match draft {
             Draft::Message(message) => {
                 let receipt = sign_receipt(&message, index, hash, &tree, keys, now)?;
-                let path = tree.inclusion_proof(index).unwrap_or_default();
+                let path = tree.inclusion_proof(index).ok_or(BatchError::Proof)?;
                 let proof = TlogProof::new(Some(prefix), index, path, checkpoint.clone()).to_string();
                 let answer = Appended::Message { index, receipt: receipt.clone(), proof: proof.clone() };
                 (Effect::Message(Box::new(new_message(*message, receipt, proof))), answer)

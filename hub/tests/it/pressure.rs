@@ -54,6 +54,18 @@ async fn bodies_beyond_the_memory_for_bodies_are_answered_busy_until_there_is_ro
 }
 
 #[tokio::test]
+async fn a_large_message_of_the_log_that_is_replayed_with_its_body_held_back_is_answered_at_once_and_holds_no_memory() {
+    let hub = TestHub::with("[limits]\nbody_bytes = 1048576\nbody_memory_mib = 1").await;
+    let draft = hub.world.withdrawal();
+    let body = [draft.body.clone(), vec![b' '; 1_000_000]].concat();
+    let large = draft.with_body(body).sign(&hub.world.portal.key);
+    hub.submit(&large).await.accepted();
+    let replay = RawSubmission::begin(&hub, &large, large.body.len() - 1).await;
+    assert_eq!(in_time(replay.answer()).await, "HTTP/1.1 200 OK");
+    hub.submit(&hub.world.message()).await.accepted();
+}
+
+#[tokio::test]
 async fn a_sender_that_goes_away_in_the_middle_of_a_body_leaves_nothing_behind() {
     let hub = TestHub::new().await;
     let (size, rooms) = (hub.size(), hub.app.body_memory.available_permits());

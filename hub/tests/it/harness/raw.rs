@@ -29,6 +29,13 @@ impl RawSubmission {
         Self { stream, rest: rest.into() }
     }
 
+    /// Sends no more, and returns the status line of what comes all the same.
+    pub(crate) async fn answer(mut self) -> String {
+        let mut answer = vec![0; 64];
+        let read = self.stream.read(&mut answer).await.unwrap();
+        String::from_utf8_lossy(&answer[..read]).lines().next().unwrap_or_default().to_owned()
+    }
+
     /// Sends the rest; returns the status line.
     pub(crate) async fn finish(mut self) -> String {
         self.stream.write_all(&self.rest).await.unwrap();
