@@ -2,6 +2,7 @@
 
 mod acknowledgements;
 mod auth;
+mod batch;
 mod catalogue;
 mod error;
 mod inbox;
@@ -49,6 +50,7 @@ fn documented() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::with_openapi(OpenApiBuilder::new().info(info).build())
         // Systems: authenticated by the envelope itself, or by a token.
         .routes(routes!(messages::submit))
+        .routes(routes!(batch::submit))
         .routes(routes!(messages::show))
         .routes(routes!(inbox::lease))
         .routes(routes!(inbox::extend))

@@ -27,7 +27,7 @@ pub struct Metrics {
     /// Messages whose `not_after` passed before delivery.
     pub expired: Counter,
     problems: Family<ProblemLabels, Counter>,
-    /// Seconds from a submission's first byte to its receipt.
+    /// Seconds from a message's last byte to its receipt.
     pub receipt_seconds: Histogram,
     /// Entries in the log.
     pub log_size: Gauge,

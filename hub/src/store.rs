@@ -210,6 +210,15 @@ pub struct Pending {
     pub published: u32,
 }
 
+/// Outbox rows for the broker.
+#[derive(Debug, Clone)]
+pub struct Due {
+    /// The oldest that are due.
+    pub messages: Vec<Pending>,
+    /// Whether the limit left others out.
+    pub more: bool,
+}
+
 /// What became of a delivery to the broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Settlement {
@@ -302,7 +311,7 @@ pub trait Store: Send + Sync {
     fn registry_entries(&self, first: u64) -> BoxFuture<'_, Result<Vec<LoggedEntry>, StoreError>>;
 
     /// Outbox rows for the broker that are due at `now` (ms), oldest first, expired ones left out.
-    fn due(&self, now: u64, limit: Limit) -> BoxFuture<'_, Result<Vec<Pending>, StoreError>>;
+    fn due(&self, now: u64, limit: Limit) -> BoxFuture<'_, Result<Due, StoreError>>;
 
     /// Writes what became of deliveries. May be lost in a power cut: then they are delivered again.
     fn settle<'a>(&'a self, settlements: &'a [Settlement]) -> BoxFuture<'a, Result<(), StoreError>>;

@@ -1,6 +1,7 @@
-//! The use case behind `POST /v1/messages`: from an envelope and a body to a receipt, or to a logged refusal.
+//! The use case behind `POST /v1/messages` and its batch: from an envelope and a body to a receipt, or to a logged refusal.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::ids::{MessageId, SystemId};
@@ -50,6 +51,17 @@ pub enum SubmissionError {
     Lost,
 }
 
+/// Submits a message whose parts are all at hand.
+///
+/// # Errors
+/// [`SubmissionError`].
+pub async fn submit(app: &App, envelope: &str, salt: &str, body: Vec<u8>) -> Result<Accepted, SubmissionError> {
+    match begin(app, Some(envelope)).await? {
+        Begun::Known(accepted) => Ok(accepted),
+        Begun::Continue(addressed) => finish(app, *addressed, Some(salt), body).await,
+    }
+}
+
 /// What the envelope alone decides.
 #[derive(Debug)]
 pub enum Begun {
@@ -87,6 +99,18 @@ pub async fn begin(app: &App, envelope: Option<&str>) -> Result<Begun, Submissio
 /// # Errors
 /// [`SubmissionError`].
 pub async fn finish(
+    app: &App,
+    addressed: Addressed,
+    salt: Option<&str>,
+    body: Vec<u8>,
+) -> Result<Accepted, SubmissionError> {
+    let started = Instant::now();
+    let accepted = judge(app, addressed, salt, body).await?;
+    app.metrics.receipt_seconds.observe(started.elapsed().as_secs_f64());
+    Ok(accepted)
+}
+
+async fn judge(
     app: &App,
     addressed: Addressed,
     salt: Option<&str>,

@@ -6,7 +6,12 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Parser;
+use mimalloc::MiMalloc;
 use saphan_conformance::bench::{Load, run};
+
+/// As in the programs `saphan-hub` and `saphan`.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Measures the raw broker, acceptance alone and the whole exchange in one run, with a private RabbitMQ node and a hub that
 /// is a process of its own.

@@ -1,5 +1,7 @@
 //! Every failure of a request, as a problem document.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
@@ -9,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use saphan_schemas::json;
 use saphan_schemas::problem::{Fault, ProblemCode, ProblemDocument};
 use serde::de::DeserializeOwned;
+use tokio::time::timeout;
 
 use crate::acknowledging::AcknowledgementError;
 use crate::ledger::{EvidenceError, LedgerError};
@@ -47,6 +50,11 @@ impl ApiError {
     #[must_use]
     pub const fn code(&self) -> ProblemCode {
         self.code
+    }
+
+    /// The problem's code and document, for an answer that holds several.
+    pub(super) fn into_parts(self) -> (ProblemCode, Box<ProblemDocument>) {
+        (self.code, self.document)
     }
 }
 
@@ -147,7 +155,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let malformed = |detail: String| ApiError::detailed(ProblemCode::RequestMalformed, detail);
-        let bytes = Bytes::from_request(request, state).await.map_err(|error| malformed(error.body_text()))?;
+        let bytes = timeout(BODY_DEADLINE, Bytes::from_request(request, state)).await;
+        let bytes = bytes.map_err(|_| malformed("the body came too slowly".into()))?;
+        let bytes = bytes.map_err(|error| malformed(error.body_text()))?;
         json::parse_typed(&bytes).map(Self).map_err(|error| malformed(error.to_string()))
     }
 }
@@ -165,6 +175,8 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for PathPar
     }
 }
 
+/// How long a JSON body may take: the longest, 1 MiB, at 64 kB a second.
+const BODY_DEADLINE: Duration = Duration::from_secs(16);
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 const BEARER: HeaderValue = HeaderValue::from_static("Bearer");

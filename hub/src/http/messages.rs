@@ -1,7 +1,7 @@
 //! `POST /v1/messages` and `GET /v1/messages/{jti}`.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::Json;
 use axum::body::Body;
@@ -79,7 +79,13 @@ pub(super) async fn submit(
 ) -> Result<(StatusCode, Json<AcceptedBody>), ApiError> {
     let accepted = exchange(&app, &headers, body).await?;
     let status = if accepted.first { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, Json(AcceptedBody { receipt: accepted.receipt, proof: accepted.proof })))
+    Ok((status, Json(accepted.into())))
+}
+
+impl From<Accepted> for AcceptedBody {
+    fn from(Accepted { receipt, proof, .. }: Accepted) -> Self {
+        Self { receipt, proof }
+    }
 }
 
 async fn exchange(app: &App, headers: &HeaderMap, body: Body) -> Result<Accepted, ApiError> {
@@ -91,12 +97,7 @@ async fn exchange(app: &App, headers: &HeaderMap, body: Body) -> Result<Accepted
     let deadline = BODY_DEADLINE + Duration::from_millis(addressed.body_len() / SLOWEST_BYTES_PER_MS);
     let body = timeout(deadline, read_body(body, addressed.body_len(), &addressed)).await;
     match body.unwrap_or(Err(BodyError::Broken)) {
-        Ok(body) => {
-            let started = Instant::now();
-            let accepted = submission::finish(app, addressed, text(headers, "saphan-salt"), body).await?;
-            app.metrics.receipt_seconds.observe(started.elapsed().as_secs_f64());
-            Ok(accepted)
-        }
+        Ok(body) => Ok(submission::finish(app, addressed, text(headers, "saphan-salt"), body).await?),
         Err(BodyError::Refused(refusal)) => Ok(submission::refuse(app, *refusal).await?),
         Err(BodyError::Broken) => {
             Err(ApiError::detailed(ProblemCode::RequestMalformed, "the body ended early, or came too slowly"))
@@ -180,8 +181,8 @@ async fn read_body(body: Body, announced: u64, message: &Addressed) -> Result<Ve
     }
 }
 
-/// Room in memory for a body of this length.
-fn room(app: &App, len: u64) -> Result<SemaphorePermit<'_>, ApiError> {
+/// Room in memory for bodies of this length.
+pub(super) fn room(app: &App, len: u64) -> Result<SemaphorePermit<'_>, ApiError> {
     let kib = u32::try_from(len.div_ceil(1024)).unwrap_or(u32::MAX);
     app.body_memory.try_acquire_many(kib).map_err(|_| LedgerError::Busy.into())
 }

@@ -158,14 +158,14 @@ impl Writer {
         };
         match self.store.commit(&batch).await {
             Ok(()) => {
-                self.wakeups.committed(&batch);
                 self.advance(batch.head);
+                self.wakeups.committed(batch.first, batch.entries);
                 replies.into_iter().zip(answers).for_each(|(reply, appended)| answer(reply, Ok(appended)));
                 true
             }
             Err(error) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "a commit failed; reading the head again");
-                let written = self.recover(&batch).await;
+                let written = self.recover(batch).await;
                 for (reply, appended) in replies.into_iter().zip(answers) {
                     answer(reply, if written { Ok(appended) } else { Err(LedgerError::Unavailable) });
                 }
@@ -176,7 +176,7 @@ impl Writer {
 
     /// Reads the head until the store answers: nothing may be signed on a tree that is not known to be the stored one.
     /// Returns whether `batch` was written all the same.
-    async fn recover(&mut self, batch: &Batch) -> bool {
+    async fn recover(&mut self, batch: Batch) -> bool {
         self.committed.send_modify(|committed| committed.halted = true);
         let mut pause = FIRST_PAUSE;
         let head = loop {
@@ -190,12 +190,12 @@ impl Writer {
             }
         };
         let written = head.as_ref() == Some(&batch.head);
-        if written {
-            self.wakeups.committed(batch);
-        }
         match head {
             Some(head) => self.advance(head),
             None => self.committed.send_modify(|committed| committed.halted = false),
+        }
+        if written {
+            self.wakeups.committed(batch.first, batch.entries);
         }
         written
     }

@@ -1,8 +1,8 @@
 //! The relay: reads the outbox, publishes, and marks what the broker confirmed.
 //!
-//! Rounds of bounded count and size: read what is due, publish it all at once, write what became of it. What was not
-//! confirmed is due again after a back-off, and what was confirmed but never acknowledged after a longer one, should the broker
-//! have lost it; receivers tell repetitions by the message id.
+//! Rounds of bounded count and size: take what was just committed, or read what is due; publish it all at once; write what
+//! became of it. What was not confirmed is due again after a back-off, and what was confirmed but never acknowledged after a
+//! longer one, should the broker have lost it; receivers tell repetitions by the message id.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -14,11 +14,11 @@ use saphan_schemas::envelope::UnverifiedEnvelope;
 use saphan_schemas::ids::SystemId;
 use saphan_schemas::leaf::split_message;
 use saphan_schemas::registry::TransportKind;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep};
 
 use super::transport::{Dispatch, PublishError, Transport};
 use crate::app::App;
-use crate::store::{Limit, Pending, Settlement, StoreError};
+use crate::store::{Due, Limit, Pending, Settlement, StoreError};
 
 /// A broker, and how the relay uses it.
 #[derive(Clone)]
@@ -38,6 +38,10 @@ pub struct Relay {
     rows: u32,
     again_seconds: u64,
     declared: HashSet<SystemId>,
+    /// When the store was last read to the end; `None` when it has to be read now.
+    read: Option<Instant>,
+    /// What was read then; it may come again among what is fresh.
+    known: HashSet<u64>,
 }
 
 impl Relay {
@@ -45,16 +49,18 @@ impl Relay {
     #[must_use]
     pub fn new(app: Arc<App>, broker: Broker) -> Self {
         let Broker { transport, rows, again_seconds } = broker;
-        Self { app, transport, rows, again_seconds, declared: HashSet::new() }
+        Self { app, transport, rows, again_seconds, declared: HashSet::new(), read: None, known: HashSet::new() }
     }
 
     /// Works until the hub stops; a round that has begun is finished.
     pub async fn run(mut self) {
         let mut stopping = self.app.stopping.clone();
+        let mut rung = true;
         while !*stopping.borrow_and_update() {
-            let rung = self.round().await;
+            let round = self.round(rung).await;
+            rung = false;
             self.app.metrics.broker_up.set(i64::from(self.transport.healthy()));
-            let idle = match rung {
+            let idle = match round {
                 Ok(published) => published == 0,
                 Err(error) => {
                     tracing::error!(error = &error as &dyn std::error::Error, "the outbox cannot be read or written");
@@ -62,28 +68,26 @@ impl Relay {
                 }
             };
             if idle {
-                let wait = async {
-                    tokio::select! {
-                        () = self.app.wakeups.relay().notified() => {}
-                        _ = stopping.changed() => {}
-                    }
-                };
                 // Rows that failed come due without a bell.
-                let _ = timeout(LOOK_AGAIN, wait).await;
+                rung = tokio::select! {
+                    () = self.app.wakeups.fresh().bell().notified() => false,
+                    () = self.app.wakeups.relay().notified() => true,
+                    () = sleep(LOOK_AGAIN) => true,
+                    _ = stopping.changed() => false,
+                };
             }
         }
     }
 
     /// One round; returns how many messages it handled.
-    async fn round(&mut self) -> Result<usize, StoreError> {
+    async fn round(&mut self, look: bool) -> Result<usize, StoreError> {
         self.declare_inboxes().await;
         if !self.transport.healthy() {
             return Ok(0);
         }
-        let limit = Limit { rows: self.rows, bytes: ROUND_BYTES };
-        let due = self.app.store.due(self.app.clock.now_ms(), limit).await?;
+        let next = self.next(look).await?;
         let mut publications: FuturesUnordered<_> =
-            due.into_iter().map(|pending| publish(&*self.transport, pending)).collect();
+            next.into_iter().map(|pending| publish(&*self.transport, pending)).collect();
         let mut settlements = Vec::with_capacity(publications.len());
         while let Some((outcome, result)) = publications.next().await {
             settlements.push(self.settlement(outcome, result));
@@ -92,6 +96,26 @@ impl Relay {
             self.app.store.settle(&settlements).await?;
         }
         Ok(settlements.len())
+    }
+
+    /// What was just committed; or, when told to `look`, once a second, and whenever that may not be all, what is due in the store.
+    async fn next(&mut self, look: bool) -> Result<Vec<Pending>, StoreError> {
+        let (now, limit) = (self.app.clock.now_ms(), Limit { rows: self.rows, bytes: ROUND_BYTES });
+        let fresh = self.app.wakeups.fresh();
+        if self.read.is_some_and(|read| read.elapsed() < LOOK_AGAIN)
+            && let Some(mut messages) = fresh.take(now, limit)
+        {
+            messages.retain(|message| !self.known.contains(&message.index));
+            if !messages.is_empty() || !look {
+                return Ok(messages);
+            }
+        }
+        // First this: what is committed from now on is fresh, and the rest will be found in the store.
+        fresh.open();
+        let Due { messages, more } = self.app.store.due(now, limit).await?;
+        self.read = (!more).then(Instant::now);
+        self.known = messages.iter().map(|message| message.index).collect();
+        Ok(messages)
     }
 
     fn settlement(&self, of: Publication, result: Result<(), PublishError>) -> Settlement {

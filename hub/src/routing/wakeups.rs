@@ -1,4 +1,4 @@
-//! Who is to be woken when messages were committed: the relay, and receivers in a long poll.
+//! Who is told when messages were committed: the relay, which is handed them, and receivers in a long poll.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -7,20 +7,27 @@ use saphan_schemas::ids::SystemId;
 use saphan_schemas::registry::TransportKind;
 use tokio::sync::Notify;
 
-use crate::store::{Batch, Effect};
+use super::fresh::Fresh;
+use crate::store::{Effect, NewEntry, NewMessage, Pending};
 
 /// Wakes those who wait for messages. A wakeup is a hint: whoever waits looks into the store.
 #[derive(Debug, Default)]
 pub struct Wakeups {
     relay: Notify,
+    fresh: Fresh,
     receivers: Mutex<HashMap<SystemId, Weak<Notify>>>,
 }
 
 impl Wakeups {
-    /// The relay's bell.
+    /// Rung, the relay looks into the store.
     #[must_use]
     pub const fn relay(&self) -> &Notify {
         &self.relay
+    }
+
+    /// What was just committed for the broker.
+    pub(super) const fn fresh(&self) -> &Fresh {
+        &self.fresh
     }
 
     /// A receiver's bell; it exists while somebody holds it.
@@ -36,12 +43,15 @@ impl Wakeups {
         bell
     }
 
-    /// Rings for every message of a committed batch.
-    pub fn committed(&self, batch: &Batch) {
-        for entry in &batch.entries {
-            let Effect::Message(message) = &entry.effect else { continue };
+    /// Rings for every message among entries that were committed at the places from `first` on.
+    pub fn committed(&self, first: u64, entries: Vec<NewEntry>) {
+        for (index, entry) in (first..).zip(entries) {
+            let Effect::Message(message) = entry.effect else { continue };
             match message.transport {
-                TransportKind::Amqp => self.relay.notify_one(),
+                TransportKind::Amqp => {
+                    let not_after = message.not_after;
+                    self.fresh.offer(pending(index, entry.leaf, *message), not_after);
+                }
                 TransportKind::Pull => {
                     let receivers = self.receivers.lock().unwrap_or_else(PoisonError::into_inner);
                     if let Some(bell) = receivers.get(&message.recipient).and_then(Weak::upgrade) {
@@ -51,6 +61,11 @@ impl Wakeups {
             }
         }
     }
+}
+
+fn pending(index: u64, leaf: Vec<u8>, message: NewMessage) -> Pending {
+    let NewMessage { recipient, salt, body, receipt, proof, .. } = message;
+    Pending { index, recipient, leaf, salt, body, receipt, proof, attempts: 0, published: 0 }
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::{
-    Batch, Head, Known, LeaseChange, LeaseRequest, Limit, LoggedEntry, MessageRecord, Pending, Settlement, Store,
+    Batch, Due, Head, Known, LeaseChange, LeaseRequest, Limit, LoggedEntry, MessageRecord, Pending, Settlement, Store,
     StoreCounts, StoreError,
 };
 
@@ -53,6 +53,9 @@ impl SqliteStore {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_secs(10))
             .pragma("cache_size", "-16384")
+            // The default folds the log into the file every 4 MB, which at full speed is several times a second.
+            .pragma("wal_autocheckpoint", "8000")
+            .pragma("journal_size_limit", "67108864")
             .disable_statement_logging();
         let mut durable = options.clone().connect().await.map_err(failed("opened its file"))?;
         check_sqlite(&mut durable).await?;
@@ -128,7 +131,7 @@ impl Store for SqliteStore {
         read::registry_entries(&self.readers, first).boxed()
     }
 
-    fn due(&self, now: u64, limit: Limit) -> BoxFuture<'_, Result<Vec<Pending>, StoreError>> {
+    fn due(&self, now: u64, limit: Limit) -> BoxFuture<'_, Result<Due, StoreError>> {
         delivery::due(&self.readers, now, limit).boxed()
     }
 

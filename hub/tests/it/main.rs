@@ -12,6 +12,7 @@ mod acknowledgements;
 mod api;
 mod authentication;
 mod bad_input;
+mod batch;
 mod harness;
 mod inbox;
 mod log_endpoints;

@@ -177,5 +177,5 @@ async fn failures(hub: &TestHub) -> u64 {
 async fn due(hub: &TestHub) -> Vec<saphan_hub::store::Pending> {
     use saphan_hub::store::Limit;
 
-    hub.app.store.due(hub.clock.now() * 1000, Limit { rows: 10, bytes: 1 << 20 }).await.unwrap()
+    hub.app.store.due(hub.clock.now() * 1000, Limit { rows: 10, bytes: 1 << 20 }).await.unwrap().messages
 }

@@ -5,9 +5,9 @@ use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
 
 use super::failed;
 use super::rows::{PENDING, UNREADABLE, column, index, pending, signed};
-use crate::store::{LeaseChange, LeaseRequest, Limit, Pending, Settlement, StoreError};
+use crate::store::{Due, LeaseChange, LeaseRequest, Limit, Pending, Settlement, StoreError};
 
-pub(super) async fn due(pool: &SqlitePool, now: u64, limit: Limit) -> Result<Vec<Pending>, StoreError> {
+pub(super) async fn due(pool: &SqlitePool, now: u64, limit: Limit) -> Result<Due, StoreError> {
     let mut connection = pool.acquire().await.map_err(failed("waited for a connection"))?;
     let candidates = sqlx::query(
         "SELECT outbox.idx, length(parts.body) FROM outbox JOIN parts USING (idx) \
@@ -18,7 +18,10 @@ pub(super) async fn due(pool: &SqlitePool, now: u64, limit: Limit) -> Result<Vec
     .fetch_all(&mut *connection)
     .await
     .map_err(failed("read the outbox"))?;
-    load(&mut connection, &within(&candidates, limit.bytes)?).await
+    let chosen = within(&candidates, limit.bytes)?;
+    let messages = load(&mut connection, &chosen).await?;
+    let more = candidates.len() == limit.rows as usize || messages.len() < candidates.len();
+    Ok(Due { messages, more })
 }
 
 pub(super) async fn settle(to: &mut SqliteConnection, settlements: &[Settlement]) -> Result<(), StoreError> {

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use futures_util::future::{BoxFuture, FutureExt as _};
 use saphan_hub::store::sqlite::SqliteStore;
 use saphan_hub::store::{
-    Batch, Head, Known, LeaseChange, LeaseRequest, Limit, LoggedEntry, MessageRecord, Pending, Settlement, Store,
+    Batch, Due, Head, Known, LeaseChange, LeaseRequest, Limit, LoggedEntry, MessageRecord, Pending, Settlement, Store,
     StoreCounts, StoreError,
 };
 use saphan_schemas::digest::Sha256Hash;
@@ -163,7 +163,7 @@ impl Store for FaultyStore {
         self.up(self.inner.registry_entries(first))
     }
 
-    fn due(&self, now: u64, limit: Limit) -> BoxFuture<'_, Result<Vec<Pending>, StoreError>> {
+    fn due(&self, now: u64, limit: Limit) -> BoxFuture<'_, Result<Due, StoreError>> {
         self.up(self.inner.due(now, limit))
     }
 

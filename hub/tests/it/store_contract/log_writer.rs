@@ -107,7 +107,7 @@ pub(super) async fn extend(store: &dyn Store, lease: &str, (now, until): (u64, u
 /// The places that are due for the broker.
 pub(super) async fn due(store: &dyn Store, now: u64) -> Vec<u64> {
     let limit = Limit { rows: 100, bytes: u64::MAX };
-    store.due(now, limit).await.unwrap().into_iter().map(|pending| pending.index).collect()
+    store.due(now, limit).await.unwrap().messages.into_iter().map(|pending| pending.index).collect()
 }
 
 pub(super) const ORIGIN: &str = "hub.local/log/main";

@@ -1,0 +1,116 @@
+//! `POST /v1/messages/batch`: several messages in one request, each judged by itself.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use saphan_schemas::b64;
+use saphan_schemas::problem::{ProblemCode, ProblemDocument};
+use serde::{Deserialize, Serialize};
+use tokio::task::JoinSet;
+use utoipa::ToSchema;
+
+use super::ApiError;
+use super::auth::SystemCaller;
+use super::error::JsonBody;
+use super::messages::{AcceptedBody, room};
+use crate::app::App;
+use crate::submission;
+
+/// Messages to submit; no `Debug`, for the bodies.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct BatchBody {
+    /// 1 to 256.
+    messages: Vec<SubmittedMessage>,
+}
+
+/// A message to submit.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SubmittedMessage {
+    /// The sender's compact JWS.
+    envelope: String,
+    /// 32 bytes, URL-safe base64.
+    salt: String,
+    /// Standard base64 of the exact bytes.
+    body: String,
+}
+
+/// What became of the messages.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ResultsBody {
+    /// One for each message, in their order.
+    results: Vec<SubmittedResult>,
+}
+
+/// What became of one message.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub(super) enum SubmittedResult {
+    /// It is in the log, now or before.
+    Accepted(AcceptedBody),
+    /// It has no receipt.
+    Problem {
+        /// The problem document that it would have been answered with alone.
+        #[schema(value_type = Object)]
+        problem: Box<ProblemDocument>,
+    },
+}
+
+/// Submits up to 256 messages in one request of at most 1 MiB. Each is accepted or refused by itself, as if it came alone; their
+/// order in the log is not promised. The token is any system's; the envelopes are their own authentication.
+#[utoipa::path(
+    post, path = "/v1/messages/batch", tag = "systems",
+    responses(
+        (status = 200, description = "One result for each message", body = ResultsBody),
+        (status = "4XX", description = "None was looked at", content_type = "application/problem+json"),
+        (status = "5XX", description = "None was looked at", content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn submit(
+    State(app): State<Arc<App>>,
+    SystemCaller(_): SystemCaller,
+    JsonBody(BatchBody { messages }): JsonBody<BatchBody>,
+) -> Result<Json<ResultsBody>, ApiError> {
+    if messages.is_empty() || messages.len() > MOST_MESSAGES {
+        let detail = format!("a request holds 1 to {MOST_MESSAGES} messages");
+        return Err(ApiError::detailed(ProblemCode::RequestMalformed, detail));
+    }
+    let _room = room(&app, messages.iter().map(|message| message.body.len() as u64).sum())?;
+    // Tasks of their own: their signatures are checked on all processors, and they meet in one batch of the log.
+    let mut submissions = JoinSet::new();
+    let count = messages.len();
+    for (number, message) in messages.into_iter().enumerate() {
+        let app = Arc::clone(&app);
+        submissions.spawn(async move { (number, submit_one(&app, message).await) });
+    }
+    let mut results: Vec<Option<SubmittedResult>> = Vec::new();
+    results.resize_with(count, || None);
+    while let Some(done) = submissions.join_next().await {
+        // A task that was lost leaves its place empty.
+        let Ok((number, result)) = done else { continue };
+        if let Some(place) = results.get_mut(number) {
+            *place = Some(result.unwrap_or_else(|error| problem(&app, error)));
+        }
+    }
+    let lost = || problem(&app, ApiError::problem(ProblemCode::Internal));
+    Ok(Json(ResultsBody { results: results.into_iter().map(|result| result.unwrap_or_else(lost)).collect() }))
+}
+
+async fn submit_one(app: &App, message: SubmittedMessage) -> Result<SubmittedResult, ApiError> {
+    let SubmittedMessage { envelope, salt, body } = message;
+    let body = b64::decode_std(body)
+        .map_err(|error| ApiError::detailed(ProblemCode::RequestMalformed, format!("body: {error}")))?;
+    let accepted = submission::submit(app, &envelope, &salt, body).await?;
+    Ok(SubmittedResult::Accepted(accepted.into()))
+}
+
+fn problem(app: &App, error: ApiError) -> SubmittedResult {
+    let (code, problem) = error.into_parts();
+    app.metrics.problem(code);
+    tracing::info!(code = code.as_str(), "a message of a batch was refused");
+    SubmittedResult::Problem { problem }
+}
+
+const MOST_MESSAGES: usize = 256;
