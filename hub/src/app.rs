@@ -82,6 +82,7 @@ impl App {
         let registry = Arc::new(Registry::new(*keys.operator.public()));
         registry.catch_up(&*store).await.context("the registry cannot be read from the log")?;
         let wakeups = Arc::new(Wakeups::default());
+        let metrics = Arc::new(Metrics::default());
         let receipt_key = *keys.receipts.public();
         let log_key = keys.log.verifier_key().clone();
         let opening = ShardEvent::Opened {
@@ -99,6 +100,7 @@ impl App {
             Arc::clone(&clock),
             config.limits.queue,
             Arc::clone(&wakeups),
+            Arc::clone(&metrics),
         )
         .await?;
         if ledger.committed().borrow().size == 0 {
@@ -126,7 +128,7 @@ impl App {
             refusals: LoggedRefusals::default(),
             wakeups,
             clock,
-            metrics: Arc::default(),
+            metrics,
             body_memory: Arc::new(Semaphore::new(config.limits.body_memory_mib as usize * 1024)),
             inbox: config.inbox.clone(),
             stopping,

@@ -21,6 +21,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
+use crate::metrics::Metrics;
 use crate::routing::Wakeups;
 use crate::store::{Store, StoreError};
 
@@ -103,9 +104,10 @@ impl Ledger {
         clock: Arc<dyn Clock>,
         capacity: usize,
         wakeups: Arc<Wakeups>,
+        metrics: Arc<Metrics>,
     ) -> Result<(Self, JoinHandle<()>), OpenError> {
         let (queue, waiting) = mpsc::channel(capacity);
-        let writer = writer::Writer::open(store, keys, clock, waiting, wakeups).await?;
+        let writer = writer::Writer::open(store, keys, clock, waiting, wakeups, metrics).await?;
         let committed = writer.committed();
         Ok((Self { queue, committed }, tokio::spawn(writer.run())))
     }

@@ -29,6 +29,10 @@ pub struct Metrics {
     problems: Family<ProblemLabels, Counter>,
     /// Seconds from a message's last byte to its receipt.
     pub receipt_seconds: Histogram,
+    /// Seconds of a commit, from its first look into the store.
+    pub commit_seconds: Histogram,
+    /// Entries of a commit.
+    pub commit_entries: Histogram,
     /// Entries in the log.
     pub log_size: Gauge,
     /// Outbox rows waiting for the broker.
@@ -74,6 +78,8 @@ impl Default for Metrics {
             expired: Counter::default(),
             problems: Family::default(),
             receipt_seconds: Histogram::new(exponential_buckets(0.000_5, 2.0, 14)),
+            commit_seconds: Histogram::new(exponential_buckets(0.000_5, 2.0, 14)),
+            commit_entries: Histogram::new(exponential_buckets(1.0, 2.0, 10)),
             log_size: Gauge::default(),
             outbox_amqp: Gauge::default(),
             outbox_pull: Gauge::default(),
@@ -87,6 +93,8 @@ impl Default for Metrics {
         registry.register("messages_expired", "Messages expired before delivery", metrics.expired.clone());
         registry.register("problems", "Requests answered with a problem", metrics.problems.clone());
         registry.register("receipt_seconds", "From submission to receipt", metrics.receipt_seconds.clone());
+        registry.register("commit_seconds", "Of a commit of the log", metrics.commit_seconds.clone());
+        registry.register("commit_entries", "Entries of a commit of the log", metrics.commit_entries.clone());
         registry.register("log_size", "Entries in the log", metrics.log_size.clone());
         registry.register("outbox_amqp", "Messages waiting for the broker", metrics.outbox_amqp.clone());
         registry.register("outbox_pull", "Messages waiting to be pulled", metrics.outbox_pull.clone());

@@ -1,4 +1,7 @@
 //! Inserting many rows with few statements.
+//!
+//! The journal's statements say `OR FAIL`: when one fails, the transaction is rolled back anyway. Otherwise SQLite would keep a
+//! copy of every page that a statement of many rows changes, to undo that statement alone.
 
 use std::iter;
 use std::sync::Arc;

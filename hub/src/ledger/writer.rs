@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use saphan_schemas::acknowledgement::{Acknowledged, AcknowledgementClaims, Outcome};
 use saphan_schemas::digest::Sha256Hash;
@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::batch::{Written, build, write_leaf};
 use super::{Appended, Draft, Judgement, LedgerError, LedgerKeys, OpenError, Waiting};
 use crate::clock::Clock;
+use crate::metrics::Metrics;
 use crate::routing::Wakeups;
 use crate::store::{Batch, Head, Store, StoreError};
 
@@ -39,6 +40,7 @@ pub(super) struct Writer {
     /// The place after the last registry entry.
     registry: u64,
     wakeups: Arc<Wakeups>,
+    metrics: Arc<Metrics>,
 }
 
 type Reply = oneshot::Sender<Result<Appended, LedgerError>>;
@@ -50,6 +52,7 @@ impl Writer {
         clock: Arc<dyn Clock>,
         waiting: mpsc::Receiver<Waiting>,
         wakeups: Arc<Wakeups>,
+        metrics: Arc<Metrics>,
     ) -> Result<Self, OpenError> {
         let head = store.head().await?;
         if let Some(head) = &head {
@@ -61,8 +64,9 @@ impl Writer {
         }
         let committed = watch::Sender::new(Committed::default());
         let registry = store.registry_entries(0).await?.last().map_or(0, |entry| entry.index + 1);
+        let range = CompactRange::new();
         let mut writer =
-            Self { registry, store, keys, clock, waiting, range: CompactRange::new(), committed, last_ts: 0, wakeups };
+            Self { registry, store, keys, clock, waiting, range, committed, last_ts: 0, wakeups, metrics };
         if let Some(head) = head {
             writer.advance(head);
         }
@@ -76,7 +80,10 @@ impl Writer {
     pub(super) async fn run(mut self) {
         let mut taken = Vec::with_capacity(MAX_BATCH);
         while self.waiting.recv_many(&mut taken, MAX_BATCH).await > 0 {
+            let started = Instant::now();
+            self.metrics.commit_entries.observe(taken.len() as f64);
             self.write(std::mem::take(&mut taken)).await;
+            self.metrics.commit_seconds.observe(started.elapsed().as_secs_f64());
         }
     }
 

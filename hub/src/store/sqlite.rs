@@ -1,13 +1,13 @@
 //! [`Store`] on SQLite: the embedded default.
 //!
-//! One connection writes what must survive a power cut (`synchronous=FULL`), one writes what may be repeated
-//! (`synchronous=NORMAL`: deliveries and leases), a pool reads. In this process writers take turns by a lock, so that
-//! SQLite's own polling for its lock never starts.
+//! One connection writes, a pool reads. Writers take turns by a lock, so that SQLite's own polling for its lock never starts;
+//! and they share a connection, because what one writes makes another forget all pages that it has read.
 
 mod commit;
 mod delivery;
 mod read;
 mod rows;
+mod writer;
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -17,10 +17,11 @@ use std::time::Duration;
 use futures_util::future::{BoxFuture, FutureExt as _};
 use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::ids::{MessageId, SystemId};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::Mutex;
 
+use self::writer::Writer;
 use super::{
     Batch, Due, Head, Known, LeaseChange, LeaseRequest, Limit, LoggedEntry, MessageRecord, Pending, Settlement, Store,
     StoreCounts, StoreError,
@@ -29,14 +30,8 @@ use super::{
 /// The store in one SQLite file.
 #[derive(Debug)]
 pub struct SqliteStore {
-    writers: Mutex<Writers>,
+    writer: Mutex<Writer>,
     readers: SqlitePool,
-}
-
-#[derive(Debug)]
-struct Writers {
-    durable: SqliteConnection,
-    relaxed: SqliteConnection,
 }
 
 impl SqliteStore {
@@ -50,24 +45,21 @@ impl SqliteStore {
             .filename(path)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_secs(10))
             .pragma("cache_size", "-16384")
             // The default folds the log into the file every 4 MB, which at full speed is several times a second.
-            .pragma("wal_autocheckpoint", "8000")
+            .pragma("wal_autocheckpoint", "4000")
             .pragma("journal_size_limit", "67108864")
             .disable_statement_logging();
-        let mut durable = options.clone().connect().await.map_err(failed("opened its file"))?;
-        check_sqlite(&mut durable).await?;
-        migrate(&mut durable).await?;
-        let relaxed = options.clone().synchronous(SqliteSynchronous::Normal);
-        let relaxed = relaxed.connect().await.map_err(failed("opened its file"))?;
+        let mut writer = Writer::open(options.clone()).await?;
+        check_sqlite(writer.durable().await?).await?;
+        migrate(writer.durable().await?).await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .connect_with(options.read_only(true))
             .await
             .map_err(failed("opened its file"))?;
-        Ok(Self { writers: Mutex::new(Writers { durable, relaxed }), readers })
+        Ok(Self { writer: Mutex::new(writer), readers })
     }
 
     /// Closes all connections; the write-ahead log is folded into the file.
@@ -76,13 +68,7 @@ impl SqliteStore {
     /// [`StoreError`] when SQLite cannot.
     pub async fn close(self) -> Result<(), StoreError> {
         self.readers.close().await;
-        let writers = self.writers.into_inner();
-        writers.relaxed.close().await.map_err(failed("closed its file"))?;
-        writers.durable.close().await.map_err(failed("closed its file"))
-    }
-
-    async fn writers(&self) -> MutexGuard<'_, Writers> {
-        self.writers.lock().await
+        self.writer.into_inner().close().await
     }
 }
 
@@ -92,7 +78,7 @@ impl Store for SqliteStore {
     }
 
     fn commit<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<(), StoreError>> {
-        async move { commit::commit(&mut self.writers().await.durable, batch).await }.boxed()
+        async move { commit::commit(self.writer.lock().await.durable().await?, batch).await }.boxed()
     }
 
     fn known<'a>(&'a self, keys: &'a [(&'a SystemId, MessageId)]) -> BoxFuture<'a, Result<Vec<Known>, StoreError>> {
@@ -136,19 +122,19 @@ impl Store for SqliteStore {
     }
 
     fn settle<'a>(&'a self, settlements: &'a [Settlement]) -> BoxFuture<'a, Result<(), StoreError>> {
-        async move { delivery::settle(&mut self.writers().await.relaxed, settlements).await }.boxed()
+        async move { delivery::settle(self.writer.lock().await.relaxed().await?, settlements).await }.boxed()
     }
 
     fn lease<'a>(&'a self, request: LeaseRequest<'a>) -> BoxFuture<'a, Result<Vec<Pending>, StoreError>> {
-        async move { delivery::lease(&mut self.writers().await.relaxed, request).await }.boxed()
+        async move { delivery::lease(self.writer.lock().await.relaxed().await?, request).await }.boxed()
     }
 
     fn move_lease<'a>(&'a self, change: LeaseChange<'a>) -> BoxFuture<'a, Result<u64, StoreError>> {
-        async move { delivery::move_lease(&mut self.writers().await.relaxed, change).await }.boxed()
+        async move { delivery::move_lease(self.writer.lock().await.relaxed().await?, change).await }.boxed()
     }
 
     fn expire(&self, now: u64) -> BoxFuture<'_, Result<u64, StoreError>> {
-        async move { delivery::expire(&mut self.writers().await.durable, now).await }.boxed()
+        async move { delivery::expire(self.writer.lock().await.durable().await?, now).await }.boxed()
     }
 
     fn counts(&self) -> BoxFuture<'_, Result<StoreCounts, StoreError>> {

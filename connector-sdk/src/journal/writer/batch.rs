@@ -32,12 +32,12 @@ pub(super) struct Answers {
 impl Statements {
     pub(super) fn new() -> Self {
         Self {
-            outbox: Insert::new("INSERT INTO outbox (seq, jti, at, envelope)", 4, ""),
-            outbox_content: Insert::new("INSERT INTO outbox_content (seq, salt, body)", 3, ""),
-            outbox_receipt: Insert::new("INSERT INTO outbox_receipt (seq, idx, receipt, proof)", 4, ""),
-            inbox: Insert::new("INSERT INTO inbox (id, iss, jti, idx, at)", 5, "ON CONFLICT DO NOTHING"),
+            outbox: Insert::new("INSERT OR FAIL INTO outbox (seq, jti, at, envelope)", 4, ""),
+            outbox_content: Insert::new("INSERT OR FAIL INTO outbox_content (seq, salt, body)", 3, ""),
+            outbox_receipt: Insert::new("INSERT OR FAIL INTO outbox_receipt (seq, idx, receipt, proof)", 4, ""),
+            inbox: Insert::new("INSERT OR FAIL INTO inbox (id, iss, jti, idx, at)", 5, "ON CONFLICT DO NOTHING"),
             inbox_content: Insert::new(
-                "INSERT INTO inbox_content (id, envelope, salt, body, receipt, proof)",
+                "INSERT OR FAIL INTO inbox_content (id, envelope, salt, body, receipt, proof)",
                 6,
                 "ON CONFLICT DO NOTHING",
             ),

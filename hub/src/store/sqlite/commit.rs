@@ -23,7 +23,7 @@ async fn write(to: &mut SqliteConnection, batch: &Batch) -> Result<(), StoreErro
             _ => None,
         })
         .collect();
-    insert(to, "INSERT INTO entry (idx, kind, hash, leaf) ", &entries, |row, (index, entry)| {
+    insert(to, "INSERT OR FAIL INTO entry (idx, kind, hash, leaf) ", &entries, |row, (index, entry)| {
         row.push_bind(signed(*index)).push_bind(kind(&entry.effect));
         row.push_bind(&entry.hash.as_bytes()[..]).push_bind(&*entry.leaf);
     })
@@ -34,7 +34,7 @@ async fn write(to: &mut SqliteConnection, batch: &Batch) -> Result<(), StoreErro
         row.push_bind(&message.content.as_bytes()[..]);
     })
     .await?;
-    insert(to, "INSERT INTO parts (idx, receipt, salt, body) ", &messages, |row, (index, message)| {
+    insert(to, "INSERT OR FAIL INTO parts (idx, receipt, salt, body) ", &messages, |row, (index, message)| {
         row.push_bind(signed(*index)).push_bind(&*message.receipt);
         row.push_bind(&message.salt.as_bytes()[..]).push_bind(&*message.body);
     })
@@ -45,7 +45,7 @@ async fn write(to: &mut SqliteConnection, batch: &Batch) -> Result<(), StoreErro
         row.push_bind(message.not_after.map(|seconds| signed(seconds.saturating_mul(1000))));
     })
     .await?;
-    insert(to, "INSERT INTO tile_hash (level, idx, hash) ", &batch.tile_hashes, |row, tile| {
+    insert(to, "INSERT OR FAIL INTO tile_hash (level, idx, hash) ", &batch.tile_hashes, |row, tile| {
         row.push_bind(i64::from(tile.level)).push_bind(signed(tile.index)).push_bind(&tile.hash.as_bytes()[..]);
     })
     .await?;
@@ -67,7 +67,7 @@ async fn check_head(to: &mut SqliteConnection, expected: u64) -> Result<(), Stor
 async fn write_head(to: &mut SqliteConnection, batch: &Batch) -> Result<(), StoreError> {
     let size = signed(batch.head.range.size());
     sqlx::query(
-        "INSERT INTO head (id, size, range, checkpoint) VALUES (1, ?1, ?2, ?3) \
+        "INSERT OR FAIL INTO head (id, size, range, checkpoint) VALUES (1, ?1, ?2, ?3) \
          ON CONFLICT (id) DO UPDATE SET size = ?1, range = ?2, checkpoint = ?3",
     )
     .bind(size)
@@ -76,7 +76,7 @@ async fn write_head(to: &mut SqliteConnection, batch: &Batch) -> Result<(), Stor
     .execute(&mut *to)
     .await
     .map_err(failed("wrote the head"))?;
-    sqlx::query("INSERT INTO checkpoint (size, note) VALUES (?1, ?2)")
+    sqlx::query("INSERT OR FAIL INTO checkpoint (size, note) VALUES (?1, ?2)")
         .bind(size)
         .bind(&batch.head.checkpoint)
         .execute(to)
@@ -86,7 +86,7 @@ async fn write_head(to: &mut SqliteConnection, batch: &Batch) -> Result<(), Stor
 }
 
 async fn settle(to: &mut SqliteConnection, index: u64, new: &NewAcknowledgement) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO acknowledgement (jti, receiver, content, idx) VALUES (?1, ?2, ?3, ?4)")
+    sqlx::query("INSERT OR FAIL INTO acknowledgement (jti, receiver, content, idx) VALUES (?1, ?2, ?3, ?4)")
         .bind(new.id.to_string())
         .bind(new.receiver.as_str())
         .bind(&new.content.as_bytes()[..])
@@ -114,6 +114,9 @@ async fn settle(to: &mut SqliteConnection, index: u64, new: &NewAcknowledgement)
 }
 
 /// Inserts rows in chunks of a few fixed sizes, so that SQLite prepares few statements and keeps them.
+///
+/// All statements of a commit say `OR FAIL`: one that fails leaves what it has done so far, and the transaction is rolled back
+/// anyway. Otherwise SQLite would keep a copy of every page that a statement of many rows changes, to undo that one alone.
 async fn insert<'a, T>(
     to: &mut SqliteConnection,
     into: &'static str,
@@ -141,9 +144,9 @@ const fn kind(effect: &Effect) -> i64 {
 }
 
 const CHUNKS: [usize; 4] = [64, 16, 4, 1];
-const INSERT_MESSAGE: &str = "INSERT INTO message (idx, jti, sender, recipient, content) ";
-const INSERT_OUTBOX: &str = "INSERT INTO outbox (idx, transport, recipient, proof, not_after) ";
-const SETTLE_MESSAGES: &str = "UPDATE message SET state = outcome.value ->> 1, code = outcome.value ->> 2, \
+const INSERT_MESSAGE: &str = "INSERT OR FAIL INTO message (idx, jti, sender, recipient, content) ";
+const INSERT_OUTBOX: &str = "INSERT OR FAIL INTO outbox (idx, transport, recipient, proof, not_after) ";
+const SETTLE_MESSAGES: &str = "UPDATE OR FAIL message SET state = outcome.value ->> 1, code = outcome.value ->> 2, \
      acknowledgement = ?3 FROM json_each(?1) AS outcome \
      WHERE message.idx = outcome.value ->> 0 AND message.recipient = ?2 AND message.acknowledgement IS NULL";
 const SETTLE_OUTBOX: &str = "DELETE FROM outbox WHERE idx IN \

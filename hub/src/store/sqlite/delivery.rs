@@ -34,7 +34,7 @@ pub(super) async fn settle(to: &mut SqliteConnection, settlements: &[Settlement]
         .collect();
     let changes = serde_json::to_string(&changes).map_err(|_| UNREADABLE)?;
     sqlx::query(
-        "UPDATE outbox SET due = change.value ->> 1, published = published + (change.value ->> 2), \
+        "UPDATE OR FAIL outbox SET due = change.value ->> 1, published = published + (change.value ->> 2), \
          attempts = CASE change.value ->> 2 WHEN 1 THEN 0 ELSE attempts + 1 END \
          FROM json_each(?1) AS change WHERE outbox.idx = change.value ->> 0",
     )

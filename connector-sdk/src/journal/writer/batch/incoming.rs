@@ -85,12 +85,12 @@ pub(super) async fn settle(connection: &mut SqliteConnection, batch: &[Request])
         settled.flat_map(|rows| rows.iter()).partition(|row| row.acknowledge.code.is_some());
     if !processed.is_empty() {
         let ids: Vec<i64> = processed.iter().map(|row| row.acknowledge.id).collect();
-        let text = "UPDATE inbox SET state = 1 WHERE state = 0 AND id IN (SELECT value FROM json_each(?))";
+        let text = "UPDATE OR FAIL inbox SET state = 1 WHERE state = 0 AND id IN (SELECT value FROM json_each(?))";
         sqlx::query(text).bind(json!(ids).to_string()).execute(&mut *connection).await?;
     }
     for row in rejected {
         let code = row.acknowledge.code.as_ref().map(Code::as_str);
-        let query = sqlx::query("UPDATE inbox SET state = 1, code = ? WHERE state = 0 AND id = ?");
+        let query = sqlx::query("UPDATE OR FAIL inbox SET state = 1, code = ? WHERE state = 0 AND id = ?");
         query.bind(code).bind(row.acknowledge.id).execute(&mut *connection).await?;
     }
     Ok(())
@@ -111,7 +111,7 @@ pub(super) async fn acknowledged(connection: &mut SqliteConnection, batch: &[Req
     }
     let ids = json!(ids).to_string();
     for text in [
-        "UPDATE inbox SET state = 2 WHERE id IN (SELECT value FROM json_each(?))",
+        "UPDATE OR FAIL inbox SET state = 2 WHERE id IN (SELECT value FROM json_each(?))",
         "DELETE FROM inbox_content WHERE id IN (SELECT value FROM json_each(?))",
     ] {
         sqlx::query(text).bind(&ids).execute(&mut *connection).await?;

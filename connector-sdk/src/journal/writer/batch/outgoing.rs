@@ -101,7 +101,7 @@ impl Statements {
         self.outbox_receipt.run(connection, &rows, bind).await?;
         let numbers = json!(rows.iter().map(|row| row.seq).collect::<Vec<_>>()).to_string();
         for text in [
-            "UPDATE outbox SET state = 1 WHERE seq IN (SELECT value FROM json_each(?))",
+            "UPDATE OR FAIL outbox SET state = 1 WHERE seq IN (SELECT value FROM json_each(?))",
             "DELETE FROM outbox_content WHERE seq IN (SELECT value FROM json_each(?))",
         ] {
             sqlx::query(text).bind(&numbers).execute(&mut *connection).await?;
@@ -113,7 +113,7 @@ impl Statements {
 pub(super) async fn refused(connection: &mut SqliteConnection, batch: &[Request]) -> Result<(), JournalError> {
     for request in batch {
         if let Request::Refused { seq, problem, .. } = request {
-            let query = sqlx::query("UPDATE outbox SET state = 2, problem = ? WHERE seq = ?");
+            let query = sqlx::query("UPDATE OR FAIL outbox SET state = 2, problem = ? WHERE seq = ?");
             query.bind(problem).bind(seq).execute(&mut *connection).await?;
         }
     }
