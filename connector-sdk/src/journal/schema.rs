@@ -15,8 +15,7 @@ pub(super) async fn connect(path: &Path) -> Result<SqliteConnection, JournalErro
         .journal_mode(SqliteJournalMode::Wal)
         // FULL: a commit that was reported survives a power cut.
         .synchronous(SqliteSynchronous::Full)
-        // The default checkpoints every 4 MB, which at full speed is several times a second.
-        .pragma("wal_autocheckpoint", "8000")
+        // Checkpoints come at SQLite's own pace, every 4 MB: rarer ones are longer, and everyone waits for them.
         .pragma("journal_size_limit", "67108864")
         .pragma("cache_size", "-8000");
     Ok(options.connect().await?)

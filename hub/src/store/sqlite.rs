@@ -47,8 +47,6 @@ impl SqliteStore {
             .journal_mode(SqliteJournalMode::Wal)
             .busy_timeout(Duration::from_secs(10))
             .pragma("cache_size", "-16384")
-            // The default folds the log into the file every 4 MB, which at full speed is several times a second.
-            .pragma("wal_autocheckpoint", "4000")
             .pragma("journal_size_limit", "67108864")
             .disable_statement_logging();
         let mut writer = Writer::open(options.clone()).await?;
