@@ -111,9 +111,9 @@ impl Journal {
         self.ask(|done| Request::Enqueue { message, waiter, done }).await
     }
 
-    /// Records the receipt of a message.
-    pub(crate) async fn accepted(&self, seq: i64, accepted: Accepted) -> Result<(), JournalError> {
-        self.ask(|done| Request::Accepted { seq, accepted, done }).await
+    /// Records the receipts of messages, by their numbers.
+    pub(crate) async fn accepted(&self, rows: Vec<(i64, Accepted)>) -> Result<(), JournalError> {
+        self.ask(|done| Request::Accepted { rows, done }).await
     }
 
     /// Records that a message was refused for good.

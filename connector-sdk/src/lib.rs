@@ -18,15 +18,12 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let hub = TestHub::new()?;
-//! let office = hub
-//!     .connector("th.dlt/licensing")?
-//!     .receive(Receive::Pull)
-//!     .handle(|message: Message<ApplicationWithdrawn>| async move {
-//!         println!("{} withdrew: {:?}", message.sender(), message.body().reason);
-//!         Ok(Handled::Done)
-//!     })
-//!     .build()
-//!     .await?;
+//! let office = hub.connector("th.dlt/licensing")?.receive(Receive::Pull);
+//! let office = office.handle(|message: Message<ApplicationWithdrawn>| async move {
+//!     println!("{} withdrew: {:?}", message.sender(), message.body().reason);
+//!     Ok(Handled::Done)
+//! });
+//! let _running = office.build().await?;
 //! let portal = hub.connector("th.dga/citizen-portal")?.build().await?;
 //!
 //! let body = ApplicationWithdrawn {
@@ -38,7 +35,6 @@
 //! let accepted = portal.send(OutgoingMessage::new("th.dlt/licensing".parse()?, &body)).await?;
 //! println!("place {} in the log", accepted.index());
 //! hub.until(|hub| hub.acknowledgements().len() == 1).await;
-//! office.shutdown(std::time::Duration::from_secs(5)).await?;
 //! # Ok(())
 //! # }
 //! ```

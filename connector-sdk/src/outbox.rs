@@ -1,6 +1,8 @@
 //! Sending: durable first, then to the hub, as often as it takes.
 
+mod attempt;
 mod dispatch;
+mod gate;
 mod queue;
 
 use std::fmt;
@@ -12,7 +14,8 @@ use saphan_schemas::problem::ProblemDocument;
 use saphan_schemas::receipt::{ReceiptClaims, UnverifiedReceipt};
 use tokio::sync::oneshot;
 
-pub(crate) use self::dispatch::{Dispatcher, Sending};
+pub(crate) use self::attempt::Sending;
+pub(crate) use self::dispatch::Dispatcher;
 use crate::error::SendError;
 use crate::hub_api::Answer;
 use crate::journal::{Enqueued, Journal, JournalError, OutgoingState};

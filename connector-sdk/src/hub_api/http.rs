@@ -15,7 +15,9 @@ use saphan_schemas::problem::ProblemDocument;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use self::wire::{AnswerBody, ExtendBody, ExtendRequest, LeaseBody, LeaseRequest, ReleaseRequest};
+use self::wire::{
+    AnswerBody, BatchBody, BatchRequest, ExtendBody, ExtendRequest, LeaseBody, LeaseRequest, ReleaseRequest,
+};
 use super::{Answer, HubApi, HubError, HubFuture, Lease, Submission};
 use crate::clock;
 use crate::error::ConnectorError;
@@ -47,6 +49,28 @@ impl HttpHub {
         answered(request).await
     }
 
+    async fn submit_one(&self, message: &Submission) -> Result<Answer, HubError> {
+        let request = self
+            .client
+            .post(self.url("/v1/messages"))
+            .header("saphan-envelope", &message.envelope)
+            .header("saphan-salt", &message.salt)
+            .header(CONTENT_TYPE, "application/json")
+            .body(message.body.clone());
+        let AnswerBody { receipt, proof } = read(answered(request).await?).await?;
+        Ok(Answer { receipt, proof })
+    }
+
+    async fn submit_batch(&self, messages: &[Submission]) -> Result<Vec<Result<Answer, HubError>>, HubError> {
+        let response = self.call_raw("/v1/messages/batch", &BatchRequest::new(messages)).await?;
+        let status = response.status().as_u16();
+        let BatchBody { results } = read(response).await?;
+        if results.len() != messages.len() {
+            return Err(HubError::Unreadable { status });
+        }
+        Ok(results.into_iter().map(|result| result.into_answer(status)).collect())
+    }
+
     /// A fresh token for one request: it is bound to method and path.
     fn token(&self, method: &Method, path: &str) -> Result<HeaderValue, HubError> {
         let claims = AuthClaims {
@@ -66,17 +90,13 @@ impl HttpHub {
 }
 
 impl HubApi for HttpHub {
-    fn submit<'a>(&'a self, message: &'a Submission) -> HubFuture<'a, Answer> {
+    fn submit<'a>(&'a self, messages: &'a [Submission]) -> HubFuture<'a, Vec<Result<Answer, HubError>>> {
         Box::pin(async move {
-            let request = self
-                .client
-                .post(self.url("/v1/messages"))
-                .header("saphan-envelope", &message.envelope)
-                .header("saphan-salt", &message.salt)
-                .header(CONTENT_TYPE, "application/json")
-                .body(message.body.clone());
-            let AnswerBody { receipt, proof } = read(answered(request).await?).await?;
-            Ok(Answer { receipt, proof })
+            match messages {
+                // Its envelope is its authentication, and its body goes out as it is.
+                [message] => Ok(vec![self.submit_one(message).await]),
+                _ => self.submit_batch(messages).await,
+            }
         })
     }
 

@@ -21,7 +21,7 @@ type Done<T> = oneshot::Sender<Result<T, JournalError>>;
 /// One thing to write.
 pub(crate) enum Request {
     Enqueue { message: Arc<SignedMessage>, waiter: Option<Waiter>, done: Done<Enqueued> },
-    Accepted { seq: i64, accepted: Accepted, done: Done<()> },
+    Accepted { rows: Vec<(i64, Accepted)>, done: Done<()> },
     Refused { seq: i64, problem: String, done: Done<()> },
     Receive { rows: Arc<Vec<ReceivedRow>>, done: Done<Vec<Filed>> },
     Settle { rows: Arc<Vec<Settled>>, done: Done<()> },

@@ -5,34 +5,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use saphan_schemas::ids::MessageId;
-use saphan_schemas::message::{VerifyError, verify_acceptance, verify_envelope};
-use saphan_schemas::receipt::UnverifiedReceipt;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use super::queue::{Content, Outgoing, Queue};
+use super::attempt::{Attempt, Failure, Sending};
+use super::gate::Gate;
+use super::queue::{Outgoing, Queue};
 use super::{Accepted, Notice, Outcome, Waiter};
 use crate::backoff::Backoff;
-use crate::checkpoints::Checkpoints;
-use crate::hub_api::{Answer, HubApi, HubError};
+use crate::hub_api::HubError;
 use crate::journal::{Journal, JournalError};
-use crate::keys::{KeyLookup, SystemKeys};
 use crate::stats::Stats;
 use crate::stop::Stop;
-
-/// What an attempt needs.
-pub(crate) struct Sending {
-    pub(crate) hub: Arc<dyn HubApi>,
-    pub(crate) checkpoints: Arc<Checkpoints>,
-    pub(crate) keys: Arc<SystemKeys>,
-}
 
 pub(crate) struct Dispatcher {
     sending: Arc<Sending>,
     journal: Journal,
     backoff: Backoff,
-    window: usize,
+    /// Messages that may be on their way at once.
+    window: Arc<Semaphore>,
     stats: Arc<Stats>,
     queue: Queue,
     gate: Gate,
@@ -40,17 +32,7 @@ pub(crate) struct Dispatcher {
     /// Outcomes that are not committed yet, for those who ask just then.
     settling: HashMap<MessageId, Outcome>,
     attempts: JoinSet<Attempt>,
-    records: JoinSet<(MessageId, Result<(), JournalError>)>,
-}
-
-struct Attempt {
-    message: Outgoing,
-    result: Result<Accepted, Failure>,
-}
-
-enum Failure {
-    Hub(HubError),
-    Untrusted(VerifyError),
+    records: JoinSet<(Vec<MessageId>, Result<(), JournalError>)>,
 }
 
 impl Dispatcher {
@@ -59,7 +41,7 @@ impl Dispatcher {
             sending: Arc::new(sending),
             journal,
             backoff,
-            window,
+            window: Arc::new(Semaphore::new(window.min(Semaphore::MAX_PERMITS))),
             stats,
             queue: Queue::new(),
             gate: Gate::default(),
@@ -124,73 +106,113 @@ impl Dispatcher {
                 Ok(rows) => self.queue.push_stored(rows),
                 Err(error) => {
                     tracing::error!(%error, "the outbox could not be read; it is tried again");
-                    self.gate.close(Instant::now() + self.backoff.delay(self.gate.failures + 1, None));
+                    self.gate.close(Instant::now() + self.backoff.delay(self.gate.failures() + 1, None));
                 }
             }
         }
     }
 
+    /// Sends what waits as long as there is room. No message waits for others to go with it; requests hold several when messages
+    /// come faster than requests end.
     fn start(&mut self) {
         let now = Instant::now();
         self.gate.pass(now);
-        while self.gate.is_open(now) && self.attempts.len() < self.gate.window(self.window) {
-            let Some(message) = self.queue.pop(now) else { return };
+        while self.gate.is_open(now) && self.has_room() {
+            let most = if self.gate.probes() { 1 } else { self.window.available_permits().min(REQUEST_MESSAGES) };
+            let messages = self.queue.pop(now, most);
+            let count = u32::try_from(messages.len()).unwrap_or(u32::MAX);
+            if count == 0 {
+                return;
+            }
+            // There is room for them; given back when the task ends, however it does.
+            let room = Arc::clone(&self.window).try_acquire_many_owned(count);
             let sending = Arc::clone(&self.sending);
             self.attempts.spawn(async move {
-                let result = sending.attempt(&message).await;
-                Attempt { message, result }
+                let _room = room;
+                sending.attempt(messages).await
             });
         }
     }
 
+    fn has_room(&self) -> bool {
+        if self.gate.probes() {
+            return self.attempts.is_empty();
+        }
+        self.attempts.len() < REQUESTS && self.window.available_permits() > 0
+    }
+
     /// When there is something to do without anything happening before.
     fn wake(&self) -> Option<Instant> {
-        if self.attempts.len() >= self.gate.window(self.window) {
+        if !self.has_room() {
             return None;
         }
-        self.gate.until.or_else(|| self.queue.next_due())
+        self.gate.until().or_else(|| self.queue.next_due())
     }
 
     fn finish(&mut self, attempt: Result<Attempt, tokio::task::JoinError>) {
-        let Ok(Attempt { message, result }) = attempt else {
-            tracing::error!("an attempt to send ended abnormally; its message goes out after the next start");
-            return;
-        };
-        let now = Instant::now();
-        match result {
-            Ok(accepted) => {
-                self.gate.open();
-                Stats::add(&self.stats.accepted, 1);
-                let (journal, id, seq) = (self.journal.clone(), message.id, message.seq);
-                let recorded = accepted.clone();
-                self.records.spawn(async move { (id, journal.accepted(seq, recorded).await) });
-                self.settle(id, Outcome::Accepted(accepted));
+        match attempt {
+            Ok(Attempt::Answered(answered)) => self.answered(answered),
+            Ok(Attempt::Failed(messages, error)) if error.is_outage() => {
+                self.outage(&error);
+                messages.into_iter().for_each(|message| self.queue.put_back(message));
             }
-            Err(Failure::Hub(HubError::Problem { document, .. })) if !document.retry => {
+            Ok(Attempt::Failed(messages, error)) => {
+                self.gate.open();
+                tracing::warn!(%error, messages = messages.len(), "a request was not taken; each of its messages is tried alone");
+                messages.into_iter().for_each(|message| self.delay(message, error.retry_after()));
+            }
+            Err(_) => {
+                tracing::error!("an attempt to send ended abnormally; its messages go out after the next start");
+            }
+        }
+    }
+
+    fn answered(&mut self, answered: Vec<(Outgoing, Result<Accepted, Failure>)>) {
+        let (mut accepted, mut failed) = (Vec::new(), Vec::new());
+        for (message, result) in answered {
+            match result {
+                Ok(receipt) => accepted.push((message, receipt)),
+                Err(failure) => failed.push((message, failure)),
+            }
+        }
+        if !accepted.is_empty() {
+            self.accepted(accepted);
+        }
+        // After what opens the gate: some may say that the hub is full.
+        failed.into_iter().for_each(|(message, failure)| self.failed(message, failure));
+    }
+
+    fn accepted(&mut self, accepted: Vec<(Outgoing, Accepted)>) {
+        self.gate.open();
+        Stats::add(&self.stats.accepted, accepted.len());
+        let ids = accepted.iter().map(|(message, _)| message.id).collect();
+        let rows = accepted.iter().map(|(message, receipt)| (message.seq, receipt.clone())).collect();
+        let journal = self.journal.clone();
+        self.records.spawn(async move { (ids, journal.accepted(rows).await) });
+        accepted.into_iter().for_each(|(message, receipt)| self.settle(message.id, Outcome::Accepted(receipt)));
+    }
+
+    fn failed(&mut self, message: Outgoing, failure: Failure) {
+        match failure {
+            Failure::Hub(HubError::Problem { document, .. }) if !document.retry => {
                 self.gate.open();
                 Stats::add(&self.stats.refused, 1);
                 tracing::warn!(id = %message.id, code = document.code, "the hub refused a message");
                 let (journal, id, seq) = (self.journal.clone(), message.id, message.seq);
                 let problem = serde_json::to_string(&document).unwrap_or_default();
-                self.records.spawn(async move { (id, journal.refused(seq, problem).await) });
+                self.records.spawn(async move { (vec![id], journal.refused(seq, problem).await) });
                 self.settle(id, Outcome::Refused(document));
             }
-            Err(Failure::Hub(error)) if error.is_outage() => {
-                if self.gate.is_open(now) {
-                    let delay = self.backoff.delay(self.gate.failures + 1, error.retry_after());
-                    if self.gate.failures == 0 {
-                        tracing::warn!(%error, "the hub does not take messages; they wait in the outbox");
-                    }
-                    self.gate.close(now + delay);
-                }
+            Failure::Hub(error) if error.is_outage() => {
+                self.outage(&error);
                 self.queue.put_back(message);
             }
-            Err(Failure::Hub(error)) => {
+            Failure::Hub(error) => {
                 self.gate.open();
                 tracing::warn!(id = %message.id, %error, "a message could not be sent; it is tried again");
                 self.delay(message, error.retry_after());
             }
-            Err(Failure::Untrusted(error)) => {
+            Failure::Untrusted(error) => {
                 tracing::error!(id = %message.id, %error, "the hub's receipt does not verify; the message is tried again");
                 let error = Arc::new(error);
                 for waiter in self.waiters.remove(&message.id).into_iter().flatten() {
@@ -199,6 +221,19 @@ impl Dispatcher {
                 self.delay(message, None);
             }
         }
+    }
+
+    /// Closes the gate, once for all that hear of the same outage.
+    fn outage(&mut self, error: &HubError) {
+        let now = Instant::now();
+        if !self.gate.is_open(now) {
+            return;
+        }
+        let delay = self.backoff.delay(self.gate.failures() + 1, error.retry_after());
+        if !self.gate.probes() {
+            tracing::warn!(%error, "the hub does not take messages; they wait in the outbox");
+        }
+        self.gate.close(now + delay);
     }
 
     fn delay(&mut self, mut message: Outgoing, asked: Option<Duration>) {
@@ -214,10 +249,11 @@ impl Dispatcher {
         self.settling.insert(id, outcome);
     }
 
-    fn recorded(&mut self, record: Result<(MessageId, Result<(), JournalError>), tokio::task::JoinError>) {
-        if let Ok((id, result)) = record {
+    fn recorded(&mut self, record: Result<(Vec<MessageId>, Result<(), JournalError>), tokio::task::JoinError>) {
+        let Ok((ids, result)) = record else { return };
+        for id in ids {
             self.settling.remove(&id);
-            if let Err(error) = result {
+            if let Err(error) = &result {
                 // It stays waiting in the journal: sent again after a restart, it gets the same answer.
                 tracing::error!(%id, %error, "the outcome of a message could not be recorded");
             }
@@ -225,73 +261,16 @@ impl Dispatcher {
     }
 }
 
-impl Sending {
-    async fn attempt(&self, message: &Outgoing) -> Result<Accepted, Failure> {
-        let submission = message.submission();
-        let answer = self.hub.submit(&submission).await.map_err(Failure::Hub)?;
-        let receipt = self.verify(message, &answer).await?;
-        Ok(Accepted::new(receipt.claims().clone(), submission.envelope, answer))
-    }
-
-    async fn verify(&self, message: &Outgoing, answer: &Answer) -> Result<UnverifiedReceipt, Failure> {
-        let reread;
-        let envelope = match &message.content {
-            Content::Fresh(signed) => &signed.envelope,
-            Content::Stored(stored) => {
-                // Signed in an earlier life, perhaps with an earlier key.
-                let key = match self.keys.of_envelope(&stored.envelope).await {
-                    KeyLookup::Found(published) => Some(published.key),
-                    KeyLookup::Unknown => None,
-                    KeyLookup::Unavailable(error) => return Err(Failure::Hub(error)),
-                };
-                reread = verify_envelope(&stored.envelope, |_, _| key).map_err(Failure::Untrusted)?;
-                &reread
-            }
-        };
-        let checkpoint = |text: &str| self.checkpoints.verify(text);
-        verify_acceptance(envelope, &answer.receipt, &answer.proof, self.checkpoints.trust(), checkpoint)
-            .map_err(Failure::Untrusted)
-    }
-}
-
-/// Whether the hub takes messages. After an outage one message probes before the others follow.
-#[derive(Default)]
-struct Gate {
-    failures: u32,
-    until: Option<Instant>,
-}
-
-impl Gate {
-    fn is_open(&self, now: Instant) -> bool {
-        self.until.is_none_or(|until| until <= now)
-    }
-
-    /// Forgets a time that has come, so that nobody waits for it again.
-    fn pass(&mut self, now: Instant) {
-        self.until = self.until.filter(|until| *until > now);
-    }
-
-    const fn window(&self, full: usize) -> usize {
-        if self.failures == 0 { full } else { 1 }
-    }
-
-    fn close(&mut self, until: Instant) {
-        self.failures = self.failures.saturating_add(1);
-        self.until = Some(until);
-    }
-
-    fn open(&mut self) {
-        if self.failures > 0 {
-            tracing::info!("the hub takes messages again");
-        }
-        *self = Self::default();
-    }
-}
-
 fn tell(waiter: Waiter, outcome: Outcome) {
     // Whoever waited may have gone; the message is settled all the same.
     let _ = waiter.send(outcome);
 }
+
+/// Requests on their way at once; what comes meanwhile goes into the next one together.
+const REQUESTS: usize = 4;
+
+/// The most messages of a request.
+const REQUEST_MESSAGES: usize = 64;
 
 #[cfg(all(test, feature = "testing"))]
 mod tests {
@@ -301,7 +280,9 @@ mod tests {
 
     use super::*;
     use crate::OutgoingMessage;
+    use crate::checkpoints::Checkpoints;
     use crate::journal::Opened;
+    use crate::keys::SystemKeys;
     use crate::outgoing::Identity;
     use crate::testing::TestHub;
 
@@ -328,16 +309,5 @@ mod tests {
         dispatcher.note(Notice::New { seq: 1, message, waiter: Some(waiter) });
         let told = told.await.unwrap_or_else(|_| panic!("nobody was told"));
         assert!(matches!(told, Outcome::Refused(problem) if problem.code() == Some(ProblemCode::TypeUnknown)));
-    }
-
-    #[test]
-    fn a_gate_whose_time_has_come_is_open_and_waits_for_nothing() {
-        let (now, mut gate) = (Instant::now(), Gate::default());
-        gate.close(now + Duration::from_secs(1));
-        assert!(!gate.is_open(now));
-        gate.pass(now + Duration::from_secs(1));
-        assert_eq!((gate.until, gate.window(64)), (None, 1), "one message probes");
-        gate.open();
-        assert_eq!(gate.window(64), 64);
     }
 }

@@ -25,7 +25,7 @@ impl SystemApi {
                 exchange.faults.unanswered += 1;
                 return Err(lost("nothing reaches the hub"));
             }
-            act(exchange).map_err(|document| HubError::Problem { document, retry_after: None })
+            act(exchange).map_err(refused)
         })
     }
 
@@ -52,11 +52,15 @@ impl SystemApi {
 }
 
 impl HubApi for SystemApi {
-    fn submit<'a>(&'a self, message: &'a Submission) -> HubFuture<'a, Answer> {
+    /// An answer that is lost is that of the whole request; one that is corrupted is that of one message.
+    fn submit<'a>(&'a self, messages: &'a [Submission]) -> HubFuture<'a, Vec<Result<Answer, HubError>>> {
         Box::pin(async move {
             self.at_hub_maybe_unheard(|exchange| {
-                let answer = exchange.submit(message)?;
-                Ok(exchange.corrupt_answer(answer))
+                let mut submit = |message| {
+                    let answer = exchange.submit(message)?;
+                    Ok(exchange.corrupt_answer(answer))
+                };
+                Ok(messages.iter().map(|message| submit(message).map_err(refused)).collect())
             })
         })
     }
@@ -109,6 +113,10 @@ impl HubApi for SystemApi {
             if unheard { Err(lost("the answer was lost")) } else { Ok(keys) }
         })
     }
+}
+
+fn refused(document: Box<ProblemDocument>) -> HubError {
+    HubError::Problem { document, retry_after: None }
 }
 
 fn lost(reason: &'static str) -> HubError {

@@ -2,8 +2,8 @@
 //!
 //! The server here speaks HTTP for the test hub, and checks every token as a hub does.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::body::Bytes;
@@ -12,12 +12,12 @@ use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use saphan_connector::hub_api::{HubApi, HubError, Submission};
+use saphan_connector::hub_api::{Answer, HubApi, HubError, Submission};
 use saphan_connector::schemas::auth::UnverifiedAuthToken;
 use saphan_connector::schemas::b64;
 use saphan_connector::schemas::problem::ProblemCode;
 use saphan_connector::testing::TestHub;
-use saphan_connector::{ConnectorError, Handled, Receive, SendError, trust};
+use saphan_connector::{Accepted, ConnectorError, Handled, OutgoingMessage, Receive, SendError, trust};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -55,6 +55,67 @@ async fn a_busy_hub_is_asked_again_and_a_refusal_is_read_from_its_problem_docume
     assert_eq!(busy.load(Ordering::SeqCst), 0);
 }
 
+/// Messages that wait because the hub is busy, and what becomes of them once it is not.
+async fn send_what_waited(messages: Vec<OutgoingMessage>, batches: impl FnOnce(&Batches)) -> (Vec<Sent>, Vec<usize>) {
+    let (hub, address, busy, seen) = serve_batches().await;
+    hub.register(&OFFICE.parse().unwrap()).unwrap();
+    let portal = hub.connector(PORTAL).unwrap().hub(&address).build().await.unwrap();
+    batches(&seen);
+    busy.store(usize::MAX, Ordering::SeqCst);
+    let mut ids = Vec::new();
+    for message in messages {
+        ids.push(portal.enqueue(message).await.unwrap());
+    }
+    busy.store(0, Ordering::SeqCst);
+    let mut sent = Vec::new();
+    for id in ids {
+        // Sent again under its id it is the same message, and its outcome is waited for.
+        sent.push(in_time(portal.send(withdrawal().id(id))).await);
+    }
+    let seen = seen.seen.lock().unwrap().clone();
+    (sent, seen)
+}
+
+type Sent = Result<Accepted, SendError>;
+
+fn all_accepted(sent: &[Sent]) -> bool {
+    sent.iter().all(Result::is_ok)
+}
+
+#[tokio::test]
+async fn messages_that_waited_go_out_in_one_request_and_keep_their_order() {
+    let (sent, batches) = send_what_waited((0..20).map(|_| withdrawal()).collect(), |_| {}).await;
+    assert_eq!(batches, [19], "one probed alone whether the hub is there");
+    let places: Vec<u64> = sent.iter().map(|sent| sent.as_ref().unwrap().index()).collect();
+    assert_eq!(places, (0..20).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_message_that_is_refused_among_others_is_the_only_one() {
+    let stranger = OutgoingMessage::bytes("th.x/nobody".parse().unwrap(), "a.b@1".parse().unwrap(), b"{}".to_vec());
+    let (sent, batches) = send_what_waited(vec![withdrawal(), withdrawal(), stranger, withdrawal()], |_| {}).await;
+    assert_eq!(batches, [3]);
+    assert_eq!(sent[2].as_ref().unwrap_err().problem_code(), Some(ProblemCode::RecipientUnknown));
+    assert!(all_accepted(&sent[..2]) && all_accepted(&sent[3..]));
+}
+
+#[tokio::test]
+async fn when_a_request_is_refused_whole_each_of_its_messages_is_sent_alone() {
+    let messages = (0..5).map(|_| withdrawal()).collect();
+    let (sent, batches) =
+        send_what_waited(messages, |batches| batches.refuse.store(usize::MAX, Ordering::SeqCst)).await;
+    assert_eq!(batches, [4]);
+    assert!(all_accepted(&sent));
+}
+
+#[tokio::test]
+async fn an_answer_with_a_result_too_few_is_no_answer_and_the_messages_are_sent_again() {
+    let messages = (0..5).map(|_| withdrawal()).collect();
+    let (sent, batches) = send_what_waited(messages, |batches| batches.shorten.store(1, Ordering::SeqCst)).await;
+    assert_eq!(batches, [4, 3], "another one probes in between");
+    assert!(all_accepted(&sent));
+}
+
 #[tokio::test]
 async fn a_connector_starts_and_sends_before_its_hub_is_there() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -78,27 +139,45 @@ struct Server {
     hub: TestHub,
     /// How many more submissions are answered with "busy".
     busy: Arc<AtomicUsize>,
+    batches: Arc<Batches>,
+}
+
+/// What the server saw of requests with several messages, and what it does to them.
+#[derive(Default)]
+struct Batches {
+    /// How many messages each held.
+    seen: Mutex<Vec<usize>>,
+    /// How many more are refused whole.
+    refuse: AtomicUsize,
+    /// How many more are answered without their last result.
+    shorten: AtomicUsize,
 }
 
 async fn serve() -> (TestHub, String, Arc<AtomicUsize>) {
-    let (hub, busy) = (hub(), Arc::new(AtomicUsize::new(0)));
+    let (hub, address, busy, _) = serve_batches().await;
+    (hub, address, busy)
+}
+
+async fn serve_batches() -> (TestHub, String, Arc<AtomicUsize>, Arc<Batches>) {
+    let (hub, busy, batches) = (hub(), Arc::new(AtomicUsize::new(0)), Arc::<Batches>::default());
     let router = Router::new()
         .route("/v1/messages", post(submit))
+        .route("/v1/messages/batch", post(submit_batch))
         .route("/v1/inbox/lease", post(lease))
         .route("/v1/acknowledgements", post(acknowledge))
         .route("/v1/systems/{member}/{system}/keys", get(keys))
         .route("/v1/keys", get(hub_keys))
         .route("/v1/log/vkey", get(log_key))
-        .with_state(Server { hub: hub.clone(), busy: Arc::clone(&busy) });
+        .with_state(Server { hub: hub.clone(), busy: Arc::clone(&busy), batches: Arc::clone(&batches) });
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     // It ends with the test's runtime.
     tokio::spawn(async move { axum::serve(listener, router).await });
-    (hub, address, busy)
+    (hub, address, busy, batches)
 }
 
 async fn submit(State(server): State<Server>, headers: HeaderMap, body: Bytes) -> Response {
-    if server.busy.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
+    if take_one(&server.busy) {
         let document = ProblemCode::HubBusy.document();
         return (StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "0")], Json(document)).into_response();
     }
@@ -106,8 +185,42 @@ async fn submit(State(server): State<Server>, headers: HeaderMap, body: Bytes) -
     let (envelope, salt) = (header(&headers, "saphan-envelope"), header(&headers, "saphan-salt"));
     let submission = Submission { envelope, salt, body: body.to_vec() };
     let api = server.hub.api(PORTAL).unwrap();
-    let answer = api.submit(&submission).await;
+    let answer = api.submit(&[submission]).await.and_then(|mut answers| answers.remove(0));
     respond(answer.map(|answer| (StatusCode::CREATED, json!({ "receipt": answer.receipt, "proof": answer.proof }))))
+}
+
+async fn submit_batch(State(server): State<Server>, headers: HeaderMap, uri: Uri, Json(body): Json<Value>) -> Response {
+    let api = authenticated(&server, &headers, "POST", &uri).await;
+    let text = |message: &Value, name: &str| message[name].as_str().unwrap().to_owned();
+    let submissions: Vec<Submission> = body["messages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|message| Submission {
+            envelope: text(message, "envelope"),
+            salt: text(message, "salt"),
+            body: b64::decode_std(text(message, "body")).unwrap(),
+        })
+        .collect();
+    server.batches.seen.lock().unwrap().push(submissions.len());
+    if take_one(&server.batches.refuse) {
+        return (StatusCode::BAD_REQUEST, Json(ProblemCode::RequestMalformed.document())).into_response();
+    }
+    let result = |answer: Result<Answer, HubError>| match answer {
+        Ok(answer) => json!({ "receipt": answer.receipt, "proof": answer.proof }),
+        Err(HubError::Problem { document, .. }) => json!({ "problem": document }),
+        Err(error) => panic!("{error}"),
+    };
+    let mut results: Vec<Value> = api.submit(&submissions).await.unwrap().into_iter().map(result).collect();
+    if take_one(&server.batches.shorten) {
+        results.pop();
+    }
+    Json(json!({ "results": results })).into_response()
+}
+
+/// Whether there was one left.
+fn take_one(left: &AtomicUsize) -> bool {
+    left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
 }
 
 async fn lease(State(server): State<Server>, headers: HeaderMap, uri: Uri, Json(request): Json<Value>) -> Response {

@@ -65,8 +65,7 @@ impl Writer {
         let committed = watch::Sender::new(Committed::default());
         let registry = store.registry_entries(0).await?.last().map_or(0, |entry| entry.index + 1);
         let range = CompactRange::new();
-        let mut writer =
-            Self { registry, store, keys, clock, waiting, range, committed, last_ts: 0, wakeups, metrics };
+        let mut writer = Self { registry, store, keys, clock, waiting, range, committed, last_ts: 0, wakeups, metrics };
         if let Some(head) = head {
             writer.advance(head);
         }

@@ -3,14 +3,61 @@
 use std::time::Duration;
 
 use saphan_schemas::b64::{self, NotBase64};
+use saphan_schemas::problem::ProblemDocument;
 use serde::{Deserialize, Serialize};
 
-use crate::hub_api::{Answer, Lease, Leased, Submission};
+use crate::hub_api::{Answer, HubError, Lease, Leased, Submission};
 
 #[derive(Deserialize)]
 pub(super) struct AnswerBody {
     pub(super) receipt: String,
     pub(super) proof: String,
+}
+
+#[derive(Serialize)]
+pub(super) struct BatchRequest<'a> {
+    messages: Vec<BatchMessage<'a>>,
+}
+
+#[derive(Serialize)]
+struct BatchMessage<'a> {
+    envelope: &'a str,
+    salt: &'a str,
+    body: String,
+}
+
+impl<'a> BatchRequest<'a> {
+    pub(super) fn new(messages: &'a [Submission]) -> Self {
+        let message = |Submission { envelope, salt, body }: &'a Submission| BatchMessage {
+            envelope,
+            salt,
+            body: b64::encode_std(body),
+        };
+        Self { messages: messages.iter().map(message).collect() }
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct BatchBody {
+    pub(super) results: Vec<BatchResult>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct BatchResult {
+    receipt: Option<String>,
+    proof: Option<String>,
+    problem: Option<Box<ProblemDocument>>,
+}
+
+impl BatchResult {
+    /// `status` is that of the answer which holds it.
+    pub(super) fn into_answer(self, status: u16) -> Result<Answer, HubError> {
+        match self {
+            Self { receipt: Some(receipt), proof: Some(proof), problem: None } => Ok(Answer { receipt, proof }),
+            Self { problem: Some(document), .. } => Err(HubError::Problem { document, retry_after: None }),
+            Self { .. } => Err(HubError::Unreadable { status }),
+        }
+    }
 }
 
 #[derive(Serialize)]

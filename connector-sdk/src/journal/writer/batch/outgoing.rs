@@ -18,11 +18,6 @@ struct NewOutgoing<'a> {
     message: &'a SignedMessage,
 }
 
-struct NewReceipt<'a> {
-    seq: i64,
-    accepted: &'a Accepted,
-}
-
 impl Statements {
     pub(super) async fn enqueue(
         &self,
@@ -82,24 +77,25 @@ impl Statements {
         connection: &mut SqliteConnection,
         batch: &[Request],
     ) -> Result<(), JournalError> {
-        let rows: Vec<NewReceipt<'_>> = batch
+        let rows: Vec<&(i64, Accepted)> = batch
             .iter()
             .filter_map(|request| match request {
-                Request::Accepted { seq, accepted, .. } => Some(NewReceipt { seq: *seq, accepted }),
+                Request::Accepted { rows, .. } => Some(rows),
                 _ => None,
             })
+            .flatten()
             .collect();
         if rows.is_empty() {
             return Ok(());
         }
-        let bind = |row: &NewReceipt<'_>, values: &mut Values| {
-            values.add(row.seq);
-            values.add(stored(row.accepted.index()));
-            values.add(row.accepted.receipt_text());
-            values.add(row.accepted.proof_text());
+        let bind = |(seq, accepted): &&(i64, Accepted), values: &mut Values| {
+            values.add(*seq);
+            values.add(stored(accepted.index()));
+            values.add(accepted.receipt_text());
+            values.add(accepted.proof_text());
         };
         self.outbox_receipt.run(connection, &rows, bind).await?;
-        let numbers = json!(rows.iter().map(|row| row.seq).collect::<Vec<_>>()).to_string();
+        let numbers = json!(rows.iter().map(|(seq, _)| seq).collect::<Vec<_>>()).to_string();
         for text in [
             "UPDATE OR FAIL outbox SET state = 1 WHERE seq IN (SELECT value FROM json_each(?))",
             "DELETE FROM outbox_content WHERE seq IN (SELECT value FROM json_each(?))",
