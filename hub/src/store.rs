@@ -161,8 +161,6 @@ pub struct MessageRecord {
     pub state: MessageState,
     /// The receiver's problem code, if it rejected the message.
     pub code: Option<Code>,
-    /// The hub's receipt.
-    pub receipt: String,
     /// The place of the acknowledgement in the log.
     pub acknowledgement: Option<u64>,
 }
@@ -290,6 +288,9 @@ pub trait Store: Send + Sync {
 
     /// The records at these places, in order; places that hold no message are left out.
     fn messages_at<'a>(&'a self, indices: &'a [u64]) -> BoxFuture<'a, Result<Vec<MessageRecord>, StoreError>>;
+
+    /// The receipt of the message at this place.
+    fn receipt(&self, index: u64) -> BoxFuture<'_, Result<Option<String>, StoreError>>;
 
     /// A batch of acknowledgements that was accepted before: its content hash and place.
     fn acknowledgement<'a>(

@@ -267,7 +267,7 @@ fn tell(waiter: Waiter, outcome: Outcome) {
 }
 
 /// Requests on their way at once; what comes meanwhile goes into the next one together.
-const REQUESTS: usize = 4;
+const REQUESTS: usize = 8;
 
 /// The most messages of a request.
 const REQUEST_MESSAGES: usize = 64;

@@ -209,7 +209,7 @@ async fn submit_batch(State(server): State<Server>, headers: HeaderMap, uri: Uri
     let result = |answer: Result<Answer, HubError>| match answer {
         Ok(answer) => json!({ "receipt": answer.receipt, "proof": answer.proof }),
         Err(HubError::Problem { document, .. }) => json!({ "problem": document }),
-        Err(error) => panic!("{error}"),
+        Err(error) => unreachable!("{error}"),
     };
     let mut results: Vec<Value> = api.submit(&submissions).await.unwrap().into_iter().map(result).collect();
     if take_one(&server.batches.shorten) {

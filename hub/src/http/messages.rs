@@ -127,7 +127,7 @@ pub(super) async fn show(
 }
 
 async fn message_body(app: &App, id: MessageId, record: MessageRecord) -> Result<MessageBody, ApiError> {
-    let evidence = evidence(&*app.store, &record).await?;
+    let evidence = evidence(&*app.store, record.index).await?;
     let envelope = UnverifiedEnvelope::parse(&evidence.envelope).map_err(EvidenceError::from)?;
     let acknowledgement = match record.acknowledgement {
         Some(index) => app.store.entries(index, 1).await?.pop().and_then(|leaf| acknowledgement_of(&leaf)),

@@ -88,10 +88,14 @@ impl Relay {
         let next = self.next(look).await?;
         let mut publications: FuturesUnordered<_> =
             next.into_iter().map(|pending| publish(&*self.transport, pending)).collect();
-        let mut settlements = Vec::with_capacity(publications.len());
-        while let Some((outcome, result)) = publications.next().await {
-            settlements.push(self.settlement(outcome, result));
+        let mut outcomes = Vec::with_capacity(publications.len());
+        while let Some(outcome) = publications.next().await {
+            outcomes.push(outcome);
         }
+        // One time for all: the store writes those together that become due together.
+        let now = self.app.clock.now_ms();
+        let settlements: Vec<Settlement> =
+            outcomes.into_iter().map(|(of, result)| self.settlement(of, result, now)).collect();
         if !settlements.is_empty() {
             self.app.store.settle(&settlements).await?;
         }
@@ -118,9 +122,8 @@ impl Relay {
         Ok(messages)
     }
 
-    fn settlement(&self, of: Publication, result: Result<(), PublishError>) -> Settlement {
+    fn settlement(&self, of: Publication, result: Result<(), PublishError>, now: u64) -> Settlement {
         let Publication { index, attempts, published } = of;
-        let now = self.app.clock.now_ms();
         match result {
             Ok(()) => {
                 self.app.metrics.published.inc();

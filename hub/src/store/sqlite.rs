@@ -1,7 +1,8 @@
 //! [`Store`] on SQLite: the embedded default.
 //!
 //! One connection writes, a pool reads. Writers take turns by a lock, so that SQLite's own polling for its lock never starts;
-//! and they share a connection, because what one writes makes another forget all pages that it has read.
+//! and they share a connection, because what one writes makes another forget all pages that it has read. For the same reason
+//! the writing connection also reads what is looked up for every commit.
 
 mod commit;
 mod delivery;
@@ -47,6 +48,9 @@ impl SqliteStore {
             .journal_mode(SqliteJournalMode::Wal)
             .busy_timeout(Duration::from_secs(10))
             .pragma("cache_size", "-16384")
+            // SQLite's default is 4 MB. The pages of what is delivered are soon written again: the rarer the checkpoints, the
+            // fewer pages they copy.
+            .pragma("wal_autocheckpoint", "4000")
             .pragma("journal_size_limit", "67108864")
             .disable_statement_logging();
         let mut writer = Writer::open(options.clone()).await?;
@@ -80,7 +84,7 @@ impl Store for SqliteStore {
     }
 
     fn known<'a>(&'a self, keys: &'a [(&'a SystemId, MessageId)]) -> BoxFuture<'a, Result<Vec<Known>, StoreError>> {
-        read::known(&self.readers, keys).boxed()
+        async move { read::known(self.writer.lock().await.reading(), keys).await }.boxed()
     }
 
     fn messages(&self, id: MessageId) -> BoxFuture<'_, Result<Vec<MessageRecord>, StoreError>> {
@@ -88,7 +92,11 @@ impl Store for SqliteStore {
     }
 
     fn messages_at<'a>(&'a self, indices: &'a [u64]) -> BoxFuture<'a, Result<Vec<MessageRecord>, StoreError>> {
-        read::messages_at(&self.readers, indices).boxed()
+        async move { read::messages_at(self.writer.lock().await.reading(), indices).await }.boxed()
+    }
+
+    fn receipt(&self, index: u64) -> BoxFuture<'_, Result<Option<String>, StoreError>> {
+        read::receipt(&self.readers, index).boxed()
     }
 
     fn acknowledgement<'a>(

@@ -1,10 +1,11 @@
 //! The one transaction that everything rests on.
 
+use saphan_schemas::acknowledgement::Outcome;
 use sqlx::query_builder::{QueryBuilder, Separated};
 use sqlx::{Connection as _, Sqlite, SqliteConnection};
 
 use super::failed;
-use super::rows::{outcome, signed, transport};
+use super::rows::{UNREADABLE, signed, transport};
 use crate::store::{Batch, Effect, NewAcknowledgement, NewMessage, StoreError};
 
 pub(super) async fn commit(connection: &mut SqliteConnection, batch: &Batch) -> Result<(), StoreError> {
@@ -94,16 +95,23 @@ async fn settle(to: &mut SqliteConnection, index: u64, new: &NewAcknowledgement)
         .execute(&mut *to)
         .await
         .map_err(failed("wrote an acknowledgement"))?;
-    let outcomes: Vec<_> = new
-        .outcomes
-        .iter()
-        .map(|(index, result, code)| (index, outcome(*result), code.as_ref().map(|code| code.as_str())))
-        .collect();
-    let outcomes = serde_json::to_string(&outcomes).map_err(|_| super::rows::UNREADABLE)?;
+    let (mut processed, mut rejected) = (Vec::new(), Vec::new());
+    for (index, outcome, code) in &new.outcomes {
+        match outcome {
+            Outcome::Processed => processed.push(index),
+            Outcome::Rejected => rejected.push((index, code.as_ref().map(|code| code.as_str()))),
+        }
+    }
+    let all: Vec<u64> = new.outcomes.iter().map(|(index, ..)| *index).collect();
     // The recipient is checked again: nothing but a system's own inbox can ever be settled by it.
-    for statement in [SETTLE_MESSAGES, SETTLE_OUTBOX] {
+    for (statement, outcomes) in [
+        (PROCESSED, (!processed.is_empty()).then(|| serde_json::to_string(&processed))),
+        (REJECTED, (!rejected.is_empty()).then(|| serde_json::to_string(&rejected))),
+        (SETTLED, Some(serde_json::to_string(&all))),
+    ] {
+        let Some(outcomes) = outcomes else { continue };
         sqlx::query(statement)
-            .bind(&outcomes)
+            .bind(outcomes.map_err(|_| UNREADABLE)?)
             .bind(new.receiver.as_str())
             .bind(signed(index))
             .execute(&mut *to)
@@ -146,8 +154,10 @@ const fn kind(effect: &Effect) -> i64 {
 const CHUNKS: [usize; 4] = [64, 16, 4, 1];
 const INSERT_MESSAGE: &str = "INSERT OR FAIL INTO message (idx, jti, sender, recipient, content) ";
 const INSERT_OUTBOX: &str = "INSERT OR FAIL INTO outbox (idx, transport, recipient, proof, not_after) ";
-const SETTLE_MESSAGES: &str = "UPDATE OR FAIL message SET state = outcome.value ->> 1, code = outcome.value ->> 2, \
-     acknowledgement = ?3 FROM json_each(?1) AS outcome \
+const PROCESSED: &str = "UPDATE OR FAIL message SET state = 2, acknowledgement = ?3 \
+     WHERE idx IN (SELECT value FROM json_each(?1)) AND recipient = ?2 AND acknowledgement IS NULL";
+const REJECTED: &str = "UPDATE OR FAIL message SET state = 3, code = outcome.value ->> 1, acknowledgement = ?3 \
+     FROM json_each(?1) AS outcome \
      WHERE message.idx = outcome.value ->> 0 AND message.recipient = ?2 AND message.acknowledgement IS NULL";
-const SETTLE_OUTBOX: &str = "DELETE FROM outbox WHERE idx IN \
-     (SELECT outcome.value ->> 0 FROM json_each(?1) AS outcome) AND recipient = ?2 AND ?3 IS NOT NULL";
+const SETTLED: &str = "DELETE FROM outbox \
+     WHERE idx IN (SELECT value FROM json_each(?1)) AND recipient = ?2 AND ?3 IS NOT NULL";

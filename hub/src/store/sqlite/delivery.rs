@@ -1,5 +1,7 @@
 //! The outbox after the commit: deliveries to the broker, leases, expiry.
 
+use std::collections::BTreeMap;
+
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
 
@@ -25,23 +27,23 @@ pub(super) async fn due(pool: &SqlitePool, now: u64, limit: Limit) -> Result<Due
 }
 
 pub(super) async fn settle(to: &mut SqliteConnection, settlements: &[Settlement]) -> Result<(), StoreError> {
-    let changes: Vec<_> = settlements
-        .iter()
-        .map(|settlement| match settlement {
-            Settlement::Delivered { index, again } => (index, again, 1),
-            Settlement::Retry { index, at } => (index, at, 0),
-        })
-        .collect();
-    let changes = serde_json::to_string(&changes).map_err(|_| UNREADABLE)?;
-    sqlx::query(
-        "UPDATE OR FAIL outbox SET due = change.value ->> 1, published = published + (change.value ->> 2), \
-         attempts = CASE change.value ->> 2 WHEN 1 THEN 0 ELSE attempts + 1 END \
-         FROM json_each(?1) AS change WHERE outbox.idx = change.value ->> 0",
-    )
-    .bind(changes)
-    .execute(to)
-    .await
-    .map_err(failed("settled"))?;
+    // Those of a round have few times between them.
+    let mut changes: BTreeMap<(bool, u64), Vec<u64>> = BTreeMap::new();
+    for settlement in settlements {
+        let (change, index) = match settlement {
+            Settlement::Delivered { index, again } => ((true, *again), *index),
+            Settlement::Retry { index, at } => ((false, *at), *index),
+        };
+        changes.entry(change).or_default().push(index);
+    }
+    for ((delivered, due), indices) in changes {
+        sqlx::query(if delivered { DELIVERED } else { RETRY })
+            .bind(serde_json::to_string(&indices).map_err(|_| UNREADABLE)?)
+            .bind(signed(due))
+            .execute(&mut *to)
+            .await
+            .map_err(failed("settled"))?;
+    }
     Ok(())
 }
 
@@ -141,4 +143,7 @@ async fn load(from: &mut SqliteConnection, indices: &str) -> Result<Vec<Pending>
     rows.map_err(failed("read the outbox"))?.iter().map(pending).collect()
 }
 
+const DELIVERED: &str = "UPDATE outbox SET due = ?2, published = published + 1, attempts = 0 \
+     WHERE idx IN (SELECT value FROM json_each(?1))";
+const RETRY: &str = "UPDATE outbox SET due = ?2, attempts = attempts + 1 WHERE idx IN (SELECT value FROM json_each(?1))";
 const MONTH_MS: i64 = 30 * 24 * 3_600_000;

@@ -1,10 +1,10 @@
-//! Reading, on the pool.
+//! Reading.
 
 use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::ids::{MessageId, SystemId};
 use saphan_schemas::log::CompactRange;
-use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqlitePool;
+use sqlx::{AssertSqlSafe, SqliteConnection};
 
 use super::failed;
 use super::rows::{MESSAGE, UNREADABLE, column, hash, index, message, parsed, signed};
@@ -18,7 +18,10 @@ pub(super) async fn head(pool: &SqlitePool) -> Result<Option<Head>, StoreError> 
     Ok(Some(Head { range, checkpoint: column(&row, 1)? }))
 }
 
-pub(super) async fn known(pool: &SqlitePool, keys: &[(&SystemId, MessageId)]) -> Result<Vec<Known>, StoreError> {
+pub(super) async fn known(
+    from: &mut SqliteConnection,
+    keys: &[(&SystemId, MessageId)],
+) -> Result<Vec<Known>, StoreError> {
     if keys.is_empty() {
         return Ok(Vec::new());
     }
@@ -28,7 +31,7 @@ pub(super) async fn known(pool: &SqlitePool, keys: &[(&SystemId, MessageId)]) ->
          CROSS JOIN message ON message.jti = key.value ->> 1 AND message.sender = key.value ->> 0",
     )
     .bind(keys)
-    .fetch_all(pool)
+    .fetch_all(from)
     .await
     .map_err(failed("looked for duplicates"))?;
     let known =
@@ -38,24 +41,36 @@ pub(super) async fn known(pool: &SqlitePool, keys: &[(&SystemId, MessageId)]) ->
 
 pub(super) async fn messages(pool: &SqlitePool, id: MessageId) -> Result<Vec<MessageRecord>, StoreError> {
     let statement = format!("SELECT {MESSAGE} WHERE message.jti = ?1 ORDER BY message.idx");
-    read_messages(pool, statement, id.to_string()).await
+    let mut connection = pool.acquire().await.map_err(failed("waited for a connection"))?;
+    read_messages(&mut connection, statement, id.to_string()).await
 }
 
-pub(super) async fn messages_at(pool: &SqlitePool, indices: &[u64]) -> Result<Vec<MessageRecord>, StoreError> {
+pub(super) async fn messages_at(
+    from: &mut SqliteConnection,
+    indices: &[u64],
+) -> Result<Vec<MessageRecord>, StoreError> {
     let indices = serde_json::to_string(indices).map_err(|_| UNREADABLE)?;
     let statement =
         format!("SELECT {MESSAGE} WHERE message.idx IN (SELECT value FROM json_each(?1)) ORDER BY message.idx");
-    read_messages(pool, statement, indices).await
+    read_messages(from, statement, indices).await
 }
 
 /// `statement` is made of constants; nothing of a caller is in it.
 async fn read_messages(
-    pool: &SqlitePool,
+    from: &mut SqliteConnection,
     statement: String,
     parameter: String,
 ) -> Result<Vec<MessageRecord>, StoreError> {
-    let rows = sqlx::query(AssertSqlSafe(statement)).bind(parameter).fetch_all(pool).await;
+    let rows = sqlx::query(AssertSqlSafe(statement)).bind(parameter).fetch_all(from).await;
     rows.map_err(failed("read messages"))?.iter().map(message).collect()
+}
+
+pub(super) async fn receipt(pool: &SqlitePool, index: u64) -> Result<Option<String>, StoreError> {
+    sqlx::query_scalar("SELECT receipt FROM parts WHERE idx = ?1")
+        .bind(signed(index))
+        .fetch_optional(pool)
+        .await
+        .map_err(failed("read a receipt"))
 }
 
 pub(super) async fn acknowledgement(

@@ -27,19 +27,17 @@ pub(super) fn pending(row: &SqliteRow) -> Result<Pending, StoreError> {
 }
 
 pub(super) const MESSAGE: &str = "message.idx, message.sender, message.recipient, message.state, message.code, \
-     parts.receipt, message.acknowledgement, outbox.published \
-     FROM message JOIN parts USING (idx) LEFT JOIN outbox USING (idx)";
+     message.acknowledgement, outbox.published FROM message LEFT JOIN outbox USING (idx)";
 
 pub(super) fn message(row: &SqliteRow) -> Result<MessageRecord, StoreError> {
     let code: Option<String> = column(row, 4)?;
-    let acknowledgement: Option<i64> = column(row, 6)?;
+    let acknowledgement: Option<i64> = column(row, 5)?;
     Ok(MessageRecord {
         index: index(row, 0)?,
         sender: parsed(row, 1)?,
         recipient: parsed(row, 2)?,
-        state: state(column(row, 3)?, column(row, 7)?)?,
+        state: state(column(row, 3)?, column(row, 6)?)?,
         code: code.map(|code| code.parse().map_err(|_| UNREADABLE)).transpose()?,
-        receipt: column(row, 5)?,
         acknowledgement: acknowledgement.map(|at| at.try_into().map_err(|_| UNREADABLE)).transpose()?,
     })
 }
@@ -76,13 +74,6 @@ pub(super) const fn transport(kind: TransportKind) -> i64 {
     match kind {
         TransportKind::Pull => 0,
         TransportKind::Amqp => 1,
-    }
-}
-
-pub(super) const fn outcome(outcome: Outcome) -> i64 {
-    match outcome {
-        Outcome::Processed => 2,
-        Outcome::Rejected => 3,
     }
 }
 

@@ -37,6 +37,11 @@ impl Writer {
         self.at(Grade::Relaxed).await
     }
 
+    /// For reading: its pages are those that were just written.
+    pub(super) const fn reading(&mut self) -> &mut SqliteConnection {
+        &mut self.connection
+    }
+
     pub(super) async fn close(self) -> Result<(), StoreError> {
         self.connection.close().await.map_err(failed("closed its file"))
     }

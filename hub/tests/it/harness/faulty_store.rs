@@ -139,6 +139,10 @@ impl Store for FaultyStore {
         self.up(self.inner.messages_at(indices))
     }
 
+    fn receipt(&self, index: u64) -> BoxFuture<'_, Result<Option<String>, StoreError>> {
+        self.up(self.inner.receipt(index))
+    }
+
     fn acknowledgement<'a>(
         &'a self,
         receiver: &'a SystemId,
