@@ -70,6 +70,7 @@ pub async fn run(load: Load, say: impl Fn(&str)) -> anyhow::Result<Report> {
         message_bytes: sample.bytes(),
         raw_per_second,
         accept_per_second: accepted.per_second,
+        accept_single_per_second: accepted.single_per_second,
         exchange_per_second: exchanged.per_second,
         exchange_ratio: exchanged.per_second / raw_per_second,
         receipt_ms: exchanged.receipt,

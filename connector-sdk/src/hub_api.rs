@@ -20,8 +20,8 @@ pub type HubFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, HubError>> + S
 ///
 /// Every call may be repeated: submitting and acknowledging the same again gives the first answer.
 pub trait HubApi: Send + Sync {
-    /// Submits messages in one request; answers for each, in their order, once it is in the log. Each is accepted or refused by
-    /// itself; an error of the whole means that nothing is known of any.
+    /// Submits 1 to 256 messages in one request; answers for each of them, in their order, once it is in the log. Each is
+    /// accepted or refused by itself; an error of the whole means that nothing is known of any.
     fn submit<'a>(&'a self, messages: &'a [Submission]) -> HubFuture<'a, Vec<Result<Answer, HubError>>>;
 
     /// Leases up to `max` messages (1 to 256) of the system's inbox, waiting up to `wait` for the first.

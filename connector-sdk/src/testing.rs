@@ -186,7 +186,8 @@ impl TestHub {
         self.change(|exchange| exchange.faults.outage = out);
     }
 
-    /// Does what the next `count` submissions and acknowledgements ask, and loses the answers.
+    /// Does what the next `count` requests ask that submit or acknowledge, and loses their answers: of one that submits several
+    /// messages, all answers.
     pub fn lose_next_responses(&self, count: usize) {
         self.change(|exchange| exchange.faults.lost_responses = count);
     }

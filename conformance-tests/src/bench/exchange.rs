@@ -186,7 +186,7 @@ fn own_cpu_seconds() -> anyhow::Result<f64> {
     Ok(ticks as f64 / 100.0)
 }
 
-const IN_FLIGHT: usize = 512;
+const IN_FLIGHT: usize = 1024;
 const WARM_UP: usize = 1000;
 const TICK: Duration = Duration::from_millis(2);
 const DEADLINE: Duration = Duration::from_secs(120);

@@ -18,6 +18,8 @@ pub struct Report {
     pub raw_per_second: f64,
     /// Acceptance alone: receipts a second, no delivery.
     pub accept_per_second: f64,
+    /// The same with one message in a request.
+    pub accept_single_per_second: f64,
     /// The whole exchange: sent, receipted, delivered, handled, acknowledged.
     pub exchange_per_second: f64,
     /// The exchange beside the raw broker.
@@ -51,7 +53,7 @@ pub struct Machine {
     pub fdatasync_ms: f64,
     /// Microseconds of one ES256 signature on one core.
     pub es256_sign_us: f64,
-    /// Microseconds of one ES256 verification on one core; an exchange takes two, and three signatures.
+    /// Microseconds of one ES256 verification on one core; an exchange takes two, and two signatures.
     pub es256_verify_us: f64,
 }
 
@@ -74,6 +76,7 @@ impl fmt::Display for Report {
         let mut row = |name: &str, value: String| writeln!(f, "{name:<34} {value:>28}");
         row("raw broker, publish + consume", format!("{:.0} /s", self.raw_per_second))?;
         row("acceptance alone", format!("{:.0} /s", self.accept_per_second))?;
+        row("  with one message in a request", format!("{:.0} /s", self.accept_single_per_second))?;
         row("whole exchange", format!("{:.0} /s", self.exchange_per_second))?;
         row("whole exchange / raw broker", format!("{:.2}", self.exchange_ratio))?;
         row("receipt, p50 / p99", pair(self.receipt_ms))?;

@@ -35,16 +35,16 @@ pub(super) enum Failure {
 impl Sending {
     pub(super) async fn attempt(&self, messages: Vec<Outgoing>) -> Attempt {
         let submissions: Vec<Submission> = messages.iter().map(Outgoing::submission).collect();
-        let answers = match self.hub.submit(&submissions).await {
-            Ok(answers) => answers,
+        let mut answers = match self.hub.submit(&submissions).await {
+            Ok(answers) => answers.into_iter(),
             Err(error) => match <[Outgoing; 1]>::try_from(messages) {
                 Ok([message]) => return Attempt::Answered(vec![(message, Err(Failure::Hub(error)))]),
                 Err(messages) => return Attempt::Failed(messages, error),
             },
         };
         let mut answered = Vec::with_capacity(messages.len());
-        for ((message, submission), answer) in messages.into_iter().zip(submissions).zip(answers) {
-            let result = match answer {
+        for (message, submission) in messages.into_iter().zip(submissions) {
+            let result = match answers.next().unwrap_or_else(|| Err(missing_answer())) {
                 Ok(answer) => self
                     .verify(&message, &answer)
                     .await
@@ -74,5 +74,71 @@ impl Sending {
         let checkpoint = |text: &str| self.checkpoints.verify(text);
         verify_acceptance(envelope, &answer.receipt, &answer.proof, self.checkpoints.trust(), checkpoint)
             .map_err(Failure::Untrusted)
+    }
+}
+
+/// A hub that leaves out a message must not make it vanish from the queue.
+fn missing_answer() -> HubError {
+    HubError::Unreachable { source: "there is no answer for this message".into() }
+}
+
+#[cfg(all(test, feature = "testing"))]
+mod tests {
+    use std::time::Duration;
+
+    use saphan_schemas::commitment::Salt;
+    use saphan_schemas::ids::{MessageId, SystemId};
+    use saphan_schemas::keys::PublishedKey;
+
+    use super::*;
+    use crate::hub_api::{HubFuture, Lease};
+    use crate::journal::StoredOutgoing;
+    use crate::testing::TestHub;
+
+    /// Answers a request as if it held no message.
+    struct Forgetful;
+
+    impl HubApi for Forgetful {
+        fn submit<'a>(&'a self, _: &'a [Submission]) -> HubFuture<'a, Vec<Result<Answer, HubError>>> {
+            Box::pin(async { Ok(Vec::new()) })
+        }
+
+        fn lease(&self, _: u16, _: Duration) -> HubFuture<'_, Lease> {
+            Box::pin(async { Err(missing_answer()) })
+        }
+
+        fn extend<'a>(&'a self, _: &'a str) -> HubFuture<'a, Duration> {
+            Box::pin(async { Err(missing_answer()) })
+        }
+
+        fn release<'a>(&'a self, _: &'a str, _: &'a [u64], _: Duration) -> HubFuture<'a, ()> {
+            Box::pin(async { Err(missing_answer()) })
+        }
+
+        fn acknowledge<'a>(&'a self, _: &'a str) -> HubFuture<'a, ()> {
+            Box::pin(async { Err(missing_answer()) })
+        }
+
+        fn system_keys<'a>(&'a self, _: &'a SystemId) -> HubFuture<'a, Vec<PublishedKey>> {
+            Box::pin(async { Err(missing_answer()) })
+        }
+    }
+
+    #[tokio::test]
+    async fn a_message_that_a_hub_says_nothing_of_is_kept_to_be_sent_again() {
+        let hub: Arc<dyn HubApi> = Arc::new(Forgetful);
+        let checkpoints = Arc::new(Checkpoints::new(Arc::new(TestHub::new().unwrap().trust())));
+        let sending = Sending { keys: Arc::new(SystemKeys::new(Arc::clone(&hub))), hub, checkpoints };
+        let messages = [1, 2].map(|seq| {
+            let (id, salt) = (MessageId::new(), Salt::from_bytes([0; 32]));
+            let content = StoredOutgoing { seq, id, envelope: String::new(), salt, body: Vec::new() };
+            Outgoing { seq, id, failures: 0, content: Content::Stored(content) }
+        });
+        let Attempt::Answered(answered) = sending.attempt(messages.into()).await else { panic!("it was answered") };
+        let kept = answered.iter().map(|(message, result)| match result {
+            Err(Failure::Hub(error)) if error.is_outage() => message.seq,
+            _ => panic!("message {} is not to be sent again", message.seq),
+        });
+        assert_eq!(kept.collect::<Vec<_>>(), [1, 2]);
     }
 }

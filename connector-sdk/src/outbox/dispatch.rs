@@ -178,7 +178,8 @@ impl Dispatcher {
         if !accepted.is_empty() {
             self.accepted(accepted);
         }
-        // After what opens the gate: some may say that the hub is full.
+        // An outage last, whatever its place: the others open the gate.
+        failed.sort_by_key(|(_, failure)| matches!(failure, Failure::Hub(error) if error.is_outage()));
         failed.into_iter().for_each(|(message, failure)| self.failed(message, failure));
     }
 
@@ -283,11 +284,37 @@ mod tests {
     use crate::checkpoints::Checkpoints;
     use crate::journal::Opened;
     use crate::keys::SystemKeys;
-    use crate::outgoing::Identity;
+    use crate::outbox::queue::Content;
+    use crate::outgoing::{Identity, SignedMessage};
     use crate::testing::TestHub;
 
     #[tokio::test]
     async fn whoever_waits_for_a_message_that_settled_before_its_notice_came_is_told() {
+        let (mut dispatcher, message, _folder) = dispatcher().await;
+        let id = message.envelope.claims().jti;
+
+        dispatcher.settle(id, Outcome::Refused(Box::new(ProblemCode::TypeUnknown.document())));
+        let (waiter, told) = oneshot::channel();
+        dispatcher.note(Notice::New { seq: 1, message, waiter: Some(waiter) });
+        let told = told.await.unwrap_or_else(|_| panic!("nobody was told"));
+        assert!(matches!(told, Outcome::Refused(problem) if problem.code() == Some(ProblemCode::TypeUnknown)));
+    }
+
+    #[tokio::test]
+    async fn a_busy_hub_closes_the_gate_whatever_it_says_of_the_messages_after() {
+        let (mut dispatcher, message, _folder) = dispatcher().await;
+        let answered = [ProblemCode::HubBusy, ProblemCode::TypeUnknown].map(|code| {
+            let (id, content) = (message.envelope.claims().jti, Content::Fresh(Arc::clone(&message)));
+            let problem = HubError::Problem { document: Box::new(code.document()), retry_after: None };
+            (Outgoing { seq: 1, id, failures: 0, content }, Err(Failure::Hub(problem)))
+        });
+        dispatcher.answered(answered.into());
+        assert!(dispatcher.gate.probes(), "one message asks whether the hub is still busy");
+        assert_eq!(dispatcher.queue.pop(Instant::now(), 9).len(), 1, "the other one is settled");
+    }
+
+    #[expect(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
+    async fn dispatcher() -> (Dispatcher, Arc<SignedMessage>, tempfile::TempDir) {
         let (hub, folder) = (TestHub::new().unwrap(), tempfile::tempdir().unwrap());
         let system: SystemId = "th.dga/citizen-portal".parse().unwrap();
         let (notices, _noticed) = mpsc::unbounded_channel();
@@ -298,16 +325,10 @@ mod tests {
             checkpoints: Arc::new(Checkpoints::new(Arc::new(hub.trust()))),
             keys: Arc::new(SystemKeys::new(api)),
         };
-        let mut dispatcher = Dispatcher::new(sending, journal, Backoff::default(), 1, Arc::default());
+        let dispatcher = Dispatcher::new(sending, journal, Backoff::default(), 1, Arc::default());
         let (key, hub) = (hub.register(&system).unwrap(), hub.trust().hub);
         let message = OutgoingMessage::bytes(system.clone(), "a.b@1".parse().unwrap(), b"{}".to_vec());
-        let message = Arc::new(message.sign(&Identity { system, hub, key }).unwrap());
-        let id = message.envelope.claims().jti;
-
-        dispatcher.settle(id, Outcome::Refused(Box::new(ProblemCode::TypeUnknown.document())));
-        let (waiter, told) = oneshot::channel();
-        dispatcher.note(Notice::New { seq: 1, message, waiter: Some(waiter) });
-        let told = told.await.unwrap_or_else(|_| panic!("nobody was told"));
-        assert!(matches!(told, Outcome::Refused(problem) if problem.code() == Some(ProblemCode::TypeUnknown)));
+        let message = message.sign(&Identity { system, hub, key }).unwrap();
+        (dispatcher, Arc::new(message), folder)
     }
 }
