@@ -7,6 +7,7 @@ use std::cell::RefCell;
 use std::fmt;
 
 use serde::de::{DeserializeOwned, DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::map::Entry;
 use serde_json::{Map, Number, Value};
 
 /// Why a text is not strict JSON. Positions count from 1; texts never quote the input's values.
@@ -59,7 +60,9 @@ pub fn parse_value(bytes: &[u8], max_depth: usize) -> Result<Value, JsonError> {
         .and_then(|value| deserializer.end().map(|()| value));
     parsed.map_err(|error| {
         let fault = scan.fault.take();
-        fault.unwrap_or_else(|| JsonError::Syntax { line: error.line(), column: error.column() })
+        fault
+            .map(|fault| scan.locate(fault))
+            .unwrap_or_else(|| JsonError::Syntax { line: error.line(), column: error.column() })
     })
 }
 
@@ -93,6 +96,7 @@ fn utf8(bytes: &[u8]) -> Result<&str, JsonError> {
 struct Scan {
     limit: usize,
     fault: RefCell<Option<JsonError>>,
+    /// The way to the fault, innermost first: it is found while the readers return, so that good texts cost nothing.
     path: RefCell<Vec<String>>,
 }
 
@@ -103,9 +107,23 @@ impl Scan {
         error
     }
 
+    /// Notes, on the way back, that what failed is inside this member or item.
+    fn within(&self, key: impl FnOnce() -> String) {
+        if self.fault.borrow().is_some() {
+            self.path.borrow_mut().push(key());
+        }
+    }
+
+    fn locate(&self, fault: JsonError) -> JsonError {
+        match fault {
+            JsonError::DuplicateKey { .. } => JsonError::DuplicateKey { pointer: self.pointer() },
+            other => other,
+        }
+    }
+
     fn pointer(&self) -> String {
         let path = self.path.borrow();
-        path.iter().map(|key| format!("/{}", key.replace('~', "~0").replace('/', "~1"))).collect()
+        path.iter().rev().map(|key| format!("/{}", key.replace('~', "~0").replace('/', "~1"))).collect()
     }
 }
 
@@ -178,26 +196,28 @@ impl<'de> Visitor<'de> for StrictValue<'_> {
         let inner = self.inner()?;
         let mut items = Vec::new();
         loop {
-            self.scan.path.borrow_mut().push(items.len().to_string());
-            let Some(item) = access.next_element_seed(inner)? else { break };
-            self.scan.path.borrow_mut().pop();
+            let item = access.next_element_seed(inner).inspect_err(|_| self.scan.within(|| items.len().to_string()))?;
+            let Some(item) = item else { return Ok(Value::Array(items)) };
             items.push(item);
         }
-        self.scan.path.borrow_mut().pop();
-        Ok(Value::Array(items))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
         let inner = self.inner()?;
         let mut members = Map::new();
         while let Some(key) = access.next_key::<String>()? {
-            self.scan.path.borrow_mut().push(key.clone());
-            if members.contains_key(&key) {
-                return Err(self.scan.fail(JsonError::DuplicateKey { pointer: self.scan.pointer() }));
+            match members.entry(key) {
+                Entry::Vacant(place) => {
+                    let value = access.next_value_seed(inner);
+                    let value = value.inspect_err(|_| self.scan.within(|| place.key().clone()))?;
+                    place.insert(value);
+                }
+                Entry::Occupied(first) => {
+                    let fault = self.scan.fail(JsonError::DuplicateKey { pointer: String::new() });
+                    self.scan.within(|| first.key().clone());
+                    return Err(fault);
+                }
             }
-            let value = access.next_value_seed(inner).map_err(A::Error::custom)?;
-            self.scan.path.borrow_mut().pop();
-            members.insert(key, value);
         }
         Ok(Value::Object(members))
     }

@@ -109,7 +109,8 @@ async fn post_batches(world: &World, submissions: &[Submission]) -> anyhow::Resu
 }
 
 async fn post_batch(world: &World, client: &Client, url: &str, batch: &[Submission]) -> anyhow::Result<()> {
-    let message = |of: &Submission| json!({ "envelope": of.envelope, "salt": of.salt, "body": b64::encode_std(&of.body) });
+    let message =
+        |of: &Submission| json!({ "envelope": of.envelope, "salt": of.salt, "body": b64::encode_std(&of.body) });
     let body = json!({ "messages": batch.iter().map(message).collect::<Vec<_>>() });
     let response = client.post(url).bearer_auth(token(world)?).json(&body).send().await?;
     ensure!(response.status() == 200, "a batch was not taken: {}", response.text().await?);

@@ -145,5 +145,6 @@ async fn load(from: &mut SqliteConnection, indices: &str) -> Result<Vec<Pending>
 
 const DELIVERED: &str = "UPDATE outbox SET due = ?2, published = published + 1, attempts = 0 \
      WHERE idx IN (SELECT value FROM json_each(?1))";
-const RETRY: &str = "UPDATE outbox SET due = ?2, attempts = attempts + 1 WHERE idx IN (SELECT value FROM json_each(?1))";
+const RETRY: &str =
+    "UPDATE outbox SET due = ?2, attempts = attempts + 1 WHERE idx IN (SELECT value FROM json_each(?1))";
 const MONTH_MS: i64 = 30 * 24 * 3_600_000;
