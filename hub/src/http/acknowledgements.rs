@@ -25,7 +25,7 @@ pub(super) struct RecordedBody {
 
 /// States what became of messages, many at a time; ends their leases. The same batch again changes nothing.
 #[utoipa::path(
-    post, path = "/v1/acknowledgements", tag = "systems",
+    post, path = "/v1/acknowledgements", tag = "systems", operation_id = "acknowledge",
     request_body(content = String, content_type = "application/jose", description = "The receiver's compact JWS"),
     responses(
         (status = 201, description = "Recorded", body = RecordedBody),

@@ -61,7 +61,7 @@ pub(super) enum SubmittedResult {
 /// Submits up to 256 messages in one request of at most 1 MiB. Each is accepted or refused by itself, as if it came alone; their
 /// order in the log is not promised. The token is any system's; the envelopes are their own authentication.
 #[utoipa::path(
-    post, path = "/v1/messages/batch", tag = "systems",
+    post, path = "/v1/messages/batch", tag = "systems", operation_id = "submit_batch", request_body = BatchBody,
     responses(
         (status = 200, description = "One result for each message", body = ResultsBody),
         (status = "4XX", description = "None was looked at", content_type = "application/problem+json"),

@@ -24,6 +24,16 @@ fn the_api_description_is_the_one_that_was_reviewed() {
     );
 }
 
+#[test]
+fn every_operation_has_an_id_of_its_own() {
+    let document = serde_json::to_value(saphan_hub::http::openapi()).unwrap();
+    let operations =
+        document["paths"].as_object().unwrap().values().flat_map(|path| path.as_object().unwrap().values());
+    let ids: Vec<_> = operations.map(|operation| operation["operationId"].as_str().unwrap()).collect();
+    let distinct: BTreeSet<_> = ids.iter().collect();
+    assert_eq!(distinct.len(), ids.len(), "{ids:?}");
+}
+
 #[tokio::test]
 async fn the_hub_serves_its_description_and_every_path_in_it_answers() {
     let hub = TestHub::new().await;
