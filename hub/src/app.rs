@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use crate::admission::Admission;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::connections::ConnectionLimits;
 use crate::keys::HubKeys;
 use crate::ledger::{Draft, Ledger, LedgerKeys};
 use crate::metrics::Metrics;
@@ -52,6 +53,8 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     /// Permits, in KiB, for bodies that are held in memory at once.
     pub body_memory: Arc<Semaphore>,
+    /// How many connections at once, and how patient with them.
+    pub connections: ConnectionLimits,
     /// Lease and long-poll limits.
     pub inbox: crate::config::InboxConfig,
     /// Whether the hub is stopping.
@@ -130,6 +133,7 @@ impl App {
             clock,
             metrics,
             body_memory: Arc::new(Semaphore::new(config.limits.body_memory_mib as usize * 1024)),
+            connections: config.limits.connections(),
             inbox: config.inbox.clone(),
             stopping,
         };

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use std::{fmt, fs, io};
 
 use lapin::uri::{AMQPScheme, AMQPUri};
@@ -9,6 +10,7 @@ use saphan_schemas::ids::HubId;
 use serde::Deserialize;
 
 use crate::admission::MessageLimits;
+use crate::connections::ConnectionLimits;
 
 /// The default file, with every setting and its meaning.
 pub const DEFAULT: &str = include_str!("config/default.toml");
@@ -61,6 +63,10 @@ pub struct LimitsConfig {
     pub body_memory_mib: u32,
     /// Entries that wait. Default 4096; `SAPHAN_HUB__LIMITS__QUEUE`.
     pub queue: usize,
+    /// Connections at once. Default 4096; `SAPHAN_HUB__LIMITS__CONNECTIONS`.
+    pub connections: usize,
+    /// Seconds for the headers of a request. Default 30; `SAPHAN_HUB__LIMITS__HEADER_SECONDS`.
+    pub header_seconds: u64,
     /// Seconds in the future. Default 300; `SAPHAN_HUB__LIMITS__FUTURE_SECONDS`.
     pub future_seconds: u64,
     /// Seconds in the past. Default 30 days; `SAPHAN_HUB__LIMITS__PAST_SECONDS`.
@@ -191,6 +197,8 @@ impl Config {
                 "enough for the longest body",
             ),
             ((1..=1 << 20).contains(&self.limits.queue), "limits.queue", "1 to 1048576"),
+            ((1..=1 << 20).contains(&self.limits.connections), "limits.connections", "1 to 1048576"),
+            ((1..=300).contains(&self.limits.header_seconds), "limits.header_seconds", "1 to 300"),
             ((1..=3600).contains(&self.inbox.lease_seconds), "inbox.lease_seconds", "1 to 3600"),
             (self.inbox.longest_wait_seconds <= 60, "inbox.longest_wait_seconds", "0 to 60"),
             (
@@ -208,6 +216,12 @@ impl Config {
 }
 
 impl LimitsConfig {
+    /// The limits of connections.
+    #[must_use]
+    pub const fn connections(&self) -> ConnectionLimits {
+        ConnectionLimits { connections: self.connections, headers: Duration::from_secs(self.header_seconds) }
+    }
+
     /// The limits of a message.
     #[must_use]
     pub const fn message(&self) -> MessageLimits {

@@ -6,21 +6,20 @@ use std::time::Duration;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use axum::serve::ListenerExt as _;
 use saphan_schemas::problem::ProblemCode;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::app::{App, Opened};
-use crate::http;
 use crate::routing::relay::{Broker, Relay};
+use crate::{connections, http};
 
 /// Serves until `stop` becomes true; then refuses new messages, finishes what has begun, and returns when everything that
 /// was accepted is written.
 ///
 /// # Errors
-/// When the listener fails.
+/// When a task of the hub ends by itself.
 pub async fn serve(
     listener: TcpListener,
     opened: Opened,
@@ -38,20 +37,14 @@ pub async fn serve(
         // A sender that is gone means the same as a signal.
         let _ = stop.wait_for(|stop| *stop).await;
     };
-    // Without it an answer may wait 40 ms for the caller to acknowledge the one before.
-    let listener = listener.tap_io(|connection| {
-        if let Err(error) = connection.set_nodelay(true) {
-            tracing::debug!(%error, "a connection keeps its delay");
-        }
-    });
-    let serving = axum::serve(listener, router).with_graceful_shutdown(stopped).into_future();
+    let serving = connections::serve(listener, router, app.connections, stopped);
     let mut overdue = app.stopping.clone();
     let overdue = async move {
         let _ = overdue.wait_for(|stop| *stop).await;
         tokio::time::sleep(DRAIN).await;
     };
     tokio::select! {
-        served = serving => served?,
+        () = serving => {}
         () = overdue => tracing::warn!("connections are still open; the hub does not wait for them any longer"),
         () = ended_early(&mut tasks, &app) => anyhow::bail!("a task of the hub ended by itself; the log says why"),
     }

@@ -162,6 +162,7 @@ pub(crate) fn client() -> Result<Client, ConnectorError> {
     Client::builder()
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(ANSWER_TIMEOUT)
+        .pool_idle_timeout(IDLE)
         .redirect(reqwest::redirect::Policy::none())
         .user_agent(concat!("saphan-connector/", env!("CARGO_PKG_VERSION")))
         .build()
@@ -226,6 +227,8 @@ fn unreachable(source: impl std::error::Error + Send + Sync + 'static) -> HubErr
 }
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Less than a hub keeps a connection on which nothing is asked (30 s by default): a request must not meet its end.
+const IDLE: Duration = Duration::from_secs(15);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
 #[cfg(test)]

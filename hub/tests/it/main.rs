@@ -13,6 +13,7 @@ mod api;
 mod authentication;
 mod bad_input;
 mod batch;
+mod connections;
 mod harness;
 mod inbox;
 mod log_endpoints;
