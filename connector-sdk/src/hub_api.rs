@@ -145,6 +145,11 @@ impl HubError {
         }
     }
 
+    /// Whether something before the hub turned this very request away: its path, its length, its looks.
+    pub(crate) const fn is_of_a_proxy(&self) -> bool {
+        matches!(self, Self::Unreadable { status: 400..=499 })
+    }
+
     pub(crate) const fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Problem { retry_after, .. } => *retry_after,

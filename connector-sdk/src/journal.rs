@@ -97,7 +97,7 @@ impl Journal {
         }
         let reader = schema::connect_to_read(&path).await?;
         let (requests, waiting) = mpsc::channel(WAITING_REQUESTS);
-        let writer = Writer::new(connection, waiting, notices, lock).await?;
+        let writer = Writer::new(path, connection, waiting, notices, lock).await?;
         let journal = Self { requests, reader: Arc::new(Mutex::new(reader)) };
         Ok(Opened { journal, writer: tokio::spawn(writer.run()) })
     }

@@ -132,12 +132,16 @@ def check_message(path, export):
     head, note = message["proof"].split("\n\n", 1)
     form, extra, index, *path_lines = head.split("\n")
     assert form == "c2sp.org/tlog-proof@v1" and extra.startswith("extra ") and index.startswith("index ")
-    leaf = leaf_hash(base64.b64decode(extra[6:]) + envelope.encode() + b'"}')
+    logged = base64.b64decode(extra[6:]) + envelope.encode() + b'"}'
+    leaf, entry = leaf_hash(logged), json.loads(logged)
+    assert (entry["t"], entry["envelope"]) == ("message", envelope), "another leaf"
     origin, size, root = verify_checkpoint(note, (export / "log" / "vkey").read_text())
     path = [base64.b64decode(line) for line in path_lines]
     assert root_from_proof(leaf, int(index[6:]), size, path) == root, "the proof does not lead to the root"
     said = [receipt[name] for name in ("iss", "jti", "log", "index", "size")]
     assert said == [claims["hub"], claims["jti"], origin, int(index[6:]), size], "the receipt is of something else"
+    stated = [receipt["iat"], receipt["schema"], claims["schema"]]
+    assert stated == [entry["ts"] // 1000, entry["schema"]["id"], receipt["schema"]], "the receipt is of something else"
     hashes = [b64url(receipt[name]) for name in ("env", "leaf", "root")]
     assert hashes == [hashlib.sha256(envelope.encode()).digest(), leaf, root], "the receipt is of something else"
     return f"{claims['type']} from {sender} to {claims['aud']}, entry {receipt['index']} of {origin}"

@@ -7,7 +7,7 @@ use saphan_schemas::problem::ProblemCode;
 
 use crate::app::App;
 use crate::ledger::{AcknowledgementDraft, Appended, Draft, Judgement, LedgerError};
-use crate::store::StoreError;
+use crate::store::{Asker, StoreError};
 
 /// Why a batch of acknowledgements is not accepted. Nothing of it is recorded then.
 #[derive(Debug, thiserror::Error)]
@@ -61,7 +61,7 @@ pub async fn acknowledge(app: &App, caller: &SystemId, text: &str) -> Result<Rec
     let batch = unverified
         .verify(&record.key.jwk)
         .map_err(|_| problem(ProblemCode::SignatureInvalid, "the batch was changed after it was signed"))?;
-    if let Some((content, index)) = app.store.acknowledgement(caller, batch.claims().jti).await? {
+    if let Some((content, index)) = app.store.acknowledgement(Asker::Request, caller, batch.claims().jti).await? {
         return if content == batch.content_hash() {
             Ok(Recorded { index, first: false })
         } else {
@@ -90,7 +90,7 @@ async fn check_messages(
 ) -> Result<(), AcknowledgementError> {
     let messages = &batch.claims().messages;
     let indices: Vec<u64> = messages.iter().map(|message| message.index).collect();
-    let records = app.store.messages_at(&indices).await?;
+    let records = app.store.messages_at(Asker::Request, &indices).await?;
     for message in messages {
         let record = records.iter().find(|record| record.index == message.index && record.recipient == *caller);
         let record = record.ok_or_else(|| AcknowledgementError::Problem {

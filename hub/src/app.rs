@@ -53,6 +53,8 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     /// Permits, in KiB, for bodies that are held in memory at once.
     pub body_memory: Arc<Semaphore>,
+    /// Permits for messages of batches that are worked on at once.
+    pub batch_places: Semaphore,
     /// How many connections at once, and how patient with them.
     pub connections: ConnectionLimits,
     /// Lease and long-poll limits.
@@ -133,6 +135,7 @@ impl App {
             clock,
             metrics,
             body_memory: Arc::new(Semaphore::new(config.limits.body_memory_mib as usize * 1024)),
+            batch_places: Semaphore::new(BATCH_PLACES),
             connections: config.limits.connections(),
             inbox: config.inbox.clone(),
             stopping,
@@ -146,6 +149,9 @@ impl App {
         *self.stopping.borrow()
     }
 }
+
+/// A few commits' worth: two connectors at full speed.
+const BATCH_PLACES: usize = 1024;
 
 /// The keys must be those that the log's first entry names: nobody could verify the receipts of another one.
 async fn check_opening(store: &dyn Store, expected: &ShardEvent) -> anyhow::Result<()> {

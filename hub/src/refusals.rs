@@ -15,27 +15,49 @@ type Key = (Sha256Hash, ProblemCode);
 
 #[derive(Debug, Default)]
 struct Recent {
-    places: HashMap<Key, u64>,
+    /// `None` while the refusal is on its way into the log.
+    places: HashMap<Key, Option<u64>>,
     order: VecDeque<Key>,
 }
 
-impl LoggedRefusals {
-    /// Where the refusal of an envelope (by SHA-256 of its text) for this reason is in the log, if it is known.
-    #[must_use]
-    pub fn place(&self, envelope: Sha256Hash, code: ProblemCode) -> Option<u64> {
-        self.recent().places.get(&(envelope, code)).copied()
-    }
+/// What is known of a refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reserved {
+    /// Nothing: whoever asked logs it now, and says where or that it failed.
+    Now,
+    /// It was logged, or is being logged; its place, if that is known already.
+    Before(Option<u64>),
+}
 
-    /// Remembers where a refusal was logged.
-    pub fn remember(&self, envelope: Sha256Hash, code: ProblemCode, place: u64) {
+impl LoggedRefusals {
+    /// What is known of the refusal of an envelope (by SHA-256 of its text) for this reason. Of many who ask at the same moment
+    /// one is to log it.
+    #[must_use]
+    pub fn reserve(&self, envelope: Sha256Hash, code: ProblemCode) -> Reserved {
         let mut recent = self.recent();
-        if recent.places.insert((envelope, code), place).is_none() {
-            recent.order.push_back((envelope, code));
+        let key = (envelope, code);
+        if let Some(place) = recent.places.get(&key) {
+            return Reserved::Before(*place);
         }
+        recent.places.insert(key, None);
+        recent.order.push_back(key);
         if recent.order.len() > REMEMBERED
             && let Some(oldest) = recent.order.pop_front()
         {
             recent.places.remove(&oldest);
+        }
+        Reserved::Now
+    }
+
+    /// Remembers where a refusal was logged, or that it was not.
+    pub fn logged(&self, envelope: Sha256Hash, code: ProblemCode, place: Option<u64>) {
+        let mut recent = self.recent();
+        let key = (envelope, code);
+        if place.is_some() {
+            recent.places.entry(key).and_modify(|known| *known = place);
+        } else {
+            recent.places.remove(&key);
+            recent.order.retain(|other| *other != key);
         }
     }
 
@@ -56,10 +78,20 @@ mod tests {
         let refusals = LoggedRefusals::default();
         let envelope = |number: usize| Sha256Hash::of(&number.to_be_bytes());
         for number in 0..=REMEMBERED {
-            refusals.remember(envelope(number), ProblemCode::KeyRevoked, number as u64);
+            assert_eq!(refusals.reserve(envelope(number), ProblemCode::KeyRevoked), Reserved::Now);
+            refusals.logged(envelope(number), ProblemCode::KeyRevoked, Some(number as u64));
         }
-        assert_eq!(refusals.place(envelope(0), ProblemCode::KeyRevoked), None);
-        assert_eq!(refusals.place(envelope(1), ProblemCode::KeyRevoked), Some(1));
-        assert_eq!(refusals.place(envelope(1), ProblemCode::DuplicateId), None);
+        assert_eq!(refusals.reserve(envelope(1), ProblemCode::KeyRevoked), Reserved::Before(Some(1)));
+        assert_eq!(refusals.reserve(envelope(1), ProblemCode::DuplicateId), Reserved::Now);
+        assert_eq!(refusals.reserve(envelope(0), ProblemCode::KeyRevoked), Reserved::Now);
+    }
+
+    #[test]
+    fn while_one_logs_a_refusal_others_do_not_and_after_a_failure_the_next_one_does() {
+        let (refusals, envelope) = (LoggedRefusals::default(), Sha256Hash::of(b"x"));
+        assert_eq!(refusals.reserve(envelope, ProblemCode::KeyRevoked), Reserved::Now);
+        assert_eq!(refusals.reserve(envelope, ProblemCode::KeyRevoked), Reserved::Before(None));
+        refusals.logged(envelope, ProblemCode::KeyRevoked, None);
+        assert_eq!(refusals.reserve(envelope, ProblemCode::KeyRevoked), Reserved::Now);
     }
 }

@@ -269,6 +269,15 @@ pub struct StoreCounts {
     pub outbox_pull: u64,
 }
 
+/// Who looks something up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asker {
+    /// The ledger's writer. Everyone waits for it, so it waits for no request.
+    Ledger,
+    /// A request.
+    Request,
+}
+
 /// What the hub keeps. Every method is durable on return unless it says otherwise.
 pub trait Store: Send + Sync {
     /// The head; `None` in a store that was never written.
@@ -281,13 +290,21 @@ pub trait Store: Send + Sync {
     fn commit<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<(), StoreError>>;
 
     /// Those of `keys` that were accepted before.
-    fn known<'a>(&'a self, keys: &'a [(&'a SystemId, MessageId)]) -> BoxFuture<'a, Result<Vec<Known>, StoreError>>;
+    fn known<'a>(
+        &'a self,
+        asker: Asker,
+        keys: &'a [(&'a SystemId, MessageId)],
+    ) -> BoxFuture<'a, Result<Vec<Known>, StoreError>>;
 
     /// The records with this message id; ids are unique for a sender only.
     fn messages(&self, id: MessageId) -> BoxFuture<'_, Result<Vec<MessageRecord>, StoreError>>;
 
     /// The records at these places, in order; places that hold no message are left out.
-    fn messages_at<'a>(&'a self, indices: &'a [u64]) -> BoxFuture<'a, Result<Vec<MessageRecord>, StoreError>>;
+    fn messages_at<'a>(
+        &'a self,
+        asker: Asker,
+        indices: &'a [u64],
+    ) -> BoxFuture<'a, Result<Vec<MessageRecord>, StoreError>>;
 
     /// The receipt of the message at this place.
     fn receipt(&self, index: u64) -> BoxFuture<'_, Result<Option<String>, StoreError>>;
@@ -295,6 +312,7 @@ pub trait Store: Send + Sync {
     /// A batch of acknowledgements that was accepted before: its content hash and place.
     fn acknowledgement<'a>(
         &'a self,
+        asker: Asker,
         receiver: &'a SystemId,
         id: MessageId,
     ) -> BoxFuture<'a, Result<Option<(Sha256Hash, u64)>, StoreError>>;

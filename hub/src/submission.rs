@@ -10,7 +10,8 @@ use saphan_schemas::problem::ProblemCode;
 use crate::admission::{Addressed, Admission, Refusal};
 use crate::app::App;
 use crate::ledger::{Appended, Draft, EvidenceError, LedgerError, RefusalDraft, evidence};
-use crate::store::{MessageRecord, StoreError};
+use crate::refusals::Reserved;
+use crate::store::{Asker, MessageRecord, StoreError};
 
 /// A message that is in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -147,17 +148,16 @@ pub async fn refuse(app: &App, refusal: Refusal) -> Result<Accepted, SubmissionE
         return Ok(accepted);
     }
     let (code, envelope) = (refusal.code, message.envelope);
-    if let Some(index) = app.refusals.place(envelope, code) {
-        return Err(SubmissionError::Refused { refusal: Box::new(refusal), index: Some(index) });
-    }
-    let draft = RefusalDraft { code, envelope };
-    let index = match app.ledger.append(Draft::Refusal(draft)).await? {
-        Appended::Entry { index } => Some(index),
-        Appended::Message { .. } | Appended::Duplicate { .. } => None,
+    let index = match app.refusals.reserve(envelope, code) {
+        Reserved::Before(index) => index,
+        Reserved::Now => {
+            let appended = app.ledger.append(Draft::Refusal(RefusalDraft { code, envelope })).await;
+            let index = appended.as_ref().ok().map(Appended::index);
+            app.refusals.logged(envelope, code, index);
+            appended?;
+            index
+        }
     };
-    if let Some(index) = index {
-        app.refusals.remember(envelope, code, index);
-    }
     Err(SubmissionError::Refused { refusal: Box::new(refusal), index })
 }
 
@@ -168,7 +168,7 @@ async fn known(
     id: MessageId,
     content: Sha256Hash,
 ) -> Result<Option<Accepted>, SubmissionError> {
-    let known = app.store.known(&[(sender, id)]).await?;
+    let known = app.store.known(Asker::Request, &[(sender, id)]).await?;
     if known.iter().any(|known| known.content == content) { first_receipt(app, sender, id).await } else { Ok(None) }
 }
 

@@ -6,7 +6,7 @@ use crate::b64::{self, NotBase64};
 use crate::commitment::Salt;
 use crate::digest::Sha256Hash;
 use crate::envelope::{Envelope, UnverifiedEnvelope};
-use crate::ids::{HubId, SystemId};
+use crate::ids::{HubId, SchemaId, SystemId};
 use crate::jws::JwsError;
 use crate::keys::{KeyId, PublicKey};
 use crate::leaf::{Leaf, message_leaf};
@@ -183,14 +183,15 @@ fn verify_place(
 ) -> Result<(UnverifiedReceipt, Checkpoint), VerifyError> {
     let receipt = UnverifiedReceipt::parse(receipt).map_err(VerifyError::Receipt)?;
     let proof: TlogProof = proof.parse()?;
-    let leaf = leaf_of(&proof, envelope)?;
+    let (leaf, ts, schema) = leaf_of(&proof, envelope)?;
     let checkpoint = checkpoint(proof.checkpoint_text())?;
     let claims = receipt.claims();
     let same = [
         ("iss", claims.iss == trust.hub),
+        ("iat", claims.iat == ts / 1000),
         ("jti", claims.jti == envelope.claims().jti),
         ("env", claims.env == envelope.hash()),
-        ("schema", claims.schema == envelope.claims().schema),
+        ("schema", claims.schema == envelope.claims().schema && claims.schema == schema),
         ("leaf", claims.leaf == leaf),
         ("index", claims.index == proof.index()),
         ("log", claims.log == checkpoint.origin),
@@ -204,12 +205,14 @@ fn verify_place(
     Ok((receipt, checkpoint))
 }
 
-/// The leaf hash, from the proof's extra line and the envelope. The joined bytes must read as a message leaf of this very
+/// The leaf's hash, time (ms) and schema, from the proof's extra line and the envelope. The joined bytes must read as a message leaf of this very
 /// envelope, so that no clever prefix can make them mean something else.
-fn leaf_of(proof: &TlogProof, envelope: &Envelope) -> Result<Sha256Hash, VerifyError> {
+fn leaf_of(proof: &TlogProof, envelope: &Envelope) -> Result<(Sha256Hash, u64, SchemaId), VerifyError> {
     let bytes = message_leaf(proof.extra().ok_or(VerifyError::Leaf)?, envelope.as_str());
     match Leaf::parse(&bytes) {
-        Ok(Leaf::Message { envelope: logged, .. }) if logged == envelope.as_str() => Ok(leaf_hash(&bytes)),
+        Ok(Leaf::Message { ts, schema, envelope: logged }) if logged == envelope.as_str() => {
+            Ok((leaf_hash(&bytes), ts, schema.id))
+        }
         _ => Err(VerifyError::Leaf),
     }
 }

@@ -7,15 +7,17 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;
+use lapin::Consumer;
 use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicConsumeOptions, QueueDeclareOptions, QueueDeleteOptions};
 use lapin::types::{AMQPValue, FieldTable};
-use lapin::{Channel, Connection, ConnectionProperties, Consumer};
 use saphan_examples::local::rabbitmq::RabbitNode;
 use saphan_hub::routing::amqp::{AmqpConfig, AmqpTransport};
 use saphan_hub::routing::transport::{Dispatch, PublishError, Transport as _};
 use saphan_schemas::ids::{CaseId, MessageId, SystemId};
 use tokio::sync::Mutex;
+
+use crate::admin::{channel, header};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_confirmed_message_arrives_with_all_its_properties_and_headers() {
@@ -50,6 +52,7 @@ async fn a_confirmed_message_arrives_with_all_its_properties_and_headers() {
         ("cloudEvents_specversion", "1.0"),
         ("cloudEvents_id", &sent.id.to_string()),
         ("cloudEvents_source", "th.dga/citizen-portal"),
+        ("cloudEvents_time", "2023-11-14T22:13:20Z"),
         ("cloudEvents_type", "application.submitted"),
         ("cloudEvents_dataschema", "urn:saphan:schema:application.submitted@1"),
     ];
@@ -214,11 +217,6 @@ async fn connected(node: &RabbitNode) -> AmqpTransport {
     transport
 }
 
-async fn channel(node: &RabbitNode) -> Channel {
-    let connection = Connection::connect(node.uri(), ConnectionProperties::default()).await.unwrap();
-    connection.create_channel().await.unwrap()
-}
-
 /// A receiver of one system.
 struct Inbox(Consumer);
 
@@ -258,12 +256,5 @@ fn dispatch(recipient: &SystemId) -> Dispatch {
         receipt: "r".repeat(700),
         proof: "line one\nline two\n".repeat(40),
         body: format!("{{\"id\":\"{id}\"}}").into_bytes(),
-    }
-}
-
-fn header(delivery: &Delivery, name: &str) -> Option<String> {
-    match delivery.properties.headers().as_ref()?.inner().get(name)? {
-        AMQPValue::LongString(text) => Some(text.to_string()),
-        _ => None,
     }
 }

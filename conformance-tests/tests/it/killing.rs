@@ -22,6 +22,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+use crate::admin::everything_is_settled;
 use crate::observer::Observer;
 
 /// A sender that never pauses, and a receiver that counts.
@@ -242,17 +243,6 @@ impl Agency {
     async fn next(&mut self) -> MessageId {
         self.lines.recv().await.expect("the agency runs").parse().unwrap()
     }
-}
-
-/// In the store of a stopped hub: as many messages as receipts, each processed, and nothing left to deliver. A message that
-/// came twice was acknowledged twice, so the log's acknowledgements do not tell.
-async fn everything_is_settled(world: &World, receipts: usize) {
-    let mut store = SqliteConnectOptions::new().filename(world.store_file()).connect().await.unwrap();
-    let count = |sql: &'static str| sqlx::query_scalar::<_, i64>(sql);
-    let messages = count("SELECT count(*) FROM message").fetch_one(&mut store).await.unwrap();
-    let processed = count("SELECT count(*) FROM message WHERE state = 2").fetch_one(&mut store).await.unwrap();
-    let outbox = count("SELECT count(*) FROM outbox").fetch_one(&mut store).await.unwrap();
-    assert_eq!((messages, processed, outbox), (i64::try_from(receipts).unwrap(), messages, 0));
 }
 
 /// Looks at the log until it holds so many acknowledgements.

@@ -2,7 +2,10 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests fail by panicking, as tests do")]
 
+mod admin;
 mod amqp_transport;
 mod exchange;
 mod killing;
+mod killing_unmarked;
 mod observer;
+mod tampering;

@@ -3,6 +3,7 @@
 mod batch;
 
 use std::fs::File;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use sqlx::{Connection as _, SqliteConnection};
@@ -11,7 +12,7 @@ use tokio::time::Instant;
 
 use self::batch::{Answers, Statements};
 use super::rows::{Enqueued, Filed, ReceivedRow, Settled};
-use super::{JournalError, read};
+use super::{JournalError, read, schema};
 use crate::clock;
 use crate::outbox::{Accepted, Notice, Waiter};
 use crate::outgoing::SignedMessage;
@@ -30,7 +31,11 @@ pub(crate) enum Request {
 }
 
 pub(super) struct Writer {
+    path: PathBuf,
     connection: SqliteConnection,
+    /// Whether the last transaction failed. SQLite rolls one back by itself when, say, the disk is full, and the driver then no
+    /// longer knows where its connection stands; a new one does.
+    suspect: bool,
     waiting: mpsc::Receiver<Request>,
     notices: mpsc::UnboundedSender<Notice>,
     statements: Statements,
@@ -61,6 +66,7 @@ impl Numbers {
 
 impl Writer {
     pub(super) async fn new(
+        path: PathBuf,
         mut connection: SqliteConnection,
         waiting: mpsc::Receiver<Request>,
         notices: mpsc::UnboundedSender<Notice>,
@@ -68,7 +74,8 @@ impl Writer {
     ) -> Result<Self, JournalError> {
         let (outbox, inbox) = read::last_numbers(&mut connection).await?;
         let (numbers, purged) = (Numbers { outbox, inbox }, Instant::now());
-        Ok(Self { connection, waiting, notices, statements: Statements::new(), numbers, purged, _lock: lock })
+        let statements = Statements::new();
+        Ok(Self { path, connection, suspect: false, waiting, notices, statements, numbers, purged, _lock: lock })
     }
 
     pub(super) async fn run(mut self) {
@@ -100,6 +107,10 @@ impl Writer {
 
     async fn write(&mut self, batch: &[Request], numbers: &mut Numbers) -> Result<Answers, JournalError> {
         let now = i64::try_from(clock::unix_seconds()).unwrap_or(i64::MAX);
+        if self.suspect {
+            self.connection = schema::connect(&self.path).await?;
+        }
+        self.suspect = true;
         // Dropped without a commit it rolls back.
         let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
         let answers = self.statements.write(&mut transaction, batch, numbers, now).await?;
@@ -108,6 +119,7 @@ impl Writer {
             batch::purge(&mut transaction, now - KEEP_SECONDS).await?;
         }
         transaction.commit().await?;
+        self.suspect = false;
         Ok(answers)
     }
 
@@ -174,3 +186,42 @@ const KEEP_SECONDS: i64 = 90 * 24 * 60 * 60;
 
 /// Old rows are purged in small bites, at most this often.
 const PURGE_EVERY: std::time::Duration = std::time::Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use saphan_schemas::keys::SigningKey;
+
+    use super::*;
+    use crate::OutgoingMessage;
+    use crate::outgoing::Identity;
+
+    #[tokio::test]
+    async fn a_journal_that_was_full_goes_on_when_there_is_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, lock) = (folder.path().join("journal"), File::create(folder.path().join("lock")).unwrap());
+        let system: saphan_schemas::ids::SystemId = "th.dga/citizen-portal".parse().unwrap();
+        let mut connection = schema::connect(&path).await.unwrap();
+        schema::prepare(&mut connection, &system).await.unwrap();
+        // SQLITE_FULL, as on a full disk, for this connection.
+        sqlx::raw_sql("PRAGMA max_page_count = 32").execute(&mut connection).await.unwrap();
+        let ((requests, waiting), (notices, _noticed)) = (mpsc::channel(1), mpsc::unbounded_channel());
+        tokio::spawn(Writer::new(path, connection, waiting, notices, lock).await.unwrap().run());
+        let from = Identity {
+            system: system.clone(),
+            hub: "hub.local".parse().unwrap(),
+            key: SigningKey::generate().unwrap().0,
+        };
+        let enqueue = async || {
+            let body = format!("\"{}\"", "x".repeat(1 << 20)).into_bytes();
+            let message = OutgoingMessage::bytes(system.clone(), "a.b@1".parse().unwrap(), body).sign(&from).unwrap();
+            let (done, stored) = oneshot::channel();
+            let request = Request::Enqueue { message: Arc::new(message), waiter: None, done };
+            assert!(requests.send(request).await.is_ok(), "the writer is gone");
+            stored.await.unwrap()
+        };
+        assert!(matches!(enqueue().await, Err(JournalError::Sqlite(_))));
+        for _ in 0..2 {
+            assert_eq!(enqueue().await.unwrap(), Enqueued::Waiting);
+        }
+    }
+}

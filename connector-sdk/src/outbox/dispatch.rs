@@ -152,7 +152,7 @@ impl Dispatcher {
     fn finish(&mut self, attempt: Result<Attempt, tokio::task::JoinError>) {
         match attempt {
             Ok(Attempt::Answered(answered)) => self.answered(answered),
-            Ok(Attempt::Failed(messages, error)) if error.is_outage() => {
+            Ok(Attempt::Failed(messages, error)) if error.is_outage() && !error.is_of_a_proxy() => {
                 self.outage(&error);
                 messages.into_iter().for_each(|message| self.queue.put_back(message));
             }

@@ -115,6 +115,15 @@ async fn when_a_request_is_refused_whole_each_of_its_messages_is_sent_alone() {
 }
 
 #[tokio::test]
+async fn when_a_proxy_turns_a_request_away_each_of_its_messages_is_sent_alone() {
+    let messages = (0..5).map(|_| withdrawal()).collect();
+    let (sent, batches) =
+        send_what_waited(messages, |batches| batches.turn_away.store(usize::MAX, Ordering::SeqCst)).await;
+    assert_eq!(batches, [4]);
+    assert!(all_accepted(&sent));
+}
+
+#[tokio::test]
 async fn an_answer_with_a_result_too_few_is_no_answer_and_the_messages_are_sent_again() {
     let messages = (0..5).map(|_| withdrawal()).collect();
     let (sent, batches) = send_what_waited(messages, |batches| batches.shorten.store(1, Ordering::SeqCst)).await;
@@ -155,6 +164,8 @@ struct Batches {
     seen: Mutex<Vec<usize>>,
     /// How many more are refused whole.
     refuse: AtomicUsize,
+    /// How many more a proxy turns away, with a page of its own.
+    turn_away: AtomicUsize,
     /// How many more are answered without their last result.
     shorten: AtomicUsize,
 }
@@ -211,6 +222,9 @@ async fn submit_batch(State(server): State<Server>, headers: HeaderMap, uri: Uri
     server.batches.seen.lock().unwrap().push(submissions.len());
     if take_one(&server.batches.refuse) {
         return (StatusCode::BAD_REQUEST, Json(ProblemCode::RequestMalformed.document())).into_response();
+    }
+    if take_one(&server.batches.turn_away) {
+        return (StatusCode::PAYLOAD_TOO_LARGE, "<html>too large</html>").into_response();
     }
     let result = |answer: Result<Answer, HubError>| match answer {
         Ok(answer) => json!({ "receipt": answer.receipt, "proof": answer.proof }),

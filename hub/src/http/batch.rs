@@ -3,17 +3,19 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{FromRequest as _, Request, State};
+use axum::http::HeaderMap;
+use axum::http::header::CONTENT_LENGTH;
 use saphan_schemas::b64;
 use saphan_schemas::problem::{ProblemCode, ProblemDocument};
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 use utoipa::ToSchema;
 
-use super::ApiError;
 use super::auth::SystemCaller;
 use super::error::JsonBody;
 use super::messages::{AcceptedBody, room};
+use super::{ApiError, REQUEST_BYTES};
 use crate::app::App;
 use crate::submission;
 
@@ -71,19 +73,25 @@ pub(super) enum SubmittedResult {
 pub(super) async fn submit(
     State(app): State<Arc<App>>,
     SystemCaller(_): SystemCaller,
-    JsonBody(BatchBody { messages }): JsonBody<BatchBody>,
+    request: Request,
 ) -> Result<Json<ResultsBody>, ApiError> {
+    // Held until all is answered: for what is read, and then for what it holds.
+    let _room = room(&app, announced(request.headers()))?;
+    let JsonBody(BatchBody { messages }) = JsonBody::from_request(request, &app).await?;
     if messages.is_empty() || messages.len() > MOST_MESSAGES {
         let detail = format!("a request holds 1 to {MOST_MESSAGES} messages");
         return Err(ApiError::detailed(ProblemCode::RequestMalformed, detail));
     }
-    let _room = room(&app, messages.iter().map(|message| message.body.len() as u64).sum())?;
     // Tasks of their own: their signatures are checked on all processors, and they meet in one batch of the log.
     let mut submissions = JoinSet::new();
     let count = messages.len();
     for (number, message) in messages.into_iter().enumerate() {
         let app = Arc::clone(&app);
-        submissions.spawn(async move { (number, submit_one(&app, message).await) });
+        submissions.spawn(async move {
+            // Batches share so many places, so that they leave time to what comes alone. It is never closed.
+            let _place = app.batch_places.acquire().await;
+            (number, submit_one(&app, message).await)
+        });
     }
     let mut results: Vec<Option<SubmittedResult>> = Vec::new();
     results.resize_with(count, || None);
@@ -104,6 +112,12 @@ async fn submit_one(app: &App, message: SubmittedMessage) -> Result<SubmittedRes
         .map_err(|error| ApiError::detailed(ProblemCode::RequestMalformed, format!("body: {error}")))?;
     let accepted = submission::submit(app, &envelope, &salt, body).await?;
     Ok(SubmittedResult::Accepted(accepted.into()))
+}
+
+/// How long the body says that it is; the longest there may be when it does not.
+fn announced(headers: &HeaderMap) -> u64 {
+    let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    length.unwrap_or(u64::MAX).min(REQUEST_BYTES as u64)
 }
 
 fn problem(app: &App, error: ApiError) -> SubmittedResult {

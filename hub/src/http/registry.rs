@@ -42,7 +42,10 @@ pub(super) async fn change(
     // A task of its own: a caller that goes away half-way must not leave the change half-way.
     let change = tokio::spawn(async move {
         let _turn = app.registry_change.lock().await;
-        app.registry.change(&app.hub, &body.entries, &app.ledger, &*app.store).await
+        let changed = app.registry.change(&app.hub, &body.entries, &app.ledger, &*app.store).await;
+        // A system that joined has an inbox at once.
+        app.wakeups.relay().notify_one();
+        changed
     });
     let applied = change.await.map_err(|_| ApiError::problem(ProblemCode::Internal))??;
     Ok(Json(ChangedBody { applied }))

@@ -103,3 +103,13 @@ pub enum Appended {
         index: u64,
     },
 }
+
+impl Appended {
+    /// Its place.
+    #[must_use]
+    pub const fn index(&self) -> u64 {
+        match self {
+            Self::Message { index, .. } | Self::Duplicate { index } | Self::Entry { index } => *index,
+        }
+    }
+}

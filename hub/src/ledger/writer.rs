@@ -16,7 +16,7 @@ use super::{Appended, Draft, Judgement, LedgerError, LedgerKeys, OpenError, Wait
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::routing::Wakeups;
-use crate::store::{Batch, Head, Store, StoreError};
+use crate::store::{Asker, Batch, Head, Store, StoreError};
 
 /// What was committed last.
 #[derive(Debug, Clone, Default)]
@@ -139,14 +139,16 @@ impl Writer {
                 }
                 Draft::Acknowledgement(draft) => {
                     let claims = draft.acknowledgement.claims();
-                    if let Some((content, index)) = self.store.acknowledgement(&claims.iss, claims.jti).await? {
+                    if let Some((content, index)) =
+                        self.store.acknowledgement(Asker::Ledger, &claims.iss, claims.jti).await?
+                    {
                         seen.insert((Kind::Acknowledgement, claims.iss.clone(), claims.jti), (content, Some(index)));
                     }
                 }
                 Draft::Refusal(_) | Draft::Registry(_) | Draft::Shard(_) => {}
             }
         }
-        for one in self.store.known(&messages).await? {
+        for one in self.store.known(Asker::Ledger, &messages).await? {
             seen.insert((Kind::Message, one.sender, one.id), (one.content, Some(one.index)));
         }
         Ok(seen)
@@ -223,14 +225,17 @@ impl Writer {
         if named.is_empty() {
             return Some(fresh);
         }
-        let mut settled: HashMap<u64, (Outcome, Option<Code>)> = match self.store.messages_at(&named).await {
-            Ok(records) => records.into_iter().filter_map(|record| Some((record.index, record.outcome()?))).collect(),
-            Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "outcomes could not be looked for");
-                fresh.into_iter().for_each(|one| answer(one.reply, Err(LedgerError::Unavailable)));
-                return None;
-            }
-        };
+        let mut settled: HashMap<u64, (Outcome, Option<Code>)> =
+            match self.store.messages_at(Asker::Ledger, &named).await {
+                Ok(records) => {
+                    records.into_iter().filter_map(|record| Some((record.index, record.outcome()?))).collect()
+                }
+                Err(error) => {
+                    tracing::error!(error = &error as &dyn std::error::Error, "outcomes could not be looked for");
+                    fresh.into_iter().for_each(|one| answer(one.reply, Err(LedgerError::Unavailable)));
+                    return None;
+                }
+            };
         let mut kept = Vec::with_capacity(fresh.len());
         for waiting in fresh {
             let messages = acknowledged(&waiting.draft).map_or(&[][..], |claims| &claims.messages);

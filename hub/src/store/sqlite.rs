@@ -2,7 +2,7 @@
 //!
 //! One connection writes, a pool reads. Writers take turns by a lock, so that SQLite's own polling for its lock never starts;
 //! and they share a connection, because what one writes makes another forget all pages that it has read. For the same reason
-//! the writing connection also reads what is looked up for every commit.
+//! it also reads what the ledger looks up for every commit; and the ledger must not stand in line with requests.
 
 mod commit;
 mod delivery;
@@ -18,14 +18,15 @@ use std::time::Duration;
 use futures_util::future::{BoxFuture, FutureExt as _};
 use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::ids::{MessageId, SystemId};
+use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions};
-use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
+use sqlx::{ConnectOptions as _, Connection as _, Sqlite, SqliteConnection};
 use tokio::sync::Mutex;
 
 use self::writer::Writer;
 use super::{
-    Batch, Due, Head, Known, LeaseChange, LeaseRequest, Limit, LoggedEntry, MessageRecord, Pending, Settlement, Store,
-    StoreCounts, StoreError,
+    Asker, Batch, Due, Head, Known, LeaseChange, LeaseRequest, Limit, LoggedEntry, MessageRecord, Pending, Settlement,
+    Store, StoreCounts, StoreError,
 };
 
 /// The store in one SQLite file.
@@ -54,8 +55,9 @@ impl SqliteStore {
             .pragma("journal_size_limit", "67108864")
             .disable_statement_logging();
         let mut writer = Writer::open(options.clone()).await?;
-        check_sqlite(writer.durable().await?).await?;
-        migrate(writer.durable().await?).await?;
+        check_sqlite(writer.reading().await?).await?;
+        let migrated = migrate(writer.durable().await?).await;
+        writer.finish(migrated)?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .connect_with(options.read_only(true))
@@ -72,6 +74,10 @@ impl SqliteStore {
         self.readers.close().await;
         self.writer.into_inner().close().await
     }
+
+    async fn reader(&self) -> Result<PoolConnection<Sqlite>, StoreError> {
+        self.readers.acquire().await.map_err(failed("waited for a connection"))
+    }
 }
 
 impl Store for SqliteStore {
@@ -80,19 +86,44 @@ impl Store for SqliteStore {
     }
 
     fn commit<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<(), StoreError>> {
-        async move { commit::commit(self.writer.lock().await.durable().await?, batch).await }.boxed()
+        async move {
+            let mut writer = self.writer.lock().await;
+            let done = commit::commit(writer.durable().await?, batch).await;
+            writer.finish(done)
+        }
+        .boxed()
     }
 
-    fn known<'a>(&'a self, keys: &'a [(&'a SystemId, MessageId)]) -> BoxFuture<'a, Result<Vec<Known>, StoreError>> {
-        async move { read::known(self.writer.lock().await.reading(), keys).await }.boxed()
+    fn known<'a>(
+        &'a self,
+        asker: Asker,
+        keys: &'a [(&'a SystemId, MessageId)],
+    ) -> BoxFuture<'a, Result<Vec<Known>, StoreError>> {
+        async move {
+            match asker {
+                Asker::Ledger => read::known(self.writer.lock().await.reading().await?, keys).await,
+                Asker::Request => read::known(&mut *self.reader().await?, keys).await,
+            }
+        }
+        .boxed()
     }
 
     fn messages(&self, id: MessageId) -> BoxFuture<'_, Result<Vec<MessageRecord>, StoreError>> {
         read::messages(&self.readers, id).boxed()
     }
 
-    fn messages_at<'a>(&'a self, indices: &'a [u64]) -> BoxFuture<'a, Result<Vec<MessageRecord>, StoreError>> {
-        async move { read::messages_at(self.writer.lock().await.reading(), indices).await }.boxed()
+    fn messages_at<'a>(
+        &'a self,
+        asker: Asker,
+        indices: &'a [u64],
+    ) -> BoxFuture<'a, Result<Vec<MessageRecord>, StoreError>> {
+        async move {
+            match asker {
+                Asker::Ledger => read::messages_at(self.writer.lock().await.reading().await?, indices).await,
+                Asker::Request => read::messages_at(&mut *self.reader().await?, indices).await,
+            }
+        }
+        .boxed()
     }
 
     fn receipt(&self, index: u64) -> BoxFuture<'_, Result<Option<String>, StoreError>> {
@@ -101,10 +132,17 @@ impl Store for SqliteStore {
 
     fn acknowledgement<'a>(
         &'a self,
+        asker: Asker,
         receiver: &'a SystemId,
         id: MessageId,
     ) -> BoxFuture<'a, Result<Option<(Sha256Hash, u64)>, StoreError>> {
-        read::acknowledgement(&self.readers, receiver, id).boxed()
+        async move {
+            match asker {
+                Asker::Ledger => read::acknowledgement(self.writer.lock().await.reading().await?, receiver, id).await,
+                Asker::Request => read::acknowledgement(&mut *self.reader().await?, receiver, id).await,
+            }
+        }
+        .boxed()
     }
 
     fn entries(&self, first: u64, count: u32) -> BoxFuture<'_, Result<Vec<Vec<u8>>, StoreError>> {
@@ -128,19 +166,39 @@ impl Store for SqliteStore {
     }
 
     fn settle<'a>(&'a self, settlements: &'a [Settlement]) -> BoxFuture<'a, Result<(), StoreError>> {
-        async move { delivery::settle(self.writer.lock().await.relaxed().await?, settlements).await }.boxed()
+        async move {
+            let mut writer = self.writer.lock().await;
+            let done = delivery::settle(writer.relaxed().await?, settlements).await;
+            writer.finish(done)
+        }
+        .boxed()
     }
 
     fn lease<'a>(&'a self, request: LeaseRequest<'a>) -> BoxFuture<'a, Result<Vec<Pending>, StoreError>> {
-        async move { delivery::lease(self.writer.lock().await.relaxed().await?, request).await }.boxed()
+        async move {
+            let mut writer = self.writer.lock().await;
+            let done = delivery::lease(writer.relaxed().await?, request).await;
+            writer.finish(done)
+        }
+        .boxed()
     }
 
     fn move_lease<'a>(&'a self, change: LeaseChange<'a>) -> BoxFuture<'a, Result<u64, StoreError>> {
-        async move { delivery::move_lease(self.writer.lock().await.relaxed().await?, change).await }.boxed()
+        async move {
+            let mut writer = self.writer.lock().await;
+            let done = delivery::move_lease(writer.relaxed().await?, change).await;
+            writer.finish(done)
+        }
+        .boxed()
     }
 
     fn expire(&self, now: u64) -> BoxFuture<'_, Result<u64, StoreError>> {
-        async move { delivery::expire(self.writer.lock().await.durable().await?, now).await }.boxed()
+        async move {
+            let mut writer = self.writer.lock().await;
+            let done = delivery::expire(writer.durable().await?, now).await;
+            writer.finish(done)
+        }
+        .boxed()
     }
 
     fn counts(&self) -> BoxFuture<'_, Result<StoreCounts, StoreError>> {

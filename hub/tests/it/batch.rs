@@ -4,8 +4,10 @@ use saphan_schemas::b64;
 use saphan_schemas::problem::{ProblemCode, ProblemDocument};
 use saphan_schemas::receipt::UnverifiedReceipt;
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 
-use crate::harness::{Answer, Evidence, LogCopy, Submission, TestHub};
+use crate::harness::{Answer, Evidence, LogCopy, Submission, TestHub, eventually, sign_token};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_message_of_a_batch_gets_its_own_answer_in_its_own_place() {
@@ -59,6 +61,35 @@ async fn a_full_batch_is_accepted_whole() {
         .collect();
     assert_eq!(places.len(), 256);
     hub.verify(&messages[255], &evidence(&results[255])).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_envelope_that_is_refused_many_times_at_once_is_one_leaf() {
+    let hub = TestHub::new().await;
+    let wrong = hub.world.withdrawal().with_json(|body| body["reason"] = 7.into()).sign(&hub.world.portal.key);
+    let batch: Vec<Value> = (0..128).map(|_| item(&wrong)).collect();
+    for result in results(&submit(&hub, &batch).await) {
+        problem(&result, ProblemCode::SchemaViolation);
+    }
+    assert_eq!(LogCopy::fetch(&hub).await.refusals(), ["schema-violation"]);
+}
+
+#[tokio::test]
+async fn a_batch_takes_memory_for_bodies_from_its_first_byte_on() {
+    let hub = TestHub::with("[limits]\nbody_bytes = 1048576\nbody_memory_mib = 1").await;
+    let rooms = hub.app.body_memory.available_permits();
+    let portal = &hub.world.portal;
+    let token = sign_token(hub.token(portal.id.as_str(), "POST", BATCH), &portal.key);
+    let mut held_back = TcpStream::connect(hub.url.strip_prefix("http://").unwrap()).await.unwrap();
+    let head = format!(
+        "POST {BATCH} HTTP/1.1\r\nhost: hub\r\nauthorization: Bearer {token}\r\ncontent-length: 1048576\r\n\r\n{{"
+    );
+    held_back.write_all(head.as_bytes()).await.unwrap();
+    eventually(async || hub.app.body_memory.available_permits() == 0).await;
+    submit(&hub, &[item(&hub.world.message())]).await.problem(ProblemCode::HubBusy);
+    drop(held_back);
+    eventually(async || hub.app.body_memory.available_permits() == rooms).await;
+    evidence(&results(&submit(&hub, &[item(&hub.world.message())]).await)[0]);
 }
 
 #[tokio::test]

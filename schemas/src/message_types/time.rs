@@ -87,12 +87,24 @@ impl Timestamp {
     /// [`InvalidTime`] outside the years 2000 to 2299.
     pub fn from_system_time(time: SystemTime) -> Result<Self, InvalidTime> {
         let since = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-        let (days, seconds) = (since.as_secs() / 86_400, since.as_secs() % 86_400);
-        let (year, month, day) = civil_from_days(days);
-        let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-        let millis = since.subsec_millis();
-        format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z").parse()
+        format!("{}.{:03}Z", clock_text(since.as_secs()), since.subsec_millis()).parse()
     }
+
+    /// Seconds since 1970 in UTC, without a fraction, e.g. `2026-11-24T21:04:09Z`.
+    ///
+    /// # Errors
+    /// [`InvalidTime`] outside the years 2000 to 2299.
+    pub fn from_unix_seconds(seconds: u64) -> Result<Self, InvalidTime> {
+        format!("{}Z", clock_text(seconds)).parse()
+    }
+}
+
+/// Seconds since 1970 as date and time in UTC, without the offset.
+fn clock_text(since: u64) -> String {
+    let (days, seconds) = (since / 86_400, since % 86_400);
+    let (year, month, day) = civil_from_days(days);
+    let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")
 }
 
 /// Year, month and day of a number of days since 1970-01-01, by counting in 400-year eras that begin on 1 March.
@@ -143,6 +155,24 @@ mod tests {
         assert_eq!(at(951_782_400, 0).unwrap(), "2000-02-29T00:00:00.000Z");
         assert_eq!(at(1_795_490_999, 999).unwrap(), "2026-11-24T03:29:59.999Z");
         assert!(at(0, 0).is_err(), "1970 is no time at which a message was sent");
+    }
+
+    #[test]
+    fn whole_seconds_have_no_fraction_and_only_times_of_the_range_are_moments() {
+        let at = |seconds| Timestamp::from_unix_seconds(seconds).map(|moment| moment.to_string());
+        for (seconds, text) in [
+            (946_684_800, "2000-01-01T00:00:00Z"),
+            (951_782_400, "2000-02-29T00:00:00Z"),
+            (1_795_554_249, "2026-11-24T21:04:09Z"),
+            (4_107_542_399, "2100-02-28T23:59:59Z"),
+            (4_107_542_400, "2100-03-01T00:00:00Z"),
+            (10_413_791_999, "2299-12-31T23:59:59Z"),
+        ] {
+            assert_eq!(at(seconds).unwrap(), text);
+        }
+        for seconds in [0, 946_684_799, 10_413_792_000, u64::MAX] {
+            assert!(at(seconds).is_err(), "{seconds}");
+        }
     }
 
     #[test]

@@ -74,14 +74,14 @@ pub(super) async fn receipt(pool: &SqlitePool, index: u64) -> Result<Option<Stri
 }
 
 pub(super) async fn acknowledgement(
-    pool: &SqlitePool,
+    from: &mut SqliteConnection,
     receiver: &SystemId,
     id: MessageId,
 ) -> Result<Option<(Sha256Hash, u64)>, StoreError> {
     let row = sqlx::query("SELECT content, idx FROM acknowledgement WHERE jti = ?1 AND receiver = ?2")
         .bind(id.to_string())
         .bind(receiver.as_str())
-        .fetch_optional(pool)
+        .fetch_optional(from)
         .await
         .map_err(failed("read an acknowledgement"))?;
     row.map(|row| Ok((hash(&row, 0)?, index(&row, 1)?))).transpose()

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use futures_util::future::{BoxFuture, FutureExt as _};
 use saphan_hub::store::sqlite::SqliteStore;
 use saphan_hub::store::{
-    Batch, Due, Head, Known, LeaseChange, LeaseRequest, Limit, LoggedEntry, MessageRecord, Pending, Settlement, Store,
-    StoreCounts, StoreError,
+    Asker, Batch, Due, Head, Known, LeaseChange, LeaseRequest, Limit, LoggedEntry, MessageRecord, Pending, Settlement,
+    Store, StoreCounts, StoreError,
 };
 use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::ids::{MessageId, SystemId};
@@ -127,16 +127,24 @@ impl Store for FaultyStore {
         self.faulty_commit(batch).boxed()
     }
 
-    fn known<'a>(&'a self, keys: &'a [(&'a SystemId, MessageId)]) -> BoxFuture<'a, Result<Vec<Known>, StoreError>> {
-        self.up(self.inner.known(keys))
+    fn known<'a>(
+        &'a self,
+        asker: Asker,
+        keys: &'a [(&'a SystemId, MessageId)],
+    ) -> BoxFuture<'a, Result<Vec<Known>, StoreError>> {
+        self.up(self.inner.known(asker, keys))
     }
 
     fn messages(&self, id: MessageId) -> BoxFuture<'_, Result<Vec<MessageRecord>, StoreError>> {
         self.up(self.inner.messages(id))
     }
 
-    fn messages_at<'a>(&'a self, indices: &'a [u64]) -> BoxFuture<'a, Result<Vec<MessageRecord>, StoreError>> {
-        self.up(self.inner.messages_at(indices))
+    fn messages_at<'a>(
+        &'a self,
+        asker: Asker,
+        indices: &'a [u64],
+    ) -> BoxFuture<'a, Result<Vec<MessageRecord>, StoreError>> {
+        self.up(self.inner.messages_at(asker, indices))
     }
 
     fn receipt(&self, index: u64) -> BoxFuture<'_, Result<Option<String>, StoreError>> {
@@ -145,10 +153,11 @@ impl Store for FaultyStore {
 
     fn acknowledgement<'a>(
         &'a self,
+        asker: Asker,
         receiver: &'a SystemId,
         id: MessageId,
     ) -> BoxFuture<'a, Result<Option<(Sha256Hash, u64)>, StoreError>> {
-        self.up(self.inner.acknowledgement(receiver, id))
+        self.up(self.inner.acknowledgement(asker, receiver, id))
     }
 
     fn entries(&self, first: u64, count: u32) -> BoxFuture<'_, Result<Vec<Vec<u8>>, StoreError>> {

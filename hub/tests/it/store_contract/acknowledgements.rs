@@ -1,6 +1,6 @@
 //! Outcomes of messages.
 
-use saphan_hub::store::{Effect, MessageState, NewAcknowledgement, NewEntry, Store, StoreError};
+use saphan_hub::store::{Asker, Effect, MessageState, NewAcknowledgement, NewEntry, Store, StoreError};
 use saphan_schemas::acknowledgement::Outcome;
 use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::ids::{MessageId, SystemId};
@@ -14,7 +14,7 @@ pub(super) async fn an_outcome_settles_its_message_and_ends_its_delivery(store: 
     lease(store, "l", (0, 100), 2).await;
     let place = log.commit(store, vec![batch(&office(), &[(0, None), (1, Some("wrong-office"))])]).await;
     log.commit(store, vec![batch(&archive(), &[(2, None)])]).await;
-    let records = store.messages_at(&[0, 1, 2]).await.unwrap();
+    let records = store.messages_at(Asker::Request, &[0, 1, 2]).await.unwrap();
     let states: Vec<_> = records.iter().map(|record| record.state).collect();
     let processed = MessageState::Settled(Outcome::Processed);
     assert_eq!(states, [processed, MessageState::Settled(Outcome::Rejected), processed]);
@@ -33,7 +33,7 @@ pub(super) async fn an_outcome_of_another_system_changes_nothing(store: &dyn Sto
     let mut log = LogWriter::new();
     log.commit(store, vec![LogWriter::message("p")]).await;
     log.commit(store, vec![batch(&archive(), &[(0, None), (1, None), (99, None)])]).await;
-    assert_eq!(store.messages_at(&[0]).await.unwrap()[0].state, MessageState::Accepted);
+    assert_eq!(store.messages_at(Asker::Request, &[0]).await.unwrap()[0].state, MessageState::Accepted);
     assert_eq!(lease(store, "l", (0, 100), 9).await, [(0, 0)]);
 }
 
@@ -44,7 +44,7 @@ pub(super) async fn the_first_outcome_stays(store: &dyn Store) {
     let second = batch(&office(), &[(0, None)]);
     log.commit(store, vec![first, second]).await;
     log.commit(store, vec![batch(&office(), &[(0, None)])]).await;
-    let record = store.messages_at(&[0]).await.unwrap().remove(0);
+    let record = store.messages_at(Asker::Request, &[0]).await.unwrap().remove(0);
     assert_eq!(record.state, MessageState::Settled(Outcome::Rejected));
     assert_eq!((record.code.unwrap().as_str(), record.acknowledgement), ("too-late", Some(1)));
 }
@@ -56,12 +56,12 @@ pub(super) async fn a_batch_is_known_by_its_receiver_and_id(store: &dyn Store) {
     let same = |receiver: &SystemId| acknowledgement(receiver, id, &[(0, None)]);
     log.commit(store, vec![same(&office()), same(&archive())]).await;
     let content = Sha256Hash::of(id.to_string().as_bytes());
-    assert_eq!(store.acknowledgement(&office(), id).await.unwrap(), Some((content, 1)));
-    assert_eq!(store.acknowledgement(&archive(), id).await.unwrap(), Some((content, 2)));
-    assert_eq!(store.acknowledgement(&office(), MessageId::new()).await.unwrap(), None);
+    assert_eq!(store.acknowledgement(Asker::Request, &office(), id).await.unwrap(), Some((content, 1)));
+    assert_eq!(store.acknowledgement(Asker::Request, &archive(), id).await.unwrap(), Some((content, 2)));
+    assert_eq!(store.acknowledgement(Asker::Request, &office(), MessageId::new()).await.unwrap(), None);
     let again = log.batch_apart(vec![same(&office())]);
     assert!(matches!(store.commit(&again).await, Err(StoreError::Failed { .. })));
-    assert_eq!(store.acknowledgement(&office(), id).await.unwrap(), Some((content, 1)));
+    assert_eq!(store.acknowledgement(Asker::Request, &office(), id).await.unwrap(), Some((content, 1)));
 }
 
 fn batch(receiver: &SystemId, outcomes: &[(u64, Option<&str>)]) -> NewEntry {

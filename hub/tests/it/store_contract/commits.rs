@@ -1,6 +1,6 @@
 //! Commits: all or nothing, on the head that they were built on.
 
-use saphan_hub::store::{Batch, Effect, LoggedEntry, MessageState, NewEntry, Store, StoreCounts, StoreError};
+use saphan_hub::store::{Asker, Batch, Effect, LoggedEntry, MessageState, NewEntry, Store, StoreCounts, StoreError};
 use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::ids::MessageId;
 use saphan_schemas::log::TileHash;
@@ -10,13 +10,13 @@ use super::log_writer::{LogWriter, message_of, office};
 pub(super) async fn a_store_that_was_never_written_has_nothing(store: &dyn Store) {
     assert_eq!(store.head().await.unwrap(), None);
     assert!(store.messages(MessageId::new()).await.unwrap().is_empty());
-    assert!(store.messages_at(&[0, 1]).await.unwrap().is_empty());
+    assert!(store.messages_at(Asker::Request, &[0, 1]).await.unwrap().is_empty());
     assert!(store.entries(0, 256).await.unwrap().is_empty());
     assert!(store.hashes(0, 0, 256).await.unwrap().is_empty());
     assert!(store.registry_entries(0).await.unwrap().is_empty());
-    assert!(store.known(&[]).await.unwrap().is_empty());
+    assert!(store.known(Asker::Request, &[]).await.unwrap().is_empty());
     assert_eq!(store.checkpoint(0).await.unwrap(), None);
-    assert_eq!(store.acknowledgement(&office(), MessageId::new()).await.unwrap(), None);
+    assert_eq!(store.acknowledgement(Asker::Request, &office(), MessageId::new()).await.unwrap(), None);
     assert_eq!(store.counts().await.unwrap(), StoreCounts::default());
     assert_eq!(store.expire(u64::MAX).await.unwrap(), 0);
 }
@@ -37,12 +37,15 @@ pub(super) async fn what_was_committed_is_read_back(store: &dyn Store) {
     assert_eq!((&record.sender, &record.recipient), (&written.sender, &written.recipient));
     assert_eq!((&record.code, record.acknowledgement), (&None, None));
     assert_eq!(store.receipt(record.index).await.unwrap().as_ref(), Some(&written.receipt));
-    let [known] = &*store.known(&[(&written.sender, written.id)]).await.unwrap() else { panic!("not known") };
+    let [known] = &*store.known(Asker::Request, &[(&written.sender, written.id)]).await.unwrap() else {
+        panic!("not known")
+    };
     assert_eq!(
         (&known.sender, known.id, known.content, known.index),
         (&written.sender, written.id, written.content, 1)
     );
-    let at: Vec<_> = store.messages_at(&[5, 1, 0]).await.unwrap().iter().map(|record| record.index).collect();
+    let at: Vec<_> =
+        store.messages_at(Asker::Request, &[5, 1, 0]).await.unwrap().iter().map(|record| record.index).collect();
     assert_eq!(at, [1]);
 }
 
@@ -90,11 +93,11 @@ pub(super) async fn ids_are_unique_for_a_sender(store: &dyn Store) {
     let senders: Vec<_> = store.messages(id).await.unwrap().iter().map(|record| record.sender.to_string()).collect();
     assert_eq!(senders, ["th.a/one", "th.b/two"]);
     let (one, three) = ("th.a/one".parse().unwrap(), "th.c/three".parse().unwrap());
-    let known = store.known(&[(&three, id), (&one, id), (&one, MessageId::new())]).await.unwrap();
+    let known = store.known(Asker::Request, &[(&three, id), (&one, id), (&one, MessageId::new())]).await.unwrap();
     assert_eq!(known.iter().map(|known| known.index).collect::<Vec<_>>(), [0]);
     let twice = log.batch_apart(vec![of("th.c/three"), of("th.c/three")]);
     assert!(matches!(store.commit(&twice).await, Err(StoreError::Failed { .. })));
-    assert!(store.known(&[(&three, id)]).await.unwrap().is_empty());
+    assert!(store.known(Asker::Request, &[(&three, id)]).await.unwrap().is_empty());
 }
 
 pub(super) async fn ranges_are_cut_at_the_end_of_the_log(store: &dyn Store) {

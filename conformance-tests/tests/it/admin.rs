@@ -1,0 +1,65 @@
+//! What an administrator can see and do: the broker's queues, the hub's metrics, the hub's store.
+
+use std::future::Future;
+use std::time::Duration;
+
+use lapin::message::Delivery;
+use lapin::options::QueueDeclareOptions;
+use lapin::types::{AMQPValue, FieldTable};
+use lapin::{Channel, Connection, ConnectionProperties};
+use saphan_conformance::world::World;
+use saphan_examples::local::rabbitmq::RabbitNode;
+use sqlx::ConnectOptions as _;
+use sqlx::sqlite::SqliteConnectOptions;
+use tokio::time::timeout;
+
+/// A channel of an own connection, with all rights.
+pub(crate) async fn channel(node: &RabbitNode) -> Channel {
+    let connection = Connection::connect(node.uri(), ConnectionProperties::default()).await.unwrap();
+    connection.create_channel().await.unwrap()
+}
+
+/// A header of text.
+pub(crate) fn header(delivery: &Delivery, name: &str) -> Option<String> {
+    match delivery.properties.headers().as_ref()?.inner().get(name)? {
+        AMQPValue::LongString(text) => Some(text.to_string()),
+        _ => None,
+    }
+}
+
+/// How many messages of a queue wait for a receiver.
+pub(crate) async fn waiting(channel: &Channel, queue: &str) -> u32 {
+    let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+    channel.queue_declare(queue.into(), passive, FieldTable::default()).await.unwrap().message_count()
+}
+
+/// How many publications the broker has confirmed to the hub that runs, by its metrics.
+pub(crate) async fn published(world: &World) -> u64 {
+    let answer = reqwest::get(format!("{}/metrics", world.hub.url())).await.unwrap();
+    let metrics = answer.error_for_status().unwrap().text().await.unwrap();
+    let line = metrics.lines().find_map(|line| line.strip_prefix("saphan_messages_published_total "));
+    line.unwrap().parse().unwrap()
+}
+
+/// Looks until the condition holds; the limit only makes one that never holds fail its test.
+pub(crate) async fn eventually<F: Future<Output = bool>>(mut condition: impl FnMut() -> F) {
+    let looking = async {
+        while !condition().await {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(LIMIT, looking).await.expect("it took too long");
+}
+
+/// In the store of a stopped hub: as many messages as receipts, each processed, and nothing left to deliver. A message that
+/// came twice was acknowledged twice, so the log's acknowledgements do not tell.
+pub(crate) async fn everything_is_settled(world: &World, receipts: usize) {
+    let mut store = SqliteConnectOptions::new().filename(world.store_file()).connect().await.unwrap();
+    let count = |sql: &'static str| sqlx::query_scalar::<_, i64>(sql);
+    let messages = count("SELECT count(*) FROM message").fetch_one(&mut store).await.unwrap();
+    let processed = count("SELECT count(*) FROM message WHERE state = 2").fetch_one(&mut store).await.unwrap();
+    let outbox = count("SELECT count(*) FROM outbox").fetch_one(&mut store).await.unwrap();
+    assert_eq!((messages, processed, outbox), (i64::try_from(receipts).unwrap(), messages, 0));
+}
+
+const LIMIT: Duration = Duration::from_secs(90);

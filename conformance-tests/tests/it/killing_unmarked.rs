@@ -1,0 +1,80 @@
+//! A hub killed in the one moment in which a message is the broker's and the hub has not written so.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use saphan_conformance::programs;
+use saphan_conformance::world::{World, bodies};
+use saphan_connector::{Handled, Message, Receive};
+use saphan_examples::local::hub::HubProgram;
+use saphan_examples::local::rabbitmq::RabbitNode;
+use serde_json::Value;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _};
+use tokio::sync::watch;
+
+use crate::admin::{channel, eventually, everything_is_settled, published, waiting};
+use crate::observer::Observer;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hub_that_is_killed_after_the_broker_confirmed_and_before_it_wrote_so_repeats_messages_and_no_effect() {
+    let mut broker = RabbitNode::start().await.unwrap();
+    broker.kill().await.unwrap();
+    let program = HubProgram::saphan_hub(programs::saphan_hub().unwrap());
+    let mut world = World::start(program, Some(broker.uri().to_owned())).await.unwrap();
+    let mut observer = Observer::default();
+    let mut sent = BTreeSet::new();
+    let sender = world.connector(&world.sender().unwrap()).unwrap().build().await.unwrap();
+    for body in bodies(MESSAGES).unwrap() {
+        let accepted = sender.send(world.message(body).unwrap()).await.unwrap();
+        observer.receipt(accepted.receipt());
+        sent.insert(accepted.id());
+    }
+
+    // Whoever holds the store's write lock keeps the hub from writing what the broker confirms, for ten seconds.
+    let mut store = SqliteConnectOptions::new().filename(world.store_file()).connect().await.unwrap();
+    let mut lock = store.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    broker.restart().await.unwrap();
+    eventually(async || published(&world).await == sent.len() as u64).await;
+    world.hub.kill().await.unwrap();
+    let unmarked: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM outbox WHERE published = 0").fetch_one(&mut *lock).await.unwrap();
+    assert_eq!(usize::try_from(unmarked).unwrap(), sent.len(), "the hub was killed too late");
+    lock.rollback().await.unwrap();
+    store.close().await.unwrap();
+    let inbox = world.receiver().unwrap().inbox_queue();
+    let admin = channel(&broker).await;
+    assert_eq!(waiting(&admin, &inbox).await as usize, sent.len());
+
+    world.hub.restart().await.unwrap();
+    eventually(async || published(&world).await == sent.len() as u64).await;
+    assert_eq!(waiting(&admin, &inbox).await as usize, 2 * sent.len(), "each message is there twice");
+    let handled = Arc::new(watch::Sender::new(Vec::new()));
+    let seen = Arc::clone(&handled);
+    let receiver = world
+        .connector(&world.receiver().unwrap())
+        .unwrap()
+        .receive(Receive::Amqp { uri: broker.uri().to_owned() })
+        .handle_any(move |message: Message<Value>| {
+            seen.send_modify(|seen| seen.push(message.id()));
+            async { Ok(Handled::Done) }
+        })
+        .build()
+        .await
+        .unwrap();
+    handled.subscribe().wait_for(|handled| handled.len() >= sent.len()).await.unwrap();
+    eventually(async || receiver.counts().duplicates == sent.len() as u64).await;
+    assert!(receiver.shutdown(Duration::from_secs(60)).await.unwrap().finished);
+    let handled = handled.borrow().clone();
+    assert_eq!(handled.len(), sent.len(), "an effect happened twice");
+    assert_eq!(handled.into_iter().collect::<BTreeSet<_>>(), sent);
+    assert_eq!(waiting(&admin, &inbox).await, 0);
+    let report = observer.check_log(&world).await;
+    observer.no_checkpoint_was_ever_contradicted(&world, report.size).await;
+    world.stop().await.unwrap();
+    everything_is_settled(&world, sent.len()).await;
+    broker.stop().await.unwrap();
+}
+
+const MESSAGES: usize = 40;
