@@ -57,7 +57,9 @@ impl LoggedRefusals {
             recent.places.entry(key).and_modify(|known| *known = place);
         } else {
             recent.places.remove(&key);
-            recent.order.retain(|other| *other != key);
+            // It is among the newest; a hub that is busy comes here often.
+            let at = recent.order.iter().rposition(|other| *other == key);
+            at.and_then(|at| recent.order.remove(at));
         }
     }
 

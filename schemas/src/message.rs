@@ -205,8 +205,8 @@ fn verify_place(
     Ok((receipt, checkpoint))
 }
 
-/// The leaf's hash, time (ms) and schema, from the proof's extra line and the envelope. The joined bytes must read as a message leaf of this very
-/// envelope, so that no clever prefix can make them mean something else.
+/// The leaf's hash, time (ms) and schema, from the proof's extra line and the envelope. The joined bytes must read as a message
+/// leaf of this very envelope, so that no clever prefix can make them mean something else.
 fn leaf_of(proof: &TlogProof, envelope: &Envelope) -> Result<(Sha256Hash, u64, SchemaId), VerifyError> {
     let bytes = message_leaf(proof.extra().ok_or(VerifyError::Leaf)?, envelope.as_str());
     match Leaf::parse(&bytes) {

@@ -21,7 +21,7 @@ use saphan_schemas::ids::{MessageId, SystemId};
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _, Sqlite, SqliteConnection};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 
 use self::writer::Writer;
 use super::{
@@ -34,6 +34,21 @@ use super::{
 pub struct SqliteStore {
     writer: Mutex<Writer>,
     readers: SqlitePool,
+}
+
+/// A connection to look things up on.
+enum Reading<'a> {
+    Ledger(MutexGuard<'a, Writer>),
+    Request(PoolConnection<Sqlite>),
+}
+
+impl Reading<'_> {
+    fn connection(&mut self) -> &mut SqliteConnection {
+        match self {
+            Self::Ledger(writer) => writer.reading(),
+            Self::Request(reader) => reader,
+        }
+    }
 }
 
 impl SqliteStore {
@@ -55,7 +70,7 @@ impl SqliteStore {
             .pragma("journal_size_limit", "67108864")
             .disable_statement_logging();
         let mut writer = Writer::open(options.clone()).await?;
-        check_sqlite(writer.reading().await?).await?;
+        check_sqlite(writer.reading()).await?;
         let migrated = migrate(writer.durable().await?).await;
         writer.finish(migrated)?;
         let readers = SqlitePoolOptions::new()
@@ -75,8 +90,19 @@ impl SqliteStore {
         self.writer.into_inner().close().await
     }
 
-    async fn reader(&self) -> Result<PoolConnection<Sqlite>, StoreError> {
-        self.readers.acquire().await.map_err(failed("waited for a connection"))
+    /// The connection on which this asker looks things up.
+    async fn reading(&self, asker: Asker) -> Result<Reading<'_>, StoreError> {
+        match asker {
+            Asker::Ledger => {
+                let mut writer = self.writer.lock().await;
+                writer.ready().await?;
+                Ok(Reading::Ledger(writer))
+            }
+            Asker::Request => {
+                let reader = self.readers.acquire().await;
+                reader.map(Reading::Request).map_err(failed("waited for a connection"))
+            }
+        }
     }
 }
 
@@ -99,13 +125,7 @@ impl Store for SqliteStore {
         asker: Asker,
         keys: &'a [(&'a SystemId, MessageId)],
     ) -> BoxFuture<'a, Result<Vec<Known>, StoreError>> {
-        async move {
-            match asker {
-                Asker::Ledger => read::known(self.writer.lock().await.reading().await?, keys).await,
-                Asker::Request => read::known(&mut *self.reader().await?, keys).await,
-            }
-        }
-        .boxed()
+        async move { read::known(self.reading(asker).await?.connection(), keys).await }.boxed()
     }
 
     fn messages(&self, id: MessageId) -> BoxFuture<'_, Result<Vec<MessageRecord>, StoreError>> {
@@ -117,13 +137,7 @@ impl Store for SqliteStore {
         asker: Asker,
         indices: &'a [u64],
     ) -> BoxFuture<'a, Result<Vec<MessageRecord>, StoreError>> {
-        async move {
-            match asker {
-                Asker::Ledger => read::messages_at(self.writer.lock().await.reading().await?, indices).await,
-                Asker::Request => read::messages_at(&mut *self.reader().await?, indices).await,
-            }
-        }
-        .boxed()
+        async move { read::messages_at(self.reading(asker).await?.connection(), indices).await }.boxed()
     }
 
     fn receipt(&self, index: u64) -> BoxFuture<'_, Result<Option<String>, StoreError>> {
@@ -136,13 +150,7 @@ impl Store for SqliteStore {
         receiver: &'a SystemId,
         id: MessageId,
     ) -> BoxFuture<'a, Result<Option<(Sha256Hash, u64)>, StoreError>> {
-        async move {
-            match asker {
-                Asker::Ledger => read::acknowledgement(self.writer.lock().await.reading().await?, receiver, id).await,
-                Asker::Request => read::acknowledgement(&mut *self.reader().await?, receiver, id).await,
-            }
-        }
-        .boxed()
+        async move { read::acknowledgement(self.reading(asker).await?.connection(), receiver, id).await }.boxed()
     }
 
     fn entries(&self, first: u64, count: u32) -> BoxFuture<'_, Result<Vec<Vec<u8>>, StoreError>> {

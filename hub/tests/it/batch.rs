@@ -1,5 +1,6 @@
 //! Several messages in one request: each is judged as if it came alone.
 
+use futures_util::future::join;
 use saphan_schemas::b64;
 use saphan_schemas::problem::{ProblemCode, ProblemDocument};
 use saphan_schemas::receipt::UnverifiedReceipt;
@@ -7,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
-use crate::harness::{Answer, Evidence, LogCopy, Submission, TestHub, eventually, sign_token};
+use crate::harness::{Answer, Evidence, LogCopy, Submission, TestHub, eventually, in_time, sign_token};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_message_of_a_batch_gets_its_own_answer_in_its_own_place() {
@@ -68,7 +69,16 @@ async fn an_envelope_that_is_refused_many_times_at_once_is_one_leaf() {
     let hub = TestHub::new().await;
     let wrong = hub.world.withdrawal().with_json(|body| body["reason"] = 7.into()).sign(&hub.world.portal.key);
     let batch: Vec<Value> = (0..128).map(|_| item(&wrong)).collect();
-    for result in results(&submit(&hub, &batch).await) {
+    hub.store.block();
+    let (answer, ()) = in_time(join(submit(&hub, &batch), async {
+        // The first is on its way into the log, and the others are answered without it.
+        hub.store.until_blocked().await;
+        let answered = r#"saphan_problems_total{code="schema-violation"} 127"#;
+        eventually(async || hub.get("/metrics").await.text().contains(answered)).await;
+        hub.store.release();
+    }))
+    .await;
+    for result in results(&answer) {
         problem(&result, ProblemCode::SchemaViolation);
     }
     assert_eq!(LogCopy::fetch(&hub).await.refusals(), ["schema-violation"]);

@@ -44,9 +44,9 @@ impl Writer {
         self.at(Grade::Relaxed).await
     }
 
-    /// For reading: its pages are those that were just written.
-    pub(super) async fn reading(&mut self) -> Result<&mut SqliteConnection, StoreError> {
-        self.sound().await
+    /// For reading, once it is [ready](Self::ready): its pages are those that were just written.
+    pub(super) const fn reading(&mut self) -> &mut SqliteConnection {
+        &mut self.connection
     }
 
     /// How the write ended. A write that is given up in its middle never gets here, and counts as one that failed.
@@ -59,7 +59,8 @@ impl Writer {
         self.connection.close().await.map_err(failed("closed its file"))
     }
 
-    async fn sound(&mut self) -> Result<&mut SqliteConnection, StoreError> {
+    /// Replaces a connection of which nobody knows where it stands.
+    pub(super) async fn ready(&mut self) -> Result<(), StoreError> {
         if self.suspect {
             let new = self.options.connect().await.map_err(failed("opened its file again"))?;
             let old = mem::replace(&mut self.connection, new);
@@ -68,11 +69,11 @@ impl Writer {
                 tracing::warn!(%error, "a connection to the store did not close in order");
             }
         }
-        Ok(&mut self.connection)
+        Ok(())
     }
 
     async fn at(&mut self, grade: Grade) -> Result<&mut SqliteConnection, StoreError> {
-        self.sound().await?;
+        self.ready().await?;
         if self.grade != Some(grade) {
             self.grade = None;
             // As raw text: SQLite obeys when it compiles this, and a prepared statement is compiled once.
