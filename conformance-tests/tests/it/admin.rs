@@ -1,6 +1,7 @@
 //! What an administrator can see and do: the broker's queues, the hub's metrics, the hub's store.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use lapin::message::Delivery;
@@ -8,9 +9,12 @@ use lapin::options::QueueDeclareOptions;
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, Connection, ConnectionProperties};
 use saphan_conformance::world::World;
+use saphan_connector::{Connector, ConnectorBuilder, Handled, Message};
 use saphan_examples::local::rabbitmq::RabbitNode;
+use serde_json::Value;
 use sqlx::ConnectOptions as _;
 use sqlx::sqlite::SqliteConnectOptions;
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 /// A channel of an own connection, with all rights.
@@ -39,6 +43,20 @@ pub(crate) async fn published(world: &World) -> u64 {
     let metrics = answer.error_for_status().unwrap().text().await.unwrap();
     let line = metrics.lines().find_map(|line| line.strip_prefix("saphan_messages_published_total "));
     line.unwrap().parse().unwrap()
+}
+
+/// Builds a receiver that is content with everything, and notes of each message what `note` takes from it.
+pub(crate) async fn noting<T: Send + Sync + 'static>(
+    receiver: ConnectorBuilder,
+    note: impl Fn(&Message<Value>) -> T + Send + Sync + 'static,
+) -> (Connector, Arc<watch::Sender<Vec<T>>>) {
+    let handled = Arc::new(watch::Sender::new(Vec::new()));
+    let seen = Arc::clone(&handled);
+    let receiver = receiver.handle_any(move |message: Message<Value>| {
+        seen.send_modify(|seen| seen.push(note(&message)));
+        async { Ok(Handled::Done) }
+    });
+    (receiver.build().await.unwrap(), handled)
 }
 
 /// Looks until the condition holds; the limit only makes one that never holds fail its test.

@@ -10,19 +10,18 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use saphan_conformance::programs;
 use saphan_conformance::world::{World, bodies};
-use saphan_connector::{Connector, Handled, Message, Receive};
+use saphan_connector::{Connector, Message, Receive};
 use saphan_examples::local::hub::HubProgram;
 use saphan_examples::local::process_group::ProcessGroup;
 use saphan_examples::local::rabbitmq::RabbitNode;
 use saphan_schemas::ids::MessageId;
 use saphan_schemas::receipt::ReceiptClaims;
-use serde_json::Value;
 use sqlx::ConnectOptions as _;
 use sqlx::sqlite::SqliteConnectOptions;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use crate::admin::everything_is_settled;
+use crate::admin::{everything_is_settled, noting};
 use crate::observer::Observer;
 
 /// A sender that never pauses, and a receiver that counts.
@@ -37,18 +36,9 @@ struct Load {
 
 impl Load {
     async fn start(world: &World, receive: Receive) -> Self {
-        let handled = Arc::new(watch::Sender::new(Vec::new()));
-        let seen = Arc::clone(&handled);
         let (first, most) = RETRIES;
         let receiver = world.connector(&world.receiver().unwrap()).unwrap().retry_delays(first, most).receive(receive);
-        let receiver = receiver
-            .handle_any(move |message: Message<Value>| {
-                seen.send_modify(|seen| seen.push(message.id()));
-                async { Ok(Handled::Done) }
-            })
-            .build()
-            .await
-            .unwrap();
+        let (receiver, handled) = noting(receiver, Message::id).await;
         let sender =
             world.connector(&world.sender().unwrap()).unwrap().retry_delays(first, most).build().await.unwrap();
         let sender = Arc::new(sender);

@@ -1,20 +1,17 @@
 //! A hub killed in the one moment in which a message is the broker's and the hub has not written so.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use saphan_conformance::programs;
 use saphan_conformance::world::{World, bodies};
-use saphan_connector::{Handled, Message, Receive};
+use saphan_connector::{Message, Receive};
 use saphan_examples::local::hub::HubProgram;
 use saphan_examples::local::rabbitmq::RabbitNode;
-use serde_json::Value;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _};
-use tokio::sync::watch;
 
-use crate::admin::{channel, eventually, everything_is_settled, published, waiting};
+use crate::admin::{channel, eventually, everything_is_settled, noting, published, waiting};
 use crate::observer::Observer;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -50,19 +47,9 @@ async fn a_hub_that_is_killed_after_the_broker_confirmed_and_before_it_wrote_so_
     world.hub.restart().await.unwrap();
     eventually(async || published(&world).await == sent.len() as u64).await;
     assert_eq!(waiting(&admin, &inbox).await as usize, 2 * sent.len(), "each message is there twice");
-    let handled = Arc::new(watch::Sender::new(Vec::new()));
-    let seen = Arc::clone(&handled);
-    let receiver = world
-        .connector(&world.receiver().unwrap())
-        .unwrap()
-        .receive(Receive::Amqp { uri: broker.uri().to_owned() })
-        .handle_any(move |message: Message<Value>| {
-            seen.send_modify(|seen| seen.push(message.id()));
-            async { Ok(Handled::Done) }
-        })
-        .build()
-        .await
-        .unwrap();
+    let receiver = world.connector(&world.receiver().unwrap()).unwrap();
+    let receiver = receiver.receive(Receive::Amqp { uri: broker.uri().to_owned() });
+    let (receiver, handled) = noting(receiver, Message::id).await;
     handled.subscribe().wait_for(|handled| handled.len() >= sent.len()).await.unwrap();
     eventually(async || receiver.counts().duplicates == sent.len() as u64).await;
     assert!(receiver.shutdown(Duration::from_secs(60)).await.unwrap().finished);

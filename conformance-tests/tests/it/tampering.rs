@@ -1,6 +1,5 @@
 //! Messages that somebody with all rights at the broker has changed: no handler sees them, and they are kept as they came.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -12,15 +11,14 @@ use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Confirmation};
 use saphan_conformance::programs;
 use saphan_conformance::world::{World, bodies};
-use saphan_connector::{Handled, Message, Receive};
+use saphan_connector::Receive;
 use saphan_examples::local::hub::HubProgram;
 use saphan_examples::local::rabbitmq::RabbitNode;
 use saphan_schemas::b64;
 use saphan_schemas::ids::MessageId;
 use serde_json::Value;
-use tokio::sync::watch;
 
-use crate::admin::{channel, eventually, everything_is_settled, header, published, waiting};
+use crate::admin::{channel, eventually, everything_is_settled, header, noting, published, waiting};
 use crate::observer::Observer;
 
 /// What is changed: the body (`None`) or a header, and how.
@@ -69,19 +67,9 @@ async fn what_was_changed_at_the_broker_reaches_no_handler_and_is_kept_as_a_dead
     genuine.ack(BasicAckOptions::default()).await.unwrap();
     first.nack(BasicNackOptions { requeue: true, ..BasicNackOptions::default() }).await.unwrap();
 
-    let handled = Arc::new(watch::Sender::new(Vec::new()));
-    let seen = Arc::clone(&handled);
-    let receiver = world
-        .connector(&world.receiver().unwrap())
-        .unwrap()
-        .receive(Receive::Amqp { uri: broker.uri().to_owned() })
-        .handle_any(move |message: Message<Value>| {
-            seen.send_modify(|seen| seen.push((message.id(), message.bytes().to_vec())));
-            async { Ok(Handled::Done) }
-        })
-        .build()
-        .await
-        .unwrap();
+    let receiver = world.connector(&world.receiver().unwrap()).unwrap();
+    let receiver = receiver.receive(Receive::Amqp { uri: broker.uri().to_owned() });
+    let (receiver, handled) = noting(receiver, |message| (message.id(), message.bytes().to_vec())).await;
     send(after).await;
     handled.subscribe().wait_for(|seen| seen.len() >= sent.len()).await.unwrap();
     let counts = receiver.counts();
