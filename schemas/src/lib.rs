@@ -18,6 +18,7 @@ pub mod commitment;
 pub mod digest;
 pub mod envelope;
 pub mod ids;
+pub mod invitation;
 pub mod json;
 pub mod jws;
 pub mod keys;

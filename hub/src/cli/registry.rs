@@ -11,7 +11,7 @@ use saphan_schemas::ids::MessageId;
 use saphan_schemas::jws::Signed;
 use saphan_schemas::keys::SigningKey;
 use saphan_schemas::problem::ProblemDocument;
-use saphan_schemas::registry::{Change, RegistryClaims, Schema};
+use saphan_schemas::registry::{Change, RegistryClaims, Root, Schema};
 use tokio::sync::watch;
 
 use super::run;
@@ -37,7 +37,7 @@ async fn apply_file(config: &Config, file: RegistryFile) -> anyhow::Result<usize
     let opened = run::open(config, stopping).await?;
     let app = &opened.app;
     let entries = signed_changes(config, &operator, &app.registry, file)?;
-    let applied = app.registry.change(&app.hub, &entries, &app.ledger, &*app.store).await?;
+    let applied = app.registry.change(&entries, now(), &app.ledger, &*app.store).await?;
     drop(opened.app);
     opened.writer.await?;
     Ok(applied)
@@ -46,7 +46,7 @@ async fn apply_file(config: &Config, file: RegistryFile) -> anyhow::Result<usize
 /// A running hub holds the log's head in memory, so it writes; the registry itself is read from the store.
 async fn apply_to_running_hub(config: &Config, operator: &SigningKey, file: RegistryFile) -> anyhow::Result<usize> {
     let store = SqliteStore::open(&config.store_file()).await?;
-    let registry = Registry::new(*operator.public());
+    let registry = Registry::new(Root { hub: config.hub.id.clone(), operator: *operator.public() });
     registry.catch_up(&store).await?;
     store.close().await?;
     let entries = signed_changes(config, operator, &registry, file)?;
@@ -100,7 +100,14 @@ fn signed_changes(
 }
 
 fn sign(config: &Config, operator: &SigningKey, change: Change) -> anyhow::Result<String> {
-    let claims = RegistryClaims { iss: config.hub.id.clone(), iat: now(), jti: MessageId::new(), change };
+    let claims = RegistryClaims {
+        iss: config.hub.id.to_string(),
+        aud: config.hub.id.clone(),
+        iat: now(),
+        jti: MessageId::new(),
+        change,
+        invitation: None,
+    };
     Ok(Signed::sign(claims, operator)?.as_str().to_owned())
 }
 

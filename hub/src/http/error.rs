@@ -109,7 +109,7 @@ impl From<AcknowledgementError> for ApiError {
 impl From<ChangeError> for ApiError {
     fn from(error: ChangeError) -> Self {
         match error {
-            ChangeError::Malformed { .. } | ChangeError::NotTheOperator { .. } | ChangeError::Rejected { .. } => {
+            ChangeError::Malformed { .. } | ChangeError::Rejected { .. } => {
                 Self::detailed(ProblemCode::RegistryEntryInvalid, error.to_string())
             }
             ChangeError::Ledger(error) => error.into(),

@@ -42,7 +42,7 @@ pub(super) async fn change(
     // A task of its own: a caller that goes away half-way must not leave the change half-way.
     let change = tokio::spawn(async move {
         let _turn = app.registry_change.lock().await;
-        let changed = app.registry.change(&app.hub, &body.entries, &app.ledger, &*app.store).await;
+        let changed = app.registry.change(&body.entries, app.clock.now_ms() / 1000, &app.ledger, &*app.store).await;
         // A system that joined has an inbox at once.
         app.wakeups.relay().notify_one();
         changed

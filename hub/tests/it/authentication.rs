@@ -153,7 +153,7 @@ async fn only_the_operator_of_this_hub_changes_the_registry() {
     // The operator, with an entry that somebody else signed.
     let problem = hub.send_registry(&[sign_entry(revocation(), &portal.key)]).await;
     let problem = problem.problem(ProblemCode::RegistryEntryInvalid);
-    assert_eq!(problem.detail.as_deref(), Some("entry 0 is not signed with the operator's key of this hub"));
+    assert_eq!(problem.detail.as_deref(), Some("entry 0: the entry names a key that is not registered for hub.local"));
     // The operator, for another request or too late.
     let other = sign_token(hub.token(HUB, "POST", LEASE), &hub.operator);
     hub.call_with(&format!("Bearer {other}"), "POST", path, &signed).await.problem(ProblemCode::TokenInvalid);

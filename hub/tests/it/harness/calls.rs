@@ -138,10 +138,13 @@ impl TestHub {
         self.call_with(&format!("Bearer {token}"), "POST", path, &json!({ "entries": entries })).await
     }
 
-    /// Changes that must be applied.
+    /// Changes that must be applied; agreements among them are signed by their parties.
     pub(crate) async fn apply(&self, changes: impl IntoIterator<Item = Change>) {
-        let answer = self.change_registry(changes).await;
-        assert_eq!(answer.status, 200, "{}", answer.text());
+        self.change_registry(changes).await.json::<Value>(200);
+        let signatures = self.world.signatures(&self.app.registry.state());
+        if !signatures.is_empty() {
+            self.send_registry(&signatures).await.json::<Value>(200);
+        }
     }
 
     /// What a stranger trusts, as the hub publishes it.
@@ -188,8 +191,20 @@ pub(crate) fn sign_token(claims: AuthClaims, key: &SigningKey) -> String {
 }
 
 pub(crate) fn sign_entry(change: Change, operator: &SigningKey) -> String {
-    let claims = RegistryClaims { iss: HUB.parse().unwrap(), iat: super::clock::NOW, jti: MessageId::new(), change };
-    Signed::sign(claims, operator).unwrap().as_str().to_owned()
+    sign_entry_as(HUB, change, operator)
+}
+
+/// A registry entry of the operator, or of a system.
+pub(crate) fn sign_entry_as(issuer: &str, change: Change, key: &SigningKey) -> String {
+    let claims = RegistryClaims {
+        iss: issuer.into(),
+        aud: HUB.parse().unwrap(),
+        iat: super::clock::NOW,
+        jti: MessageId::new(),
+        change,
+        invitation: None,
+    };
+    Signed::sign(claims, key).unwrap().as_str().to_owned()
 }
 
 /// What a receiver says about messages.
