@@ -32,6 +32,8 @@ pub struct App {
     pub receipt_key: PublicKey,
     /// The key that signs checkpoints; its name is the log's origin.
     pub log_key: VerifierKey,
+    /// Where connectors reach the broker, if there is one.
+    pub broker_address: Option<String>,
     /// Which messages are acceptable.
     pub admission: Arc<Admission>,
     /// Who exists and may do what.
@@ -125,6 +127,7 @@ impl App {
             hub: config.hub.id.clone(),
             receipt_key,
             log_key,
+            broker_address: Some(config.amqp.address.clone()).filter(|address| !address.is_empty()),
             admission: Arc::new(admission),
             registry,
             registry_change: Mutex::new(()),

@@ -12,7 +12,7 @@ use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
-use crate::b64;
+use crate::b64::{self, NotBase64};
 use crate::digest::Sha256Hash;
 use crate::ids::{HubId, SystemId};
 use crate::keys::KeyId;
@@ -112,6 +112,14 @@ impl InvitationId {
     }
 }
 
+impl FromStr for InvitationId {
+    type Err = NotBase64;
+
+    fn from_str(text: &str) -> Result<Self, NotBase64> {
+        b64::decode_url_array(text).map(Self)
+    }
+}
+
 impl fmt::Display for InvitationId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&b64::encode_url(self.0))
@@ -126,8 +134,7 @@ impl Serialize for InvitationId {
 
 impl<'de> Deserialize<'de> for InvitationId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        b64::decode_url_array(&text).map(Self).map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 

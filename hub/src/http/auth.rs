@@ -54,6 +54,23 @@ impl FromRequestParts<Arc<App>> for OperatorCaller {
     }
 }
 
+/// The operator or any registered system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct KnownCaller;
+
+impl FromRequestParts<Arc<App>> for KnownCaller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        if bearer(parts)?.kid() == app.registry.state().operator().id() {
+            OperatorCaller::from_request_parts(parts, app).await?;
+        } else {
+            SystemCaller::from_request_parts(parts, app).await?;
+        }
+        Ok(Self)
+    }
+}
+
 fn bearer(parts: &Parts) -> Result<UnverifiedAuthToken, ApiError> {
     let header = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     // The scheme is case-insensitive (RFC 9110 section 11.1).

@@ -61,7 +61,7 @@ impl RegistryState {
             Authority::System(system) => self.apply_for(&system, &entry.claims().change, place)?,
             Authority::Invitation(id) => {
                 self.apply(&entry.claims().change, place)?;
-                self.consume(id);
+                self.consume(id, entry.kid());
             }
         }
         self.note(entry.claims().jti);

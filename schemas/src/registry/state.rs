@@ -33,6 +33,7 @@ pub struct RegistryState {
     schemas: BTreeMap<SchemaId, Schema>,
     agreements: BTreeMap<Code, AgreementRecord>,
     invitations: BTreeMap<InvitationId, Invitation>,
+    used_invitations: BTreeMap<InvitationId, KeyId>,
 }
 
 /// An agreement and who signed it.
@@ -42,6 +43,8 @@ pub struct AgreementRecord {
     pub agreement: Agreement,
     /// SHA-256 of the exact text of the entry that says so: what a signature names.
     pub terms: Sha256Hash,
+    /// The place of that entry in the log.
+    pub index: u64,
     /// The members that signed, and the place of each signature in the log.
     pub signatures: BTreeMap<MemberId, u64>,
 }
@@ -110,6 +113,7 @@ impl RegistryState {
             schemas: BTreeMap::new(),
             agreements: BTreeMap::new(),
             invitations: BTreeMap::new(),
+            used_invitations: BTreeMap::new(),
         }
     }
 
@@ -185,6 +189,18 @@ impl RegistryState {
         self.agreements.values().filter(move |record| record.agreement.is_party(system))
     }
 
+    /// An invitation that was not used; it may have expired.
+    #[must_use]
+    pub fn invitation(&self, id: InvitationId) -> Option<&Invitation> {
+        self.invitations.get(&id)
+    }
+
+    /// The key that joined with an invitation.
+    #[must_use]
+    pub fn joined_with(&self, id: InvitationId) -> Option<&KeyRecord> {
+        self.used_invitations.get(&id).and_then(|kid| self.keys.get(kid))
+    }
+
     /// The invitations of a system that were not used; some may have expired.
     pub fn invitations_of(&self, system: &SystemId) -> impl Iterator<Item = &Invitation> {
         self.invitations.values().filter(move |invitation| invitation.system == *system)
@@ -254,8 +270,9 @@ impl RegistryState {
         self.seen.insert(entry);
     }
 
-    pub(super) fn consume(&mut self, invitation: InvitationId) {
+    pub(super) fn consume(&mut self, invitation: InvitationId, key: KeyId) {
         self.invitations.remove(&invitation);
+        self.used_invitations.insert(invitation, key);
     }
 
     fn put(&mut self, entry: &Entry, place: Place, new: bool) -> Result<(), RejectedEntry> {
@@ -278,6 +295,7 @@ impl RegistryState {
                 let record = AgreementRecord {
                     agreement: agreement.clone(),
                     terms: place.entry,
+                    index: place.index,
                     signatures: BTreeMap::new(),
                 };
                 put(&mut self.agreements, agreement.id.clone(), &record, new)

@@ -3,12 +3,13 @@
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use saphan_schemas::acknowledgement::{Acknowledged, AcknowledgementClaims, Outcome};
 use saphan_schemas::auth::AuthClaims;
-use saphan_schemas::ids::MessageId;
+use saphan_schemas::ids::{MessageId, SystemId};
+use saphan_schemas::invitation::InvitationCode;
 use saphan_schemas::jws::Signed;
 use saphan_schemas::keys::{JwkSet, KeyId, PublicKey, SigningKey};
 use saphan_schemas::message::{self, Parts, Trust};
 use saphan_schemas::receipt::ReceiptClaims;
-use saphan_schemas::registry::{Change, RegistryClaims};
+use saphan_schemas::registry::{Change, Entry, Invitation, RegistryClaims};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -145,6 +146,15 @@ impl TestHub {
         if !signatures.is_empty() {
             self.send_registry(&signatures).await.json::<Value>(200);
         }
+    }
+
+    /// Invites a system for so many seconds.
+    pub(crate) async fn invite(&self, system: &SystemId, seconds: u64) -> InvitationCode {
+        let code = InvitationCode::generate().unwrap();
+        let not_after = self.clock.now() + seconds;
+        let invitation = Invitation { id: code.id().unwrap(), system: system.clone(), not_after };
+        self.apply([Change::Added(Entry::Invitation(invitation))]).await;
+        code
     }
 
     /// What a stranger trusts, as the hub publishes it.

@@ -46,7 +46,12 @@ impl Party {
 
     /// Another key of it, not registered yet.
     pub(crate) fn another_key(&self) -> Self {
-        Self { key: SigningKey::generate().unwrap().0, ..Self::new(self.id.as_str(), self.transport) }
+        self.with_key(SigningKey::generate().unwrap().0)
+    }
+
+    /// The same system with this key.
+    pub(crate) fn with_key(&self, key: SigningKey) -> Self {
+        Self { id: self.id.clone(), key, transport: self.transport }
     }
 
     pub(crate) fn key_entry(&self) -> SystemKey {
