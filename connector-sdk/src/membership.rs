@@ -20,8 +20,8 @@ use serde_json::json;
 
 use crate::clock;
 use crate::error::ConnectorError;
-use crate::hub_api::{HubApi as _, HubError};
 use crate::hub_api::http::{HttpHub, answered, base_address, client, read};
+use crate::hub_api::{HubApi as _, HubError};
 use crate::outgoing::Identity;
 
 /// Why something about a membership was not done.
@@ -181,7 +181,8 @@ impl Membership {
 
     /// Believes nothing that is not in the signed entry itself.
     fn terms(&self, body: AgreementBody) -> Result<AgreementTerms, MembershipError> {
-        let entry = UnverifiedRegistryEntry::parse(&body.entry).map_err(|_| MembershipError::Terms("unreadable terms"))?;
+        let entry =
+            UnverifiedRegistryEntry::parse(&body.entry).map_err(|_| MembershipError::Terms("unreadable terms"))?;
         let terms = Sha256Hash::of(body.entry.as_bytes());
         let entry = match &self.operator {
             Some(operator) if entry.kid() == operator.id() => {
