@@ -9,7 +9,7 @@ use saphan_schemas::auth::AuthClaims;
 use saphan_schemas::catalogue::Catalogue;
 use saphan_schemas::ids::MessageId;
 use saphan_schemas::jws::Signed;
-use saphan_schemas::keys::SigningKey;
+use saphan_schemas::keys::Signer;
 use saphan_schemas::problem::ProblemDocument;
 use saphan_schemas::registry::{Change, RegistryClaims, Schema};
 use tokio::sync::watch;
@@ -32,11 +32,11 @@ pub(super) fn apply(file: &Path, config: &Path) -> anyhow::Result<()> {
 
 async fn apply_file(config: &Config, file: RegistryFile) -> anyhow::Result<usize> {
     let operator = HubKeys::read_operator(&config.hub.data_dir)?;
-    let Some(_lock) = run::lock(config)? else { return apply_to_running_hub(config, &operator, file).await };
+    let Some(_lock) = run::lock(config)? else { return apply_to_running_hub(config, &*operator, file).await };
     let (_stop, stopping) = watch::channel(false);
     let opened = run::open(config, stopping).await?;
     let app = &opened.app;
-    let entries = signed_changes(config, &operator, &app.registry, file)?;
+    let entries = signed_changes(config, &*operator, &app.registry, file)?;
     let applied = app.registry.change(&app.hub, &entries, &app.ledger, &*app.store).await?;
     drop(opened.app);
     opened.writer.await?;
@@ -44,7 +44,7 @@ async fn apply_file(config: &Config, file: RegistryFile) -> anyhow::Result<usize
 }
 
 /// A running hub holds the log's head in memory, so it writes; the registry itself is read from the store.
-async fn apply_to_running_hub(config: &Config, operator: &SigningKey, file: RegistryFile) -> anyhow::Result<usize> {
+async fn apply_to_running_hub(config: &Config, operator: &dyn Signer, file: RegistryFile) -> anyhow::Result<usize> {
     let store = SqliteStore::open(&config.store_file()).await?;
     let registry = Registry::new(*operator.public());
     registry.catch_up(&store).await?;
@@ -60,7 +60,7 @@ async fn apply_to_running_hub(config: &Config, operator: &SigningKey, file: Regi
 }
 
 /// Entries are in an order in which each can be applied, so every beginning of the list is a valid registry.
-async fn post(config: &Config, operator: &SigningKey, entries: &[String]) -> anyhow::Result<()> {
+async fn post(config: &Config, operator: &dyn Signer, entries: &[String]) -> anyhow::Result<()> {
     let (method, path) = ("POST", "/v1/registry");
     let token = AuthClaims {
         iss: config.hub.id.to_string(),
@@ -89,7 +89,7 @@ async fn post(config: &Config, operator: &SigningKey, entries: &[String]) -> any
 
 fn signed_changes(
     config: &Config,
-    operator: &SigningKey,
+    operator: &dyn Signer,
     registry: &Registry,
     file: RegistryFile,
 ) -> anyhow::Result<Vec<String>> {
@@ -99,7 +99,7 @@ fn signed_changes(
     changes.into_iter().map(|change| sign(config, operator, change)).collect()
 }
 
-fn sign(config: &Config, operator: &SigningKey, change: Change) -> anyhow::Result<String> {
+fn sign(config: &Config, operator: &dyn Signer, change: Change) -> anyhow::Result<String> {
     let claims = RegistryClaims { iss: config.hub.id.clone(), iat: now(), jti: MessageId::new(), change };
     Ok(Signed::sign(claims, operator)?.as_str().to_owned())
 }
