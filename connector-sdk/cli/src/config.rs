@@ -1,6 +1,7 @@
 //! `saphan.toml`: the connection of one system to one hub. The sample beside the crate documents it.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use saphan_connector::membership::Membership;
 use saphan_connector::{Connector, ConnectorBuilder, ConnectorError, Receive};
@@ -134,7 +135,7 @@ impl Config {
 
     /// The system's membership, to change what is its own in the hub's registry.
     pub(crate) fn into_membership(self) -> Result<Membership, ConnectorError> {
-        Membership::new(&self.hub, self.trust.hub, self.system, self.key, self.operator)
+        Membership::new(&self.hub, self.trust.hub, self.system, Arc::new(self.key), self.operator)
     }
 
     /// A connector to the hub with its own journal in `data_dir`: sending and listening may go on side by side.

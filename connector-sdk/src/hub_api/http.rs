@@ -9,7 +9,6 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
 use saphan_schemas::auth::AuthClaims;
 use saphan_schemas::ids::{MessageId, SystemId};
-use saphan_schemas::jws::Signed;
 use saphan_schemas::keys::{JwkSet, PublishedKey};
 use saphan_schemas::problem::ProblemDocument;
 use serde::Serialize;
@@ -41,7 +40,7 @@ impl HttpHub {
 
     /// Asks with a token.
     pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, HubError> {
-        let request = self.client.get(self.url(path)).header(AUTHORIZATION, self.token(&Method::GET, path)?);
+        let request = self.client.get(self.url(path)).header(AUTHORIZATION, self.token(&Method::GET, path).await?);
         read(answered(request).await?).await
     }
 
@@ -52,7 +51,7 @@ impl HttpHub {
 
     async fn call_raw(&self, path: &str, body: &impl Serialize) -> Result<Response, HubError> {
         let request =
-            self.client.post(self.url(path)).header(AUTHORIZATION, self.token(&Method::POST, path)?).json(body);
+            self.client.post(self.url(path)).header(AUTHORIZATION, self.token(&Method::POST, path).await?).json(body);
         answered(request).await
     }
 
@@ -79,7 +78,7 @@ impl HttpHub {
     }
 
     /// A fresh token for one request: it is bound to method and path.
-    fn token(&self, method: &Method, path: &str) -> Result<HeaderValue, HubError> {
+    async fn token(&self, method: &Method, path: &str) -> Result<HeaderValue, HubError> {
         let claims = AuthClaims {
             iss: self.identity.system.to_string(),
             aud: self.identity.hub.clone(),
@@ -88,7 +87,7 @@ impl HttpHub {
             htm: method.to_string(),
             htu: path.to_owned(),
         };
-        let token = Signed::sign(claims, &self.identity.key)?;
+        let token = self.identity.sign(claims).await?;
         // Base64 and dots are always a header value.
         let mut value = HeaderValue::from_str(&format!("Bearer {}", token.as_str())).map_err(unreachable)?;
         value.set_sensitive(true);
@@ -114,7 +113,7 @@ impl HubApi for HttpHub {
             let request = self
                 .client
                 .post(self.url(path))
-                .header(AUTHORIZATION, self.token(&Method::POST, path)?)
+                .header(AUTHORIZATION, self.token(&Method::POST, path).await?)
                 .timeout(wait + ANSWER_TIMEOUT)
                 .json(&request);
             let response = answered(request).await?;
@@ -144,7 +143,7 @@ impl HubApi for HttpHub {
             let request = self
                 .client
                 .post(self.url(path))
-                .header(AUTHORIZATION, self.token(&Method::POST, path)?)
+                .header(AUTHORIZATION, self.token(&Method::POST, path).await?)
                 .header(CONTENT_TYPE, "application/jose")
                 .body(batch.to_owned());
             answered(request).await.map(|_| ())

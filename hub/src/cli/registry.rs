@@ -9,7 +9,7 @@ use saphan_schemas::auth::AuthClaims;
 use saphan_schemas::catalogue::Catalogue;
 use saphan_schemas::ids::MessageId;
 use saphan_schemas::jws::Signed;
-use saphan_schemas::keys::SigningKey;
+use saphan_schemas::keys::Signer;
 use saphan_schemas::problem::ProblemDocument;
 use saphan_schemas::registry::{Change, RegistryClaims, RegistryState, Root, Schema};
 use tokio::sync::watch;
@@ -41,15 +41,15 @@ pub(super) fn write(
     run::runtime()?.block_on(async {
         let operator = HubKeys::read_operator(&config.hub.data_dir)?;
         match run::lock(config)? {
-            Some(_lock) => write_here(config, &operator, changes).await,
-            None => write_to_running_hub(config, &operator, changes).await,
+            Some(_lock) => write_here(config, &*operator, changes).await,
+            None => write_to_running_hub(config, &*operator, changes).await,
         }
     })
 }
 
 async fn write_here(
     config: &Config,
-    operator: &SigningKey,
+    operator: &dyn Signer,
     changes: impl FnOnce(&RegistryState) -> anyhow::Result<Vec<Change>>,
 ) -> anyhow::Result<usize> {
     let (_stop, stopping) = watch::channel(false);
@@ -65,7 +65,7 @@ async fn write_here(
 /// A running hub holds the log's head in memory, so it writes; the registry itself is read from the store.
 async fn write_to_running_hub(
     config: &Config,
-    operator: &SigningKey,
+    operator: &dyn Signer,
     changes: impl FnOnce(&RegistryState) -> anyhow::Result<Vec<Change>>,
 ) -> anyhow::Result<usize> {
     let store = SqliteStore::open(&config.store_file()).await?;
@@ -80,7 +80,7 @@ async fn write_to_running_hub(
 }
 
 /// Entries are in an order in which each can be applied, so every beginning of the list is a valid registry.
-async fn post(config: &Config, operator: &SigningKey, entries: &[String]) -> anyhow::Result<()> {
+async fn post(config: &Config, operator: &dyn Signer, entries: &[String]) -> anyhow::Result<()> {
     let (method, path) = ("POST", "/v1/registry");
     let token = AuthClaims {
         iss: config.hub.id.to_string(),
@@ -107,11 +107,11 @@ async fn post(config: &Config, operator: &SigningKey, entries: &[String]) -> any
     bail!("the hub refused: {}; {}", problem.title, problem.detail.unwrap_or_default());
 }
 
-fn sign_all(config: &Config, operator: &SigningKey, changes: Vec<Change>) -> anyhow::Result<Vec<String>> {
+fn sign_all(config: &Config, operator: &dyn Signer, changes: Vec<Change>) -> anyhow::Result<Vec<String>> {
     changes.into_iter().map(|change| sign(config, operator, change)).collect()
 }
 
-fn sign(config: &Config, operator: &SigningKey, change: Change) -> anyhow::Result<String> {
+fn sign(config: &Config, operator: &dyn Signer, change: Change) -> anyhow::Result<String> {
     let claims = RegistryClaims {
         iss: config.hub.id.to_string(),
         aud: config.hub.id.clone(),

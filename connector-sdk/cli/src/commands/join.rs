@@ -1,6 +1,7 @@
 //! `saphan join`: from an invitation's code to a system that can send and listen.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
 use saphan_connector::membership::{Joined, join};
@@ -46,7 +47,7 @@ pub(crate) async fn run(arguments: JoinArguments) -> Result<Outcome, Failure> {
     // The key must be safe before the hub hears of it.
     let key = key(&arguments.key)?;
     let kid = key.id();
-    let joined = join(&arguments.hub, &code, &key).await.map_err(|error| membership_failure(&error))?;
+    let joined = join(&arguments.hub, &code, Arc::new(key)).await.map_err(|error| membership_failure(&error))?;
     let trust = serde_json::to_string_pretty(&joined.trust)
         .map_err(|error| Failure::machine(format!("cannot write the keys as JSON: {error}"), "Report this."))?;
     files::write_new(&trust_path, format!("{trust}\n").as_bytes(), Readers::All)?;
