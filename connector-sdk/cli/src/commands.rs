@@ -62,11 +62,17 @@ fn membership_failure(error: &MembershipError) -> Failure {
         MembershipError::Hub(HubError::Problem { document, .. }) => {
             let detail = document.detail.as_ref().map(|detail| format!("; {detail}")).unwrap_or_default();
             let what = format!("the hub refused: {} ({}){detail}", document.title, document.code);
-            if document.retry { Failure::hub(what, "Try again later.") } else { Failure::refused(what, "Do what it says.") }
+            if document.retry {
+                Failure::hub(what, "Try again later.")
+            } else {
+                Failure::refused(what, "Do what it says.")
+            }
         }
         MembershipError::Hub(HubError::Insecure { .. }) => Failure::hub(error, INSECURE_ADVICE),
         MembershipError::Connector(ConnectorError::Certificates { .. }) => Failure::caller(error, "Give PEM files."),
-        MembershipError::Hub(_) => Failure::hub(error, "Check the address, and that the hub is running; then try again."),
+        MembershipError::Hub(_) => {
+            Failure::hub(error, "Check the address, and that the hub is running; then try again.")
+        }
         MembershipError::Connector(ConnectorError::Address { .. }) => {
             Failure::caller(error, "Give the hub's address, such as https://hub.example.")
         }

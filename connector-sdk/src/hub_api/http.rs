@@ -173,9 +173,7 @@ pub(crate) fn client(hub: &HubAddress) -> Result<Client, ConnectorError> {
         .pool_idle_timeout(IDLE)
         .redirect(reqwest::redirect::Policy::none())
         .user_agent(concat!("saphan-connector/", env!("CARGO_PKG_VERSION")));
-    hub.secure(client)?
-        .build()
-        .map_err(|error| ConnectorError::Client { reason: error.without_url().to_string() })
+    hub.secure(client)?.build().map_err(|error| ConnectorError::Client { reason: error.without_url().to_string() })
 }
 
 /// The address without its final slash. Without TLS only this machine is a hub.
@@ -243,7 +241,11 @@ fn tls_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rus
     let causes = std::iter::successors(Some(error), |error| error.source());
     // An input or output error shows the cause of what it wraps, not what it wraps.
     let wrapped = |error: &'a (dyn std::error::Error + 'static)| {
-        error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref).map(|inner| inner as _).unwrap_or(error)
+        error
+            .downcast_ref::<std::io::Error>()
+            .and_then(std::io::Error::get_ref)
+            .map(|inner| inner as _)
+            .unwrap_or(error)
     };
     causes.map(wrapped).find_map(|error: &'a (dyn std::error::Error + 'static)| error.downcast_ref())
 }

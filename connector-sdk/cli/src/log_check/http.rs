@@ -104,10 +104,7 @@ fn client(address: &HubAddress) -> Result<Client, NotALogAddress> {
         .connect_timeout(CONNECT_TIMEOUT)
         .read_timeout(READ_TIMEOUT)
         .user_agent(concat!("saphan/", env!("CARGO_PKG_VERSION")));
-    address
-        .secure(client)?
-        .build()
-        .map_err(|source| NotALogAddress::Client { source: source.without_url() })
+    address.secure(client)?.build().map_err(|source| NotALogAddress::Client { source: source.without_url() })
 }
 
 /// A long download must not fail for one lost connection.
