@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use saphan_connector::membership::Membership;
@@ -53,7 +54,7 @@ impl World {
         let trust = trust::fetch(hub.url()).await?;
         for (system, pem) in &keys {
             let key = SigningKey::from_pem(pem)?;
-            let membership = Membership::new(hub.url(), trust.hub.clone(), system.clone(), key, None)?;
+            let membership = Membership::new(hub.url(), trust.hub.clone(), system.clone(), Arc::new(key), None)?;
             sign_agreements(&membership).await?;
         }
         Ok(Self { hub, trust, mandate: licences::MANDATE, folder: TempDir::new()?, keys })

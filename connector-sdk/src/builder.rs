@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use saphan_schemas::ids::SystemId;
-use saphan_schemas::keys::SigningKey;
+use saphan_schemas::keys::{Signer, SigningKey};
 use saphan_schemas::message::Trust;
 use saphan_schemas::message_types::MessageBody;
 use serde_json::Value;
@@ -42,7 +42,7 @@ pub struct ConnectorBuilder {
     ca: Option<String>,
     client_certificate: Option<(String, Zeroizing<String>)>,
     trust: Option<Trust>,
-    key: Option<SigningKey>,
+    key: Option<Arc<dyn Signer>>,
     data_dir: Option<PathBuf>,
     receive: Receive,
     handlers: Handlers,
@@ -110,8 +110,13 @@ impl ConnectorBuilder {
     }
 
     /// The system's registered signing key.
-    pub fn key(mut self, key: SigningKey) -> Self {
-        self.key = Some(key);
+    pub fn key(self, key: SigningKey) -> Self {
+        self.signer(Arc::new(key))
+    }
+
+    /// Whoever signs with the system's registered key, such as a token that keeps it.
+    pub fn signer(mut self, signer: Arc<dyn Signer>) -> Self {
+        self.key = Some(signer);
         self
     }
 

@@ -9,8 +9,8 @@ use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::ids::{HubId, MemberId, MessageId, SystemId};
 use saphan_schemas::invitation::{InvitationCode, InvitationError, InvitationSignature};
 use saphan_schemas::joining::{AgreementBody, InvitationBody, JoinRequest, TrustBundle};
-use saphan_schemas::jws::{SignError, Signed};
-use saphan_schemas::keys::{KeyId, PublicKey, PublishedKey, SigningKey};
+use saphan_schemas::jws::SignError;
+use saphan_schemas::keys::{KeyId, PublicKey, PublishedKey, Signer};
 use saphan_schemas::registry::{
     Agreement, AgreementSignature, Change, Entry, EntryId, RegistryClaims, SystemKey, TransportKind,
     UnverifiedRegistryEntry,
@@ -21,8 +21,8 @@ use serde_json::json;
 use crate::address::HubAddress;
 use crate::clock;
 use crate::error::ConnectorError;
-use crate::hub_api::{HubApi as _, HubError};
 use crate::hub_api::http::{HttpHub, answered, base_address, client, read};
+use crate::hub_api::{HubApi as _, HubError};
 use crate::outgoing::Identity;
 
 /// Why something about a membership was not done.
@@ -79,7 +79,7 @@ pub struct AgreementTerms {
 pub async fn join(
     address: impl Into<HubAddress>,
     code: &InvitationCode,
-    key: &SigningKey,
+    key: Arc<dyn Signer>,
 ) -> Result<Joined, MembershipError> {
     let address = address.into();
     let (base, client) = (base_address(address.url())?, client(&address)?);
@@ -87,13 +87,14 @@ pub async fn join(
     let InvitationBody { hub, system, transport, used_by } = read(answered(client.get(path)).await?).await?;
     let trust = match used_by {
         None => {
-            let signature = code.sign(&hub, &system, key.id())?;
+            let signature = code.sign(&hub, &system, key.public().id())?;
             let own = SystemKey { system: system.clone(), jwk: *key.public(), not_before: None, not_after: None };
             let change = Change::Added(Entry::Key(own));
-            let entry = entry(&system, &hub, change, Some(signature), key)?;
+            let identity = Identity { system: system.clone(), hub, key };
+            let entry = entry(&identity, change, Some(signature)).await?;
             read(answered(client.post(format!("{base}/v1/join")).json(&JoinRequest { entry })).await?).await?
         }
-        Some(kid) if kid == key.id() => read(answered(client.get(format!("{base}/v1/trust"))).await?).await?,
+        Some(kid) if kid == key.public().id() => read(answered(client.get(format!("{base}/v1/trust"))).await?).await?,
         Some(kid) => return Err(MembershipError::UsedByAnother(kid)),
     };
     Ok(Joined { system, transport, trust })
@@ -116,7 +117,7 @@ impl Membership {
         address: impl Into<HubAddress>,
         hub: HubId,
         system: SystemId,
-        key: SigningKey,
+        key: Arc<dyn Signer>,
         operator: Option<PublicKey>,
     ) -> Result<Self, ConnectorError> {
         let identity = Arc::new(Identity { system, hub, key });
@@ -179,15 +180,15 @@ impl Membership {
     }
 
     async fn change(&self, change: Change) -> Result<(), MembershipError> {
-        let Identity { system, hub, key } = &*self.identity;
-        let entry = entry(system, hub, change, None, key)?;
+        let entry = entry(&self.identity, change, None).await?;
         let _: Applied = self.hub.call("/v1/registry", &json!({ "entries": [entry] })).await?;
         Ok(())
     }
 
     /// Believes nothing that is not in the signed entry itself.
     fn terms(&self, body: AgreementBody) -> Result<AgreementTerms, MembershipError> {
-        let entry = UnverifiedRegistryEntry::parse(&body.entry).map_err(|_| MembershipError::Terms("unreadable terms"))?;
+        let entry =
+            UnverifiedRegistryEntry::parse(&body.entry).map_err(|_| MembershipError::Terms("unreadable terms"))?;
         let terms = Sha256Hash::of(body.entry.as_bytes());
         let entry = match &self.operator {
             Some(operator) if entry.kid() == operator.id() => {
@@ -211,20 +212,18 @@ impl Membership {
 #[derive(Deserialize)]
 struct Applied {}
 
-fn entry(
-    system: &SystemId,
-    hub: &HubId,
+async fn entry(
+    identity: &Identity,
     change: Change,
     invitation: Option<InvitationSignature>,
-    key: &SigningKey,
 ) -> Result<String, SignError> {
     let claims = RegistryClaims {
-        iss: system.to_string(),
-        aud: hub.clone(),
+        iss: identity.system.to_string(),
+        aud: identity.hub.clone(),
         iat: clock::unix_seconds(),
         jti: MessageId::new(),
         change,
         invitation,
     };
-    Ok(Signed::sign(claims, key)?.as_str().to_owned())
+    Ok(identity.sign(claims).await?.as_str().to_owned())
 }

@@ -103,8 +103,9 @@ mod tests {
     #[test]
     fn the_hub_reads_the_file_and_its_registry_accepts_every_entry() {
         let keys: Vec<_> = SYSTEMS.map(|_| SigningKey::generate().unwrap().0).into();
-        let key =
-            |system: &SystemId| Some(*keys[SYSTEMS.iter().position(|known| *known == system.as_str()).unwrap()].public());
+        let key = |system: &SystemId| {
+            Some(*keys[SYSTEMS.iter().position(|known| *known == system.as_str()).unwrap()].public())
+        };
         let file = of_the_examples(TransportKind::Amqp, key).unwrap();
         let read = HubFile::parse(&file.to_toml().unwrap()).unwrap();
         let root = Root { hub: "hub.local".parse().unwrap(), operator: *keys[0].public() };

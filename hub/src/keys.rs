@@ -4,19 +4,20 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use saphan_schemas::keys::{self, SigningKey};
+use saphan_schemas::keys::{self, Signer, SigningKey};
 use saphan_schemas::log::NoteSigner;
 
 /// The three keys of a hub.
 #[derive(Debug)]
 pub struct HubKeys {
     /// Signs receipts (ES256).
-    pub receipts: SigningKey,
+    pub receipts: Arc<dyn Signer>,
     /// Signs checkpoints (Ed25519, C2SP signed-note).
     pub log: NoteSigner,
     /// Signs registry entries (ES256). Held by the hub until operators have keys of their own.
-    pub operator: SigningKey,
+    pub operator: Arc<dyn Signer>,
 }
 
 /// Why keys cannot be made or read.
@@ -74,13 +75,14 @@ impl HubKeys {
     ///
     /// # Errors
     /// [`KeyFileError`].
-    pub fn read_operator(folder: &Path) -> Result<SigningKey, KeyFileError> {
+    pub fn read_operator(folder: &Path) -> Result<Arc<dyn Signer>, KeyFileError> {
         read_signing_key(&folder.join(OPERATOR))
     }
 }
 
-fn read_signing_key(path: &Path) -> Result<SigningKey, KeyFileError> {
-    SigningKey::from_pem(&read(path)?).map_err(|_| KeyFileError::Content { path: path.into(), kind: "ES256" })
+fn read_signing_key(path: &Path) -> Result<Arc<dyn Signer>, KeyFileError> {
+    let key = SigningKey::from_pem(&read(path)?);
+    Ok(Arc::new(key.map_err(|_| KeyFileError::Content { path: path.into(), kind: "ES256" })?))
 }
 
 fn read_log_key(path: &Path, origin: &str) -> Result<NoteSigner, KeyFileError> {

@@ -15,7 +15,7 @@ pub use writer::Committed;
 use std::sync::Arc;
 
 use saphan_schemas::ids::HubId;
-use saphan_schemas::keys::SigningKey;
+use saphan_schemas::keys::Signer;
 use saphan_schemas::log::{CheckpointError, NoteSigner};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -33,7 +33,7 @@ pub struct LedgerKeys {
     /// The log's origin.
     pub origin: String,
     /// Signs receipts.
-    pub receipts: SigningKey,
+    pub receipts: Arc<dyn Signer>,
     /// Signs checkpoints; its name is the origin.
     pub log: NoteSigner,
 }

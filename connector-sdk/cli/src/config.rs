@@ -1,6 +1,7 @@
 //! `saphan.toml`: the connection of one system to one hub. The sample beside the crate documents it.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use saphan_connector::membership::Membership;
 use saphan_connector::{Connector, ConnectorBuilder, ConnectorError, HubAddress, Receive};
@@ -94,6 +95,26 @@ impl Config {
         &self.system
     }
 
+    /// The hub's address.
+    pub(crate) fn hub(&self) -> &str {
+        self.hub.url().trim_end_matches('/')
+    }
+
+    /// What is trusted about the hub.
+    pub(crate) const fn trust(&self) -> &Trust {
+        &self.trust
+    }
+
+    /// The folder of the journals.
+    pub(crate) fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+
+    /// A client that reaches the hub as the connector does.
+    pub(crate) fn http_client(&self) -> Result<reqwest::Client, ConnectorError> {
+        saphan_connector::http_client(&self.hub)
+    }
+
     /// The file of its private key.
     pub(crate) fn key_file(&self) -> &Path {
         &self.key_file
@@ -120,7 +141,7 @@ impl Config {
 
     /// The system's membership, to change what is its own in the hub's registry.
     pub(crate) fn into_membership(self) -> Result<Membership, ConnectorError> {
-        Membership::new(self.hub, self.trust.hub, self.system, self.key, self.operator)
+        Membership::new(self.hub, self.trust.hub, self.system, Arc::new(self.key), self.operator)
     }
 
     /// A connector to the hub with its own journal in `data_dir`: sending and listening may go on side by side.

@@ -9,7 +9,6 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
 use saphan_schemas::auth::AuthClaims;
 use saphan_schemas::ids::{MessageId, SystemId};
-use saphan_schemas::jws::Signed;
 use saphan_schemas::keys::{JwkSet, PublishedKey};
 use saphan_schemas::problem::ProblemDocument;
 use serde::Serialize;
@@ -42,7 +41,7 @@ impl HttpHub {
 
     /// Asks with a token.
     pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, HubError> {
-        let request = self.client.get(self.url(path)).header(AUTHORIZATION, self.token(&Method::GET, path)?);
+        let request = self.client.get(self.url(path)).header(AUTHORIZATION, self.token(&Method::GET, path).await?);
         read(answered(request).await?).await
     }
 
@@ -53,7 +52,7 @@ impl HttpHub {
 
     async fn call_raw(&self, path: &str, body: &impl Serialize) -> Result<Response, HubError> {
         let request =
-            self.client.post(self.url(path)).header(AUTHORIZATION, self.token(&Method::POST, path)?).json(body);
+            self.client.post(self.url(path)).header(AUTHORIZATION, self.token(&Method::POST, path).await?).json(body);
         answered(request).await
     }
 
@@ -80,7 +79,7 @@ impl HttpHub {
     }
 
     /// A fresh token for one request: it is bound to method and path.
-    fn token(&self, method: &Method, path: &str) -> Result<HeaderValue, HubError> {
+    async fn token(&self, method: &Method, path: &str) -> Result<HeaderValue, HubError> {
         let claims = AuthClaims {
             iss: self.identity.system.to_string(),
             aud: self.identity.hub.clone(),
@@ -89,7 +88,7 @@ impl HttpHub {
             htm: method.to_string(),
             htu: path.to_owned(),
         };
-        let token = Signed::sign(claims, &self.identity.key)?;
+        let token = self.identity.sign(claims).await?;
         // Base64 and dots are always a header value.
         let mut value = HeaderValue::from_str(&format!("Bearer {}", token.as_str())).map_err(unreachable)?;
         value.set_sensitive(true);
@@ -115,7 +114,7 @@ impl HubApi for HttpHub {
             let request = self
                 .client
                 .post(self.url(path))
-                .header(AUTHORIZATION, self.token(&Method::POST, path)?)
+                .header(AUTHORIZATION, self.token(&Method::POST, path).await?)
                 .timeout(wait + ANSWER_TIMEOUT)
                 .json(&request);
             let response = answered(request).await?;
@@ -145,7 +144,7 @@ impl HubApi for HttpHub {
             let request = self
                 .client
                 .post(self.url(path))
-                .header(AUTHORIZATION, self.token(&Method::POST, path)?)
+                .header(AUTHORIZATION, self.token(&Method::POST, path).await?)
                 .header(CONTENT_TYPE, "application/jose")
                 .body(batch.to_owned());
             answered(request).await.map(|_| ())
@@ -163,9 +162,14 @@ impl HubApi for HttpHub {
     }
 }
 
-/// A client with the exchange's one TLS stack. Installing ring's provider again is harmless.
-pub(crate) fn client(hub: &HubAddress) -> Result<Client, ConnectorError> {
-    // An error means that the program has installed a provider already, which is then its choice.
+/// An HTTP client as a connector uses it: with the exchange's one TLS stack, the address's
+/// certificates, time limits and no redirects.
+///
+/// # Errors
+/// [`ConnectorError::Certificates`] when the address's cannot be used, [`ConnectorError::Client`] when it cannot be set up.
+pub fn client(hub: &HubAddress) -> Result<Client, ConnectorError> {
+    // Installing ring's provider again is harmless: an error means that the program has installed one already, which is then
+    // its choice.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = Client::builder()
         .connect_timeout(CONNECT_TIMEOUT)

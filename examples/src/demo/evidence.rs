@@ -36,7 +36,7 @@ pub(super) async fn check_log(exchange: &Exchange, export: Option<&Path>, bars: 
 }
 
 pub(super) async fn fetch_keys(exchange: &Exchange) -> anyhow::Result<PublishedKeys> {
-    let client = exchange.address().secure(reqwest::Client::builder())?.build()?;
+    let client = saphan_connector::http_client(&exchange.address())?;
     let fetch = async |path: &str| -> anyhow::Result<String> {
         let response = client.get(format!("{}{path}", exchange.url())).send().await?;
         Ok(response.error_for_status()?.text().await?)

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
@@ -70,7 +71,7 @@ impl Exchange {
         let trust = trust::fetch(hub.address()).await?;
         for (system, (_, pem)) in &keys {
             let key = SigningKey::from_pem(pem)?;
-            let membership = Membership::new(hub.address(), trust.hub.clone(), system.clone(), key, None)?;
+            let membership = Membership::new(hub.address(), trust.hub.clone(), system.clone(), Arc::new(key), None)?;
             sign_agreements(&membership).await?;
         }
         let folder = tempfile::Builder::new().prefix("saphan-demo-").tempdir().context("cannot make a folder")?;

@@ -39,11 +39,7 @@ pub(super) fn invite(arguments: &InviteArguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn changes(
-    state: &RegistryState,
-    arguments: &InviteArguments,
-    invitation: Invitation,
-) -> anyhow::Result<Vec<Change>> {
+fn changes(state: &RegistryState, arguments: &InviteArguments, invitation: Invitation) -> anyhow::Result<Vec<Change>> {
     let id = &arguments.system;
     let mut changes = Vec::new();
     if state.system(id).is_none() {

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use saphan_schemas::catalogue::Catalogue;
 use saphan_schemas::ids::MessageId;
 use saphan_schemas::jws::Signed;
-use saphan_schemas::keys::SigningKey;
+use saphan_schemas::keys::Signer;
 use saphan_schemas::registry::{Change, RegistryClaims, RegistryState, Root, Schema};
 use serde_json::json;
 use tokio::sync::watch;
@@ -40,15 +40,15 @@ pub(super) fn write(
     run::runtime()?.block_on(async {
         let operator = HubKeys::read_operator(&config.hub.data_dir)?;
         match run::lock(config)? {
-            Some(_lock) => write_here(config, &operator, changes).await,
-            None => write_to_running_hub(config, &operator, changes).await,
+            Some(_lock) => write_here(config, &*operator, changes).await,
+            None => write_to_running_hub(config, &*operator, changes).await,
         }
     })
 }
 
 async fn write_here(
     config: &Config,
-    operator: &SigningKey,
+    operator: &dyn Signer,
     changes: impl FnOnce(&RegistryState) -> anyhow::Result<Vec<Change>>,
 ) -> anyhow::Result<usize> {
     let (_stop, stopping) = watch::channel(false);
@@ -64,7 +64,7 @@ async fn write_here(
 /// A running hub holds the log's head in memory, so it writes; the registry itself is read from the store.
 async fn write_to_running_hub(
     config: &Config,
-    operator: &SigningKey,
+    operator: &dyn Signer,
     changes: impl FnOnce(&RegistryState) -> anyhow::Result<Vec<Change>>,
 ) -> anyhow::Result<usize> {
     let store = SqliteStore::open(&config.store_file()).await?;
@@ -79,11 +79,11 @@ async fn write_to_running_hub(
     Ok(entries.len())
 }
 
-fn sign_all(config: &Config, operator: &SigningKey, changes: Vec<Change>) -> anyhow::Result<Vec<String>> {
+fn sign_all(config: &Config, operator: &dyn Signer, changes: Vec<Change>) -> anyhow::Result<Vec<String>> {
     changes.into_iter().map(|change| sign(config, operator, change)).collect()
 }
 
-fn sign(config: &Config, operator: &SigningKey, change: Change) -> anyhow::Result<String> {
+fn sign(config: &Config, operator: &dyn Signer, change: Change) -> anyhow::Result<String> {
     let claims = RegistryClaims {
         iss: config.hub.id.to_string(),
         aud: config.hub.id.clone(),

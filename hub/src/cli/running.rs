@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail};
 use saphan_schemas::auth::AuthClaims;
 use saphan_schemas::ids::MessageId;
 use saphan_schemas::jws::Signed;
-use saphan_schemas::keys::SigningKey;
+use saphan_schemas::keys::Signer;
 use saphan_schemas::problem::ProblemDocument;
 use serde::Serialize;
 
@@ -20,7 +20,7 @@ use crate::tls;
 /// The hub is not reached, or refuses; then with its reason.
 pub(super) async fn post(
     config: &Config,
-    operator: &SigningKey,
+    operator: &dyn Signer,
     path: &str,
     body: &impl Serialize,
 ) -> anyhow::Result<()> {

@@ -47,8 +47,7 @@ impl FromRequestParts<Arc<App>> for OperatorCaller {
         if token.kid() != registry.operator().id() || token.claims().iss != app.hub.as_str() {
             return Err(ApiError::problem(ProblemCode::Forbidden));
         }
-        let token =
-            token.verify(registry.operator()).map_err(|_| ApiError::problem(ProblemCode::SignatureInvalid))?;
+        let token = token.verify(registry.operator()).map_err(|_| ApiError::problem(ProblemCode::SignatureInvalid))?;
         check_binding(token.claims(), parts, app, app.clock.now_ms() / 1000)?;
         Ok(Self)
     }

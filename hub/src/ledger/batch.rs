@@ -27,6 +27,8 @@ pub(super) enum BatchError {
     Proof,
     #[error("a receipt cannot be signed")]
     Receipt(#[from] SignError),
+    #[error("the thread that signs ended abnormally")]
+    Thread,
 }
 
 /// Writes the leaf of a draft at the time `now` (ms).
@@ -113,7 +115,7 @@ fn sign_receipt(
         root: tree.root(),
         schema: message.schema.id.clone(),
     };
-    Ok(Signed::sign(claims, &keys.receipts)?.as_str().to_owned())
+    Ok(Signed::sign(claims, &*keys.receipts)?.as_str().to_owned())
 }
 
 fn new_message(message: MessageDraft, receipt: String, proof: String) -> NewMessage {

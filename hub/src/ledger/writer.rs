@@ -11,7 +11,7 @@ use saphan_schemas::ids::{Code, MessageId, SystemId};
 use saphan_schemas::log::{CompactRange, SignedCheckpoint};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::batch::{Written, build, write_leaf};
+use super::batch::{BatchError, Written, build, write_leaf};
 use super::{Appended, Draft, Judgement, LedgerError, LedgerKeys, OpenError, Waiting};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
@@ -154,9 +154,17 @@ impl Writer {
         Ok(seen)
     }
 
+    async fn build(&self, written: Vec<Written>, now: u64) -> Result<(Batch, Vec<Appended>), BatchError> {
+        if !self.keys.receipts.waits() {
+            return build(&self.range, written, &self.keys, now);
+        }
+        let (range, keys) = (self.range.clone(), Arc::clone(&self.keys));
+        tokio::task::spawn_blocking(move || build(&range, written, &keys, now)).await.map_err(|_| BatchError::Thread)?
+    }
+
     /// Returns whether the batch was written.
     async fn commit(&mut self, written: Vec<Written>, replies: Vec<Reply>, now: u64) -> bool {
-        let (batch, answers) = match build(&self.range, written, &self.keys, now) {
+        let (batch, answers) = match self.build(written, now).await {
             Ok(built) => built,
             Err(error) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "a batch could not be signed");

@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use saphan_schemas::ids::{Code, MemberId, ServiceId, SystemId};
 use saphan_schemas::keys::{KeyId, PublicKey};
 use saphan_schemas::registry::{
-    Agreement, Change, Entry, EntryId, Member, Place, RegistryState, RejectedEntry, Role, Schema, Service, System, SystemKey,
-    TransportKind, just_a_system,
+    Agreement, Change, Entry, EntryId, Member, Place, RegistryState, RejectedEntry, Role, Schema, Service, System,
+    SystemKey, TransportKind, just_a_system,
 };
 use serde::{Deserialize, Serialize};
 

@@ -52,11 +52,8 @@ async fn a_system_adds_a_key_signs_with_both_and_revokes_the_old_one() {
 async fn a_system_changes_nothing_of_another_and_gives_itself_no_role() {
     let hub = TestHub::new().await;
     let (portal, office) = (&hub.world.portal, &hub.world.office);
-    let operator = System {
-        id: portal.id.clone(),
-        transport: TransportKind::Pull,
-        roles: [Role::System, Role::Operator].into(),
-    };
+    let operator =
+        System { id: portal.id.clone(), transport: TransportKind::Pull, roles: [Role::System, Role::Operator].into() };
     let size = hub.size();
     for attempt in [
         Change::Revoked(EntryId::Key(office.key.id())),
@@ -180,7 +177,8 @@ async fn an_agreement_that_asks_for_consent_allows_no_message_without_one() {
 #[tokio::test]
 async fn a_system_sees_its_own_agreements_only() {
     let hub = TestHub::new().await;
-    let listed: Vec<AgreementBody> = hub.call(&hub.world.archive, "GET", "/v1/agreements", &Value::Null).await.json(200);
+    let listed: Vec<AgreementBody> =
+        hub.call(&hub.world.archive, "GET", "/v1/agreements", &Value::Null).await.json(200);
     assert_eq!(listed.len(), 2, "to-archive and to-archive.unlisted");
     assert!(listed.iter().all(|body| body.unsigned.is_empty() && body.signatures.len() == 2));
 }

@@ -31,8 +31,7 @@ impl Attempt {
     }
 
     fn entry(&self) -> String {
-        let key =
-            SystemKey { system: self.system.clone(), jwk: *self.key.public(), not_before: None, not_after: None };
+        let key = SystemKey { system: self.system.clone(), jwk: *self.key.public(), not_before: None, not_after: None };
         let claims = RegistryClaims {
             iss: self.system.to_string(),
             aud: self.hub.clone(),
@@ -176,12 +175,8 @@ async fn a_code_makes_nothing_but_one_key_of_its_system() {
     let code = hub.invite(&office.id, 60).await;
     let key = SigningKey::generate().unwrap().0;
     let signature = code.sign(&HUB.parse().unwrap(), &office.id, key.id()).unwrap();
-    let foreign = SystemKey {
-        system: hub.world.portal.id.clone(),
-        jwk: *key.public(),
-        not_before: None,
-        not_after: None,
-    };
+    let foreign =
+        SystemKey { system: hub.world.portal.id.clone(), jwk: *key.public(), not_before: None, not_after: None };
     for change in [Change::Added(Entry::Key(foreign)), Change::Revoked(EntryId::System(hub.world.portal.id.clone()))] {
         let claims = RegistryClaims {
             iss: office.id.to_string(),

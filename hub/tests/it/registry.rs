@@ -6,8 +6,8 @@ use saphan_schemas::keys::{JwkSet, SigningKey};
 use saphan_schemas::leaf::{Leaf, ShardEvent};
 use saphan_schemas::problem::ProblemCode;
 use saphan_schemas::registry::{
-    Agreement, AgreementGap, AgreementSignature, Change, Entry, EntryId, Member, MessageFacts, Place, RegistryState, Root, System, TransportKind,
-    UnverifiedRegistryEntry, just_a_system,
+    Agreement, AgreementGap, AgreementSignature, Change, Entry, EntryId, Member, MessageFacts, Place, RegistryState,
+    Root, System, TransportKind, UnverifiedRegistryEntry, just_a_system,
 };
 use serde_json::Value;
 

@@ -37,7 +37,11 @@ async fn inboxes_are_declared_before_the_first_message_and_when_a_system_joins()
     let broker = Arc::new(ScriptedTransport::new());
     let hub = TestHub::with_broker(&broker).await;
     broker.until(|seen| seen.declared == [hub.world.archive.id.clone()]).await;
-    let joined = System { id: "th.dopa/second-archive".parse().unwrap(), transport: TransportKind::Amqp, roles: just_a_system() };
+    let joined = System {
+        id: "th.dopa/second-archive".parse().unwrap(),
+        transport: TransportKind::Amqp,
+        roles: just_a_system(),
+    };
     hub.apply([Change::Added(Entry::System(joined.clone()))]).await;
     hub.app.wakeups.relay().notify_one();
     broker.until(|seen| seen.declared == [hub.world.archive.id.clone(), joined.id.clone()]).await;

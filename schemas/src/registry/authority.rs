@@ -41,12 +41,7 @@ impl RegistryState {
     ///
     /// # Errors
     /// [`RejectedEntry`]; the state is as before.
-    pub fn take(
-        &mut self,
-        entry: UnverifiedRegistryEntry,
-        index: u64,
-        at: u64,
-    ) -> Result<Taken, RejectedEntry> {
+    pub fn take(&mut self, entry: UnverifiedRegistryEntry, index: u64, at: u64) -> Result<Taken, RejectedEntry> {
         if entry.claims().aud != *self.hub() {
             return Err(RejectedEntry::OtherHub);
         }
@@ -88,12 +83,7 @@ impl RegistryState {
     }
 
     /// A key that registers itself.
-    fn invited(
-        &self,
-        entry: &UnverifiedRegistryEntry,
-        system: &SystemId,
-        at: u64,
-    ) -> Result<Signer, RejectedEntry> {
+    fn invited(&self, entry: &UnverifiedRegistryEntry, system: &SystemId, at: u64) -> Result<Signer, RejectedEntry> {
         let claims = entry.claims();
         let (Change::Added(Entry::Key(key)), Some(signature)) = (&claims.change, &claims.invitation) else {
             return Err(RejectedEntry::NotInvited);

@@ -62,7 +62,9 @@ pub enum RejectedEntry {
     #[error("the invitation's code is wrong, was used, or has expired; ask the hub's operator for a new one")]
     NotInvited,
     /// The signature is for other terms than those that stand.
-    #[error("the terms of agreement {agreement} are others than those that were signed; read and sign those that stand now")]
+    #[error(
+        "the terms of agreement {agreement} are others than those that were signed; read and sign those that stand now"
+    )]
     OtherTerms {
         /// The agreement.
         agreement: Code,

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::error::RejectedEntry;
 use super::keys::KeyRecord;
-use super::{Agreement, AgreementSignature, Change, Entry, EntryId, Invitation, Member, Schema, Service, System, SystemKey};
+use super::{
+    Agreement, AgreementSignature, Change, Entry, EntryId, Invitation, Member, Schema, Service, System, SystemKey,
+};
 use crate::digest::Sha256Hash;
 use crate::envelope::EnvelopeClaims;
 use crate::ids::{Code, HubId, LegalBasis, MemberId, MessageId, SchemaId, ServiceId, SystemId};
@@ -212,8 +214,9 @@ impl RegistryState {
     /// The part that is missing in the agreement that comes nearest.
     pub fn allows(&self, facts: MessageFacts<'_>) -> Result<&Agreement, AgreementGap> {
         let claims = facts.claims;
-        let between =
-            |record: &&AgreementRecord| record.agreement.sender == claims.iss && record.agreement.receiver == claims.aud;
+        let between = |record: &&AgreementRecord| {
+            record.agreement.sender == claims.iss && record.agreement.receiver == claims.aud
+        };
         let mut nearest = AgreementGap::Parties;
         for record in self.agreements.values().filter(between) {
             match record.gap(facts) {

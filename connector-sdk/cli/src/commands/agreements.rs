@@ -57,7 +57,9 @@ async fn list(arguments: ListArguments) -> Result<Outcome, Failure> {
         describe(terms, &mut text);
     }
     if agreements.is_empty() {
-        text.push_str("No agreement names this system: it can neither send nor receive. The hub's operator adds agreements.\n");
+        text.push_str(
+            "No agreement names this system: it can neither send nor receive. The hub's operator adds agreements.\n",
+        );
     }
     let json = agreements.iter().map(|terms| {
         json!({

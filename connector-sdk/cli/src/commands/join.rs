@@ -1,6 +1,7 @@
 //! `saphan join`: from an invitation's code to a system that can send and listen.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
 use saphan_connector::membership::{Joined, join};
@@ -51,7 +52,7 @@ pub(crate) async fn run(arguments: JoinArguments) -> Result<Outcome, Failure> {
     let key = key(&arguments.key)?;
     let kid = key.id();
     let hub = arguments.tls.address_here(&arguments.hub)?;
-    let mut joined = join(&hub, &code, &key).await.map_err(|error| membership_failure(&error))?;
+    let mut joined = join(&hub, &code, Arc::new(key)).await.map_err(|error| membership_failure(&error))?;
     if let Some(ca) = hub.ca_pem() {
         joined.trust.ca = Some(ca.to_owned());
     }

@@ -7,8 +7,8 @@ use saphan_schemas::catalogue::Catalogue;
 use saphan_schemas::ids::SystemId;
 use saphan_schemas::keys::SigningKey;
 use saphan_schemas::registry::{
-    Agreement, AgreementSignature, Change, Entry, Member, RegistryState, Schema, Service, System, SystemKey, TransportKind,
-    just_a_system,
+    Agreement, AgreementSignature, Change, Entry, Member, RegistryState, Schema, Service, System, SystemKey,
+    TransportKind, just_a_system,
 };
 
 use super::calls::sign_entry_as;
@@ -96,7 +96,11 @@ impl World {
             entries.push(Entry::Member(Member {
                 name_th: "หน่วยงาน".into(), name_en: id.to_string(), id
             }));
-            entries.push(Entry::System(System { id: party.id.clone(), transport: party.transport, roles: just_a_system() }));
+            entries.push(Entry::System(System {
+                id: party.id.clone(),
+                transport: party.transport,
+                roles: just_a_system(),
+            }));
             entries.push(Entry::Key(party.key_entry()));
         }
         for service in [SERVICE, UNLISTED_SERVICE] {
@@ -115,8 +119,7 @@ impl World {
             for record in registry.agreements_of(&party.id).filter(|_| usable) {
                 let unsigned = record.unsigned().contains(&party.id.member());
                 if unsigned && signed.insert((record.terms, party.id.member())) {
-                    let signature =
-                        AgreementSignature { agreement: record.agreement.id.clone(), terms: record.terms };
+                    let signature = AgreementSignature { agreement: record.agreement.id.clone(), terms: record.terms };
                     entries.push(sign_entry_as(party.id.as_str(), Change::Signed(signature), &party.key));
                 }
             }
