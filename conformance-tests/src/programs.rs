@@ -16,6 +16,16 @@ pub fn saphan_hub() -> anyhow::Result<PathBuf> {
     built.clone().map_err(anyhow::Error::msg)
 }
 
+/// `saphan` itself, up to date.
+///
+/// # Errors
+/// When it cannot be built.
+pub fn saphan() -> anyhow::Result<PathBuf> {
+    static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let built = BUILT.get_or_init(|| build("saphan").map_err(|error| format!("{error:#}")));
+    built.clone().map_err(anyhow::Error::msg)
+}
+
 /// Cargo's lock is free while tests run. The features are those of the whole workspace, so that nothing is built twice.
 fn build(program: &str) -> anyhow::Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());

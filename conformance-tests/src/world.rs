@@ -2,11 +2,14 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::Context as _;
+use saphan_connector::membership::Membership;
 use saphan_connector::{Connector, ConnectorBuilder, OutgoingMessage, trust};
 use saphan_examples::agencies::{Mandate, licences};
 use saphan_examples::applications::Plan;
+use saphan_examples::joining::sign_agreements;
 use saphan_examples::local::hub::{HubOptions, HubProcess, HubProgram};
 use saphan_examples::portal;
 use saphan_examples::registry::{SYSTEMS, of_the_examples};
@@ -44,11 +47,16 @@ impl World {
             keys.insert(system, pem.to_string());
         }
         let transport = if broker.is_some() { TransportKind::Amqp } else { TransportKind::Pull };
-        let registry = of_the_examples(transport, |system| public[system])?.to_toml()?;
+        let registry = of_the_examples(transport, |system| public.get(system).copied())?.to_toml()?;
         let mut options = HubOptions::new(program, registry);
         options.broker = broker;
         let hub = HubProcess::start(options).await?;
         let trust = trust::fetch(hub.url()).await?;
+        for (system, pem) in &keys {
+            let key = SigningKey::from_pem(pem)?;
+            let membership = Membership::new(hub.url(), trust.hub.clone(), system.clone(), Arc::new(key), None)?;
+            sign_agreements(&membership).await?;
+        }
         Ok(Self { hub, trust, mandate: licences::MANDATE, folder: TempDir::new()?, keys })
     }
 

@@ -42,6 +42,7 @@
 //! # Where to read on
 //!
 //! - Sending: [`OutgoingMessage`], [`Connector::send`], [`SendError`].
+//! - Joining, keys and agreements: [`membership`].
 //! - Receiving: [`ConnectorBuilder::handle`], [`Message`], [`Handled`], [`Receive`].
 //! - What a crash can and cannot do: [`effects`], [`Handled::Reply`], [`OutgoingMessage::id`].
 //! - Tests without a hub or a broker: `testing`, with the feature of that name.
@@ -58,6 +59,7 @@ pub mod hub_api;
 mod inbox;
 mod journal;
 mod keys;
+pub mod membership;
 mod message;
 mod outbox;
 mod outgoing;

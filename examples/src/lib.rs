@@ -10,6 +10,7 @@ pub mod agencies;
 pub mod applicants;
 pub mod applications;
 pub mod demo;
+pub mod joining;
 pub mod local;
 pub mod portal;
 pub mod registry;

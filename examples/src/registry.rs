@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use saphan_hub::registry::{RegistryFile, SystemSection};
 use saphan_schemas::ids::{InvalidId, MemberId, MessageType, ServiceId, SystemId};
 use saphan_schemas::keys::PublicKey;
-use saphan_schemas::registry::{Agreement, Member, Service, TransportKind};
+use saphan_schemas::registry::{Agreement, Member, Service, TransportKind, just_a_system};
 
 use crate::agencies::{MANDATES, Mandate, civil_registry};
 use crate::portal;
@@ -22,13 +22,14 @@ pub const SYSTEMS: [&str; 6] = [
     civil_registry::SYSTEM,
 ];
 
-/// The registry of the portal, the four agencies and the civil registry; `key` answers the public key of a system.
+/// The registry of the portal, the four agencies and the civil registry; `key` answers the public key of a system, or none if it joins
+/// with an invitation.
 ///
 /// # Errors
 /// [`InvalidId`] would be a defect of this crate.
 pub fn of_the_examples(
     transport: TransportKind,
-    key: impl Fn(&SystemId) -> PublicKey,
+    key: impl Fn(&SystemId) -> Option<PublicKey>,
 ) -> Result<RegistryFile, InvalidId> {
     let mut file = RegistryFile::default();
     for (id, name_th, name_en) in MEMBERS {
@@ -37,7 +38,7 @@ pub fn of_the_examples(
     }
     for system in SYSTEMS {
         let id: SystemId = system.parse()?;
-        file.system.push(SystemSection { keys: vec![key(&id)], id, transport });
+        file.system.push(SystemSection { keys: key(&id).into_iter().collect(), id, transport, roles: just_a_system() });
     }
     for mandate in MANDATES {
         let authority = mandate.system.parse::<SystemId>()?.member();
@@ -74,6 +75,7 @@ fn agreement(
         services: BTreeSet::from([mandate.service.parse::<ServiceId>()?]),
         purposes: BTreeSet::from([mandate.purpose.parse()?]),
         legal_basis: law.parse()?,
+        consent: false,
         not_before: None,
         not_after: None,
     })
@@ -92,19 +94,22 @@ const MEMBERS: [(&str, &str, &str); 5] = [
 
 #[cfg(test)]
 mod tests {
-    use saphan_hub::registry::{RegistryFile as HubFile, RegistryState, changes_for};
+    use saphan_hub::registry::{RegistryFile as HubFile, changes_for};
     use saphan_schemas::keys::SigningKey;
+    use saphan_schemas::registry::{RegistryState, Root};
 
     use super::*;
 
     #[test]
     fn the_hub_reads_the_file_and_its_registry_accepts_every_entry() {
         let keys: Vec<_> = SYSTEMS.map(|_| SigningKey::generate().unwrap().0).into();
-        let key =
-            |system: &SystemId| *keys[SYSTEMS.iter().position(|known| *known == system.as_str()).unwrap()].public();
+        let key = |system: &SystemId| {
+            Some(*keys[SYSTEMS.iter().position(|known| *known == system.as_str()).unwrap()].public())
+        };
         let file = of_the_examples(TransportKind::Amqp, key).unwrap();
         let read = HubFile::parse(&file.to_toml().unwrap()).unwrap();
-        let changes = changes_for(&RegistryState::default(), read, []).unwrap();
+        let root = Root { hub: "hub.local".parse().unwrap(), operator: *keys[0].public() };
+        let changes = changes_for(&RegistryState::new(root), read, []).unwrap();
         // Members; systems with one key each; for each service itself and four agreements.
         assert_eq!(changes.len(), 5 + 2 * 6 + 4 * (1 + 4));
     }

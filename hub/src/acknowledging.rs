@@ -57,7 +57,9 @@ pub async fn acknowledge(app: &App, caller: &SystemId, text: &str) -> Result<Rec
     let registry = app.registry.state();
     let record = registry.key(unverified.kid()).filter(|record| record.key.system == *caller);
     let record = record.ok_or_else(|| problem(ProblemCode::KeyUnknown, "the key is not a key of the caller"))?;
-    record.usable_at(app.clock.now_ms() / 1000).map_err(|code| problem(code, "the batch was signed with it"))?;
+    record
+        .usable_at(app.clock.now_ms() / 1000)
+        .map_err(|reason| problem(reason.into(), "the batch was signed with it"))?;
     let batch = unverified
         .verify(&record.key.jwk)
         .map_err(|_| problem(ProblemCode::SignatureInvalid, "the batch was changed after it was signed"))?;

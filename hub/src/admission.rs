@@ -16,11 +16,11 @@ use saphan_schemas::ids::HubId;
 use saphan_schemas::jws::JwsError;
 use saphan_schemas::leaf::SchemaVersion;
 use saphan_schemas::problem::ProblemCode;
-use saphan_schemas::registry::TransportKind;
+use saphan_schemas::registry::{KeyRecord, MessageFacts, RegistryState, TransportKind};
 
 use crate::clock::Clock;
 use crate::ledger::{Judgement, MessageDraft};
-use crate::registry::{KeyRecord, MessageFacts, Registry, RegistryState};
+use crate::registry::Registry;
 
 /// The limits of a message.
 #[derive(Debug, Clone, Copy)]
@@ -164,22 +164,7 @@ fn check_key(record: &KeyRecord, claims: &EnvelopeClaims, now: u64) -> Result<()
     if record.key.system != claims.iss {
         return Err(ProblemCode::SenderMismatch);
     }
-    record.usable_at(now)
-}
-
-impl KeyRecord {
-    /// Whether the key may sign now.
-    ///
-    /// # Errors
-    /// [`ProblemCode::KeyRevoked`] or [`ProblemCode::KeyNotValid`].
-    pub fn usable_at(&self, now: u64) -> Result<(), ProblemCode> {
-        if self.revoked.is_some() {
-            return Err(ProblemCode::KeyRevoked);
-        }
-        let early = self.key.not_before.is_some_and(|start| now < start);
-        let late = self.key.not_after.is_some_and(|end| now >= end);
-        if early || late { Err(ProblemCode::KeyNotValid) } else { Ok(()) }
-    }
+    record.usable_at(now).map_err(ProblemCode::from)
 }
 
 fn malformed(error: &JwsError) -> Refusal {

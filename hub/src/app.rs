@@ -8,6 +8,7 @@ use saphan_schemas::ids::HubId;
 use saphan_schemas::keys::PublicKey;
 use saphan_schemas::leaf::{Leaf, ShardEvent};
 use saphan_schemas::log::VerifierKey;
+use saphan_schemas::registry::Root;
 use tokio::sync::{Mutex, Semaphore, watch};
 use tokio::task::JoinHandle;
 
@@ -31,6 +32,8 @@ pub struct App {
     pub receipt_key: PublicKey,
     /// The key that signs checkpoints; its name is the log's origin.
     pub log_key: VerifierKey,
+    /// Where connectors reach the broker, if there is one.
+    pub broker_address: Option<String>,
     /// Which messages are acceptable.
     pub admission: Arc<Admission>,
     /// Who exists and may do what.
@@ -84,8 +87,7 @@ impl App {
         stopping: watch::Receiver<bool>,
     ) -> anyhow::Result<Opened> {
         let catalogue = Arc::new(Catalogue::embedded().context("the embedded catalogue is broken")?);
-        let registry = Arc::new(Registry::new(*keys.operator.public()));
-        registry.catch_up(&*store).await.context("the registry cannot be read from the log")?;
+        let registry = Arc::new(Registry::new(Root { hub: config.hub.id.clone(), operator: *keys.operator.public() }));
         let wakeups = Arc::new(Wakeups::default());
         let metrics = Arc::new(Metrics::default());
         let receipt_key = *keys.receipts.public();
@@ -113,6 +115,7 @@ impl App {
         } else {
             check_opening(&*store, &opening).await?;
         }
+        registry.catch_up(&*store).await.context("the registry cannot be read from the log")?;
         let admission = Admission::new(
             config.hub.id.clone(),
             Arc::clone(&registry),
@@ -124,6 +127,7 @@ impl App {
             hub: config.hub.id.clone(),
             receipt_key,
             log_key,
+            broker_address: Some(config.amqp.address.clone()).filter(|address| !address.is_empty()),
             admission: Arc::new(admission),
             registry,
             registry_change: Mutex::new(()),

@@ -1,6 +1,7 @@
-//! The command line: `init`, `serve`, `registry apply`, `check-config`, `default-config`.
+//! The command line: `init`, `serve`, `registry apply`, `invite`, `check-config`, `default-config`.
 
 mod init;
+mod invite;
 mod registry;
 mod run;
 
@@ -27,6 +28,8 @@ enum Command {
     /// Change the registry.
     #[command(subcommand)]
     Registry(RegistryCommand),
+    /// Let a system register its first key: prints a code that works once.
+    Invite(invite::InviteArguments),
     /// Say whether a configuration file is valid.
     CheckConfig(ConfigArguments),
     /// Print the default configuration with every setting explained.
@@ -67,6 +70,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Init(arguments) => init::init(&arguments),
         Command::Serve(arguments) => run::serve(&arguments.config),
         Command::Registry(RegistryCommand::Apply { file, config }) => registry::apply(&file, &config.config),
+        Command::Invite(arguments) => invite::invite(&arguments),
         Command::CheckConfig(arguments) => run::load(&arguments.config).map(|config| {
             println!("{} is valid: hub {}, log {}", arguments.config.display(), config.hub.id, config.origin());
         }),

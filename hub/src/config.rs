@@ -89,6 +89,8 @@ pub struct InboxConfig {
 pub struct AmqpSection {
     /// The broker's address; empty for none. Default empty; `SAPHAN_HUB__AMQP__URI`.
     pub uri: String,
+    /// The broker's address for connectors, without a password; empty for none. Default empty; `SAPHAN_HUB__AMQP__ADDRESS`.
+    pub address: String,
     /// Seconds until a publication is unknown. Default 30; `SAPHAN_HUB__AMQP__PUBLISH_TIMEOUT_SECONDS`.
     pub publish_timeout_seconds: u64,
     /// Seconds until a message that the broker confirmed, but nobody acknowledged, is published again; doubled each time.
@@ -103,6 +105,7 @@ impl fmt::Debug for AmqpSection {
         let uri = if self.uri.is_empty() { "none" } else { "redacted" };
         f.debug_struct("AmqpSection")
             .field("uri", &uri)
+            .field("address", &self.address)
             .field("publish_timeout_seconds", &self.publish_timeout_seconds)
             .field("publish_again_seconds", &self.publish_again_seconds)
             .field("window", &self.window)
@@ -205,6 +208,11 @@ impl Config {
                 is_safe_broker(&self.amqp.uri),
                 "amqp.uri",
                 "empty, amqps://…, or amqp://… with a loopback host: bodies and a password travel on it",
+            ),
+            (
+                is_safe_broker(&self.amqp.address) && !self.amqp.address.contains('@'),
+                "amqp.address",
+                "empty or amqps://…, or amqp://… with a loopback host, and without a user: everyone may read it",
             ),
             ((1..=600).contains(&self.amqp.publish_timeout_seconds), "amqp.publish_timeout_seconds", "1 to 600"),
             ((1..=604_800).contains(&self.amqp.publish_again_seconds), "amqp.publish_again_seconds", "1 to 604800"),

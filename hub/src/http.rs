@@ -1,11 +1,13 @@
 //! The HTTP API, version 1: one list of routes grouped by caller; thin handlers.
 
 mod acknowledgements;
+mod agreements;
 mod auth;
 mod batch;
 mod catalogue;
 mod error;
 mod inbox;
+mod joining;
 mod keys;
 mod log;
 mod messages;
@@ -56,9 +58,13 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(inbox::extend))
         .routes(routes!(inbox::release))
         .routes(routes!(acknowledgements::submit))
-        // The operator.
+        .routes(routes!(agreements::list))
+        // Operators, and systems for themselves: an entry says itself who may make it.
         .routes(routes!(registry::change))
         // Anyone.
+        .routes(routes!(joining::invitation))
+        .routes(routes!(joining::join))
+        .routes(routes!(joining::trust))
         .routes(routes!(catalogue::services))
         .routes(routes!(catalogue::evidence_types))
         .routes(routes!(catalogue::schema))

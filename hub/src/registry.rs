@@ -2,24 +2,20 @@
 
 mod apply;
 mod change;
-mod state;
 
 pub use apply::{ApplyError, RegistryFile, RevokeSection, SystemSection, changes_for};
 pub use change::ChangeError;
-pub use state::{AgreementGap, KeyRecord, MessageFacts, RegistryState, RejectedEntry};
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use saphan_schemas::keys::PublicKey;
 use saphan_schemas::leaf::Leaf;
-use saphan_schemas::registry::UnverifiedRegistryEntry;
+use saphan_schemas::registry::{RegistryState, Root, UnverifiedRegistryEntry};
 
 use crate::store::{LoggedEntry, Store, StoreError};
 
 /// The registry as the hub uses it: the state of the moment, shared without locks held for long.
 #[derive(Debug)]
 pub struct Registry {
-    operator: PublicKey,
     current: RwLock<Arc<RegistryState>>,
 }
 
@@ -40,22 +36,16 @@ pub enum RegistryError {
 }
 
 impl Registry {
-    /// An empty registry whose entries `operator` signs.
+    /// The registry of a log that has just begun.
     #[must_use]
-    pub fn new(operator: PublicKey) -> Self {
-        Self { operator, current: RwLock::new(Arc::default()) }
+    pub fn new(root: Root) -> Self {
+        Self { current: RwLock::new(Arc::new(RegistryState::new(root))) }
     }
 
     /// The state of the moment.
     #[must_use]
     pub fn state(&self) -> Arc<RegistryState> {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// The key that signs entries.
-    #[must_use]
-    pub const fn operator(&self) -> &PublicKey {
-        &self.operator
     }
 
     /// Folds in what the log holds beyond the state of the moment.
@@ -71,8 +61,7 @@ impl Registry {
                 return Err(failed("it is not a registry leaf".into()));
             };
             let entry = UnverifiedRegistryEntry::parse(&entry).map_err(|error| failed(error.to_string()))?;
-            let entry = entry.verify(&self.operator).map_err(|error| failed(error.to_string()))?;
-            state.apply(&entry.claims().change, index, ts / 1000).map_err(|error| failed(error.to_string()))?;
+            state.take(entry, index, ts / 1000).map_err(|error| failed(error.to_string()))?;
         }
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         if current.next() < state.next() {

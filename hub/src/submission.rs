@@ -52,17 +52,6 @@ pub enum SubmissionError {
     Lost,
 }
 
-/// Submits a message whose parts are all at hand.
-///
-/// # Errors
-/// [`SubmissionError`].
-pub async fn submit(app: &App, envelope: &str, salt: &str, body: Vec<u8>) -> Result<Accepted, SubmissionError> {
-    match begin(app, Some(envelope)).await? {
-        Begun::Known(accepted) => Ok(accepted),
-        Begun::Continue(addressed) => finish(app, *addressed, Some(salt), body).await,
-    }
-}
-
 /// What the envelope alone decides.
 #[derive(Debug)]
 pub enum Begun {

@@ -5,6 +5,7 @@
 //! - [`ids`], [`digest`], [`b64`], [`json`]: names, hashes, encodings, strict JSON;
 //! - [`keys`], [`jws`]: ES256 keys and strict compact JWS;
 //! - [`commitment`], [`envelope`], [`receipt`], [`acknowledgement`], [`registry`], [`auth`]: what is signed;
+//! - [`invitation`], [`joining`]: how a system gets its first key into the registry;
 //! - [`leaf`], [`log`]: what is logged, and the Merkle log with its proofs;
 //! - [`message`]: a whole service message with its receipt and proof, and how it is verified;
 //! - [`problem`]: every refusal, in English and Thai;
@@ -18,6 +19,8 @@ pub mod commitment;
 pub mod digest;
 pub mod envelope;
 pub mod ids;
+pub mod invitation;
+pub mod joining;
 pub mod json;
 pub mod jws;
 pub mod keys;

@@ -193,6 +193,10 @@ problems! {
     RegistryEntryInvalid = "registry-entry-invalid", 422, Caller, retry: false,
         "The registry entry is not acceptable; the detail says why",
         "รายการทะเบียนไม่ถูกต้อง รายละเอียดระบุเหตุผล";
+    /// The invitation does not let this key join.
+    InvitationInvalid = "invitation-invalid", 403, Caller, retry: false,
+        "The invitation's code is wrong, was used, or has expired; ask the hub's operator for a new one",
+        "รหัสเชิญไม่ถูกต้อง ถูกใช้แล้ว หรือหมดอายุ โปรดขอรหัสใหม่จากผู้ดูแลศูนย์";
     /// No token.
     TokenMissing = "token-missing", 401, Caller, retry: false,
         "The request needs an Authorization: Bearer token signed by a registered key",

@@ -1,6 +1,16 @@
 //! Registry entries: who may do what, as signed changes in the log.
 //!
-//! The registry's state is a fold over these entries in log order; nothing else changes it.
+//! The registry's state is a fold over these entries in log order ([`RegistryState`]); nothing else changes it.
+
+mod authority;
+mod error;
+mod keys;
+mod state;
+
+pub use authority::Taken;
+pub use error::RejectedEntry;
+pub use keys::{KeyNotUsable, KeyRecord};
+pub use state::{AgreementGap, AgreementRecord, MessageFacts, Place, RegistryState, Root};
 
 use std::collections::BTreeSet;
 
@@ -8,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Sha256Hash;
 use crate::ids::{Code, HubId, LegalBasis, MemberId, MessageId, MessageType, SchemaId, ServiceId, SystemId};
+use crate::invitation::{InvitationId, InvitationSignature};
 use crate::jws::{Claims, Signed, Unverified};
 use crate::keys::{KeyId, PublicKey};
 
@@ -20,14 +31,19 @@ pub type UnverifiedRegistryEntry = Unverified<RegistryClaims>;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RegistryClaims {
-    /// The hub whose registry changes; its operator signs.
-    pub iss: HubId,
+    /// Who signs: the hub's id for its operator key, or a system's id for a key of that system.
+    pub iss: String,
+    /// The hub whose registry changes.
+    pub aud: HubId,
     /// When it was signed, in seconds since 1970.
     pub iat: u64,
-    /// The entry's own id.
+    /// The entry's own id. It counts once: an entry that stood in the log already is refused.
     pub jti: MessageId,
     /// The change.
     pub change: Change,
+    /// For a system's first key, which signs the entry itself: the signature made with the invitation's code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invitation: Option<InvitationSignature>,
 }
 
 impl Claims for RegistryClaims {
@@ -45,6 +61,8 @@ pub enum Change {
     Changed(Entry),
     /// Something that ends.
     Revoked(EntryId),
+    /// A party's signature under an agreement.
+    Signed(AgreementSignature),
 }
 
 /// What can be added or changed.
@@ -61,8 +79,10 @@ pub enum Entry {
     Service(Service),
     /// A schema that bodies may name.
     Schema(Schema),
-    /// Who may send what to whom.
+    /// Who may send what to whom. In force once both members signed it ([`Change::Signed`]).
     Agreement(Agreement),
+    /// Who may register a system's first key.
+    Invitation(Invitation),
 }
 
 /// The id of something that ends.
@@ -81,6 +101,8 @@ pub enum EntryId {
     Schema(SchemaId),
     /// An agreement.
     Agreement(Code),
+    /// An invitation.
+    Invitation(InvitationId),
 }
 
 /// An organisation that joined the exchange.
@@ -103,6 +125,31 @@ pub struct System {
     pub id: SystemId,
     /// How its messages reach it.
     pub transport: TransportKind,
+    /// What it may do.
+    #[serde(default = "just_a_system", skip_serializing_if = "is_just_a_system")]
+    pub roles: BTreeSet<Role>,
+}
+
+/// What a system may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// Send, receive and acknowledge messages, as agreements allow.
+    System,
+    /// Look at the state of every message.
+    Auditor,
+    /// Change the registry.
+    Operator,
+}
+
+/// The roles of a system for which none are stated.
+#[must_use]
+pub fn just_a_system() -> BTreeSet<Role> {
+    BTreeSet::from([Role::System])
+}
+
+fn is_just_a_system(roles: &BTreeSet<Role>) -> bool {
+    *roles == just_a_system()
 }
 
 /// How messages reach a system.
@@ -172,10 +219,43 @@ pub struct Agreement {
     pub purposes: BTreeSet<Code>,
     /// The law and section it rests on; a message that cites one must cite this one.
     pub legal_basis: LegalBasis,
+    /// Whether a message must name the signed consent of the person it is about.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub consent: bool,
     /// Not valid before, in seconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_before: Option<u64>,
     /// Not valid at or after, in seconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_after: Option<u64>,
+}
+
+impl Agreement {
+    /// The members that must sign it: those of sender and receiver; one if they are the same.
+    #[must_use]
+    pub fn parties(&self) -> BTreeSet<MemberId> {
+        BTreeSet::from([self.sender.member(), self.receiver.member()])
+    }
+}
+
+/// A party's signature under an agreement, made with the key of the agreement's sender or receiver.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AgreementSignature {
+    /// The agreement.
+    pub agreement: Code,
+    /// SHA-256 of the exact text of the registry entry with its terms, so that other terms are never signed by mistake.
+    pub terms: Sha256Hash,
+}
+
+/// Who may register a system's first key: whoever holds the code that `id` was derived from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Invitation {
+    /// Its name, and the key that checks what its code signs.
+    pub id: InvitationId,
+    /// The system that is invited.
+    pub system: SystemId,
+    /// Not valid at or after, in seconds since 1970.
+    pub not_after: u64,
 }

@@ -5,6 +5,7 @@
 mod admin;
 mod amqp_transport;
 mod exchange;
+mod joining;
 mod killing;
 mod killing_unmarked;
 mod observer;

@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{keys, listen, log, send, trust, verify};
+use crate::commands::{agreements, join, keys, listen, log, send, trust, verify};
 
 /// Connects a back-office system to a Saphan exchange, and checks what the exchange says.
 #[derive(Debug, Parser)]
@@ -18,7 +18,12 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Make and show the keys of a system
+    /// Join a hub with an invitation's code: makes a key and everything that `send` and `listen` need
+    Join(join::JoinArguments),
+    /// Read and sign the agreements of a system
+    #[command(subcommand)]
+    Agreements(agreements::AgreementsCommand),
+    /// Make, show, rotate and revoke the keys of a system
     #[command(subcommand)]
     Keys(keys::KeysCommand),
     /// Fetch a hub's keys once, to trust them from then on

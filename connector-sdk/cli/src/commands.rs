@@ -1,5 +1,7 @@
 //! One module a command.
 
+pub(crate) mod agreements;
+pub(crate) mod join;
 pub(crate) mod keys;
 pub(crate) mod listen;
 pub(crate) mod log;
@@ -8,6 +10,8 @@ pub(crate) mod trust;
 pub(crate) mod verify;
 
 use saphan_connector::ConnectorError;
+use saphan_connector::hub_api::HubError;
+use saphan_connector::membership::MembershipError;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::arguments::{Arguments, Command};
@@ -16,7 +20,9 @@ use crate::outcome::{Failure, Outcome};
 /// Runs the command that the arguments name.
 pub(crate) async fn dispatch(arguments: Arguments) -> Result<Outcome, Failure> {
     match arguments.command {
-        Command::Keys(command) => keys::run(command),
+        Command::Join(arguments) => join::run(arguments).await,
+        Command::Agreements(command) => agreements::run(command).await,
+        Command::Keys(command) => keys::run(command).await,
         Command::Trust(arguments) => trust::run(arguments).await,
         Command::Send(arguments) => send::run(arguments).await,
         Command::Listen(arguments) => listen::run(arguments).await,
@@ -46,6 +52,31 @@ impl StopSignal {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
         }
+    }
+}
+
+/// Why a membership did not change.
+fn membership_failure(error: &MembershipError) -> Failure {
+    match error {
+        MembershipError::Hub(HubError::Problem { document, .. }) => {
+            let detail = document.detail.as_ref().map(|detail| format!("; {detail}")).unwrap_or_default();
+            let what = format!("the hub refused: {} ({}){detail}", document.title, document.code);
+            if document.retry {
+                Failure::hub(what, "Try again later.")
+            } else {
+                Failure::refused(what, "Do what it says.")
+            }
+        }
+        MembershipError::Hub(_) => {
+            Failure::hub(error, "Check the address, and that the hub is running; then try again.")
+        }
+        MembershipError::Connector(ConnectorError::Address { .. }) => {
+            Failure::caller(error, "Give the hub's address, such as https://hub.example.")
+        }
+        MembershipError::UsedByAnother(_) | MembershipError::Terms(_) => {
+            Failure::refused(error, "Ask the hub's operator on another way than through the hub.")
+        }
+        _ => Failure::machine(error, "Try again."),
     }
 }
 

@@ -1,25 +1,30 @@
 //! `saphan.toml`: the connection of one system to one hub. The sample beside the crate documents it.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use saphan_connector::{Connector, ConnectorBuilder, Receive};
+use saphan_connector::membership::Membership;
+use saphan_connector::{Connector, ConnectorBuilder, ConnectorError, Receive};
 use saphan_schemas::ids::SystemId;
-use saphan_schemas::keys::SigningKey;
+use saphan_schemas::joining::TrustBundle;
+use saphan_schemas::keys::{KeyId, PublicKey, SigningKey};
 use saphan_schemas::message::Trust;
 use serde::Deserialize;
 
 use crate::files;
 use crate::outcome::Failure;
-use crate::trust_file::TrustFile;
+use crate::trust_file;
 
 /// A configuration that was read: paths are resolved, keys are loaded.
 #[derive(Debug)]
 pub(crate) struct Config {
     system: SystemId,
     hub: String,
+    key_file: PathBuf,
     key: SigningKey,
     data_dir: PathBuf,
     trust: Trust,
+    operator: Option<PublicKey>,
     transport: Transport,
     amqp_uri_env: String,
 }
@@ -43,7 +48,7 @@ struct ConfigFile {
     key: PathBuf,
     data_dir: PathBuf,
     trust_file: Option<PathBuf>,
-    trust: Option<TrustFile>,
+    trust: Option<TrustBundle>,
     #[serde(default)]
     transport: Transport,
     amqp_uri_env: Option<String>,
@@ -58,19 +63,22 @@ impl Config {
             Failure::caller(what, "Compare it with saphan.sample.toml, which documents every setting.")
         })?;
         let folder = path.parent().unwrap_or_else(|| Path::new(""));
-        let key = read_key(&folder.join(&file.key))?;
+        let key_file = folder.join(&file.key);
+        let key = read_key(&key_file)?;
         let trust = match (file.trust, file.trust_file) {
-            (Some(trust), None) => trust.into_trust(path)?,
-            (None, Some(trust_file)) => TrustFile::read(&folder.join(trust_file))?,
+            (Some(trust), None) => trust,
+            (None, Some(file)) => trust_file::read(&folder.join(file))?,
             (Some(_), Some(_)) => return Err(trust_failure(path, "has both `trust` and `trust_file`")),
             (None, None) => return Err(trust_failure(path, "has neither `trust` nor `trust_file`")),
         };
         Ok(Self {
+            trust: trust_file::trust(&trust, path)?,
+            operator: trust.operator,
             system: file.system,
             hub: file.hub,
+            key_file,
             key,
             data_dir: folder.join(file.data_dir),
-            trust,
             transport: file.transport,
             amqp_uri_env: file.amqp_uri_env.unwrap_or_else(|| AMQP_URI_ENV.to_owned()),
         })
@@ -79,6 +87,16 @@ impl Config {
     /// The system it is for.
     pub(crate) const fn system(&self) -> &SystemId {
         &self.system
+    }
+
+    /// The file of its private key.
+    pub(crate) fn key_file(&self) -> &Path {
+        &self.key_file
+    }
+
+    /// The name of its key.
+    pub(crate) const fn key_id(&self) -> KeyId {
+        self.key.id()
     }
 
     /// How messages arrive, as the connector takes it.
@@ -93,6 +111,11 @@ impl Config {
                 Ok(Receive::Amqp { uri })
             }
         }
+    }
+
+    /// The system's membership, to change what is its own in the hub's registry.
+    pub(crate) fn into_membership(self) -> Result<Membership, ConnectorError> {
+        Membership::new(&self.hub, self.trust.hub, self.system, Arc::new(self.key), self.operator)
     }
 
     /// A connector to the hub with its own journal in `data_dir`: sending and listening may go on side by side.

@@ -63,6 +63,11 @@ impl Failure {
         Self::new(Exit::Later, Side::Hub, what, advice)
     }
 
+    /// The hub said no, for good.
+    pub(crate) fn refused(what: impl fmt::Display, advice: impl fmt::Display) -> Self {
+        Self::new(Exit::No, Side::Caller, what, advice)
+    }
+
     /// A file that cannot be read.
     pub(crate) fn unreadable(path: &Path, error: &std::io::Error) -> Self {
         Self::caller(format!("cannot read {}: {error}", path.display()), "Check the path and its permissions.")

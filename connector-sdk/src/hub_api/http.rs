@@ -38,7 +38,14 @@ impl HttpHub {
         format!("{}{path}", self.base)
     }
 
-    async fn call<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, HubError> {
+    /// Asks with a token.
+    pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, HubError> {
+        let request = self.client.get(self.url(path)).header(AUTHORIZATION, self.token(&Method::GET, path).await?);
+        read(answered(request).await?).await
+    }
+
+    /// Posts with a token.
+    pub(crate) async fn call<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, HubError> {
         read(self.call_raw(path, body).await?).await
     }
 

@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use saphan_connector::membership::Membership;
 use saphan_connector::{Connector, ConnectorBuilder, Receive, trust};
 use saphan_schemas::ids::SystemId;
 use saphan_schemas::keys::SigningKey;
@@ -17,6 +19,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use super::bars::Bars;
 use crate::agencies::{Records, civil_registration, civil_registry, licences, requests, welfare};
 use crate::applications::Plan;
+use crate::joining::sign_agreements;
 use crate::local::hub::{HubOptions, HubProcess, HubProgram};
 use crate::local::rabbitmq::RabbitNode;
 use crate::portal::{self, Outcome, Portal};
@@ -58,18 +61,23 @@ impl Standing {
 impl Exchange {
     pub(super) async fn start(plan: &Plan, rabbitmq: bool) -> anyhow::Result<Self> {
         let broker = if rabbitmq { Some(RabbitNode::start().await?) } else { None };
-        let mut keys = keys()?;
+        let keys = keys()?;
         let transport = if rabbitmq { TransportKind::Amqp } else { TransportKind::Pull };
-        let file = registry::of_the_examples(transport, |system| *keys[system].public())?;
+        let file = registry::of_the_examples(transport, |system| keys.get(system).map(|(key, _)| *key.public()))?;
         let mut options = HubOptions::new(HubProgram::this_program()?, file.to_toml()?);
         options.broker = broker.as_ref().map(|node| node.uri().to_owned());
         let hub = HubProcess::start(options).await?;
         let trust = trust::fetch(hub.url()).await?;
+        for (system, (_, pem)) in &keys {
+            let key = SigningKey::from_pem(pem)?;
+            let membership = Membership::new(hub.url(), trust.hub.clone(), system.clone(), Arc::new(key), None)?;
+            sign_agreements(&membership).await?;
+        }
         let folder = tempfile::Builder::new().prefix("saphan-demo-").tempdir().context("cannot make a folder")?;
         let receive = broker.as_ref().map_or(Receive::Pull, |node| Receive::Amqp { uri: node.uri().to_owned() });
-        let mut builder = |system: &str| -> anyhow::Result<ConnectorBuilder> {
+        let builder = |system: &str| -> anyhow::Result<ConnectorBuilder> {
             let id: SystemId = system.parse()?;
-            let key = keys.remove(&id).context("each system is started once")?;
+            let key = SigningKey::from_pem(&keys[&id].1)?;
             let data = folder.path().join(system.replace('/', "__"));
             let builder = Connector::builder(id).hub(hub.url()).trust(trust.clone()).key(key).data_dir(data);
             Ok(builder.receive(receive.clone()))
@@ -213,8 +221,8 @@ impl fmt::Display for Exchange {
     }
 }
 
-fn keys() -> anyhow::Result<HashMap<SystemId, SigningKey>> {
-    registry::SYSTEMS.iter().map(|system| Ok((system.parse()?, SigningKey::generate()?.0))).collect()
+fn keys() -> anyhow::Result<HashMap<SystemId, (SigningKey, zeroize::Zeroizing<String>)>> {
+    registry::SYSTEMS.iter().map(|system| Ok((system.parse()?, SigningKey::generate()?))).collect()
 }
 
 const SUBMISSIONS_AT_ONCE: usize = 64;

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ChildStdout, ExitStatus};
 use std::time::Duration;
 
+use saphan_schemas::ids::SystemId;
 use tempfile::TempDir;
 use tokio::process::Command;
 use tokio::sync::oneshot;
@@ -173,7 +174,17 @@ impl HubProcess {
         let file = self.folder.path().join("registry.toml");
         tokio::fs::write(&file, registry).await.map_err(io("write the registry file"))?;
         let (file, config) = (file.display().to_string(), self.config());
-        self.run("registry apply", &["registry", "apply", &file, "--config", &config]).await
+        self.run("registry apply", &["registry", "apply", &file, "--config", &config]).await?;
+        Ok(())
+    }
+
+    /// Invites a system with `saphan-hub invite`, whether the hub runs or not; answers the code.
+    ///
+    /// # Errors
+    /// [`HubProcessError::Command`] with what the hub says about it.
+    pub async fn invite(&self, system: &SystemId) -> Result<String, HubProcessError> {
+        let code = self.run("invite", &["invite", system.as_str(), "--config", &self.config()]).await?;
+        Ok(code.trim().to_owned())
     }
 
     /// Kills it with SIGKILL. Data and port stay.
@@ -269,7 +280,8 @@ impl HubProcess {
         environment
     }
 
-    async fn run(&self, command: &'static str, arguments: &[&str]) -> Result<(), HubProcessError> {
+    /// Answers what it printed.
+    async fn run(&self, command: &'static str, arguments: &[&str]) -> Result<String, HubProcessError> {
         let output = Command::new(&self.options.program.program)
             .args(self.arguments(arguments))
             .env_clear()
@@ -279,7 +291,10 @@ impl HubProcess {
             .await
             .map_err(io("run the hub's program"))?;
         let (status, says) = (output.status, String::from_utf8_lossy(&output.stderr).trim().to_owned());
-        if status.success() { Ok(()) } else { Err(HubProcessError::Command { command, status, says }) }
+        if !status.success() {
+            return Err(HubProcessError::Command { command, status, says });
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 }
 

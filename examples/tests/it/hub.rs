@@ -15,7 +15,7 @@ fn program() -> HubProgram {
 }
 
 fn registry_file() -> String {
-    registry::of_the_examples(TransportKind::Pull, |_| *SigningKey::generate().unwrap().0.public())
+    registry::of_the_examples(TransportKind::Pull, |_| Some(*SigningKey::generate().unwrap().0.public()))
         .unwrap()
         .to_toml()
         .unwrap()

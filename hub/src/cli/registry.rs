@@ -1,4 +1,4 @@
-//! `saphan-hub registry apply`.
+//! `saphan-hub registry apply`, and how an operator's command changes the registry.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ use saphan_schemas::ids::MessageId;
 use saphan_schemas::jws::Signed;
 use saphan_schemas::keys::Signer;
 use saphan_schemas::problem::ProblemDocument;
-use saphan_schemas::registry::{Change, RegistryClaims, Schema};
+use saphan_schemas::registry::{Change, RegistryClaims, RegistryState, Root, Schema};
 use tokio::sync::watch;
 
 use super::run;
@@ -24,35 +24,55 @@ pub(super) fn apply(file: &Path, config: &Path) -> anyhow::Result<()> {
     let config = run::load(config)?;
     let text = fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
     let file = RegistryFile::parse(&text).with_context(|| format!("{}", file.display()))?;
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let applied = run::runtime()?.block_on(apply_file(&config, file))?;
+    let catalogue = Catalogue::embedded()?;
+    let schemas = catalogue.schemas().map(|schema| Schema { id: schema.id.clone(), sha256: schema.sha256 });
+    let applied = write(&config, |state| Ok(changes_for(state, file, schemas)?))?;
     println!("{applied} registry entries written");
     Ok(())
 }
 
-async fn apply_file(config: &Config, file: RegistryFile) -> anyhow::Result<usize> {
-    let operator = HubKeys::read_operator(&config.hub.data_dir)?;
-    let Some(_lock) = run::lock(config)? else { return apply_to_running_hub(config, &*operator, file).await };
+/// Signs, with the operator's key, the changes that are to be made to the state of the moment, and writes them, whether the hub
+/// runs or not. Returns how many.
+pub(super) fn write(
+    config: &Config,
+    changes: impl FnOnce(&RegistryState) -> anyhow::Result<Vec<Change>>,
+) -> anyhow::Result<usize> {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    run::runtime()?.block_on(async {
+        let operator = HubKeys::read_operator(&config.hub.data_dir)?;
+        match run::lock(config)? {
+            Some(_lock) => write_here(config, &*operator, changes).await,
+            None => write_to_running_hub(config, &*operator, changes).await,
+        }
+    })
+}
+
+async fn write_here(
+    config: &Config,
+    operator: &dyn Signer,
+    changes: impl FnOnce(&RegistryState) -> anyhow::Result<Vec<Change>>,
+) -> anyhow::Result<usize> {
     let (_stop, stopping) = watch::channel(false);
     let opened = run::open(config, stopping).await?;
     let app = &opened.app;
-    let entries = signed_changes(config, &*operator, &app.registry, file)?;
-    let applied = app.registry.change(&app.hub, &entries, &app.ledger, &*app.store).await?;
+    let entries = sign_all(config, operator, changes(&app.registry.state())?)?;
+    let applied = app.registry.change(&entries, now(), &app.ledger, &*app.store).await?;
     drop(opened.app);
     opened.writer.await?;
     Ok(applied)
 }
 
 /// A running hub holds the log's head in memory, so it writes; the registry itself is read from the store.
-async fn apply_to_running_hub(config: &Config, operator: &dyn Signer, file: RegistryFile) -> anyhow::Result<usize> {
+async fn write_to_running_hub(
+    config: &Config,
+    operator: &dyn Signer,
+    changes: impl FnOnce(&RegistryState) -> anyhow::Result<Vec<Change>>,
+) -> anyhow::Result<usize> {
     let store = SqliteStore::open(&config.store_file()).await?;
-    let registry = Registry::new(*operator.public());
+    let registry = Registry::new(Root { hub: config.hub.id.clone(), operator: *operator.public() });
     registry.catch_up(&store).await?;
     store.close().await?;
-    let entries = signed_changes(config, operator, &registry, file)?;
-    if entries.is_empty() {
-        return Ok(0);
-    }
+    let entries = sign_all(config, operator, changes(&registry.state())?)?;
     for chunk in entries.chunks(ENTRIES_AT_ONCE) {
         post(config, operator, chunk).await?;
     }
@@ -87,24 +107,23 @@ async fn post(config: &Config, operator: &dyn Signer, entries: &[String]) -> any
     bail!("the hub refused: {}; {}", problem.title, problem.detail.unwrap_or_default());
 }
 
-fn signed_changes(
-    config: &Config,
-    operator: &dyn Signer,
-    registry: &Registry,
-    file: RegistryFile,
-) -> anyhow::Result<Vec<String>> {
-    let catalogue = Catalogue::embedded()?;
-    let schemas = catalogue.schemas().map(|schema| Schema { id: schema.id.clone(), sha256: schema.sha256 });
-    let changes = changes_for(&registry.state(), file, schemas)?;
+fn sign_all(config: &Config, operator: &dyn Signer, changes: Vec<Change>) -> anyhow::Result<Vec<String>> {
     changes.into_iter().map(|change| sign(config, operator, change)).collect()
 }
 
 fn sign(config: &Config, operator: &dyn Signer, change: Change) -> anyhow::Result<String> {
-    let claims = RegistryClaims { iss: config.hub.id.clone(), iat: now(), jti: MessageId::new(), change };
+    let claims = RegistryClaims {
+        iss: config.hub.id.to_string(),
+        aud: config.hub.id.clone(),
+        iat: now(),
+        jti: MessageId::new(),
+        change,
+        invitation: None,
+    };
     Ok(Signed::sign(claims, operator)?.as_str().to_owned())
 }
 
-fn now() -> u64 {
+pub(super) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 

@@ -29,7 +29,7 @@ impl FromRequestParts<Arc<App>> for SystemCaller {
         let record = registry.key(token.kid()).ok_or_else(|| ApiError::problem(ProblemCode::KeyUnknown))?;
         let token = token.verify(&record.key.jwk).map_err(|_| ApiError::problem(ProblemCode::SignatureInvalid))?;
         let now = app.clock.now_ms() / 1000;
-        record.usable_at(now).map_err(ApiError::problem)?;
+        record.usable_at(now).map_err(|reason| ApiError::problem(reason.into()))?;
         if token.claims().iss != record.key.system.as_str() {
             return Err(ApiError::problem(ProblemCode::SenderMismatch));
         }
@@ -43,12 +43,29 @@ impl FromRequestParts<Arc<App>> for OperatorCaller {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
         let token = bearer(parts)?;
-        if token.kid() != app.registry.operator().id() || token.claims().iss != app.hub.as_str() {
+        let registry = app.registry.state();
+        if token.kid() != registry.operator().id() || token.claims().iss != app.hub.as_str() {
             return Err(ApiError::problem(ProblemCode::Forbidden));
         }
-        let token =
-            token.verify(app.registry.operator()).map_err(|_| ApiError::problem(ProblemCode::SignatureInvalid))?;
+        let token = token.verify(registry.operator()).map_err(|_| ApiError::problem(ProblemCode::SignatureInvalid))?;
         check_binding(token.claims(), parts, app, app.clock.now_ms() / 1000)?;
+        Ok(Self)
+    }
+}
+
+/// The operator or any registered system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct KnownCaller;
+
+impl FromRequestParts<Arc<App>> for KnownCaller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        if bearer(parts)?.kid() == app.registry.state().operator().id() {
+            OperatorCaller::from_request_parts(parts, app).await?;
+        } else {
+            SystemCaller::from_request_parts(parts, app).await?;
+        }
         Ok(Self)
     }
 }

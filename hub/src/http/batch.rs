@@ -16,8 +16,9 @@ use super::auth::SystemCaller;
 use super::error::JsonBody;
 use super::messages::{AcceptedBody, room};
 use super::{ApiError, REQUEST_BYTES};
+use crate::admission::Refusal;
 use crate::app::App;
-use crate::submission;
+use crate::submission::{self, Begun};
 
 /// Messages to submit; no `Debug`, for the bodies.
 #[derive(Deserialize, ToSchema)]
@@ -108,9 +109,17 @@ pub(super) async fn submit(
 
 async fn submit_one(app: &App, message: SubmittedMessage) -> Result<SubmittedResult, ApiError> {
     let SubmittedMessage { envelope, salt, body } = message;
-    let body = b64::decode_std(body)
-        .map_err(|error| ApiError::detailed(ProblemCode::RequestMalformed, format!("body: {error}")))?;
-    let accepted = submission::submit(app, &envelope, &salt, body).await?;
+    let accepted = match submission::begin(app, Some(&envelope)).await? {
+        Begun::Known(accepted) => accepted,
+        Begun::Continue(addressed) => match b64::decode_std(body) {
+            Ok(body) => submission::finish(app, *addressed, Some(&salt), body).await?,
+            // What is no text of any body is not the one that the envelope commits to. The sender is known: it is logged.
+            Err(error) => {
+                let refusal = Refusal::of(addressed.envelope(), ProblemCode::CommitmentMismatch);
+                submission::refuse(app, refusal.detail(format!("the body is not base64: {error}"))).await?
+            }
+        },
+    };
     Ok(SubmittedResult::Accepted(accepted.into()))
 }
 

@@ -10,6 +10,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use saphan_schemas::json;
 use saphan_schemas::problem::{Fault, ProblemCode, ProblemDocument};
+use saphan_schemas::registry::RejectedEntry;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
@@ -109,7 +110,10 @@ impl From<AcknowledgementError> for ApiError {
 impl From<ChangeError> for ApiError {
     fn from(error: ChangeError) -> Self {
         match error {
-            ChangeError::Malformed { .. } | ChangeError::NotTheOperator { .. } | ChangeError::Rejected { .. } => {
+            ChangeError::Rejected { source: RejectedEntry::NotInvited, .. } => {
+                Self::problem(ProblemCode::InvitationInvalid)
+            }
+            ChangeError::Malformed { .. } | ChangeError::Rejected { .. } => {
                 Self::detailed(ProblemCode::RegistryEntryInvalid, error.to_string())
             }
             ChangeError::Ledger(error) => error.into(),

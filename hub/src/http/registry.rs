@@ -1,4 +1,4 @@
-//! `POST /v1/registry`, the operator's.
+//! `POST /v1/registry`.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::ApiError;
-use super::auth::OperatorCaller;
+use super::auth::KnownCaller;
 use super::error::JsonBody;
 use crate::app::App;
 
@@ -29,24 +29,29 @@ pub(super) struct ChangedBody {
     applied: usize,
 }
 
-/// Changes the registry.
+/// Changes the registry. Each entry says by its own signature who makes the change: an operator any, a system those of its own
+/// keys and its signatures under agreements. The token is any caller's.
 #[utoipa::path(
-    post, path = "/v1/registry", tag = "operator", request_body = ChangeBody,
+    post, path = "/v1/registry", tag = "operators and systems", request_body = ChangeBody,
     responses((status = 200, body = ChangedBody), (status = "4XX", description = "A problem", content_type = "application/problem+json"))
 )]
 pub(super) async fn change(
     State(app): State<Arc<App>>,
-    _: OperatorCaller,
+    _: KnownCaller,
     JsonBody(body): JsonBody<ChangeBody>,
 ) -> Result<Json<ChangedBody>, ApiError> {
-    // A task of its own: a caller that goes away half-way must not leave the change half-way.
+    Ok(Json(ChangedBody { applied: apply(app, body.entries).await? }))
+}
+
+/// Judges and logs the entries, in a task of its own: a caller that goes away half-way must not leave the change half-way.
+pub(super) async fn apply(app: Arc<App>, entries: Vec<String>) -> Result<usize, ApiError> {
     let change = tokio::spawn(async move {
         let _turn = app.registry_change.lock().await;
-        let changed = app.registry.change(&app.hub, &body.entries, &app.ledger, &*app.store).await;
+        let now = app.clock.now_ms() / 1000;
+        let changed = app.registry.change(&entries, now, &app.ledger, &*app.store).await;
         // A system that joined has an inbox at once.
         app.wakeups.relay().notify_one();
         changed
     });
-    let applied = change.await.map_err(|_| ApiError::problem(ProblemCode::Internal))??;
-    Ok(Json(ChangedBody { applied }))
+    Ok(change.await.map_err(|_| ApiError::problem(ProblemCode::Internal))??)
 }

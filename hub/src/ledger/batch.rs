@@ -48,7 +48,9 @@ pub(super) fn write_leaf(draft: Draft, now: u64) -> Result<Written, LedgerError>
             let acknowledgement = draft.acknowledgement.as_str().to_owned();
             (Vec::new(), Leaf::Acknowledgement { ts: now, acknowledgement }.to_bytes())
         }
-        Draft::Registry(entry) => (Vec::new(), Leaf::Registry { ts: now, entry: entry.as_str().to_owned() }.to_bytes()),
+        Draft::Registry(draft) => {
+            (Vec::new(), Leaf::Registry { ts: now, entry: draft.entry.as_str().to_owned() }.to_bytes())
+        }
         Draft::Shard(event) => (Vec::new(), Leaf::Shard { ts: now, event: (**event).clone() }.to_bytes()),
     };
     if leaf.len() > MAX_LEAF_BYTES {

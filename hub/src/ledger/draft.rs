@@ -18,7 +18,7 @@ pub enum Draft {
     /// A batch of acknowledgements that passed its checks.
     Acknowledgement(Box<AcknowledgementDraft>),
     /// A signed change of the registry.
-    Registry(Box<RegistryEntry>),
+    Registry(Box<RegistryDraft>),
     /// A link between shards.
     Shard(Box<ShardEvent>),
 }
@@ -68,6 +68,15 @@ pub struct AcknowledgementDraft {
     pub acknowledgement: Acknowledgement,
 }
 
+/// A change of the registry whose signer may make it.
+#[derive(Debug)]
+pub struct RegistryDraft {
+    /// What that rests on.
+    pub judgement: Judgement,
+    /// The verified entry.
+    pub entry: RegistryEntry,
+}
+
 impl Draft {
     /// What the draft's acceptance rests on; nothing for the hub's own entries.
     #[must_use]
@@ -75,7 +84,8 @@ impl Draft {
         match self {
             Self::Message(message) => Some(message.judgement),
             Self::Acknowledgement(acknowledgement) => Some(acknowledgement.judgement),
-            Self::Refusal(_) | Self::Registry(_) | Self::Shard(_) => None,
+            Self::Registry(registry) => Some(registry.judgement),
+            Self::Refusal(_) | Self::Shard(_) => None,
         }
     }
 }

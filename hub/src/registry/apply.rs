@@ -3,14 +3,15 @@
 //! The file names what shall stand. What is new is added, what differs is changed; nothing is revoked by leaving it out:
 //! `[revoke]` lists what ends, so that a truncated file cannot lock anyone out.
 
+use std::collections::BTreeSet;
+
 use saphan_schemas::ids::{Code, MemberId, ServiceId, SystemId};
 use saphan_schemas::keys::{KeyId, PublicKey};
 use saphan_schemas::registry::{
-    Agreement, Change, Entry, EntryId, Member, Schema, Service, System, SystemKey, TransportKind,
+    Agreement, Change, Entry, EntryId, Member, Place, RegistryState, RejectedEntry, Role, Schema, Service, System,
+    SystemKey, TransportKind, just_a_system,
 };
 use serde::{Deserialize, Serialize};
-
-use super::state::{RegistryState, RejectedEntry};
 
 /// A registry file.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -36,6 +37,9 @@ pub struct SystemSection {
     pub id: SystemId,
     /// `pull` or `amqp`.
     pub transport: TransportKind,
+    /// What it may do: `system` (the default), `auditor`, `operator`.
+    #[serde(default = "just_a_system")]
+    pub roles: BTreeSet<Role>,
     /// Its public keys as JWK, as `saphan keys new` prints them.
     #[serde(default)]
     pub keys: Vec<PublicKey>,
@@ -106,7 +110,7 @@ pub fn changes_for(
         plan.stand(standing.as_ref(), &member, Entry::Member)?;
     }
     for section in file.system {
-        let system = System { id: section.id.clone(), transport: section.transport };
+        let system = System { id: section.id.clone(), transport: section.transport, roles: section.roles };
         let standing = plan.state.system(&system.id).cloned();
         plan.stand(standing.as_ref(), &system, Entry::System)?;
         for jwk in section.keys {
@@ -121,7 +125,7 @@ pub fn changes_for(
         plan.stand(standing.as_ref(), &service, Entry::Service)?;
     }
     for agreement in file.agreement {
-        let standing = plan.state.agreement(&agreement.id).cloned();
+        let standing = plan.state.agreement(&agreement.id).map(|record| record.agreement.clone());
         plan.stand(standing.as_ref(), &agreement, Entry::Agreement)?;
     }
     plan.revoke(file.revoke)?;
@@ -179,7 +183,7 @@ impl Plan {
     }
 
     fn push(&mut self, change: Change) -> Result<(), ApplyError> {
-        self.state.apply(&change, self.state.next(), 0)?;
+        self.state.apply(&change, Place::trial(&self.state))?;
         self.changes.push(change);
         Ok(())
     }

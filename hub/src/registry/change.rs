@@ -1,11 +1,10 @@
 //! The use case behind `POST /v1/registry`: signed entries become leaves, and take effect.
 
-use saphan_schemas::ids::HubId;
 use saphan_schemas::jws::JwsError;
-use saphan_schemas::registry::{RegistryEntry, UnverifiedRegistryEntry};
+use saphan_schemas::registry::{RegistryState, RejectedEntry, UnverifiedRegistryEntry};
 
-use super::{Registry, RegistryError, RegistryState, RejectedEntry};
-use crate::ledger::{Draft, Ledger, LedgerError};
+use super::{Registry, RegistryError};
+use crate::ledger::{Draft, Judgement, Ledger, LedgerError, RegistryDraft};
 use crate::store::Store;
 
 /// Why entries are not applied.
@@ -19,12 +18,6 @@ pub enum ChangeError {
         /// Why.
         #[source]
         source: JwsError,
-    },
-    /// Not signed by the operator.
-    #[error("entry {at} is not signed with the operator's key of this hub")]
-    NotTheOperator {
-        /// Which, from 0.
-        at: usize,
     },
     /// The registry refuses it.
     #[error("entry {at}: {source}")]
@@ -44,45 +37,42 @@ pub enum ChangeError {
 }
 
 impl Registry {
-    /// Checks signed entries on the state of the moment, all of them before the first is logged, and applies them. The
-    /// caller sees to it that no other change runs at the same time.
+    /// Checks signed entries on the state of the moment, all of them before the first is logged, and applies them. `now` is
+    /// the time in seconds since 1970. The caller sees to it that no other change runs at the same time.
     ///
     /// # Errors
     /// [`ChangeError`].
     pub async fn change(
         &self,
-        hub: &HubId,
         texts: &[String],
+        now: u64,
         ledger: &Ledger,
         store: &dyn Store,
     ) -> Result<usize, ChangeError> {
         // What a change before this one logged, but could not fold in, is part of the state too.
         self.catch_up(store).await?;
         let mut trial = RegistryState::clone(&self.state());
-        let mut entries = Vec::with_capacity(texts.len());
+        let mut place = trial.next();
+        let mut drafts = Vec::with_capacity(texts.len());
         for (at, text) in texts.iter().enumerate() {
-            let entry = self.check(hub, at, text)?;
+            let entry = UnverifiedRegistryEntry::parse(text).map_err(|source| ChangeError::Malformed { at, source })?;
             let next = trial.next();
-            trial.apply(&entry.claims().change, next, 0).map_err(|source| ChangeError::Rejected { at, source })?;
-            entries.push(entry);
+            drafts.push(trial.take(entry, next, now).map_err(|source| ChangeError::Rejected { at, source })?);
         }
-        let count = entries.len();
+        let count = drafts.len();
         let mut result = Ok(count);
-        for entry in entries {
-            if let Err(error) = ledger.append(Draft::Registry(Box::new(entry))).await {
-                result = Err(error.into());
-                break;
+        for taken in drafts {
+            // Each was judged on the state behind the one before; the writer sees to it that it stands there.
+            let judgement = Judgement { registry: place, until: taken.until };
+            match ledger.append(Draft::Registry(Box::new(RegistryDraft { judgement, entry: taken.entry }))).await {
+                Ok(appended) => place = appended.index() + 1,
+                Err(error) => {
+                    result = Err(error.into());
+                    break;
+                }
             }
         }
         self.catch_up(store).await?;
         result
-    }
-
-    fn check(&self, hub: &HubId, at: usize, text: &str) -> Result<RegistryEntry, ChangeError> {
-        let entry = UnverifiedRegistryEntry::parse(text).map_err(|source| ChangeError::Malformed { at, source })?;
-        if entry.claims().iss != *hub {
-            return Err(ChangeError::NotTheOperator { at });
-        }
-        entry.verify(self.operator()).map_err(|_| ChangeError::NotTheOperator { at })
     }
 }

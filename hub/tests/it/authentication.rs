@@ -7,7 +7,7 @@ use saphan_schemas::problem::ProblemCode;
 use saphan_schemas::registry::{Change, Entry, EntryId, SystemKey};
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, HUB, NOW, TestHub, sign_entry, sign_token};
+use crate::harness::{Answer, HUB, NOW, TestHub, sign_entry, sign_entry_as, sign_token};
 
 /// A lease with this token of the office.
 async fn with_claims(hub: &TestHub, change: impl FnOnce(&mut AuthClaims), key: &SigningKey) -> Answer {
@@ -145,15 +145,16 @@ async fn only_the_operator_of_this_hub_changes_the_registry() {
     let revocation = || Change::Revoked(EntryId::Agreement("to-office".parse().unwrap()));
     let signed = json!({ "entries": [sign_entry(revocation(), &hub.operator)] });
     // A system, under its own name and under the hub's.
-    hub.call(portal, "POST", path, &signed).await.problem(ProblemCode::Forbidden);
+    let own = json!({ "entries": [sign_entry_as(portal.id.as_str(), revocation(), &portal.key)] });
+    hub.call(portal, "POST", path, &own).await.problem(ProblemCode::RegistryEntryInvalid);
     let as_hub = sign_token(hub.token(HUB, "POST", path), &portal.key);
-    hub.call_with(&format!("Bearer {as_hub}"), "POST", path, &signed).await.problem(ProblemCode::Forbidden);
+    hub.call_with(&format!("Bearer {as_hub}"), "POST", path, &signed).await.problem(ProblemCode::SenderMismatch);
     let as_system = sign_token(hub.token(portal.id.as_str(), "POST", path), &hub.operator);
     hub.call_with(&format!("Bearer {as_system}"), "POST", path, &signed).await.problem(ProblemCode::Forbidden);
     // The operator, with an entry that somebody else signed.
     let problem = hub.send_registry(&[sign_entry(revocation(), &portal.key)]).await;
     let problem = problem.problem(ProblemCode::RegistryEntryInvalid);
-    assert_eq!(problem.detail.as_deref(), Some("entry 0 is not signed with the operator's key of this hub"));
+    assert_eq!(problem.detail.as_deref(), Some("entry 0: the entry names a key that is not registered for hub.local"));
     // The operator, for another request or too late.
     let other = sign_token(hub.token(HUB, "POST", LEASE), &hub.operator);
     hub.call_with(&format!("Bearer {other}"), "POST", path, &signed).await.problem(ProblemCode::TokenInvalid);

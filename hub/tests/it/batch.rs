@@ -127,16 +127,28 @@ async fn a_batch_of_no_message_of_too_many_or_of_too_many_bytes_is_refused_whole
 }
 
 #[tokio::test]
-async fn a_body_that_is_not_base64_spoils_its_own_message_only() {
+async fn a_body_that_is_not_base64_is_a_logged_refusal_of_its_own_message_only() {
     let hub = TestHub::new().await;
     let message = hub.world.message();
     let mut bad = item(&hub.world.message());
     bad["body"] = "####".into();
     let results = results(&submit(&hub, &[bad, item(&message)]).await);
-    problem(&results[0], ProblemCode::RequestMalformed);
+    let mismatch = problem(&results[0], ProblemCode::CommitmentMismatch);
+    assert!(mismatch.index.is_some() && mismatch.detail.unwrap().contains("base64"));
     hub.verify(&message, &evidence(&results[1])).await;
+    assert_eq!(LogCopy::fetch(&hub).await.refusals(), ["commitment-mismatch"]);
     let metrics = hub.get("/metrics").await;
-    assert!(metrics.text().contains(r#"saphan_problems_total{code="request-malformed"} 1"#), "it is counted");
+    assert!(metrics.text().contains(r#"saphan_problems_total{code="commitment-mismatch"} 1"#), "it is counted");
+}
+
+#[tokio::test]
+async fn a_message_that_was_accepted_gets_its_first_receipt_though_its_body_now_is_not_base64() {
+    let hub = TestHub::new().await;
+    let mut again = item(&hub.world.message());
+    let first = evidence(&results(&submit(&hub, std::slice::from_ref(&again)).await)[0]);
+    again["body"] = "####".into();
+    let second = evidence(&results(&submit(&hub, &[again]).await)[0]);
+    assert_eq!(first.receipt, second.receipt);
 }
 
 async fn submit(hub: &TestHub, messages: &[Value]) -> Answer {

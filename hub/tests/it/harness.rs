@@ -14,7 +14,7 @@ mod waiting;
 mod world;
 
 pub(crate) use self::answer::{Answer, Evidence};
-pub(crate) use self::calls::{LeasedMessage, batch, sign_batch, sign_entry, sign_token, verify};
+pub(crate) use self::calls::{LeasedMessage, batch, sign_batch, sign_entry, sign_entry_as, sign_token, verify};
 pub(crate) use self::clock::{NOW, TestClock};
 pub(crate) use self::faulty_store::{CommitFault, FaultyStore};
 pub(crate) use self::log_copy::LogCopy;

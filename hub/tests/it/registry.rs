@@ -1,16 +1,17 @@
 //! The registry: a fold over the log, changed by signed entries alone, at once and whole.
 
-use saphan_hub::registry::{Registry, RegistryFile, RegistryState, changes_for};
+use saphan_hub::registry::{Registry, RegistryFile, changes_for};
 use saphan_schemas::ids::ServiceId;
-use saphan_schemas::keys::JwkSet;
-use saphan_schemas::leaf::Leaf;
+use saphan_schemas::keys::{JwkSet, SigningKey};
+use saphan_schemas::leaf::{Leaf, ShardEvent};
 use saphan_schemas::problem::ProblemCode;
 use saphan_schemas::registry::{
-    Agreement, Change, Entry, EntryId, Member, System, TransportKind, UnverifiedRegistryEntry,
+    Agreement, AgreementGap, AgreementSignature, Change, Entry, EntryId, Member, MessageFacts, Place, RegistryState,
+    Root, System, TransportKind, UnverifiedRegistryEntry, just_a_system,
 };
 use serde_json::Value;
 
-use crate::harness::{HUB, LEGAL_BASIS, LogCopy, NOW, Party, SERVICE, TestHub, eventually};
+use crate::harness::{HUB, LEGAL_BASIS, LogCopy, NOW, Party, SERVICE, TestHub, eventually, sign_entry_as};
 
 #[tokio::test]
 async fn a_change_takes_effect_before_it_is_answered() {
@@ -22,6 +23,7 @@ async fn a_change_takes_effect_before_it_is_answered() {
     hub.apply([Change::Added(Entry::System(System {
         id: hub.world.office.id.clone(),
         transport: TransportKind::Pull,
+        roles: just_a_system(),
     }))])
     .await;
     // The agreements went with the system.
@@ -29,7 +31,15 @@ async fn a_change_takes_effect_before_it_is_answered() {
     let agreement = hub.world.changes().into_iter().find(
         |change| matches!(change, Change::Added(Entry::Agreement(agreement)) if agreement.id.as_str() == "to-office"),
     );
-    hub.apply(agreement).await;
+    // So did its key: the office signs with its new one.
+    let office = hub.world.office.another_key();
+    hub.apply(agreement.into_iter().chain([Change::Added(Entry::Key(office.key_entry()))])).await;
+    let problem = hub.submit(&message).await.problem(ProblemCode::AgreementMissing);
+    assert_eq!(problem.detail.as_deref(), Some("th.dlt has not signed the agreement that would cover it"));
+    let terms = hub.app.registry.state().agreement(&"to-office".parse().unwrap()).unwrap().terms;
+    let signature = AgreementSignature { agreement: "to-office".parse().unwrap(), terms };
+    let entry = sign_entry_as(office.id.as_str(), Change::Signed(signature), &office.key);
+    hub.send_registry(&[entry]).await.json::<Value>(200);
     hub.submit(&message).await.accepted();
 }
 
@@ -81,15 +91,17 @@ async fn the_registry_that_a_stranger_folds_from_the_log_is_the_live_one() {
     hub.apply([Change::Revoked(EntryId::Key(hub.world.archive.key.id()))]).await;
     hub.submit(&hub.world.message()).await.accepted();
     let log = LogCopy::fetch(&hub).await;
-    let mut state = RegistryState::default();
+    // The first leaf says who the operator is.
+    let Leaf::Shard { event: ShardEvent::Opened { hub: id, operator, .. }, .. } = &log.leaves[0] else { panic!() };
+    let root = Root { hub: id.clone(), operator: **operator };
+    let mut state = RegistryState::new(root.clone());
     for (index, leaf) in (0..).zip(&log.leaves) {
         if let Leaf::Registry { entry, ts } = leaf {
-            let entry = UnverifiedRegistryEntry::parse(entry).unwrap().verify(hub.operator.public()).unwrap();
-            state.apply(&entry.claims().change, index, ts / 1000).unwrap();
+            state.take(UnverifiedRegistryEntry::parse(entry).unwrap(), index, ts / 1000).unwrap();
         }
     }
     assert_eq!(state, *hub.app.registry.state());
-    let read_again = Registry::new(*hub.operator.public());
+    let read_again = Registry::new(root);
     read_again.catch_up(&*hub.store).await.unwrap();
     assert_eq!(*read_again.state(), state);
 }
@@ -122,6 +134,7 @@ async fn an_entry_that_the_registry_refuses_is_named_with_its_reason() {
         services: Default::default(),
         purposes: Default::default(),
         legal_basis: LEGAL_BASIS.parse().unwrap(),
+        consent: false,
         not_before: None,
         not_after: None,
     };
@@ -190,7 +203,7 @@ async fn the_catalogue_is_served_with_the_exact_text_of_every_schema() {
 
 #[test]
 fn a_registry_file_leads_to_the_changes_it_needs_and_applied_twice_to_none() {
-    let (file, state) = (RegistryFile::parse(FILE).unwrap(), RegistryState::default());
+    let (file, state) = (RegistryFile::parse(FILE).unwrap(), empty());
     let first = changes_for(&state, file.clone(), []).unwrap();
     assert_eq!(first.len(), 2 + 2 + 1 + 1 + 1);
     let state = fold(state, &first);
@@ -205,8 +218,8 @@ fn a_registry_file_leads_to_the_changes_it_needs_and_applied_twice_to_none() {
 #[test]
 fn what_a_registry_file_leaves_out_stays_and_what_it_revokes_ends_once() {
     let file = RegistryFile::parse(FILE).unwrap();
-    let changes = changes_for(&RegistryState::default(), file, []).unwrap();
-    let state = fold(RegistryState::default(), &changes);
+    let changes = changes_for(&empty(), file, []).unwrap();
+    let state = fold(empty(), &changes);
     let nothing = RegistryFile::parse("").unwrap();
     assert_eq!(changes_for(&state, nothing, []).unwrap(), []);
     let revoking = RegistryFile::parse(&format!(
@@ -238,33 +251,37 @@ fn a_registry_file_with_a_mistake_says_which_entry_or_line() {
         assert!(error.contains(expected) && error.contains("line "), "{error}");
     }
     let orphan = RegistryFile::parse("[[system]]\nid = \"th.a/b\"\ntransport = \"pull\"").unwrap();
-    let error = changes_for(&RegistryState::default(), orphan, []).unwrap_err();
+    let error = changes_for(&empty(), orphan, []).unwrap_err();
     assert_eq!(error.to_string(), "th.a does not exist");
     let unknown = RegistryFile::parse(&format!("[revoke]\nkeys = [\"{KID}\"]")).unwrap();
-    let error = changes_for(&RegistryState::default(), unknown, []).unwrap_err();
+    let error = changes_for(&empty(), unknown, []).unwrap_err();
     assert_eq!(error.to_string(), format!("{KID} does not exist"));
 }
 
 #[test]
 fn of_several_agreements_the_nearest_names_the_gap() {
     let hub_free = crate::harness::World::new();
-    let mut state = RegistryState::default();
-    for (index, change) in (0..).zip(hub_free.changes()) {
-        state.apply(&change, index, NOW).unwrap();
+    let mut state = empty();
+    for change in hub_free.changes() {
+        state.apply(&change, Place::trial(&state)).unwrap();
     }
     let mut claims = hub_free.withdrawal().claims;
-    let gap = |claims: &_| state.allows(saphan_hub::registry::MessageFacts { claims, now: NOW }).unwrap_err();
+    let gap = |claims: &_| state.allows(MessageFacts { claims, now: NOW }).unwrap_err();
     claims.purpose = None;
-    assert_eq!(gap(&claims), saphan_hub::registry::AgreementGap::Purpose);
+    assert_eq!(gap(&claims), AgreementGap::Purpose);
     claims.service = None::<ServiceId>;
-    assert_eq!(gap(&claims), saphan_hub::registry::AgreementGap::Service);
+    assert_eq!(gap(&claims), AgreementGap::Service);
 }
 
 fn fold(mut state: RegistryState, changes: &[Change]) -> RegistryState {
     for change in changes {
-        state.apply(change, state.next(), NOW).unwrap();
+        state.apply(change, Place::trial(&state)).unwrap();
     }
     state
+}
+
+fn empty() -> RegistryState {
+    RegistryState::new(Root { hub: HUB.parse().unwrap(), operator: *SigningKey::generate().unwrap().0.public() })
 }
 
 /// The thumbprint of the key in the file, which is that of RFC 7515 appendix A.3.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use saphan_hub::routing::transport::PublishError;
 use saphan_schemas::b64;
-use saphan_schemas::registry::{Change, Entry, System, TransportKind};
+use saphan_schemas::registry::{Change, Entry, System, TransportKind, just_a_system};
 use serde_json::Value;
 
 use crate::harness::{Evidence, ScriptedTransport, Submission, TestHub, batch, eventually, sign_batch};
@@ -37,7 +37,11 @@ async fn inboxes_are_declared_before_the_first_message_and_when_a_system_joins()
     let broker = Arc::new(ScriptedTransport::new());
     let hub = TestHub::with_broker(&broker).await;
     broker.until(|seen| seen.declared == [hub.world.archive.id.clone()]).await;
-    let joined = System { id: "th.dopa/second-archive".parse().unwrap(), transport: TransportKind::Amqp };
+    let joined = System {
+        id: "th.dopa/second-archive".parse().unwrap(),
+        transport: TransportKind::Amqp,
+        roles: just_a_system(),
+    };
     hub.apply([Change::Added(Entry::System(joined.clone()))]).await;
     hub.app.wakeups.relay().notify_one();
     broker.until(|seen| seen.declared == [hub.world.archive.id.clone(), joined.id.clone()]).await;

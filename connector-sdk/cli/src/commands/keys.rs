@@ -1,5 +1,7 @@
 //! `saphan keys`: the key that a system signs with.
 
+mod rotation;
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -16,6 +18,10 @@ pub(crate) enum KeysCommand {
     New(NewArguments),
     /// Show the public half of a key, as the hub's registry takes it
     Show(ShowArguments),
+    /// Make another key, register it at the hub, and sign with it from then on; the old one stays good until it is revoked
+    Rotate(rotation::RotateArguments),
+    /// Revoke a key of the system, at once and for ever; what it signed before stays valid
+    Revoke(rotation::RevokeArguments),
 }
 
 #[derive(Debug, Args)]
@@ -32,7 +38,7 @@ pub(crate) struct ShowArguments {
     file: PathBuf,
 }
 
-pub(crate) fn run(command: KeysCommand) -> Result<Outcome, Failure> {
+pub(crate) async fn run(command: KeysCommand) -> Result<Outcome, Failure> {
     match command {
         KeysCommand::New(NewArguments { out }) => {
             let (key, pem) = SigningKey::generate()
@@ -45,6 +51,8 @@ pub(crate) fn run(command: KeysCommand) -> Result<Outcome, Failure> {
             Ok(outcome)
         }
         KeysCommand::Show(ShowArguments { file }) => shown(read_key(&file)?.public()),
+        KeysCommand::Rotate(arguments) => rotation::rotate(arguments).await,
+        KeysCommand::Revoke(arguments) => rotation::revoke(arguments).await,
     }
 }
 

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 use saphan_connector::ConnectorError;
+use saphan_schemas::joining::TrustBundle;
 use serde_json::json;
 
 use crate::files::{self, Readers};
 use crate::outcome::{Exit, Failure, Outcome};
-use crate::trust_file::TrustFile;
 
 #[derive(Debug, Args)]
 pub(crate) struct TrustArguments {
@@ -24,7 +24,14 @@ pub(crate) struct TrustArguments {
 pub(crate) async fn run(arguments: TrustArguments) -> Result<Outcome, Failure> {
     let TrustArguments { hub, out } = arguments;
     let trust = saphan_connector::trust::fetch(&hub).await.map_err(|error| fetch_failure(&error))?;
-    let file = TrustFile::from(&trust);
+    let file = TrustBundle {
+        hub: trust.hub.clone(),
+        operator: None,
+        receipts: trust.receipts.clone(),
+        vkey: trust.log.to_string(),
+        broker: None,
+        ca: None,
+    };
     let text = serde_json::to_string_pretty(&file)
         .map_err(|error| Failure::machine(format!("cannot write the keys as JSON: {error}"), "Report this."))?;
     files::write_new(&out, format!("{text}\n").as_bytes(), Readers::All)?;

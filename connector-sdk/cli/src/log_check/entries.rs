@@ -21,7 +21,7 @@ pub(super) enum ReadLeaf {
     Message { ts: u64, schema: SchemaVersion, envelope: Box<UnverifiedEnvelope> },
     Refusal,
     Acknowledgement { ts: u64, batch: Box<UnverifiedAcknowledgement> },
-    Registry { entry: Box<UnverifiedRegistryEntry> },
+    Registry { ts: u64, entry: Box<UnverifiedRegistryEntry> },
     Erasure { index: u64 },
     Shard { event: Box<ShardEvent> },
 }
@@ -47,9 +47,9 @@ fn read_leaf(bytes: &[u8]) -> Result<ReadLeaf, LeafFault> {
             let batch = UnverifiedAcknowledgement::parse(&acknowledgement).map_err(LeafFault::Acknowledgement)?;
             Ok(ReadLeaf::Acknowledgement { ts, batch: Box::new(batch) })
         }
-        Leaf::Registry { entry, .. } => {
+        Leaf::Registry { ts, entry } => {
             let entry = UnverifiedRegistryEntry::parse(&entry).map_err(LeafFault::Registry)?;
-            Ok(ReadLeaf::Registry { entry: Box::new(entry) })
+            Ok(ReadLeaf::Registry { ts, entry: Box::new(entry) })
         }
         Leaf::Erasure { index, .. } => Ok(ReadLeaf::Erasure { index }),
         Leaf::Shard { event, .. } => Ok(ReadLeaf::Shard { event: Box::new(event) }),

@@ -8,6 +8,7 @@ use saphan_schemas::json::JsonError;
 use saphan_schemas::jws::JwsError;
 use saphan_schemas::keys::KeyId;
 use saphan_schemas::log::{BundleError, CheckpointError, TileMismatch, TilePath};
+use saphan_schemas::registry::{AgreementGap, RejectedEntry};
 
 use super::source::SourceError;
 
@@ -169,9 +170,6 @@ pub enum LeafFault {
         /// The key.
         kid: KeyId,
     },
-    /// Registry entries are the operator's.
-    #[error("the registry entry is not signed with the operator's key")]
-    NotTheOperator,
     /// Changed, or signed by someone else.
     #[error("the signature does not hold")]
     Signature,
@@ -181,12 +179,12 @@ pub enum LeafFault {
     /// The schema is not the envelope's.
     #[error("it names another schema than its envelope")]
     SchemaId,
-    /// A registry change that cannot be made.
-    #[error("the registry change cannot be made: {reason}")]
-    RegistryChange {
-        /// Why.
-        reason: &'static str,
-    },
+    /// A registry change that cannot be made, or not by its signer.
+    #[error("the registry change cannot be made: {0}")]
+    RegistryChange(#[from] RejectedEntry),
+    /// No agreement in force allowed the message at its place.
+    #[error("no agreement allowed the message: {0}")]
+    NotAllowed(AgreementGap),
     /// It speaks of an entry that does not come before it.
     #[error("it speaks of entry {index}, which does not come before it")]
     NotBefore {

@@ -1,6 +1,6 @@
-//! The fold over all leaves in the order of the log: the tree, and what the log says about keys.
+//! The fold over all leaves in the order of the log: the tree, and what the log says about who may do what.
 
-mod keys;
+mod rights;
 
 use saphan_schemas::acknowledgement::{Outcome, UnverifiedAcknowledgement};
 use saphan_schemas::envelope::UnverifiedEnvelope;
@@ -8,9 +8,8 @@ use saphan_schemas::ids::HubId;
 use saphan_schemas::keys::PublicKey;
 use saphan_schemas::leaf::{SchemaVersion, ShardEvent};
 use saphan_schemas::log::{Checkpoint, LogRebuilder, RebuiltTile, decode_bundle};
-use saphan_schemas::registry::UnverifiedRegistryEntry;
+use saphan_schemas::registry::{RegistryState, Root, UnverifiedRegistryEntry};
 
-use self::keys::RegisteredKeys;
 use super::entries::{ReadBundle, ReadLeaf};
 use super::error::{LeafFault, LogCheckError};
 use super::report::{LeafCounts, LogReport};
@@ -21,14 +20,13 @@ pub(super) struct Ledger {
     size: u64,
     tree: LogRebuilder,
     shard: Option<Shard>,
-    keys: RegisteredKeys,
     counts: LeafCounts,
     signatures: u64,
 }
 
 struct Shard {
-    hub: HubId,
-    operator: PublicKey,
+    /// The registry after the leaves so far. It grows with the registry, not with the log.
+    registry: RegistryState,
     next: Option<String>,
 }
 
@@ -63,7 +61,6 @@ impl Ledger {
             size: checkpoint.size,
             tree: LogRebuilder::new(),
             shard: None,
-            keys: RegisteredKeys::default(),
             counts: LeafCounts::default(),
             signatures: 0,
         }
@@ -100,7 +97,7 @@ impl Ledger {
         };
         Ok(LogReport {
             origin: self.origin,
-            hub: shard.hub,
+            hub: shard.registry.hub().clone(),
             size: self.size,
             root: derived,
             leaves: self.counts,
@@ -136,7 +133,7 @@ impl Ledger {
         match leaf {
             ReadLeaf::Message { ts, schema, envelope } => self.message(ts, &schema, envelope).map(Some),
             ReadLeaf::Acknowledgement { ts, batch } => self.acknowledgement(index, ts, batch).map(Some),
-            ReadLeaf::Registry { entry } => self.registry(*entry).map(|()| None),
+            ReadLeaf::Registry { ts, entry } => self.registry(index, ts, *entry).map(|()| None),
             ReadLeaf::Erasure { index: erased } => {
                 self.counts.erasures += 1;
                 if erased < index { Ok(None) } else { Err(LeafFault::NotBefore { index: erased }) }
@@ -152,7 +149,8 @@ impl Ledger {
         self.counts.shards += 1;
         match (event, &mut self.shard) {
             (ShardEvent::Opened { origin, hub, operator, .. }, None) if index == 0 && origin == self.origin => {
-                self.shard = Some(Shard { hub, operator: *operator, next: None });
+                let registry = RegistryState::new(Root { hub, operator: *operator });
+                self.shard = Some(Shard { registry, next: None });
                 Ok(())
             }
             (ShardEvent::Closed { next }, Some(shard)) if shard.next.is_none() => {
@@ -176,8 +174,10 @@ impl Ledger {
         if schema.id != claims.schema {
             return Err(LeafFault::SchemaId);
         }
-        self.keys.check_schema(schema)?;
-        let key = self.keys.valid(envelope.kid(), &claims.iss, ts)?;
+        let registry = &self.shard.as_ref().ok_or(LeafFault::NotOpened)?.registry;
+        rights::check_schema(registry, schema)?;
+        let key = rights::valid_key(registry, envelope.kid(), &claims.iss, ts)?;
+        rights::check_agreement(registry, claims, ts)?;
         Ok((key, Statement::Envelope(envelope)))
     }
 
@@ -199,26 +199,23 @@ impl Ledger {
                 Outcome::Rejected => self.counts.rejected += 1,
             }
         }
-        let key = self.keys.valid(batch.kid(), &claims.iss, ts)?;
+        let registry = &self.shard.as_ref().ok_or(LeafFault::NotOpened)?.registry;
+        let key = rights::valid_key(registry, batch.kid(), &claims.iss, ts)?;
         Ok((key, Statement::Acknowledgement(batch)))
     }
 
     /// A registry entry changes what the next leaf is judged by, so its signature is checked at once.
-    fn registry(&mut self, entry: UnverifiedRegistryEntry) -> Result<(), LeafFault> {
+    fn registry(&mut self, index: u64, ts: u64, entry: UnverifiedRegistryEntry) -> Result<(), LeafFault> {
         self.counts.registry += 1;
-        self.must_be_our_hub(&entry.claims().iss)?;
-        let operator = self.shard.as_ref().map(|shard| shard.operator).ok_or(LeafFault::NotOpened)?;
-        if entry.kid() != operator.id() {
-            return Err(LeafFault::NotTheOperator);
-        }
-        let entry = entry.verify(&operator).map_err(|_| LeafFault::Signature)?;
+        let shard = self.shard.as_mut().ok_or(LeafFault::NotOpened)?;
+        shard.registry.take(entry, index, ts / 1000)?;
         self.signatures += 1;
-        self.keys.apply(&entry.claims().change)
+        Ok(())
     }
 
     fn must_be_our_hub(&self, hub: &HubId) -> Result<(), LeafFault> {
         match &self.shard {
-            Some(shard) if shard.hub == *hub => Ok(()),
+            Some(shard) if shard.registry.hub() == hub => Ok(()),
             _ => Err(LeafFault::OtherHub),
         }
     }

@@ -1,6 +1,6 @@
 //! A log made with the contract's own parts, for the program to check.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use saphan_schemas::acknowledgement::{Acknowledged, AcknowledgementClaims, Outcome};
@@ -16,17 +16,22 @@ use saphan_schemas::log::{
 };
 use saphan_schemas::message::MessageFile;
 use saphan_schemas::receipt::ReceiptClaims;
-use saphan_schemas::registry::{Change, Entry, RegistryClaims, Schema, SystemKey};
+use saphan_schemas::registry::{
+    Agreement, AgreementSignature, Change, Entry, Member, RegistryClaims, Schema, System, SystemKey, TransportKind,
+    just_a_system,
+};
 
 pub(crate) const HUB: &str = "hub.local";
 pub(crate) const ORIGIN: &str = "hub.local/log/2026h2";
 pub(crate) const SENDER: &str = "th.dga/portal";
 pub(crate) const RECEIVER: &str = "th.dlt/licensing";
+pub(crate) const AGREEMENT: &str = "licence-renewal.information";
 pub(crate) const SCHEMA: &str = "information.supplied@1";
 /// 2026-11-24T18:00:00Z.
 pub(crate) const NOW: u64 = 1_795_543_200;
 
-/// A hub's keys and its log. Index 0 opens it; then come a schema and the keys of the two systems.
+/// A hub's keys and its log. Index 0 opens it; then come ten registry entries: a schema, the two systems with their
+/// members and keys, and an agreement with its signatures.
 pub(crate) struct Ledger {
     operator: SigningKey,
     receipts: SigningKey,
@@ -67,9 +72,41 @@ impl Ledger {
         let SchemaVersion { id, sha256 } = schema();
         ledger.change(Change::Added(Entry::Schema(Schema { id, sha256 })));
         for system in [SENDER, RECEIVER] {
+            let id: SystemId = system.parse().unwrap();
+            let name = id.member().to_string();
+            let member = Member { id: id.member(), name_th: name.clone(), name_en: name };
+            ledger.change(Change::Added(Entry::Member(member)));
+            let system_entry = System { id, transport: TransportKind::Pull, roles: just_a_system() };
+            ledger.change(Change::Added(Entry::System(system_entry)));
             ledger.register(system, new_key());
         }
+        ledger.agree();
         ledger
+    }
+
+    /// The agreement that covers what the sender sends, signed by both.
+    fn agree(&mut self) {
+        let example = claims(&Salt::generate().unwrap(), b"{}");
+        let agreement = Agreement {
+            id: AGREEMENT.parse().unwrap(),
+            sender: example.iss,
+            receiver: example.aud,
+            types: BTreeSet::from([example.message_type]),
+            services: example.service.into_iter().collect(),
+            purposes: example.purpose.into_iter().collect(),
+            legal_basis: "Vehicle Act BE 2522 s.46".parse().unwrap(),
+            consent: false,
+            not_before: None,
+            not_after: None,
+        };
+        let entry = registry_entry(Change::Added(Entry::Agreement(agreement)), &self.operator);
+        let terms = Sha256Hash::of(entry.as_bytes());
+        self.push(&Leaf::Registry { ts: NOW * 1000, entry });
+        for system in [SENDER, RECEIVER] {
+            let signature = AgreementSignature { agreement: AGREEMENT.parse().unwrap(), terms };
+            let entry = registry_entry_as(system, Change::Signed(signature), self.key(system));
+            self.push(&Leaf::Registry { ts: NOW * 1000, entry });
+        }
     }
 
     /// With `messages` messages, the first of them (at most 100) acknowledged in one batch.
@@ -246,8 +283,13 @@ pub(crate) fn prefix() -> String {
 }
 
 pub(crate) fn registry_entry(change: Change, operator: &SigningKey) -> String {
-    let claims = RegistryClaims { iss: hub(), iat: NOW, jti: MessageId::new(), change };
-    Signed::sign(claims, operator).unwrap().as_str().to_owned()
+    registry_entry_as(HUB, change, operator)
+}
+
+pub(crate) fn registry_entry_as(issuer: &str, change: Change, key: &SigningKey) -> String {
+    let claims =
+        RegistryClaims { iss: issuer.into(), aud: hub(), iat: NOW, jti: MessageId::new(), change, invitation: None };
+    Signed::sign(claims, key).unwrap().as_str().to_owned()
 }
 
 /// The claims of a message from [`SENDER`] to [`RECEIVER`].

@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 
 use crate::hub::FakeHub;
 use crate::ledger::{
-    HUB, Ledger, NOW, ORIGIN, RECEIVER, SENDER, Sent, claims, new_key, new_signer, registry_entry, schema, write_files,
+    AGREEMENT, HUB, Ledger, NOW, ORIGIN, RECEIVER, SENDER, Sent, claims, new_key, new_signer, registry_entry,
+    registry_entry_as, schema, write_files,
 };
 use crate::program::{saphan, saphan_beside};
 
@@ -37,11 +38,11 @@ fn a_good_log_holds_and_is_counted() {
     let (code, told) = check(&Ledger::with_messages(600).files());
     assert_eq!((code, &told["verified"]), (0, &json!(true)), "{told}");
     let log = &told["log"];
-    assert_eq!((&log["origin"], &log["hub"], &log["size"]), (&json!(ORIGIN), &json!(HUB), &json!(605)));
+    assert_eq!((&log["origin"], &log["hub"], &log["size"]), (&json!(ORIGIN), &json!(HUB), &json!(612)));
     assert_eq!(log["leaves"]["messages"], 600);
-    assert_eq!(log["leaves"]["registry"], 3);
+    assert_eq!(log["leaves"]["registry"], 10);
     assert_eq!((&log["leaves"]["acknowledgements"], &log["leaves"]["processed"]), (&json!(1), &json!(100)));
-    assert_eq!(log["signatures"], 604);
+    assert_eq!(log["signatures"], 611);
 }
 
 #[test]
@@ -140,9 +141,9 @@ fn a_partial_tile_may_be_gone_once_the_full_one_is_there() {
     }
     let mut files = ledger.files();
     files.insert("checkpoint".into(), checkpoint.into_bytes());
-    assert!(files.keys().all(|path| !path.contains(".p/205")) && size == 205, "{size}");
+    assert!(files.keys().all(|path| !path.contains(".p/212")) && size == 212, "{size}");
     let (code, told) = check(&files);
-    assert_eq!((code, &told["log"]["size"]), (0, &json!(205)), "{told}");
+    assert_eq!((code, &told["log"]["size"]), (0, &json!(212)), "{told}");
 }
 
 #[test]
@@ -211,11 +212,24 @@ fn a_key_counts_only_while_it_is_valid() {
 }
 
 #[test]
-fn registry_entries_are_the_operators() {
+fn registry_entries_are_made_by_those_who_may_make_them() {
     let mut ledger = Ledger::with_messages(1);
     let change = Change::Revoked(EntryId::Key(ledger.key(SENDER).id()));
-    let index = ledger.push(&Leaf::Registry { ts: NOW * 1000, entry: registry_entry(change, &new_key()) });
-    refused(&ledger, index, "operator");
+    let index = ledger.push(&Leaf::Registry { ts: NOW * 1000, entry: registry_entry(change.clone(), &new_key()) });
+    refused(&ledger, index, "not registered for hub.local");
+    let mut ledger = Ledger::with_messages(1);
+    let change = Change::Revoked(EntryId::Key(ledger.key(SENDER).id()));
+    let entry = registry_entry_as(RECEIVER, change, ledger.key(RECEIVER));
+    let index = ledger.push(&Leaf::Registry { ts: NOW * 1000, entry });
+    refused(&ledger, index, "needs an operator");
+}
+
+#[test]
+fn a_message_that_no_agreement_in_force_allowed_at_its_place_is_refused() {
+    let mut ledger = Ledger::with_messages(1);
+    ledger.change(Change::Revoked(EntryId::Agreement(AGREEMENT.parse().unwrap())));
+    let index = ledger.send("{}");
+    refused(&ledger, index, "there is no agreement");
 }
 
 #[test]
@@ -296,7 +310,7 @@ fn the_export_is_the_same_log() {
 fn a_log_that_does_not_hold_is_not_exported_as_a_whole_one() {
     let (folder, ledger) = (tempfile::tempdir().unwrap(), Ledger::with_messages(10));
     let mut files = ledger.files();
-    files.get_mut("tile/0/000.p/15").unwrap()[3] ^= 1;
+    files.get_mut("tile/0/000.p/22").unwrap()[3] ^= 1;
     write_files(&folder.path().join("log"), &files);
     assert_eq!(saphan(folder.path(), ["log", "check", "log", "--export", "copy"]).code, 1);
     assert!(!folder.path().join("copy/checkpoint").exists());
@@ -323,7 +337,7 @@ async fn a_hubs_log_is_checked_over_http() {
     for address in [hub.url(), &prefix] {
         let ended = saphan_beside(folder.path(), ["--json", "log", "check", address, "--export", "copy"]).await;
         assert_eq!(ended.code, 0, "{}{}", ended.out, ended.err);
-        assert_eq!(ended.json()["log"]["size"], 605);
+        assert_eq!(ended.json()["log"]["size"], 612);
     }
     let ended = saphan_beside(folder.path(), ["log", "check", "copy"]).await;
     assert_eq!(ended.code, 0, "{}{}", ended.out, ended.err);

@@ -68,10 +68,10 @@ async fn a_message_is_accepted_and_its_saved_receipt_verifies() {
     let ended = station.send(&["--case", &case, "--purpose", "licence-renewal", "--save", "m.saphan.json"]).await;
     assert_eq!(ended.code, 0, "{}{}", ended.out, ended.err);
     let told = ended.json();
-    assert_eq!((&told["state"], &told["index"]), (&json!("accepted"), &json!(5)));
+    assert_eq!((&told["state"], &told["index"]), (&json!("accepted"), &json!(12)));
     {
         let held = station.hub.held();
-        let sent = &held.ledger.messages[&5];
+        let sent = &held.ledger.messages[&12];
         assert_eq!(sent.body, BODY.as_bytes());
         let claims = sent.envelope.claims();
         assert_eq!(

@@ -72,7 +72,7 @@ fn each_check_is_shown_with_what_it_means() {
     }
     let json = exported.verify(&exported.message(2)).json();
     assert_eq!(json["files"][0]["message"]["sender"], SENDER);
-    assert_eq!(json["files"][0]["message"]["index"], 6);
+    assert_eq!(json["files"][0]["message"]["index"], 13);
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn a_changed_receipt_fails() {
     let receipt = message["receipt"].as_str().unwrap().to_owned();
     let parts: Vec<&str> = receipt.split('.').collect();
     let claims = String::from_utf8(b64::decode_url(parts[1]).unwrap()).unwrap();
-    let changed = claims.replace(r#""index":4"#, r#""index":5"#);
+    let changed = claims.replace(r#""index":11"#, r#""index":12"#);
     assert_ne!(claims, changed);
     message["receipt"] = json!(format!("{}.{}.{}", parts[0], b64::encode_url(changed), parts[2]));
     assert_eq!(exported.failing(&message), ["receipt"]);
@@ -139,7 +139,7 @@ fn a_changed_proof_fails_at_the_changed_part() {
     let later = format!("extra {}", b64::encode_std(prefix.replacen("\"ts\":1", "\"ts\":2", 1)));
     let other_root = b64::encode_std([7; 32]);
     for (from, to, expected) in [
-        ("index 4\n".to_owned(), "index 5\n".to_owned(), vec!["proof"]),
+        ("index 11\n".to_owned(), "index 12\n".to_owned(), vec!["proof"]),
         (format!("\n{size}\n"), format!("\n{}\n", size + 1), vec!["checkpoint", "proof"]),
         (extra.to_owned(), later, vec!["leaf", "proof"]),
         (proof.lines().nth(3).unwrap().to_owned(), other_root, vec!["proof"]),

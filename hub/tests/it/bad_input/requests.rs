@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use crate::harness::{Answer, TestHub, batch, sign_batch};
 
 /// The codes that this table covers.
-pub(super) const CODES: [ProblemCode; 11] = [
+pub(super) const CODES: [ProblemCode; 12] = [
+    ProblemCode::InvitationInvalid,
     ProblemCode::AcknowledgementMalformed,
     ProblemCode::AcknowledgementUnknownMessage,
     ProblemCode::RegistryEntryInvalid,
@@ -68,11 +69,6 @@ async fn tokens(hub: &TestHub) -> Vec<(&'static str, ProblemCode, Answer)> {
         ("nonsense", ProblemCode::TokenInvalid, hub.call_with("Bearer nonsense", "POST", path, &body).await),
         ("an old token", ProblemCode::TokenExpired, hub.call_with(&format!("Bearer {old}"), "POST", path, &body).await),
         (
-            "a system at the operator's door",
-            ProblemCode::Forbidden,
-            hub.call(&hub.world.portal, "POST", "/v1/registry", &json!({ "entries": [] })).await,
-        ),
-        (
             "a registry entry that is none",
             ProblemCode::RegistryEntryInvalid,
             hub.send_registry(&["nonsense".to_owned()]).await,
@@ -105,6 +101,10 @@ async fn paths(hub: &TestHub) -> Vec<(&'static str, ProblemCode, Answer)> {
     }
     let unknown = format!("/v1/messages/{}", MessageId::new());
     answers.push(("an unknown id", ProblemCode::NotFound, hub.call(office, "GET", &unknown, &Value::Null).await));
+    for id in ["x", &"A".repeat(43)] {
+        let path = format!("/v1/invitations/{id}");
+        answers.push(("no invitation", ProblemCode::InvitationInvalid, hub.get(&path).await));
+    }
     answers.push(("a wrong method", ProblemCode::MethodNotAllowed, hub.get("/v1/messages").await));
     answers
 }
@@ -145,6 +145,11 @@ async fn acknowledgements(hub: &TestHub) -> Vec<(&'static str, ProblemCode, Answ
     let malformed = ProblemCode::AcknowledgementMalformed;
     let over = "x".repeat(2 << 20);
     vec![
+        (
+            "a batch of another system",
+            ProblemCode::Forbidden,
+            hub.acknowledge(&hub.world.archive, &signed(batch(office, &[(0, None)]))).await,
+        ),
         ("nothing", malformed, hub.acknowledge(office, "").await),
         ("nonsense", malformed, hub.acknowledge(office, "a.b.c").await),
         ("an envelope", malformed, hub.acknowledge(office, hub.world.message().envelope()).await),

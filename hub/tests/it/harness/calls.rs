@@ -3,12 +3,13 @@
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use saphan_schemas::acknowledgement::{Acknowledged, AcknowledgementClaims, Outcome};
 use saphan_schemas::auth::AuthClaims;
-use saphan_schemas::ids::MessageId;
+use saphan_schemas::ids::{MessageId, SystemId};
+use saphan_schemas::invitation::InvitationCode;
 use saphan_schemas::jws::Signed;
 use saphan_schemas::keys::{JwkSet, KeyId, PublicKey, SigningKey};
 use saphan_schemas::message::{self, Parts, Trust};
 use saphan_schemas::receipt::ReceiptClaims;
-use saphan_schemas::registry::{Change, RegistryClaims};
+use saphan_schemas::registry::{Change, Entry, Invitation, RegistryClaims};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -138,10 +139,22 @@ impl TestHub {
         self.call_with(&format!("Bearer {token}"), "POST", path, &json!({ "entries": entries })).await
     }
 
-    /// Changes that must be applied.
+    /// Changes that must be applied; agreements among them are signed by their parties.
     pub(crate) async fn apply(&self, changes: impl IntoIterator<Item = Change>) {
-        let answer = self.change_registry(changes).await;
-        assert_eq!(answer.status, 200, "{}", answer.text());
+        self.change_registry(changes).await.json::<Value>(200);
+        let signatures = self.world.signatures(&self.app.registry.state());
+        if !signatures.is_empty() {
+            self.send_registry(&signatures).await.json::<Value>(200);
+        }
+    }
+
+    /// Invites a system for so many seconds.
+    pub(crate) async fn invite(&self, system: &SystemId, seconds: u64) -> InvitationCode {
+        let code = InvitationCode::generate().unwrap();
+        let not_after = self.clock.now() + seconds;
+        let invitation = Invitation { id: code.id().unwrap(), system: system.clone(), not_after };
+        self.apply([Change::Added(Entry::Invitation(invitation))]).await;
+        code
     }
 
     /// What a stranger trusts, as the hub publishes it.
@@ -188,8 +201,20 @@ pub(crate) fn sign_token(claims: AuthClaims, key: &SigningKey) -> String {
 }
 
 pub(crate) fn sign_entry(change: Change, operator: &SigningKey) -> String {
-    let claims = RegistryClaims { iss: HUB.parse().unwrap(), iat: super::clock::NOW, jti: MessageId::new(), change };
-    Signed::sign(claims, operator).unwrap().as_str().to_owned()
+    sign_entry_as(HUB, change, operator)
+}
+
+/// A registry entry of the operator, or of a system.
+pub(crate) fn sign_entry_as(issuer: &str, change: Change, key: &SigningKey) -> String {
+    let claims = RegistryClaims {
+        iss: issuer.into(),
+        aud: HUB.parse().unwrap(),
+        iat: super::clock::NOW,
+        jti: MessageId::new(),
+        change,
+        invitation: None,
+    };
+    Signed::sign(claims, key).unwrap().as_str().to_owned()
 }
 
 /// What a receiver says about messages.

@@ -73,6 +73,12 @@ impl LogCopy {
         ids
     }
 
+    /// The texts of the registry entries, in order.
+    pub(crate) fn registry_entries(&self) -> Vec<String> {
+        let entry = |leaf: &Leaf| if let Leaf::Registry { entry, .. } = leaf { Some(entry.clone()) } else { None };
+        self.leaves.iter().filter_map(entry).collect()
+    }
+
     /// The codes of the refusals, in order.
     pub(crate) fn refusals(&self) -> Vec<&str> {
         self.leaves.iter().filter_map(refusal_code).collect()

@@ -6,8 +6,12 @@ use std::sync::LazyLock;
 use saphan_schemas::catalogue::Catalogue;
 use saphan_schemas::ids::SystemId;
 use saphan_schemas::keys::SigningKey;
-use saphan_schemas::registry::{Agreement, Change, Entry, Member, Schema, Service, System, SystemKey, TransportKind};
+use saphan_schemas::registry::{
+    Agreement, AgreementSignature, Change, Entry, Member, RegistryState, Schema, Service, System, SystemKey,
+    TransportKind, just_a_system,
+};
 
+use super::calls::sign_entry_as;
 use super::clock::NOW;
 use super::messages::{Draft, Submission};
 
@@ -42,7 +46,12 @@ impl Party {
 
     /// Another key of it, not registered yet.
     pub(crate) fn another_key(&self) -> Self {
-        Self { key: SigningKey::generate().unwrap().0, ..Self::new(self.id.as_str(), self.transport) }
+        self.with_key(SigningKey::generate().unwrap().0)
+    }
+
+    /// The same system with this key.
+    pub(crate) fn with_key(&self, key: SigningKey) -> Self {
+        Self { id: self.id.clone(), key, transport: self.transport }
     }
 
     pub(crate) fn key_entry(&self) -> SystemKey {
@@ -87,7 +96,11 @@ impl World {
             entries.push(Entry::Member(Member {
                 name_th: "หน่วยงาน".into(), name_en: id.to_string(), id
             }));
-            entries.push(Entry::System(System { id: party.id.clone(), transport: party.transport }));
+            entries.push(Entry::System(System {
+                id: party.id.clone(),
+                transport: party.transport,
+                roles: just_a_system(),
+            }));
             entries.push(Entry::Key(party.key_entry()));
         }
         for service in [SERVICE, UNLISTED_SERVICE] {
@@ -95,6 +108,23 @@ impl World {
         }
         entries.extend(self.agreements().map(Entry::Agreement));
         entries.into_iter().map(Change::Added).collect()
+    }
+
+    /// The entries with which the parties sign what they have not signed yet.
+    pub(crate) fn signatures(&self, registry: &RegistryState) -> Vec<String> {
+        let mut entries = Vec::new();
+        let mut signed = BTreeSet::new();
+        for party in [&self.portal, &self.office, &self.archive] {
+            let usable = registry.key(party.key.id()).is_some_and(|record| record.usable_at(NOW).is_ok());
+            for record in registry.agreements_of(&party.id).filter(|_| usable) {
+                let unsigned = record.unsigned().contains(&party.id.member());
+                if unsigned && signed.insert((record.terms, party.id.member())) {
+                    let signature = AgreementSignature { agreement: record.agreement.id.clone(), terms: record.terms };
+                    entries.push(sign_entry_as(party.id.as_str(), Change::Signed(signature), &party.key));
+                }
+            }
+        }
+        entries
     }
 
     fn agreements(&self) -> [Agreement; 6] {
@@ -126,6 +156,7 @@ fn agreement(id: &str, sender: &SystemId, receiver: &SystemId, types: &[&str]) -
         services: BTreeSet::from([SERVICE.parse().unwrap()]),
         purposes: BTreeSet::from([PURPOSE.parse().unwrap()]),
         legal_basis: LEGAL_BASIS.parse().unwrap(),
+        consent: false,
         not_before: None,
         not_after: None,
     }

@@ -10,14 +10,14 @@ use crate::commands::log::{read_vkey, read_vkey_file};
 use crate::files;
 use crate::message_check::{NotTrustedKeys, TrustedKeys};
 use crate::outcome::Failure;
-use crate::trust_file::TrustFile;
+use crate::trust_file;
 
 pub(super) fn load(arguments: &VerifyArguments) -> Result<TrustedKeys, Failure> {
     let (mut keys, mut senders) = match (&arguments.trust, &arguments.hub_keys, &arguments.vkey) {
         (Some(folder), _, _) if folder.is_dir() => {
             (hub(&folder.join(HUB_KEYS), read_vkey_file(&folder.join(VKEY))?)?, senders_in(&folder.join(KEYS))?)
         }
-        (Some(file), _, _) => (TrustedKeys::from_trust(TrustFile::read(file)?), Vec::new()),
+        (Some(file), _, _) => (TrustedKeys::from_trust(trust_file::trust(&trust_file::read(file)?, file)?), Vec::new()),
         (None, Some(file), Some(vkey)) => (hub(file, read_vkey(vkey)?)?, Vec::new()),
         // clap asks for one of the two ways before it comes here.
         _ => return Err(Failure::caller("nothing to trust was given", "Give --trust, or --hub-keys and --vkey.")),

@@ -1,0 +1,122 @@
+//! From an invitation to the first receipt, with the real programs, as an agency does it.
+
+use std::path::Path;
+use std::time::Duration;
+
+use saphan_conformance::programs;
+use saphan_examples::agencies::licences;
+use saphan_examples::local::hub::{HubOptions, HubProcess, HubProgram};
+use saphan_examples::{portal, registry};
+use saphan_schemas::ids::SystemId;
+use saphan_schemas::registry::TransportKind;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::process::Command;
+use tokio::time::timeout;
+
+/// A hub whose systems have no keys yet.
+async fn hub() -> HubProcess {
+    let program = HubProgram::saphan_hub(programs::saphan_hub().unwrap());
+    let registry = registry::of_the_examples(TransportKind::Pull, |_| None).unwrap().to_toml().unwrap();
+    HubProcess::start(HubOptions::new(program, registry)).await.unwrap()
+}
+
+/// Runs `saphan` in a folder; its exit code and the object that it printed.
+async fn saphan(folder: &Path, arguments: &[&str]) -> (i32, Value) {
+    let mut command = Command::new(programs::saphan().unwrap());
+    let command = command.arg("--json").args(arguments).current_dir(folder).kill_on_drop(true);
+    let output = command.output().await.unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let told = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{text} {:?}", output.stderr));
+    (output.status.code().unwrap(), told)
+}
+
+async fn done(folder: &Path, arguments: &[&str]) -> Value {
+    let (code, told) = saphan(folder, arguments).await;
+    assert_eq!(code, 0, "{arguments:?}: {told}");
+    told
+}
+
+async fn join(hub: &HubProcess, system: &str) -> TempDir {
+    let folder = TempDir::new().unwrap();
+    let code = hub.invite(&system.parse().unwrap()).await.unwrap();
+    let joined = done(folder.path(), &["join", hub.url(), &code]).await;
+    assert_eq!(joined["system"], system);
+    done(folder.path(), &["agreements", "sign", "--all"]).await;
+    folder
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn from_the_invitation_to_the_first_receipt_it_takes_less_than_a_minute() {
+    let hub = hub().await;
+    // The other party joined before; what counts is how long the portal takes.
+    let _licensing = join(&hub, licences::MANDATE.system).await;
+    let receipt = timeout(Duration::from_secs(60), async {
+        let portal = join(&hub, portal::SYSTEM).await;
+        let body =
+            r#"{"withdrawn_at":"2026-11-24T09:30:00+07:00","withdrawn_by":"APPLICANT","reason":"NO_LONGER_NEEDED"}"#;
+        std::fs::write(portal.path().join("body.json"), body).unwrap();
+        let case = saphan_schemas::ids::CaseId::new().to_string();
+        let mandate = licences::MANDATE;
+        let arguments = [
+            "send",
+            "body.json",
+            "--to",
+            mandate.system,
+            "--type",
+            "application.withdrawn",
+            "--service",
+            mandate.service,
+            "--purpose",
+            mandate.purpose,
+            "--legal-basis",
+            mandate.law,
+            "--case",
+            &case,
+        ];
+        done(portal.path(), &arguments).await
+    });
+    let receipt = receipt.await.expect("joining and sending took over a minute");
+    assert_eq!(receipt["state"], "accepted");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_system_that_joined_rotates_its_key_and_goes_on_after_the_old_one_is_revoked() {
+    let hub = hub().await;
+    let folder = join(&hub, portal::SYSTEM).await;
+    let rotated = done(folder.path(), &["keys", "rotate", "--valid-days", "90"]).await;
+    let (new, old) = (rotated["kid"].as_str().unwrap(), rotated["old_kid"].as_str().unwrap());
+    assert_ne!(new, old);
+    done(folder.path(), &["keys", "revoke", old]).await;
+    let agreements = done(folder.path(), &["agreements", "list"]).await;
+    assert!(!agreements["agreements"].as_array().unwrap().is_empty(), "the new key is good");
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let system: SystemId = portal::SYSTEM.parse().unwrap();
+    let set: Value =
+        reqwest::get(format!("{}/v1/systems/{system}/keys", hub.url())).await.unwrap().json().await.unwrap();
+    let revoked = |kid: &str| {
+        let keys = set["keys"].as_array().unwrap();
+        keys.iter().find(|key| key["kid"] == kid).unwrap()["revoked"].is_u64()
+    };
+    assert_eq!((revoked(old), revoked(new)), (true, false));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_code_that_was_used_or_is_wrong_joins_nobody_and_says_whom_to_ask() {
+    let hub = hub().await;
+    let code = hub.invite(&portal::SYSTEM.parse().unwrap()).await.unwrap();
+    let (first, second) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    done(first.path(), &["join", hub.url(), &code]).await;
+    let (exit, told) = saphan(second.path(), &["join", hub.url(), &code]).await;
+    assert_eq!((exit, &told["error"]["side"]), (1, &"caller".into()), "{told}");
+    let wrong = "0000-0000-0000-0000-0000-0000-0000-0000";
+    let (exit, told) = saphan(second.path(), &["join", hub.url(), wrong]).await;
+    assert_eq!(exit, 1, "{told}");
+    assert!(told["error"]["what"].as_str().unwrap().contains("invitation"), "{told}");
+    assert!(!second.path().join("saphan.toml").exists());
+    // The same key may ask again: its first answer may have been lost.
+    for name in ["saphan.toml", "trust.json"] {
+        std::fs::remove_file(first.path().join(name)).unwrap();
+    }
+    done(first.path(), &["join", hub.url(), &code]).await;
+}

@@ -1,0 +1,116 @@
+//! `saphan join`: from an invitation's code to a system that can send and listen.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+use saphan_connector::membership::{Joined, join};
+use saphan_schemas::invitation::InvitationCode;
+use saphan_schemas::keys::SigningKey;
+use saphan_schemas::registry::TransportKind;
+use serde_json::json;
+
+use super::membership_failure;
+use crate::config::read_key;
+use crate::files::{self, Readers};
+use crate::outcome::{Exit, Failure, Outcome};
+
+#[derive(Debug, Args)]
+pub(crate) struct JoinArguments {
+    /// The hub's address, e.g. https://hub.example
+    #[arg(value_name = "URL")]
+    hub: String,
+
+    /// The invitation's code, or - to read it from standard input
+    #[arg(value_name = "CODE")]
+    code: String,
+
+    /// Where the private key goes (PEM, PKCS #8, mode 0600). A key that is there already joins, so that a join whose answer was
+    /// lost can be repeated
+    #[arg(long, value_name = "FILE", default_value = "saphan.key.pem")]
+    key: PathBuf,
+
+    /// Where the connection goes; the hub's keys go to trust.json beside it. Existing files are never overwritten
+    #[arg(long, value_name = "FILE", default_value = "saphan.toml")]
+    config: PathBuf,
+}
+
+pub(crate) async fn run(arguments: JoinArguments) -> Result<Outcome, Failure> {
+    let code = read_code(&arguments.code)?;
+    let trust_path = arguments.config.with_file_name("trust.json");
+    for path in [&arguments.config, &trust_path] {
+        if path.exists() {
+            let what = format!("{} exists already: this folder has joined a hub", path.display());
+            return Err(Failure::caller(what, "Join in another folder, or move the files away."));
+        }
+    }
+    // The key must be safe before the hub hears of it.
+    let key = Arc::new(key(&arguments.key)?);
+    let kid = key.id();
+    let joined = join(&arguments.hub, &code, key).await.map_err(|error| membership_failure(&error))?;
+    let trust = serde_json::to_string_pretty(&joined.trust)
+        .map_err(|error| Failure::machine(format!("cannot write the keys as JSON: {error}"), "Report this."))?;
+    files::write_new(&trust_path, format!("{trust}\n").as_bytes(), Readers::All)?;
+    let config = config_text(&arguments, &joined);
+    files::write_new(&arguments.config, config.as_bytes(), Readers::All)?;
+    let text = format!(
+        "joined {} as {}\n\n  key      {} ({kid}); it must not leave this machine\n  config   {}\n  trust    {}\n  log      {}\n\n\
+         Compare the log's key with the one that the hub's operator publishes. Next: `saphan doctor` checks the connection,\n\
+         `saphan agreements list` shows what may be sent.\n",
+        joined.trust.hub,
+        joined.system,
+        arguments.key.display(),
+        arguments.config.display(),
+        trust_path.display(),
+        joined.trust.vkey,
+    );
+    let json = json!({
+        "hub": joined.trust.hub, "system": joined.system, "kid": kid, "key": arguments.key, "config": arguments.config,
+        "trust": trust_path, "transport": joined.transport,
+    });
+    Ok(Outcome { exit: Exit::Done, text, json })
+}
+
+fn read_code(text: &str) -> Result<InvitationCode, Failure> {
+    let given = if text == "-" {
+        let mut line = String::new();
+        let read = std::io::stdin().read_line(&mut line);
+        read.map_err(|error| Failure::unreadable(Path::new("-"), &error))?;
+        line
+    } else {
+        text.to_owned()
+    };
+    given.parse().map_err(|error| Failure::caller(error, "Copy the whole code that `saphan-hub invite` printed."))
+}
+
+/// The key that is there, or a new one.
+fn key(path: &Path) -> Result<SigningKey, Failure> {
+    if path.exists() {
+        return read_key(path);
+    }
+    let (key, pem) = SigningKey::generate()
+        .map_err(|error| Failure::machine(format!("cannot make a key: {error}"), "Try again."))?;
+    files::write_new(path, pem.as_bytes(), Readers::Owner)?;
+    Ok(key)
+}
+
+fn config_text(arguments: &JoinArguments, joined: &Joined) -> String {
+    let quote = |text: &str| toml::Value::String(text.to_owned()).to_string();
+    // Relative paths of the file are relative to its folder.
+    let key = std::path::absolute(&arguments.key).unwrap_or_else(|_| arguments.key.clone());
+    let folder = arguments.config.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let beside = key.parent() == std::path::absolute(folder).ok().as_deref();
+    let key = if beside { key.file_name().map(PathBuf::from).unwrap_or(key) } else { key };
+    let mut text = format!(
+        "# Written by `saphan join`. `saphan.sample.toml` documents every setting.\nsystem = {}\nhub = {}\nkey = {}\n\
+         data_dir = \"data\"\ntrust_file = \"trust.json\"\n",
+        quote(joined.system.as_str()),
+        quote(arguments.hub.trim_end_matches('/')),
+        quote(&key.display().to_string()),
+    );
+    match joined.transport {
+        TransportKind::Pull => text.push_str("transport = \"pull\"\n"),
+        TransportKind::Amqp => text.push_str("transport = \"amqp\"\n"),
+    }
+    text
+}

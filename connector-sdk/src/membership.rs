@@ -1,0 +1,226 @@
+//! What a system does about itself in the hub's registry: joining, its own keys, its agreements.
+//!
+//! Every change is a registry entry that the system signs and that stands in the log: nobody else can make it, and everybody
+//! can check it.
+
+use std::sync::Arc;
+
+use saphan_schemas::digest::Sha256Hash;
+use saphan_schemas::ids::{HubId, MemberId, MessageId, SystemId};
+use saphan_schemas::invitation::{InvitationCode, InvitationError, InvitationSignature};
+use saphan_schemas::joining::{AgreementBody, InvitationBody, JoinRequest, TrustBundle};
+use saphan_schemas::jws::SignError;
+use saphan_schemas::keys::{KeyId, PublicKey, PublishedKey, Signer};
+use saphan_schemas::registry::{
+    Agreement, AgreementSignature, Change, Entry, EntryId, RegistryClaims, SystemKey, TransportKind,
+    UnverifiedRegistryEntry,
+};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::clock;
+use crate::error::ConnectorError;
+use crate::hub_api::http::{HttpHub, answered, base_address, client, read};
+use crate::hub_api::{HubApi as _, HubError};
+use crate::outgoing::Identity;
+
+/// Why something about a membership was not done.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MembershipError {
+    /// The hub said no, or was not reached.
+    #[error(transparent)]
+    Hub(#[from] HubError),
+    /// The hub's address is not usable.
+    #[error(transparent)]
+    Connector(#[from] ConnectorError),
+    /// The entry cannot be signed.
+    #[error(transparent)]
+    Sign(#[from] SignError),
+    /// The code cannot be used.
+    #[error(transparent)]
+    Code(#[from] InvitationError),
+    /// Somebody else joined with the code.
+    #[error("the code was used before, for another key: {0}; ask the hub's operator who has it")]
+    UsedByAnother(KeyId),
+    /// What the hub calls the terms of an agreement are not, or were not signed by the hub's operator.
+    #[error("the hub's answer about agreements does not hold: {0}; do not sign")]
+    Terms(&'static str),
+}
+
+/// Who joined, and what to trust from now on.
+#[derive(Debug, Clone)]
+pub struct Joined {
+    /// The system that this key may sign for.
+    pub system: SystemId,
+    /// How its messages reach it.
+    pub transport: TransportKind,
+    /// The hub's name and keys, and the broker's address.
+    pub trust: TrustBundle,
+}
+
+/// An agreement that the system is a party of. Its terms were signed by the hub's operator.
+#[derive(Debug, Clone)]
+pub struct AgreementTerms {
+    /// What it says.
+    pub agreement: Agreement,
+    /// SHA-256 of the exact text of its registry entry: what a signature names.
+    pub terms: Sha256Hash,
+    /// The members whose signatures are missing. It is in force when there are none.
+    pub unsigned: Vec<MemberId>,
+}
+
+/// Joins a hub: registers `key` for the system that the code invites. The code itself is not sent. It may be repeated with the
+/// same key if the answer did not arrive.
+///
+/// `signer` is a [`SigningKey`](saphan_schemas::keys::SigningKey), or a device that holds the key.
+///
+/// # Errors
+/// [`MembershipError`].
+pub async fn join(address: &str, code: &InvitationCode, signer: Arc<dyn Signer>) -> Result<Joined, MembershipError> {
+    let (base, client) = (base_address(address)?, client()?);
+    let key = *signer.public();
+    let path = format!("{base}/v1/invitations/{}", code.id()?);
+    let InvitationBody { hub, system, transport, used_by } = read(answered(client.get(path)).await?).await?;
+    let trust = match used_by {
+        None => {
+            let signature = code.sign(&hub, &system, key.id())?;
+            let own = SystemKey { system: system.clone(), jwk: key, not_before: None, not_after: None };
+            let change = Change::Added(Entry::Key(own));
+            let identity = Identity { system: system.clone(), hub, key: signer };
+            let entry = entry(&identity, change, Some(signature)).await?;
+            read(answered(client.post(format!("{base}/v1/join")).json(&JoinRequest { entry })).await?).await?
+        }
+        Some(kid) if kid == key.id() => read(answered(client.get(format!("{base}/v1/trust"))).await?).await?,
+        Some(kid) => return Err(MembershipError::UsedByAnother(kid)),
+    };
+    Ok(Joined { system, transport, trust })
+}
+
+/// A registered system, as it changes what is its own.
+pub struct Membership {
+    hub: HttpHub,
+    identity: Arc<Identity>,
+    operator: Option<PublicKey>,
+}
+
+impl Membership {
+    /// The system's membership at a hub: its address, its name, and one of the system's usable keys. With `operator`, the key
+    /// of the hub's operator, terms of agreements are believed only with its signature.
+    ///
+    /// # Errors
+    /// [`ConnectorError`].
+    pub fn new(
+        address: &str,
+        hub: HubId,
+        system: SystemId,
+        key: Arc<dyn Signer>,
+        operator: Option<PublicKey>,
+    ) -> Result<Self, ConnectorError> {
+        let identity = Arc::new(Identity { system, hub, key });
+        Ok(Self { hub: HttpHub::new(address, Arc::clone(&identity))?, identity, operator })
+    }
+
+    /// The system.
+    #[must_use]
+    pub fn system(&self) -> &SystemId {
+        &self.identity.system
+    }
+
+    /// All keys that the system ever had, with their validity.
+    ///
+    /// # Errors
+    /// [`MembershipError`].
+    pub async fn keys(&self) -> Result<Vec<PublishedKey>, MembershipError> {
+        Ok(self.hub.system_keys(&self.identity.system).await?)
+    }
+
+    /// The agreements that the system is a party of.
+    ///
+    /// # Errors
+    /// [`MembershipError`].
+    pub async fn agreements(&self) -> Result<Vec<AgreementTerms>, MembershipError> {
+        let bodies: Vec<AgreementBody> = self.hub.get("/v1/agreements").await?;
+        bodies.into_iter().map(|body| self.terms(body)).collect()
+    }
+
+    /// Signs an agreement for the system's member. It is in force once both members have.
+    ///
+    /// # Errors
+    /// [`MembershipError`].
+    pub async fn sign(&self, agreement: &AgreementTerms) -> Result<(), MembershipError> {
+        let id = agreement.agreement.id.clone();
+        self.change(Change::Signed(AgreementSignature { agreement: id, terms: agreement.terms })).await
+    }
+
+    /// Registers another key of the system, valid from `not_before` until `not_after` (seconds since 1970). Both keys are good
+    /// until the old one is revoked.
+    ///
+    /// # Errors
+    /// [`MembershipError`].
+    pub async fn add_key(
+        &self,
+        key: PublicKey,
+        not_before: Option<u64>,
+        not_after: Option<u64>,
+    ) -> Result<(), MembershipError> {
+        let system = self.identity.system.clone();
+        self.change(Change::Added(Entry::Key(SystemKey { system, jwk: key, not_before, not_after }))).await
+    }
+
+    /// Revokes a key of the system, at once and for ever. What it signed before stays valid.
+    ///
+    /// # Errors
+    /// [`MembershipError`].
+    pub async fn revoke_key(&self, key: KeyId) -> Result<(), MembershipError> {
+        self.change(Change::Revoked(EntryId::Key(key))).await
+    }
+
+    async fn change(&self, change: Change) -> Result<(), MembershipError> {
+        let entry = entry(&self.identity, change, None).await?;
+        let _: Applied = self.hub.call("/v1/registry", &json!({ "entries": [entry] })).await?;
+        Ok(())
+    }
+
+    /// Believes nothing that is not in the signed entry itself.
+    fn terms(&self, body: AgreementBody) -> Result<AgreementTerms, MembershipError> {
+        let entry =
+            UnverifiedRegistryEntry::parse(&body.entry).map_err(|_| MembershipError::Terms("unreadable terms"))?;
+        let terms = Sha256Hash::of(body.entry.as_bytes());
+        let entry = match &self.operator {
+            Some(operator) if entry.kid() == operator.id() => {
+                let verified = entry.verify(operator);
+                verified.map_err(|_| MembershipError::Terms("the operator's signature"))?.claims().clone()
+            }
+            // An operator's system signed it; the log shows that it may.
+            _ => entry.claims().clone(),
+        };
+        let (Change::Added(Entry::Agreement(agreement)) | Change::Changed(Entry::Agreement(agreement))) = entry.change
+        else {
+            return Err(MembershipError::Terms("not an agreement"));
+        };
+        if !agreement.is_party(&self.identity.system) {
+            return Err(MembershipError::Terms("of others"));
+        }
+        Ok(AgreementTerms { agreement, terms, unsigned: body.unsigned.into_iter().collect() })
+    }
+}
+
+#[derive(Deserialize)]
+struct Applied {}
+
+async fn entry(
+    identity: &Identity,
+    change: Change,
+    invitation: Option<InvitationSignature>,
+) -> Result<String, SignError> {
+    let claims = RegistryClaims {
+        iss: identity.system.to_string(),
+        aud: identity.hub.clone(),
+        iat: clock::unix_seconds(),
+        jti: MessageId::new(),
+        change,
+        invitation,
+    };
+    Ok(identity.sign(claims).await?.as_str().to_owned())
+}

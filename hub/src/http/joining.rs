@@ -1,0 +1,87 @@
+//! `GET /v1/invitations/{id}`, `POST /v1/join` and `GET /v1/trust`: how a system gets its first key into the registry, and what
+//! it needs to know about the hub.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use saphan_schemas::invitation::InvitationId;
+use saphan_schemas::joining::{InvitationBody, JoinRequest, TrustBundle};
+use saphan_schemas::problem::ProblemCode;
+use saphan_schemas::registry::UnverifiedRegistryEntry;
+
+use super::ApiError;
+use super::error::{JsonBody, PathPart};
+use super::registry::apply;
+use crate::app::App;
+
+/// What an invitation is for. Its id is derived from its code, so only who has the code, or read the log, can ask.
+#[utoipa::path(
+    get, path = "/v1/invitations/{id}", tag = "anyone", operation_id = "invitation", params(("id" = String, Path)),
+    responses(
+        (status = 200, description = "hub, system, transport, used_by", content_type = "application/json"),
+        (status = 403, description = "A problem: no such invitation, or used, or expired", content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn invitation(
+    State(app): State<Arc<App>>,
+    PathPart(id): PathPart<String>,
+) -> Result<Json<InvitationBody>, ApiError> {
+    let refused = || ApiError::problem(ProblemCode::InvitationInvalid);
+    let id: InvitationId = id.parse().map_err(|_| refused())?;
+    let registry = app.registry.state();
+    let now = app.clock.now_ms() / 1000;
+    let standing = registry.invitation(id).filter(|invitation| now < invitation.not_after);
+    let joined = registry.joined_with(id);
+    let system = standing.map(|invitation| &invitation.system).or(joined.map(|record| &record.key.system));
+    let system = system.and_then(|system| registry.system(system)).ok_or_else(refused)?;
+    Ok(Json(InvitationBody {
+        hub: app.hub.clone(),
+        system: system.id.clone(),
+        transport: system.transport,
+        used_by: joined.map(|record| record.key.jwk.id()),
+    }))
+}
+
+/// Registers a system's first key. The entry is its own authentication: it is signed by the key that it adds, and with the
+/// invitation's code.
+#[utoipa::path(
+    post, path = "/v1/join", tag = "anyone", operation_id = "join", request_body(content = Object, description = "entry: a compact JWS"),
+    responses(
+        (status = 200, description = "What to trust from now on, as GET /v1/trust", content_type = "application/json"),
+        (status = "4XX", description = "A problem", content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn join(
+    State(app): State<Arc<App>>,
+    JsonBody(JoinRequest { entry }): JsonBody<JoinRequest>,
+) -> Result<Json<TrustBundle>, ApiError> {
+    let invited = UnverifiedRegistryEntry::parse(&entry)
+        .map_err(|error| ApiError::detailed(ProblemCode::RegistryEntryInvalid, error.to_string()))?;
+    if invited.claims().invitation.is_none() {
+        return Err(ApiError::problem(ProblemCode::InvitationInvalid));
+    }
+    let bundle = bundle(&app);
+    apply(app, vec![entry]).await?;
+    Ok(Json(bundle))
+}
+
+/// The hub's name and keys, and the broker's address. Whoever asks decides why to believe it.
+#[utoipa::path(
+    get, path = "/v1/trust", tag = "anyone", operation_id = "trust",
+    responses((status = 200, description = "hub, operator, receipts, vkey, broker", content_type = "application/json"))
+)]
+pub(super) async fn trust(State(app): State<Arc<App>>) -> Json<TrustBundle> {
+    Json(bundle(&app))
+}
+
+fn bundle(app: &App) -> TrustBundle {
+    TrustBundle {
+        hub: app.hub.clone(),
+        operator: Some(*app.registry.state().operator()),
+        receipts: vec![app.receipt_key],
+        vkey: app.log_key.to_string(),
+        broker: app.broker_address.clone(),
+        ca: None,
+    }
+}

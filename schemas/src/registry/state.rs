@@ -1,0 +1,439 @@
+//! The state that the entries lead to, and the questions asked of it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use super::error::RejectedEntry;
+use super::keys::KeyRecord;
+use super::{
+    Agreement, AgreementSignature, Change, Entry, EntryId, Invitation, Member, Schema, Service, System, SystemKey,
+};
+use crate::digest::Sha256Hash;
+use crate::envelope::EnvelopeClaims;
+use crate::ids::{Code, HubId, LegalBasis, MemberId, MessageId, SchemaId, ServiceId, SystemId};
+use crate::invitation::InvitationId;
+use crate::keys::{KeyId, PublicKey};
+
+/// What a registry begins with: its hub, and the key whose holder may change everything. The log's first leaf states both.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Root {
+    /// The hub.
+    pub hub: HubId,
+    /// The operator's key.
+    pub operator: PublicKey,
+}
+
+/// Who exists and may do what, at one place in the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegistryState {
+    root: Root,
+    next: u64,
+    seen: HashSet<MessageId>,
+    members: BTreeMap<MemberId, Member>,
+    systems: BTreeMap<SystemId, System>,
+    keys: HashMap<KeyId, KeyRecord>,
+    services: BTreeMap<ServiceId, Service>,
+    schemas: BTreeMap<SchemaId, Schema>,
+    agreements: BTreeMap<Code, AgreementRecord>,
+    invitations: BTreeMap<InvitationId, Invitation>,
+    used_invitations: BTreeMap<InvitationId, KeyId>,
+}
+
+/// An agreement and who signed it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgreementRecord {
+    /// What it says.
+    pub agreement: Agreement,
+    /// SHA-256 of the exact text of the entry that says so: what a signature names.
+    pub terms: Sha256Hash,
+    /// The place of that entry in the log.
+    pub index: u64,
+    /// The members that signed, and the place of each signature in the log.
+    pub signatures: BTreeMap<MemberId, u64>,
+}
+
+/// Where a change stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Its index in the log.
+    pub index: u64,
+    /// When it was logged, in seconds since 1970.
+    pub at: u64,
+    /// SHA-256 of the exact text of its entry.
+    pub entry: Sha256Hash,
+}
+
+/// What an agreement must cover.
+#[derive(Debug, Clone, Copy)]
+pub struct MessageFacts<'a> {
+    /// The envelope.
+    pub claims: &'a EnvelopeClaims,
+    /// The time, in seconds since 1970.
+    pub now: u64,
+}
+
+/// The part that no agreement covers; the best agreement decides which part is named.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+pub enum AgreementGap {
+    /// No agreement between the two systems, in this direction.
+    #[error("there is no agreement from this sender to this recipient")]
+    Parties,
+    /// None for the message type.
+    #[error("no agreement between the two covers this message type")]
+    Type,
+    /// None for the public service.
+    #[error("no agreement covers this public service for this message type")]
+    Service,
+    /// None for the purpose.
+    #[error("no agreement covers this purpose for this message type and service")]
+    Purpose,
+    /// Another law than the agreement's.
+    #[error("the legal basis cited is not the agreement's")]
+    LegalBasis,
+    /// No consent is named.
+    #[error("the agreement asks for the person's consent, and the message names none")]
+    Consent,
+    /// A member has not signed.
+    #[error("{0} has not signed the agreement that would cover it")]
+    Signature(MemberId),
+    /// Not yet or no longer valid.
+    #[error("the agreement that would cover it is not valid at this time")]
+    Validity,
+}
+
+impl RegistryState {
+    /// The registry of a log that has just begun.
+    #[must_use]
+    pub fn new(root: Root) -> Self {
+        Self {
+            root,
+            next: 0,
+            seen: HashSet::new(),
+            members: BTreeMap::new(),
+            systems: BTreeMap::new(),
+            keys: HashMap::new(),
+            services: BTreeMap::new(),
+            schemas: BTreeMap::new(),
+            agreements: BTreeMap::new(),
+            invitations: BTreeMap::new(),
+            used_invitations: BTreeMap::new(),
+        }
+    }
+
+    /// The hub.
+    #[must_use]
+    pub const fn hub(&self) -> &HubId {
+        &self.root.hub
+    }
+
+    /// The operator's key.
+    #[must_use]
+    pub const fn operator(&self) -> &PublicKey {
+        &self.root.operator
+    }
+
+    /// The first place of the log that is not folded in.
+    #[must_use]
+    pub const fn next(&self) -> u64 {
+        self.next
+    }
+
+    /// A member.
+    #[must_use]
+    pub fn member(&self, id: &MemberId) -> Option<&Member> {
+        self.members.get(id)
+    }
+
+    /// A system.
+    #[must_use]
+    pub fn system(&self, id: &SystemId) -> Option<&System> {
+        self.systems.get(id)
+    }
+
+    /// All systems.
+    pub fn systems(&self) -> impl Iterator<Item = &System> {
+        self.systems.values()
+    }
+
+    /// A key, also a revoked one.
+    #[must_use]
+    pub fn key(&self, id: KeyId) -> Option<&KeyRecord> {
+        self.keys.get(&id)
+    }
+
+    /// All keys a system ever had, ordered by their name.
+    #[must_use]
+    pub fn keys_of(&self, system: &SystemId) -> Vec<&KeyRecord> {
+        let mut keys: Vec<_> = self.keys.values().filter(|record| record.key.system == *system).collect();
+        keys.sort_by_key(|record| record.key.jwk.id());
+        keys
+    }
+
+    /// A public service.
+    #[must_use]
+    pub fn service(&self, id: &ServiceId) -> Option<&Service> {
+        self.services.get(id)
+    }
+
+    /// A schema.
+    #[must_use]
+    pub fn schema(&self, id: &SchemaId) -> Option<&Schema> {
+        self.schemas.get(id)
+    }
+
+    /// An agreement with its signatures.
+    #[must_use]
+    pub fn agreement(&self, id: &Code) -> Option<&AgreementRecord> {
+        self.agreements.get(id)
+    }
+
+    /// The agreements that a system sends or receives under.
+    pub fn agreements_of(&self, system: &SystemId) -> impl Iterator<Item = &AgreementRecord> {
+        self.agreements.values().filter(move |record| record.agreement.is_party(system))
+    }
+
+    /// An invitation that was not used; it may have expired.
+    #[must_use]
+    pub fn invitation(&self, id: InvitationId) -> Option<&Invitation> {
+        self.invitations.get(&id)
+    }
+
+    /// The key that joined with an invitation.
+    #[must_use]
+    pub fn joined_with(&self, id: InvitationId) -> Option<&KeyRecord> {
+        self.used_invitations.get(&id).and_then(|kid| self.keys.get(kid))
+    }
+
+    /// The invitations of a system that were not used; some may have expired.
+    pub fn invitations_of(&self, system: &SystemId) -> impl Iterator<Item = &Invitation> {
+        self.invitations.values().filter(move |invitation| invitation.system == *system)
+    }
+
+    /// The agreement that allows a message.
+    ///
+    /// # Errors
+    /// The part that is missing in the agreement that comes nearest.
+    pub fn allows(&self, facts: MessageFacts<'_>) -> Result<&Agreement, AgreementGap> {
+        let claims = facts.claims;
+        let between = |record: &&AgreementRecord| {
+            record.agreement.sender == claims.iss && record.agreement.receiver == claims.aud
+        };
+        let mut nearest = AgreementGap::Parties;
+        for record in self.agreements.values().filter(between) {
+            match record.gap(facts) {
+                None => return Ok(&record.agreement),
+                Some(gap) => nearest = nearest.max(gap),
+            }
+        }
+        Err(nearest)
+    }
+
+    /// Applies a change that stands at `place`, as its operator may.
+    ///
+    /// # Errors
+    /// [`RejectedEntry`]; the state is as before.
+    pub fn apply(&mut self, change: &Change, place: Place) -> Result<(), RejectedEntry> {
+        match change {
+            Change::Added(entry) => self.put(entry, place, true)?,
+            Change::Changed(entry) => self.put(entry, place, false)?,
+            Change::Revoked(id) => self.revoke(id, place.at)?,
+            Change::Signed(signature) => return Err(not_a_party(signature, &self.root.hub)),
+        }
+        self.next = place.index + 1;
+        Ok(())
+    }
+
+    pub(super) fn sign_agreement(
+        &mut self,
+        system: &SystemId,
+        signature: &AgreementSignature,
+        place: Place,
+    ) -> Result<(), RejectedEntry> {
+        let id = &signature.agreement;
+        let record = self.agreements.get_mut(id).ok_or_else(|| RejectedEntry::Missing { id: id.to_string() })?;
+        if !record.agreement.is_party(system) {
+            return Err(RejectedEntry::NotAParty { agreement: id.clone(), issuer: system.to_string() });
+        }
+        if record.terms != signature.terms {
+            return Err(RejectedEntry::OtherTerms { agreement: id.clone() });
+        }
+        let member = system.member();
+        if record.signatures.contains_key(&member) {
+            return Err(RejectedEntry::SignedBefore { agreement: id.clone(), member });
+        }
+        record.signatures.insert(member, place.index);
+        self.next = place.index + 1;
+        Ok(())
+    }
+
+    pub(super) fn has_seen(&self, entry: MessageId) -> bool {
+        self.seen.contains(&entry)
+    }
+
+    pub(super) fn note(&mut self, entry: MessageId) {
+        self.seen.insert(entry);
+    }
+
+    pub(super) fn consume(&mut self, invitation: InvitationId, key: KeyId) {
+        self.invitations.remove(&invitation);
+        self.used_invitations.insert(invitation, key);
+    }
+
+    fn put(&mut self, entry: &Entry, place: Place, new: bool) -> Result<(), RejectedEntry> {
+        match entry {
+            Entry::Member(member) => put(&mut self.members, member.id.clone(), member, new),
+            Entry::System(system) => {
+                self.must_have_member(&system.id.member())?;
+                put(&mut self.systems, system.id.clone(), system, new)
+            }
+            Entry::Key(key) => self.put_key(key, new),
+            Entry::Service(service) => {
+                self.must_have_member(&service.authority)?;
+                put(&mut self.services, service.id.clone(), service, new)
+            }
+            Entry::Schema(schema) => put(&mut self.schemas, schema.id.clone(), schema, new),
+            Entry::Agreement(agreement) => {
+                self.must_have_system(&agreement.sender)?;
+                self.must_have_system(&agreement.receiver)?;
+                // Other terms, so whoever signed the old ones must look at them again.
+                let record = AgreementRecord {
+                    agreement: agreement.clone(),
+                    terms: place.entry,
+                    index: place.index,
+                    signatures: BTreeMap::new(),
+                };
+                put(&mut self.agreements, agreement.id.clone(), &record, new)
+            }
+            Entry::Invitation(invitation) => {
+                self.must_have_system(&invitation.system)?;
+                if !new {
+                    return Err(RejectedEntry::Unchangeable { kind: "invitation" });
+                }
+                self.invitations.retain(|_, old| place.at < old.not_after);
+                put(&mut self.invitations, invitation.id, invitation, true)
+            }
+        }
+    }
+
+    fn put_key(&mut self, key: &SystemKey, new: bool) -> Result<(), RejectedEntry> {
+        let kid = key.jwk.id();
+        self.must_have_system(&key.system)?;
+        if !new {
+            return Err(RejectedEntry::Unchangeable { kind: "key" });
+        }
+        if self.keys.contains_key(&kid) {
+            return Err(RejectedEntry::KeyReused { kid });
+        }
+        self.keys.insert(kid, KeyRecord { key: key.clone(), revoked: None });
+        Ok(())
+    }
+
+    fn revoke(&mut self, id: &EntryId, at: u64) -> Result<(), RejectedEntry> {
+        match id {
+            EntryId::Member(id) => self.revoke_member(id, at),
+            EntryId::System(id) => self.revoke_system(id, at),
+            EntryId::Service(id) => remove(&mut self.services, id),
+            EntryId::Schema(id) => remove(&mut self.schemas, id),
+            EntryId::Agreement(id) => remove(&mut self.agreements, id),
+            EntryId::Invitation(id) => remove(&mut self.invitations, id),
+            EntryId::Key(id) => {
+                let record = self.keys.get_mut(id).filter(|record| record.revoked.is_none());
+                record.ok_or_else(|| RejectedEntry::Missing { id: id.to_string() })?.revoked = Some(at);
+                Ok(())
+            }
+        }
+    }
+
+    /// A member goes with its systems.
+    fn revoke_member(&mut self, id: &MemberId, at: u64) -> Result<(), RejectedEntry> {
+        remove(&mut self.members, id)?;
+        let systems: Vec<_> = self.systems.keys().filter(|system| system.member() == *id).cloned().collect();
+        systems.iter().try_for_each(|system| self.revoke_system(system, at))
+    }
+
+    /// A system goes with its keys, its invitations, and the agreements that name it.
+    fn revoke_system(&mut self, id: &SystemId, at: u64) -> Result<(), RejectedEntry> {
+        remove(&mut self.systems, id)?;
+        let keys = self.keys.values_mut().filter(|record| record.key.system == *id && record.revoked.is_none());
+        keys.for_each(|record| record.revoked = Some(at));
+        self.agreements.retain(|_, record| !record.agreement.is_party(id));
+        self.invitations.retain(|_, invitation| invitation.system != *id);
+        Ok(())
+    }
+
+    fn must_have_member(&self, id: &MemberId) -> Result<(), RejectedEntry> {
+        if self.members.contains_key(id) { Ok(()) } else { Err(RejectedEntry::Missing { id: id.to_string() }) }
+    }
+
+    fn must_have_system(&self, id: &SystemId) -> Result<(), RejectedEntry> {
+        if self.systems.contains_key(id) { Ok(()) } else { Err(RejectedEntry::Missing { id: id.to_string() }) }
+    }
+}
+
+impl AgreementRecord {
+    /// The members that have not signed.
+    #[must_use]
+    pub fn unsigned(&self) -> BTreeSet<MemberId> {
+        self.agreement.parties().into_iter().filter(|member| !self.signatures.contains_key(member)).collect()
+    }
+
+    fn gap(&self, MessageFacts { claims, now }: MessageFacts<'_>) -> Option<AgreementGap> {
+        let agreement = &self.agreement;
+        let other_law = |law: &LegalBasis| *law != agreement.legal_basis;
+        let early = agreement.not_before.is_some_and(|time| now < time);
+        let late = agreement.not_after.is_some_and(|time| now >= time);
+        if !agreement.types.contains(&claims.message_type) {
+            Some(AgreementGap::Type)
+        } else if !covers(&agreement.services, claims.service.as_ref()) {
+            Some(AgreementGap::Service)
+        } else if !covers(&agreement.purposes, claims.purpose.as_ref()) {
+            Some(AgreementGap::Purpose)
+        } else if claims.legal_basis.as_ref().is_some_and(other_law) {
+            Some(AgreementGap::LegalBasis)
+        } else if agreement.consent && claims.consent.is_none() {
+            Some(AgreementGap::Consent)
+        } else if let Some(member) = self.unsigned().pop_first() {
+            Some(AgreementGap::Signature(member))
+        } else if early || late {
+            Some(AgreementGap::Validity)
+        } else {
+            None
+        }
+    }
+}
+
+impl Agreement {
+    /// Whether the system sends or receives under it.
+    #[must_use]
+    pub fn is_party(&self, system: &SystemId) -> bool {
+        self.sender == *system || self.receiver == *system
+    }
+}
+
+/// An operator signs entries, not agreements.
+fn not_a_party(signature: &AgreementSignature, hub: &HubId) -> RejectedEntry {
+    RejectedEntry::NotAParty { agreement: signature.agreement.clone(), issuer: hub.to_string() }
+}
+
+fn covers<T: Ord>(allowed: &BTreeSet<T>, named: Option<&T>) -> bool {
+    named.map_or(allowed.is_empty(), |named| allowed.contains(named))
+}
+
+fn put<K: Ord + ToString, V: Clone>(
+    map: &mut BTreeMap<K, V>,
+    id: K,
+    value: &V,
+    new: bool,
+) -> Result<(), RejectedEntry> {
+    match (map.contains_key(&id), new) {
+        (true, true) => Err(RejectedEntry::Exists { id: id.to_string() }),
+        (false, false) => Err(RejectedEntry::Missing { id: id.to_string() }),
+        _ => {
+            map.insert(id, value.clone());
+            Ok(())
+        }
+    }
+}
+
+fn remove<K: Ord + ToString, V>(map: &mut BTreeMap<K, V>, id: &K) -> Result<(), RejectedEntry> {
+    map.remove(id).map(|_| ()).ok_or_else(|| RejectedEntry::Missing { id: id.to_string() })
+}
