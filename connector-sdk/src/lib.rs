@@ -74,6 +74,7 @@ pub use builder::ConnectorBuilder;
 pub use connector::{Connector, Drained};
 pub use error::{ConnectorError, JournalError, OutgoingError, SendError};
 pub use handler::{Handled, HandlerError};
+pub use hub_api::http::client as http_client;
 pub use message::Message;
 pub use outbox::{Accepted, Outbox, Status};
 pub use outgoing::OutgoingMessage;

@@ -73,25 +73,22 @@ pub struct AgreementTerms {
 /// Joins a hub: registers `key` for the system that the code invites. The code itself is not sent. It may be repeated with the
 /// same key if the answer did not arrive.
 ///
-/// `signer` is a [`SigningKey`](saphan_schemas::keys::SigningKey), or a device that holds the key.
-///
 /// # Errors
 /// [`MembershipError`].
-pub async fn join(address: &str, code: &InvitationCode, signer: Arc<dyn Signer>) -> Result<Joined, MembershipError> {
+pub async fn join(address: &str, code: &InvitationCode, key: Arc<dyn Signer>) -> Result<Joined, MembershipError> {
     let (base, client) = (base_address(address)?, client()?);
-    let key = *signer.public();
     let path = format!("{base}/v1/invitations/{}", code.id()?);
     let InvitationBody { hub, system, transport, used_by } = read(answered(client.get(path)).await?).await?;
     let trust = match used_by {
         None => {
-            let signature = code.sign(&hub, &system, key.id())?;
-            let own = SystemKey { system: system.clone(), jwk: key, not_before: None, not_after: None };
+            let signature = code.sign(&hub, &system, key.public().id())?;
+            let own = SystemKey { system: system.clone(), jwk: *key.public(), not_before: None, not_after: None };
             let change = Change::Added(Entry::Key(own));
-            let identity = Identity { system: system.clone(), hub, key: signer };
+            let identity = Identity { system: system.clone(), hub, key };
             let entry = entry(&identity, change, Some(signature)).await?;
             read(answered(client.post(format!("{base}/v1/join")).json(&JoinRequest { entry })).await?).await?
         }
-        Some(kid) if kid == key.id() => read(answered(client.get(format!("{base}/v1/trust"))).await?).await?,
+        Some(kid) if kid == key.public().id() => read(answered(client.get(format!("{base}/v1/trust"))).await?).await?,
         Some(kid) => return Err(MembershipError::UsedByAnother(kid)),
     };
     Ok(Joined { system, transport, trust })

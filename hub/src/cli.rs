@@ -4,6 +4,7 @@ mod init;
 mod invite;
 mod registry;
 mod run;
+mod running;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -71,9 +72,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Serve(arguments) => run::serve(&arguments.config),
         Command::Registry(RegistryCommand::Apply { file, config }) => registry::apply(&file, &config.config),
         Command::Invite(arguments) => invite::invite(&arguments),
-        Command::CheckConfig(arguments) => run::load(&arguments.config).map(|config| {
-            println!("{} is valid: hub {}, log {}", arguments.config.display(), config.hub.id, config.origin());
-        }),
+        Command::CheckConfig(arguments) => run::check(&arguments.config),
         Command::DefaultConfig => {
             print!("{}", crate::config::DEFAULT);
             Ok(())

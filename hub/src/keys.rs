@@ -96,7 +96,7 @@ fn read(path: &Path) -> Result<zeroize::Zeroizing<String>, KeyFileError> {
     Ok(zeroize::Zeroizing::new(text))
 }
 
-fn write_new(path: &Path, text: &str) -> Result<(), KeyFileError> {
+pub(crate) fn write_new(path: &Path, text: &str) -> Result<(), KeyFileError> {
     let write = || {
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
         file.write_all(text.as_bytes())?;

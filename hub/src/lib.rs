@@ -10,6 +10,7 @@
 //! - [`routing`]: the relay to the broker, and the inbox that systems pull from;
 //! - [`acknowledging`]: what receivers state;
 //! - [`registry`]: members, systems, keys, agreements as a fold over the log;
+//! - [`tls`], [`connections`]: what carries the requests;
 //! - [`app`], [`serve`], [`config`], [`keys`], [`metrics`], [`clock`], [`cli`]: the program around it.
 
 pub mod acknowledging;
@@ -29,3 +30,4 @@ pub mod routing;
 pub mod serve;
 pub mod store;
 pub mod submission;
+pub mod tls;

@@ -41,6 +41,10 @@ pub struct Metrics {
     pub outbox_pull: Gauge,
     /// Whether the broker can be reached: 1 or 0.
     pub broker_up: Gauge,
+    /// TLS handshakes that failed.
+    pub tls_handshakes_failed: Counter,
+    /// When the certificate expires, in seconds since 1970; 0 without TLS.
+    pub tls_certificate_expires: Gauge,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -84,6 +88,8 @@ impl Default for Metrics {
             outbox_amqp: Gauge::default(),
             outbox_pull: Gauge::default(),
             broker_up: Gauge::default(),
+            tls_handshakes_failed: Counter::default(),
+            tls_certificate_expires: Gauge::default(),
         };
         registry.register("messages_accepted", "Messages accepted and receipted", metrics.accepted.clone());
         registry.register("messages_duplicate", "Submissions of known messages", metrics.duplicates.clone());
@@ -99,6 +105,10 @@ impl Default for Metrics {
         registry.register("outbox_amqp", "Messages waiting for the broker", metrics.outbox_amqp.clone());
         registry.register("outbox_pull", "Messages waiting to be pulled", metrics.outbox_pull.clone());
         registry.register("broker_up", "Whether the broker can be reached", metrics.broker_up.clone());
+        let failed = metrics.tls_handshakes_failed.clone();
+        registry.register("tls_handshakes_failed", "TLS handshakes that failed", failed);
+        let expires = metrics.tls_certificate_expires.clone();
+        registry.register("tls_certificate_expires_seconds", "When the certificate expires, Unix time", expires);
         Self { registry, ..metrics }
     }
 }

@@ -28,7 +28,7 @@ pub enum KeyStoreError {
         mode: u32,
     },
     /// No key of the expected kind.
-    #[error("{} holds no {kind} private key: expected one PEM block of PKCS #8, `PRIVATE KEY` or `ENCRYPTED PRIVATE KEY`", path.display())]
+    #[error("{} holds no {kind} key: expected one PEM block of PKCS #8, `PRIVATE KEY` or `ENCRYPTED PRIVATE KEY`", path.display())]
     Content {
         /// The file.
         path: PathBuf,

@@ -68,7 +68,7 @@ impl KeySource {
                 Ok(Arc::new(key))
             }
             #[cfg(feature = "pkcs11")]
-            Self::Token(key) => Ok(Arc::new(crate::token::TokenSigner::open(key, key.pin(ask)?)?)),
+            Self::Token(key) => Ok(Arc::new(crate::token::TokenSigner::open(key, &key.pin(ask)?)?)),
             #[cfg(not(feature = "pkcs11"))]
             Self::Token(_) => Err(KeyStoreError::NoTokens),
         }

@@ -29,7 +29,7 @@ impl TokenSigner {
     ///
     /// # Errors
     /// [`TokenError`].
-    pub fn open(key: &TokenKey, pin: Passphrase) -> Result<Self, TokenError> {
+    pub fn open(key: &TokenKey, pin: &Passphrase) -> Result<Self, TokenError> {
         let opener = Opener::new(key, pin)?;
         let session = opener.open()?;
         let public = session.public_key()?;
@@ -42,7 +42,7 @@ impl TokenSigner {
     ///
     /// # Errors
     /// [`TokenError`], [`TokenError::Exists`] when there is a key with this label.
-    pub fn generate(key: &TokenKey, pin: Passphrase) -> Result<PublicKey, TokenError> {
+    pub fn generate(key: &TokenKey, pin: &Passphrase) -> Result<PublicKey, TokenError> {
         Opener::new(key, pin)?.generate()
     }
 

@@ -1,6 +1,7 @@
 //! One module a command.
 
 pub(crate) mod agreements;
+pub(crate) mod doctor;
 pub(crate) mod join;
 pub(crate) mod keys;
 pub(crate) mod listen;
@@ -21,6 +22,7 @@ use crate::outcome::{Failure, Outcome};
 pub(crate) async fn dispatch(arguments: Arguments) -> Result<Outcome, Failure> {
     match arguments.command {
         Command::Join(arguments) => join::run(arguments).await,
+        Command::Doctor(arguments) => doctor::run(arguments).await,
         Command::Agreements(command) => agreements::run(command).await,
         Command::Keys(command) => keys::run(command).await,
         Command::Trust(arguments) => trust::run(arguments).await,

@@ -89,6 +89,26 @@ impl Config {
         &self.system
     }
 
+    /// The hub's address.
+    pub(crate) fn hub(&self) -> &str {
+        self.hub.trim_end_matches('/')
+    }
+
+    /// What is trusted about the hub.
+    pub(crate) const fn trust(&self) -> &Trust {
+        &self.trust
+    }
+
+    /// The folder of the journals.
+    pub(crate) fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+
+    /// A client that reaches the hub as the connector does.
+    pub(crate) fn http_client(&self) -> Result<reqwest::Client, ConnectorError> {
+        saphan_connector::http_client()
+    }
+
     /// The file of its private key.
     pub(crate) fn key_file(&self) -> &Path {
         &self.key_file

@@ -161,9 +161,12 @@ impl HubApi for HttpHub {
     }
 }
 
-/// A client with the exchange's one TLS stack. Installing ring's provider again is harmless.
-pub(crate) fn client() -> Result<Client, ConnectorError> {
-    // An error means that the program has installed a provider already, which is then its choice.
+/// An HTTP client as a connector uses it: with the exchange's one TLS stack, time limits and no redirects.
+///
+/// # Errors
+/// [`ConnectorError::Client`] when it cannot be set up.
+pub fn client() -> Result<Client, ConnectorError> {
+    // Installing ring's provider again is harmless: an error means that the program has installed a provider already, which is then its choice.
     let _ = rustls::crypto::ring::default_provider().install_default();
     Client::builder()
         .connect_timeout(CONNECT_TIMEOUT)

@@ -4,17 +4,16 @@ use std::fs;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context as _, bail};
-use saphan_schemas::auth::AuthClaims;
+use anyhow::Context as _;
 use saphan_schemas::catalogue::Catalogue;
 use saphan_schemas::ids::MessageId;
 use saphan_schemas::jws::Signed;
 use saphan_schemas::keys::Signer;
-use saphan_schemas::problem::ProblemDocument;
 use saphan_schemas::registry::{Change, RegistryClaims, RegistryState, Root, Schema};
+use serde_json::json;
 use tokio::sync::watch;
 
-use super::run;
+use super::{run, running};
 use crate::config::Config;
 use crate::keys::HubKeys;
 use crate::registry::{Registry, RegistryFile, changes_for};
@@ -73,38 +72,11 @@ async fn write_to_running_hub(
     registry.catch_up(&store).await?;
     store.close().await?;
     let entries = sign_all(config, operator, changes(&registry.state())?)?;
+    // They are in an order in which each can be applied, so every beginning of the list is a valid registry.
     for chunk in entries.chunks(ENTRIES_AT_ONCE) {
-        post(config, operator, chunk).await?;
+        running::post(config, operator, "/v1/registry", &json!({ "entries": chunk })).await?;
     }
     Ok(entries.len())
-}
-
-/// Entries are in an order in which each can be applied, so every beginning of the list is a valid registry.
-async fn post(config: &Config, operator: &dyn Signer, entries: &[String]) -> anyhow::Result<()> {
-    let (method, path) = ("POST", "/v1/registry");
-    let token = AuthClaims {
-        iss: config.hub.id.to_string(),
-        aud: config.hub.id.clone(),
-        jti: MessageId::new(),
-        iat: now(),
-        htm: method.into(),
-        htu: path.into(),
-    };
-    // The hub listens on loopback; a proxy of the environment is not on the way.
-    let response = reqwest::Client::builder()
-        .no_proxy()
-        .build()?
-        .post(format!("http://{}{path}", config.hub.listen))
-        .bearer_auth(Signed::sign(token, operator)?.as_str())
-        .json(&serde_json::json!({ "entries": entries }))
-        .send()
-        .await
-        .with_context(|| format!("the hub holds the data folder but does not answer on {}", config.hub.listen))?;
-    if response.status().is_success() {
-        return Ok(());
-    }
-    let problem: ProblemDocument = response.json().await.context("the hub's answer is not a problem document")?;
-    bail!("the hub refused: {}; {}", problem.title, problem.detail.unwrap_or_default());
 }
 
 fn sign_all(config: &Config, operator: &dyn Signer, changes: Vec<Change>) -> anyhow::Result<Vec<String>> {

@@ -33,7 +33,7 @@ pub(super) struct OpenSession {
 }
 
 impl Opener {
-    pub(super) fn new(key: &TokenKey, pin: Passphrase) -> Result<Self, TokenError> {
+    pub(super) fn new(key: &TokenKey, pin: &Passphrase) -> Result<Self, TokenError> {
         let library =
             Pkcs11::new(&key.module).map_err(|source| TokenError::Module { module: key.module.clone(), source })?;
         let pin = AuthPin::from(pin.expose());

@@ -35,7 +35,7 @@ fn token(test: &str) -> Option<SoftToken> {
 }
 
 fn generate(key: &TokenKey) -> Result<saphan_schemas::keys::PublicKey, TokenError> {
-    TokenSigner::generate(key, passphrase(PIN))
+    TokenSigner::generate(key, &passphrase(PIN))
 }
 
 fn open(key: &TokenKey) -> Result<Arc<dyn Signer>, KeyStoreError> {
@@ -98,7 +98,7 @@ fn what_is_wrong_with_token_pin_label_or_library_is_told() {
     let Some(token) = token("what_is_wrong_with_token_pin_label_or_library_is_told") else { return };
     let key = token.key("k").unwrap();
     generate(&key).unwrap();
-    let try_with = |key: &TokenKey, pin: &str| TokenSigner::open(key, passphrase(pin)).map(drop).unwrap_err();
+    let try_with = |key: &TokenKey, pin: &str| TokenSigner::open(key, &passphrase(pin)).map(drop).unwrap_err();
     let error = try_with(&key, "1234567");
     assert!(matches!(error, TokenError::Pin { .. }), "{error}");
     assert!(!format!("{error} {error:?}").contains("1234567"));
@@ -122,7 +122,7 @@ fn a_key_of_another_curve_is_no_key_of_ours() {
     assert!(Command::new("openssl").args(curve).arg(&pem).status().unwrap().success());
     let pem = pem.display().to_string();
     token.utility(&["--import", &pem, "--token", "saphan", "--label", "p384", "--id", "01", "--pin", PIN]).unwrap();
-    let error = TokenSigner::open(&token.key("p384").unwrap(), passphrase(PIN)).map(drop).unwrap_err();
+    let error = TokenSigner::open(&token.key("p384").unwrap(), &passphrase(PIN)).map(drop).unwrap_err();
     assert!(error.to_string().contains("another curve than P-256"), "{error}");
 }
 

@@ -45,9 +45,9 @@ pub(crate) async fn run(arguments: JoinArguments) -> Result<Outcome, Failure> {
         }
     }
     // The key must be safe before the hub hears of it.
-    let key = Arc::new(key(&arguments.key)?);
+    let key = key(&arguments.key)?;
     let kid = key.id();
-    let joined = join(&arguments.hub, &code, key).await.map_err(|error| membership_failure(&error))?;
+    let joined = join(&arguments.hub, &code, Arc::new(key)).await.map_err(|error| membership_failure(&error))?;
     let trust = serde_json::to_string_pretty(&joined.trust)
         .map_err(|error| Failure::machine(format!("cannot write the keys as JSON: {error}"), "Report this."))?;
     files::write_new(&trust_path, format!("{trust}\n").as_bytes(), Readers::All)?;
