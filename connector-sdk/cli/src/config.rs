@@ -72,7 +72,7 @@ impl Config {
             (None, None) => return Err(trust_failure(path, "has neither `trust` nor `trust_file`")),
         };
         Ok(Self {
-            trust: trust_file::trust(&trust, path)?,
+            trust: trust_file::trust(&trust),
             operator: trust.operator,
             system: file.system,
             hub: file.hub,
