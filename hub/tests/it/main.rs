@@ -27,3 +27,4 @@ mod relay;
 mod restart;
 mod store_contract;
 mod store_failures;
+mod tls;
