@@ -28,7 +28,7 @@ pub async fn fetch(hub: impl Into<HubAddress>) -> Result<Trust, ConnectorError> 
     let log = log.text().await.map_err(|_| ConnectorError::Keys { what: "log key" })?;
     let log = log.trim_end().parse().map_err(|_| ConnectorError::Keys { what: "log key" })?;
     let receipts = keys.keys.iter().map(|published| published.key).collect();
-    Ok(Trust { hub: keys.issuer, receipts, log })
+    Ok(Trust { hub: keys.issuer, receipts, log, more_logs: Vec::new() })
 }
 
 #[derive(Deserialize)]

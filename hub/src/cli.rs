@@ -2,6 +2,7 @@
 
 mod init;
 mod invite;
+mod keys;
 mod registry;
 mod run;
 mod running;
@@ -31,6 +32,9 @@ enum Command {
     Registry(RegistryCommand),
     /// Let a system register its first key: prints a code that works once.
     Invite(invite::InviteArguments),
+    /// Rotate the hub's own keys.
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
     /// Say whether a configuration file is valid.
     CheckConfig(ConfigArguments),
     /// Print the default configuration with every setting explained.
@@ -72,6 +76,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Serve(arguments) => run::serve(&arguments.config),
         Command::Registry(RegistryCommand::Apply { file, config }) => registry::apply(&file, &config.config),
         Command::Invite(arguments) => invite::invite(&arguments),
+        Command::Keys(command) => keys::keys(&command),
         Command::CheckConfig(arguments) => run::check(&arguments.config),
         Command::DefaultConfig => {
             print!("{}", crate::config::DEFAULT);

@@ -34,8 +34,8 @@ pub struct LedgerKeys {
     pub origin: String,
     /// Signs receipts.
     pub receipts: Arc<dyn Signer>,
-    /// Signs checkpoints; its name is the origin.
-    pub log: NoteSigner,
+    /// Sign checkpoints, newest first; their name is the origin.
+    pub logs: Vec<Arc<NoteSigner>>,
 }
 
 /// Why nothing was appended, as far as is known.
@@ -84,6 +84,7 @@ pub enum OpenError {
 /// A handle on the writer. Cheap to clone; the writer stops when the last handle is gone.
 #[derive(Clone)]
 pub struct Ledger {
+    keys: watch::Sender<Arc<LedgerKeys>>,
     queue: mpsc::Sender<Waiting>,
     committed: watch::Receiver<Committed>,
 }
@@ -100,16 +101,17 @@ impl Ledger {
     /// [`OpenError`].
     pub async fn open(
         store: Arc<dyn Store>,
-        keys: Arc<LedgerKeys>,
+        keys: LedgerKeys,
         clock: Arc<dyn Clock>,
         capacity: usize,
         wakeups: Arc<Wakeups>,
         metrics: Arc<Metrics>,
     ) -> Result<(Self, JoinHandle<()>), OpenError> {
         let (queue, waiting) = mpsc::channel(capacity);
-        let writer = writer::Writer::open(store, keys, clock, waiting, wakeups, metrics).await?;
+        let (keys, keys_seen) = watch::channel(Arc::new(keys));
+        let writer = writer::Writer::open(store, keys_seen, clock, waiting, wakeups, metrics).await?;
         let committed = writer.committed();
-        Ok((Self { queue, committed }, tokio::spawn(writer.run())))
+        Ok((Self { keys, queue, committed }, tokio::spawn(writer.run())))
     }
 
     /// Appends an entry, or says at once that too many wait. Once it is queued it will be written, also if the caller goes
@@ -124,6 +126,11 @@ impl Ledger {
             mpsc::error::TrySendError::Closed(_) => LedgerError::Stopped,
         })?;
         answer.await.map_err(|_| LedgerError::Unavailable)?
+    }
+
+    /// Signs with these keys from the next batch on.
+    pub fn sign_with(&self, keys: LedgerKeys) {
+        self.keys.send_replace(Arc::new(keys));
     }
 
     /// What was committed last; changes with each commit.

@@ -114,7 +114,11 @@ impl SigningKey {
         Self::from_pkcs8(&from_pem(pem).ok_or(KeyError::NotAPrivateKey)?)
     }
 
-    fn from_pkcs8(der: &[u8]) -> Result<Self, KeyError> {
+    /// Reads a PKCS #8 `PrivateKeyInfo` (RFC 5208 section 5) in DER.
+    ///
+    /// # Errors
+    /// [`KeyError::NotAPrivateKey`].
+    pub fn from_pkcs8(der: &[u8]) -> Result<Self, KeyError> {
         let random = SystemRandom::new();
         let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der, &random)
             .map_err(|_| KeyError::NotAPrivateKey)?;

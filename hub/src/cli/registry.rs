@@ -9,14 +9,14 @@ use saphan_schemas::catalogue::Catalogue;
 use saphan_schemas::ids::MessageId;
 use saphan_schemas::jws::Signed;
 use saphan_schemas::keys::Signer;
-use saphan_schemas::registry::{Change, RegistryClaims, RegistryState, Root, Schema};
+use saphan_schemas::registry::{Change, RegistryClaims, RegistryState, Schema};
 use serde_json::json;
 use tokio::sync::watch;
 
 use super::{run, running};
 use crate::config::Config;
 use crate::keys::HubKeys;
-use crate::registry::{Registry, RegistryFile, changes_for};
+use crate::registry::{Registry, RegistryFile, changes_for, opening};
 use crate::store::sqlite::SqliteStore;
 
 pub(super) fn apply(file: &Path, config: &Path) -> anyhow::Result<()> {
@@ -68,7 +68,8 @@ async fn write_to_running_hub(
     changes: impl FnOnce(&RegistryState) -> anyhow::Result<Vec<Change>>,
 ) -> anyhow::Result<usize> {
     let store = SqliteStore::open(&config.store_file()).await?;
-    let registry = Registry::new(Root { hub: config.hub.id.clone(), operator: *operator.public() });
+    let (_, root) = opening(&store).await?.context("the hub has not begun its log yet; try again")?;
+    let registry = Registry::new(root);
     registry.catch_up(&store).await?;
     store.close().await?;
     let entries = sign_all(config, operator, changes(&registry.state())?)?;

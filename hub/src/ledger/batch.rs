@@ -1,5 +1,7 @@
 //! From drafts to a batch: leaves, hashes, one checkpoint, receipts and proofs. Nothing here reads or writes.
 
+use std::sync::Arc;
+
 use ring::rand::{SecureRandom as _, SystemRandom};
 use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::jws::{SignError, Signed};
@@ -23,6 +25,8 @@ pub(super) struct Written {
 pub(super) enum BatchError {
     #[error("the checkpoint cannot be signed")]
     Checkpoint(#[from] CheckpointError),
+    #[error("there is no key for checkpoints")]
+    NoLogKey,
     #[error("an entry of the batch has no place in its tree")]
     Proof,
     #[error("a receipt cannot be signed")]
@@ -68,7 +72,9 @@ pub(super) fn build(
 ) -> Result<(Batch, Vec<Appended>), BatchError> {
     let hashes: Vec<_> = written.iter().map(|entry| leaf_hash(&entry.leaf)).collect();
     let tree = BatchAppend::new(before, hashes.clone());
-    let checkpoint = Checkpoint::new(keys.origin.clone(), tree.size(), tree.root()).sign(&keys.log)?;
+    let (log, more) = keys.logs.split_first().ok_or(BatchError::NoLogKey)?;
+    let checkpoint = Checkpoint::new(keys.origin.clone(), tree.size(), tree.root());
+    let checkpoint = checkpoint.sign_with(log, more.iter().map(Arc::as_ref))?;
     let mut entries = Vec::with_capacity(written.len());
     let mut answers = Vec::with_capacity(written.len());
     for ((index, written), hash) in (tree.first_index()..).zip(written).zip(hashes) {

@@ -34,7 +34,8 @@ pub(crate) async fn run(arguments: TrustArguments) -> Result<Outcome, Failure> {
         hub: trust.hub.clone(),
         operator: None,
         receipts: trust.receipts.clone(),
-        vkey: trust.log.to_string(),
+        vkey: trust.log.clone(),
+        more_vkeys: trust.more_logs.clone(),
         broker: None,
         ca: hub.ca_pem().map(ToOwned::to_owned),
     };

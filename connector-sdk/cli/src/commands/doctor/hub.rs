@@ -10,6 +10,7 @@ use saphan_connector::membership::{AgreementTerms, Membership, MembershipError};
 use saphan_schemas::ids::MemberId;
 use saphan_schemas::joining::TrustBundle;
 use saphan_schemas::keys::{KeyId, PublishedKey};
+use saphan_schemas::log::VerifierKey;
 use saphan_schemas::message::Trust;
 
 use super::finding::Finding;
@@ -129,7 +130,8 @@ async fn identity(client: &Client, hub: &str, trust: &Trust, findings: &mut Vec<
     if bundle.hub != trust.hub {
         return Err(failed(format!("it is the hub {}, not {}", bundle.hub, trust.hub)));
     }
-    if bundle.vkey != trust.log.to_string() {
+    let trusted = |vkey: &VerifierKey| *vkey == trust.log || trust.more_logs.contains(vkey);
+    if !std::iter::once(&bundle.vkey).chain(&bundle.more_vkeys).any(trusted) {
         return Err(failed("its log has another key than the trusted one".to_owned()));
     }
     if !bundle.receipts.iter().any(|key| trust.receipts.contains(key)) {
