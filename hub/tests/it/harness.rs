@@ -111,7 +111,22 @@ impl Site {
         let operator = SigningKey::from_pem(&operator).unwrap();
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let Self { config, clock, world, folder } = self;
-        TestHub { url, address, tls, app, store, clock, world, operator, client, stopping, stop, serving, config, folder }
+        TestHub {
+            url,
+            address,
+            tls,
+            app,
+            store,
+            clock,
+            world,
+            operator,
+            client,
+            stopping,
+            stop,
+            serving,
+            config,
+            folder,
+        }
     }
 
     /// Opens the store, and what stands on it, as `saphan-hub serve` does before it listens.

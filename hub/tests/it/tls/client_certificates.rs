@@ -62,8 +62,7 @@ fn showing(files: &TlsFiles, certificate: &str, key: &str) -> Client {
     let key = rustls::crypto::ring::sign::any_supported_type(&key).unwrap();
     let chain = vec![CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap()];
     let shown = SingleCertAndKey::from(CertifiedKey::new(chain, key));
-    let config =
-        ClientConfig::builder().with_root_certificates(roots).with_client_cert_resolver(Arc::new(shown));
+    let config = ClientConfig::builder().with_root_certificates(roots).with_client_cert_resolver(Arc::new(shown));
     Client::builder().no_proxy().tls_backend_preconfigured(config).build().unwrap()
 }
 

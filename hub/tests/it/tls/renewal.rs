@@ -41,9 +41,12 @@ async fn files_that_cannot_be_used_leave_the_old_certificate_in_its_place() {
     let tls = hub.tls.as_ref().unwrap();
     let renewed = files.authority.issue(&THIS_MACHINE);
     let cut = &renewed.certificate[..renewed.certificate.len() / 2];
-    for (certificate, key) in
-        [("", renewed.key.as_str()), (cut, &renewed.key), (&renewed.certificate, ""), (&renewed.certificate, &files.hub.key)]
-    {
+    for (certificate, key) in [
+        ("", renewed.key.as_str()),
+        (cut, &renewed.key),
+        (&renewed.certificate, ""),
+        (&renewed.certificate, &files.hub.key),
+    ] {
         files.put(certificate, key);
         let error = tls.reload().unwrap_err();
         let expected = |error: &TlsError| {
