@@ -12,7 +12,9 @@ use saphan_schemas::message_types::MessageBody;
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
+use zeroize::Zeroizing;
 
+use crate::address::HubAddress;
 use crate::backoff::Backoff;
 use crate::checkpoints::Checkpoints;
 use crate::connector::{AbortOnDrop, Connector};
@@ -37,6 +39,8 @@ use crate::stop;
 pub struct ConnectorBuilder {
     system: SystemId,
     hub: Option<Hub>,
+    ca: Option<String>,
+    client_certificate: Option<(String, Zeroizing<String>)>,
     trust: Option<Trust>,
     key: Option<Arc<dyn Signer>>,
     data_dir: Option<PathBuf>,
@@ -50,7 +54,7 @@ pub struct ConnectorBuilder {
 }
 
 enum Hub {
-    Address(String),
+    Address(HubAddress),
     Api(Arc<dyn HubApi>),
 }
 
@@ -59,6 +63,8 @@ impl ConnectorBuilder {
         Self {
             system,
             hub: None,
+            ca: None,
+            client_certificate: None,
             trust: None,
             key: None,
             data_dir: None,
@@ -72,8 +78,22 @@ impl ConnectorBuilder {
     }
 
     /// The hub's address, e.g. `https://hub.example`. Plain HTTP is for a hub on the same machine only.
-    pub fn hub(mut self, address: impl Into<String>) -> Self {
+    pub fn hub(mut self, address: impl Into<HubAddress>) -> Self {
         self.hub = Some(Hub::Address(address.into()));
+        self
+    }
+
+    /// Believes hub and broker only with certificates that these CA certificates (PEM, one or more) vouch for, in place of
+    /// those that this machine trusts.
+    pub fn ca(mut self, pem: impl Into<String>) -> Self {
+        self.ca = Some(pem.into());
+        self
+    }
+
+    /// Shows this client certificate (PEM: certificate, then those between it and the root; and its private key), for a hub
+    /// that asks for one.
+    pub fn client_certificate(mut self, certificates: impl Into<String>, key: impl Into<String>) -> Self {
+        self.client_certificate = Some((certificates.into(), Zeroizing::new(key.into())));
         self
     }
 
@@ -171,11 +191,14 @@ impl ConnectorBuilder {
         let key = self.key.ok_or(missing("key"))?;
         let folder = self.data_dir.ok_or(missing("data_dir"))?;
         let identity = Arc::new(Identity { system: self.system, hub: trust.hub.clone(), key });
-        let hub: Arc<dyn HubApi> = match self.hub.ok_or(missing("hub"))? {
-            Hub::Address(address) => Arc::new(HttpHub::new(&address, Arc::clone(&identity))?),
-            Hub::Api(hub) => hub,
+        let (hub, ca): (Arc<dyn HubApi>, _) = match self.hub.ok_or(missing("hub"))? {
+            Hub::Address(address) => {
+                let address = address.or(self.ca, self.client_certificate);
+                (Arc::new(HttpHub::new(&address, Arc::clone(&identity))?), address.ca_pem().map(ToOwned::to_owned))
+            }
+            Hub::Api(hub) => (hub, self.ca),
         };
-        let transport = transport(self.receive, &hub, &identity.system)?;
+        let transport = transport(self.receive, &hub, &identity.system, ca)?;
         let (notices, noticed) = mpsc::unbounded_channel();
         let Opened { journal, writer } = Journal::open(&folder, &identity.system, notices).await?;
         let outbox = Outbox::new(journal.clone(), Arc::clone(&identity));
@@ -227,16 +250,17 @@ impl ConnectorBuilder {
     }
 }
 
-#[cfg_attr(not(feature = "amqp"), expect(unused_variables, reason = "only a broker's queue is named after the system"))]
+#[cfg_attr(not(feature = "amqp"), expect(unused_variables, reason = "only the way to a broker needs all of them"))]
 fn transport(
     receive: Receive,
     hub: &Arc<dyn HubApi>,
     system: &SystemId,
+    ca: Option<String>,
 ) -> Result<Option<Arc<dyn Transport>>, ConnectorError> {
     match receive {
         Receive::Nothing => Ok(None),
         Receive::Pull => Ok(Some(Arc::new(Pull::new(Arc::clone(hub))))),
         #[cfg(feature = "amqp")]
-        Receive::Amqp { uri } => Ok(Some(Arc::new(crate::receive::amqp::Amqp::new(uri, system)?))),
+        Receive::Amqp { uri } => Ok(Some(Arc::new(crate::receive::amqp::Amqp::new(uri, system, ca)?))),
     }
 }

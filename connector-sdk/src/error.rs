@@ -111,6 +111,12 @@ pub enum ConnectorError {
         /// Why.
         reason: &'static str,
     },
+    /// The certificates for the connection cannot be used.
+    #[error("the {what}")]
+    Certificates {
+        /// Which, and why; never holds any of them.
+        what: &'static str,
+    },
     /// Another connector works on this folder. One journal has one connector: stop the other, or give this one its own
     /// folder.
     #[error("another connector works on {}; stop it, or give this one its own folder", path.display())]

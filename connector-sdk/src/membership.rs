@@ -18,6 +18,7 @@ use saphan_schemas::registry::{
 use serde::Deserialize;
 use serde_json::json;
 
+use crate::address::HubAddress;
 use crate::clock;
 use crate::error::ConnectorError;
 use crate::hub_api::http::{HttpHub, answered, base_address, client, read};
@@ -75,8 +76,13 @@ pub struct AgreementTerms {
 ///
 /// # Errors
 /// [`MembershipError`].
-pub async fn join(address: &str, code: &InvitationCode, key: Arc<dyn Signer>) -> Result<Joined, MembershipError> {
-    let (base, client) = (base_address(address)?, client()?);
+pub async fn join(
+    address: impl Into<HubAddress>,
+    code: &InvitationCode,
+    key: Arc<dyn Signer>,
+) -> Result<Joined, MembershipError> {
+    let address = address.into();
+    let (base, client) = (base_address(address.url())?, client(&address)?);
     let path = format!("{base}/v1/invitations/{}", code.id()?);
     let InvitationBody { hub, system, transport, used_by } = read(answered(client.get(path)).await?).await?;
     let trust = match used_by {
@@ -108,14 +114,14 @@ impl Membership {
     /// # Errors
     /// [`ConnectorError`].
     pub fn new(
-        address: &str,
+        address: impl Into<HubAddress>,
         hub: HubId,
         system: SystemId,
         key: Arc<dyn Signer>,
         operator: Option<PublicKey>,
     ) -> Result<Self, ConnectorError> {
         let identity = Arc::new(Identity { system, hub, key });
-        Ok(Self { hub: HttpHub::new(address, Arc::clone(&identity))?, identity, operator })
+        Ok(Self { hub: HttpHub::new(&address.into(), Arc::clone(&identity))?, identity, operator })
     }
 
     /// The system.

@@ -18,6 +18,7 @@ use self::wire::{
     AnswerBody, BatchBody, BatchRequest, ExtendBody, ExtendRequest, LeaseBody, LeaseRequest, ReleaseRequest,
 };
 use super::{Answer, HubApi, HubError, HubFuture, Lease, Submission};
+use crate::address::HubAddress;
 use crate::clock;
 use crate::error::ConnectorError;
 use crate::outgoing::Identity;
@@ -30,8 +31,8 @@ pub(crate) struct HttpHub {
 }
 
 impl HttpHub {
-    pub(crate) fn new(address: &str, identity: Arc<Identity>) -> Result<Self, ConnectorError> {
-        Ok(Self { base: base_address(address)?, client: client()?, identity })
+    pub(crate) fn new(address: &HubAddress, identity: Arc<Identity>) -> Result<Self, ConnectorError> {
+        Ok(Self { base: base_address(address.url())?, client: client(address)?, identity })
     }
 
     fn url(&self, path: &str) -> String {
@@ -161,21 +162,22 @@ impl HubApi for HttpHub {
     }
 }
 
-/// An HTTP client as a connector uses it: with the exchange's one TLS stack, time limits and no redirects.
+/// An HTTP client as a connector uses it: with the exchange's one TLS stack, the address's
+/// certificates, time limits and no redirects.
 ///
 /// # Errors
-/// [`ConnectorError::Client`] when it cannot be set up.
-pub fn client() -> Result<Client, ConnectorError> {
-    // Installing ring's provider again is harmless: an error means that the program has installed a provider already, which is then its choice.
+/// [`ConnectorError::Certificates`] when the address's cannot be used, [`ConnectorError::Client`] when it cannot be set up.
+pub fn client(hub: &HubAddress) -> Result<Client, ConnectorError> {
+    // Installing ring's provider again is harmless: an error means that the program has installed one already, which is then
+    // its choice.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    Client::builder()
+    let client = Client::builder()
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(ANSWER_TIMEOUT)
         .pool_idle_timeout(IDLE)
         .redirect(reqwest::redirect::Policy::none())
-        .user_agent(concat!("saphan-connector/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .map_err(|error| ConnectorError::Client { reason: error.without_url().to_string() })
+        .user_agent(concat!("saphan-connector/", env!("CARGO_PKG_VERSION")));
+    hub.secure(client)?.build().map_err(|error| ConnectorError::Client { reason: error.without_url().to_string() })
 }
 
 /// The address without its final slash. Without TLS only this machine is a hub.
@@ -232,7 +234,24 @@ fn retry_after(response: &Response) -> Option<Duration> {
 }
 
 fn unreachable(source: impl std::error::Error + Send + Sync + 'static) -> HubError {
-    HubError::Unreachable { source: Box::new(source) }
+    match tls_error(&source) {
+        Some(error) => HubError::Insecure { reason: error.to_string() },
+        None => HubError::Unreachable { source: Box::new(source) },
+    }
+}
+
+/// What TLS found wrong, somewhere below an error of the client.
+fn tls_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    // An input or output error shows the cause of what it wraps, not what it wraps.
+    let wrapped = |error: &'a (dyn std::error::Error + 'static)| {
+        error
+            .downcast_ref::<std::io::Error>()
+            .and_then(std::io::Error::get_ref)
+            .map(|inner| inner as _)
+            .unwrap_or(error)
+    };
+    causes.map(wrapped).find_map(|error: &'a (dyn std::error::Error + 'static)| error.downcast_ref())
 }
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);

@@ -6,6 +6,8 @@ use std::time::Duration;
 use futures_util::{FutureExt as _, StreamExt as _};
 use lapin::message::Delivery as AmqpDelivery;
 use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, BasicRejectOptions};
+use lapin::runtime::default_runtime;
+use lapin::tcp::OwnedTLSConfig;
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, Connection, ConnectionProperties, Consumer};
 use saphan_schemas::ids::SystemId;
@@ -21,6 +23,8 @@ use crate::hub_api::{Answer, Submission};
 pub(crate) struct Amqp {
     uri: String,
     queue: String,
+    /// CA certificates (PEM) to believe besides this machine's.
+    ca: Option<String>,
     session: Mutex<Option<Session>>,
     /// The channel of the session, for acknowledgements while a call waits for messages.
     current: SyncMutex<Current>,
@@ -40,16 +44,18 @@ struct Current {
 }
 
 impl Amqp {
-    pub(crate) fn new(uri: String, system: &SystemId) -> Result<Self, ConnectorError> {
+    pub(crate) fn new(uri: String, system: &SystemId, ca: Option<String>) -> Result<Self, ConnectorError> {
         check(&uri)?;
         // lapin picks rustls' default provider; installing it again is harmless.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        Ok(Self { uri, queue: system.inbox_queue(), session: Mutex::new(None), current: SyncMutex::default() })
+        Ok(Self { uri, queue: system.inbox_queue(), ca, session: Mutex::new(None), current: SyncMutex::default() })
     }
 
     async fn connect(&self) -> Result<Session, ReceiveError> {
         let properties = ConnectionProperties::default().with_connection_name(self.queue.as_str().into());
-        let connection = timeout(CONNECT_TIMEOUT, Connection::connect(&self.uri, properties))
+        let config = OwnedTLSConfig { cert_chain: self.ca.clone(), ..OwnedTLSConfig::default() };
+        let connecting = Connection::connect_with_config(&self.uri, properties, config, default_runtime()?);
+        let connection = timeout(CONNECT_TIMEOUT, connecting)
             .await
             .map_err(|_| ReceiveError::Lost("it did not answer in time"))??;
         let channel = connection.create_channel().await?;
