@@ -83,8 +83,8 @@ impl ConnectorBuilder {
         self
     }
 
-    /// Believes hub and broker only with certificates that these CA certificates (PEM, one or more) vouch for, in place of
-    /// those that this machine trusts.
+    /// Believes the hub only with a certificate that these CA certificates (PEM, one or more) vouch for, in place of those that
+    /// this machine trusts; and the broker by them too, besides those of this machine.
     pub fn ca(mut self, pem: impl Into<String>) -> Self {
         self.ca = Some(pem.into());
         self
