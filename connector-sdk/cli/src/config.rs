@@ -79,7 +79,7 @@ impl Config {
         let tls = TlsFiles { ca_file, client_certificate, client_key };
         Ok(Self {
             hub: tls.address(&file.hub, folder, trust.ca.clone())?,
-            trust: trust_file::trust(&trust),
+            trust: trust.trust(),
             operator: trust.operator,
             system: file.system,
             key_file,
