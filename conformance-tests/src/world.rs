@@ -39,6 +39,18 @@ impl World {
     /// # Errors
     /// When the hub does not start.
     pub async fn start(program: HubProgram, broker: Option<String>) -> anyhow::Result<Self> {
+        Self::start_with(program, broker, false).await
+    }
+
+    /// Starts the hub that `program` is, with HTTPS; systems pull.
+    ///
+    /// # Errors
+    /// When the hub does not start.
+    pub async fn start_over_tls(program: HubProgram) -> anyhow::Result<Self> {
+        Self::start_with(program, None, true).await
+    }
+
+    async fn start_with(program: HubProgram, broker: Option<String>, tls: bool) -> anyhow::Result<Self> {
         let (mut keys, mut public) = (HashMap::new(), HashMap::<SystemId, PublicKey>::new());
         for system in SYSTEMS {
             let (key, pem) = SigningKey::generate()?;
@@ -49,12 +61,12 @@ impl World {
         let transport = if broker.is_some() { TransportKind::Amqp } else { TransportKind::Pull };
         let registry = of_the_examples(transport, |system| public.get(system).copied())?.to_toml()?;
         let mut options = HubOptions::new(program, registry);
-        options.broker = broker;
+        (options.broker, options.tls) = (broker, tls);
         let hub = HubProcess::start(options).await?;
-        let trust = trust::fetch(hub.url()).await?;
+        let trust = trust::fetch(hub.address()).await?;
         for (system, pem) in &keys {
             let key = SigningKey::from_pem(pem)?;
-            let membership = Membership::new(hub.url(), trust.hub.clone(), system.clone(), Arc::new(key), None)?;
+            let membership = Membership::new(hub.address(), trust.hub.clone(), system.clone(), Arc::new(key), None)?;
             sign_agreements(&membership).await?;
         }
         Ok(Self { hub, trust, mandate: licences::MANDATE, folder: TempDir::new()?, keys })
@@ -112,7 +124,7 @@ impl World {
     /// Not a system of the examples.
     pub fn connector(&self, system: &SystemId) -> anyhow::Result<ConnectorBuilder> {
         Ok(Connector::builder(system.clone())
-            .hub(self.hub.url())
+            .hub(self.hub.address())
             .trust(self.trust.clone())
             .key(self.key(system)?)
             .data_dir(self.folder.path().join(system.name())))

@@ -20,6 +20,7 @@ use crate::refusals::LoggedRefusals;
 use crate::registry::{self, Registry};
 use crate::routing::Wakeups;
 use crate::store::Store;
+use crate::used_tokens::UsedTokens;
 
 /// Everything a request may need. Built once; shared.
 pub struct App {
@@ -45,6 +46,8 @@ pub struct App {
     pub store: Arc<dyn Store>,
     /// Which refusals are in the log already.
     pub refusals: LoggedRefusals,
+    /// Which request tokens were used.
+    pub used_tokens: UsedTokens,
     /// Who waits for messages.
     pub wakeups: Arc<Wakeups>,
     /// The time.
@@ -145,6 +148,7 @@ impl App {
             ledger,
             store,
             refusals: LoggedRefusals::default(),
+            used_tokens: UsedTokens::new(clock.now_ms() / 1000),
             wakeups,
             clock,
             metrics,

@@ -386,6 +386,32 @@ mod tests {
     }
 
     #[test]
+    fn a_hub_on_the_network_needs_tls() {
+        let network = "[hub]\nlisten = \"0.0.0.0:443\"\n";
+        let refused = |text: &str| match Config::parse(&format!("{network}{text}"), std::iter::empty()) {
+            Err(ConfigError::Range { setting, .. }) => setting,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(refused(""), "hub.listen");
+        assert_eq!(refused("[tls]\nkey = \"k\""), "hub.listen");
+        assert_eq!(refused("[tls]\ncertificate = \"c\""), "tls.key");
+        let with = |text: &str| format!("[tls]\ncertificate = \"c\"\nkey = \"k\"\n{text}");
+        assert_eq!(refused(&with("client_ca = \"a\"")), "tls.client_ca");
+        assert_eq!(refused(&with("client_certificates = \"required\"")), "tls.client_ca");
+        let whole = with("client_ca = \"a\"\nclient_certificates = \"optional\"");
+        for text in [with(""), whole] {
+            assert!(Config::parse(&format!("{network}{text}"), std::iter::empty()).unwrap().tls.is_on());
+        }
+    }
+
+    #[test]
+    fn client_certificates_need_a_certificate_of_the_hub() {
+        let text = "[tls]\nclient_ca = \"a\"\nclient_certificates = \"required\"";
+        let refused = Config::parse(text, std::iter::empty());
+        assert!(matches!(refused, Err(ConfigError::Range { setting: "tls.client_certificates", .. })), "{refused:?}");
+    }
+
+    #[test]
     fn a_broker_on_another_machine_needs_tls() {
         for (uri, safe) in [
             ("", true),

@@ -9,6 +9,7 @@
 //! - [`store`]: what is kept, behind one trait;
 //! - [`routing`]: the relay to the broker, and the inbox that systems pull from;
 //! - [`acknowledging`]: what receivers state;
+//! - [`used_tokens`]: each request token once;
 //! - [`registry`]: members, systems, keys, agreements as a fold over the log;
 //! - [`tls`], [`connections`]: what carries the requests;
 //! - [`app`], [`serve`], [`config`], [`keys`], [`metrics`], [`clock`], [`cli`]: the program around it.
@@ -31,3 +32,4 @@ pub mod serve;
 pub mod store;
 pub mod submission;
 pub mod tls;
+pub mod used_tokens;

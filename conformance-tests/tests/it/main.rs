@@ -17,3 +17,4 @@ mod killing;
 mod killing_unmarked;
 mod observer;
 mod tampering;
+mod tls;

@@ -28,3 +28,4 @@ mod relay;
 mod restart;
 mod store_contract;
 mod store_failures;
+mod tls;
