@@ -31,7 +31,7 @@ fn a_key_is_made_in_the_token_once_and_shown_from_there() {
     let folder = folder.path();
     let made = with_token(folder, &config, PIN, &NEW);
     assert_eq!(made.code, 0, "{}{}", made.out, made.err);
-    let key = format!("key = {{ pkcs11 = {{ module = \"{MODULE}\", token = \"saphan\", key = \"licensing\" }} }}");
+    let key = format!("key = {{ pkcs11 = {{ key = \"licensing\", module = \"{MODULE}\", token = \"saphan\" }} }}");
     assert_eq!(made.json()["key"], key);
     assert!(!folder.join("saphan.key.pem").exists(), "the key is in the token only");
 
