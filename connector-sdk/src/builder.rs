@@ -114,7 +114,8 @@ impl ConnectorBuilder {
         self.signer(Arc::new(key))
     }
 
-    /// Whoever signs with the system's registered key, such as a token that keeps it.
+    /// Whoever signs with the system's registered key: a key file or a token, as [`crate::key_store::KeySource::open`] gives
+    /// it. While a token is away, [`crate::SendError::Key`] says so, and acknowledgements wait.
     pub fn signer(mut self, signer: Arc<dyn Signer>) -> Self {
         self.key = Some(signer);
         self
