@@ -109,7 +109,7 @@ pub struct LimitsConfig {
     pub queue: usize,
     /// Connections at once. Default 4096; `SAPHAN_HUB__LIMITS__CONNECTIONS`.
     pub connections: usize,
-    /// Seconds for the headers of a request. Default 30; `SAPHAN_HUB__LIMITS__HEADER_SECONDS`.
+    /// Seconds for a TLS handshake, and for the headers of a request. Default 30; `SAPHAN_HUB__LIMITS__HEADER_SECONDS`.
     pub header_seconds: u64,
     /// Seconds in the future. Default 300; `SAPHAN_HUB__LIMITS__FUTURE_SECONDS`.
     pub future_seconds: u64,

@@ -86,7 +86,7 @@ impl Settings {
         let tls = TlsFiles { ca_file, client_certificate, client_key };
         Ok(Self {
             hub: tls.address(&file.hub, folder, trust.ca.clone())?,
-            trust: trust_file::trust(&trust),
+            trust: trust.trust(),
             operator: trust.operator,
             system: file.system,
             key: file.key.relative_to(folder),
