@@ -13,6 +13,7 @@ use tokio::sync::{Mutex, Semaphore, watch};
 use tokio::task::JoinHandle;
 
 use crate::admission::Admission;
+use crate::broker::login::HubLogin;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::connections::ConnectionLimits;
@@ -62,6 +63,8 @@ pub struct App {
     pub connections: ConnectionLimits,
     /// Lease and long-poll limits.
     pub inbox: crate::config::InboxConfig,
+    /// How the hub logs in at the broker.
+    pub broker_login: HubLogin,
     /// Whether the hub is stopping.
     pub stopping: watch::Receiver<bool>,
 }
@@ -101,9 +104,11 @@ impl App {
         };
         let ledger_keys =
             LedgerKeys { hub: config.hub.id.clone(), origin: config.origin(), receipts: keys.receipts, log: keys.log };
+        let ledger_keys = Arc::new(ledger_keys);
+        let broker_login = HubLogin::new(Arc::clone(&ledger_keys), Arc::clone(&clock));
         let (ledger, writer) = Ledger::open(
             Arc::clone(&store),
-            Arc::new(ledger_keys),
+            ledger_keys,
             Arc::clone(&clock),
             config.limits.queue,
             Arc::clone(&wakeups),
@@ -142,6 +147,7 @@ impl App {
             batch_places: Semaphore::new(BATCH_PLACES),
             connections: config.limits.connections(),
             inbox: config.inbox.clone(),
+            broker_login,
             stopping,
         };
         Ok(Opened { app: Arc::new(app), writer })

@@ -1,5 +1,6 @@
-//! The command line: `init`, `serve`, `registry apply`, `invite`, `check-config`, `default-config`.
+//! The command line: `init`, `serve`, `registry apply`, `invite`, `broker config`, `check-config`, `default-config`.
 
+mod broker;
 mod init;
 mod invite;
 mod registry;
@@ -30,6 +31,9 @@ enum Command {
     Registry(RegistryCommand),
     /// Let a system register its first key: prints a code that works once.
     Invite(invite::InviteArguments),
+    /// Set RabbitMQ up.
+    #[command(subcommand)]
+    Broker(BrokerCommand),
     /// Say whether a configuration file is valid.
     CheckConfig(ConfigArguments),
     /// Print the default configuration with every setting explained.
@@ -45,6 +49,12 @@ enum RegistryCommand {
         #[command(flatten)]
         config: ConfigArguments,
     },
+}
+
+#[derive(Debug, Subcommand)]
+enum BrokerCommand {
+    /// Print RabbitMQ's configuration: it lets in whom the hub lets in.
+    Config(broker::BrokerArguments),
 }
 
 #[derive(Debug, Args)]
@@ -71,6 +81,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Serve(arguments) => run::serve(&arguments.config),
         Command::Registry(RegistryCommand::Apply { file, config }) => registry::apply(&file, &config.config),
         Command::Invite(arguments) => invite::invite(&arguments),
+        Command::Broker(BrokerCommand::Config(arguments)) => broker::config(&arguments),
         Command::CheckConfig(arguments) => run::load(&arguments.config).map(|config| {
             println!("{} is valid: hub {}, log {}", arguments.config.display(), config.hub.id, config.origin());
         }),

@@ -24,17 +24,7 @@ impl FromRequestParts<Arc<App>> for SystemCaller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
-        let token = bearer(parts)?;
-        let registry = app.registry.state();
-        let record = registry.key(token.kid()).ok_or_else(|| ApiError::problem(ProblemCode::KeyUnknown))?;
-        let token = token.verify(&record.key.jwk).map_err(|_| ApiError::problem(ProblemCode::SignatureInvalid))?;
-        let now = app.clock.now_ms() / 1000;
-        record.usable_at(now).map_err(|reason| ApiError::problem(reason.into()))?;
-        if token.claims().iss != record.key.system.as_str() {
-            return Err(ApiError::problem(ProblemCode::SenderMismatch));
-        }
-        check_binding(token.claims(), parts, app, now)?;
-        Ok(Self(record.key.system.clone()))
+        system(bearer(parts)?, app, &Target::of(parts)).map(Self)
     }
 }
 
@@ -48,7 +38,7 @@ impl FromRequestParts<Arc<App>> for OperatorCaller {
             return Err(ApiError::problem(ProblemCode::Forbidden));
         }
         let token = token.verify(registry.operator()).map_err(|_| ApiError::problem(ProblemCode::SignatureInvalid))?;
-        check_binding(token.claims(), parts, app, app.clock.now_ms() / 1000)?;
+        check_binding(token.claims(), app, &Target::of(parts), app.clock.now_ms() / 1000)?;
         Ok(Self)
     }
 }
@@ -75,11 +65,53 @@ fn bearer(parts: &Parts) -> Result<UnverifiedAuthToken, ApiError> {
     // The scheme is case-insensitive (RFC 9110 section 11.1).
     let credentials = header.and_then(|value| value.split_once(' '));
     let token = credentials.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token);
-    let token = token.ok_or_else(|| ApiError::problem(ProblemCode::TokenMissing))?;
+    parse(token.ok_or_else(|| ApiError::problem(ProblemCode::TokenMissing))?)
+}
+
+/// A token as it was received.
+pub(super) fn parse(token: &str) -> Result<UnverifiedAuthToken, ApiError> {
     UnverifiedAuthToken::parse(token).map_err(|error| ApiError::detailed(ProblemCode::TokenInvalid, error.to_string()))
 }
 
-fn check_binding(claims: &AuthClaims, parts: &Parts, app: &App, now: u64) -> Result<(), ApiError> {
+/// What a token must be bound to.
+pub(super) struct Target<'a> {
+    pub(super) method: &'a str,
+    pub(super) path: &'a str,
+}
+
+impl<'a> Target<'a> {
+    fn of(parts: &'a Parts) -> Self {
+        Self { method: parts.method.as_str(), path: parts.uri.path() }
+    }
+}
+
+/// The system whose usable key signed the token for this target.
+pub(super) fn system(token: UnverifiedAuthToken, app: &App, target: &Target<'_>) -> Result<SystemId, ApiError> {
+    let registry = app.registry.state();
+    let record = registry.key(token.kid()).ok_or_else(|| ApiError::problem(ProblemCode::KeyUnknown))?;
+    let token = token.verify(&record.key.jwk).map_err(|_| ApiError::problem(ProblemCode::SignatureInvalid))?;
+    let now = app.clock.now_ms() / 1000;
+    record.usable_at(now).map_err(|reason| ApiError::problem(reason.into()))?;
+    if token.claims().iss != record.key.system.as_str() {
+        return Err(ApiError::problem(ProblemCode::SenderMismatch));
+    }
+    check_binding(token.claims(), app, target, now)?;
+    Ok(record.key.system.clone())
+}
+
+/// The hub itself: its receipt key signed the token for this target.
+pub(super) fn hub(token: UnverifiedAuthToken, app: &App, target: &Target<'_>) -> Result<(), ApiError> {
+    if token.kid() != app.receipt_key.id() {
+        return Err(ApiError::problem(ProblemCode::KeyUnknown));
+    }
+    let token = token.verify(&app.receipt_key).map_err(|_| ApiError::problem(ProblemCode::SignatureInvalid))?;
+    if token.claims().iss != app.hub.as_str() {
+        return Err(ApiError::problem(ProblemCode::SenderMismatch));
+    }
+    check_binding(token.claims(), app, target, app.clock.now_ms() / 1000)
+}
+
+fn check_binding(claims: &AuthClaims, app: &App, target: &Target<'_>, now: u64) -> Result<(), ApiError> {
     if claims.iat.saturating_add(MAX_TOKEN_AGE_SECONDS) < now || claims.iat > now.saturating_add(CLOCK_SKEW_SECONDS) {
         return Err(ApiError::problem(ProblemCode::TokenExpired));
     }
@@ -88,10 +120,10 @@ fn check_binding(claims: &AuthClaims, parts: &Parts, app: &App, now: u64) -> Res
     if claims.aud != app.hub {
         return Err(wrong("aud"));
     }
-    if claims.htm != parts.method.as_str() {
+    if claims.htm != target.method {
         return Err(wrong("htm"));
     }
-    if claims.htu != parts.uri.path() {
+    if claims.htu != target.path {
         return Err(wrong("htu"));
     }
     Ok(())

@@ -95,7 +95,7 @@ impl Site {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let app = Arc::clone(&opened.app);
-        let broker = broker.map(|transport| Broker { transport, rows: 64, again_seconds: 3600 });
+        let broker = broker.map(|transport| Broker { transport, management: None, rows: 64, again_seconds: 3600 });
         let serving = tokio::spawn(serve::serve(listener, opened, broker, stop_seen));
         let operator = HubKeys::read_operator(self.folder.path()).unwrap();
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
