@@ -38,6 +38,18 @@ impl World {
     /// # Errors
     /// When the hub does not start.
     pub async fn start(program: HubProgram, broker: Option<String>) -> anyhow::Result<Self> {
+        let transport = if broker.is_some() { TransportKind::Amqp } else { TransportKind::Pull };
+        Self::start_with(transport, |registry| HubOptions { broker, ..HubOptions::new(program, registry) }).await
+    }
+
+    /// Starts a hub whose systems receive in this way; `options` answers, for its registry, how it is to be.
+    ///
+    /// # Errors
+    /// When the hub does not start.
+    pub async fn start_with(
+        transport: TransportKind,
+        options: impl FnOnce(String) -> HubOptions,
+    ) -> anyhow::Result<Self> {
         let (mut keys, mut public) = (HashMap::new(), HashMap::<SystemId, PublicKey>::new());
         for system in SYSTEMS {
             let (key, pem) = SigningKey::generate()?;
@@ -45,11 +57,8 @@ impl World {
             public.insert(system.clone(), *key.public());
             keys.insert(system, pem.to_string());
         }
-        let transport = if broker.is_some() { TransportKind::Amqp } else { TransportKind::Pull };
         let registry = of_the_examples(transport, |system| public.get(system).copied())?.to_toml()?;
-        let mut options = HubOptions::new(program, registry);
-        options.broker = broker;
-        let hub = HubProcess::start(options).await?;
+        let hub = HubProcess::start(options(registry)).await?;
         let trust = trust::fetch(hub.url()).await?;
         for (system, pem) in &keys {
             let key = SigningKey::from_pem(pem)?;

@@ -37,6 +37,7 @@ use crate::stop;
 pub struct ConnectorBuilder {
     system: SystemId,
     hub: Option<Hub>,
+    ca: Option<String>,
     trust: Option<Trust>,
     key: Option<SigningKey>,
     data_dir: Option<PathBuf>,
@@ -59,6 +60,7 @@ impl ConnectorBuilder {
         Self {
             system,
             hub: None,
+            ca: None,
             trust: None,
             key: None,
             data_dir: None,
@@ -74,6 +76,13 @@ impl ConnectorBuilder {
     /// The hub's address, e.g. `https://hub.example`. Plain HTTP is for a hub on the same machine only.
     pub fn hub(mut self, address: impl Into<String>) -> Self {
         self.hub = Some(Hub::Address(address.into()));
+        self
+    }
+
+    /// Believes the broker only with certificates that these CA certificates (PEM, one or more) vouch for, in place of those
+    /// that this machine trusts.
+    pub fn ca(mut self, pem: impl Into<String>) -> Self {
+        self.ca = Some(pem.into());
         self
     }
 
@@ -170,7 +179,7 @@ impl ConnectorBuilder {
             Hub::Address(address) => Arc::new(HttpHub::new(&address, Arc::clone(&identity))?),
             Hub::Api(hub) => hub,
         };
-        let transport = transport(self.receive, &hub, &identity.system)?;
+        let transport = transport(self.receive, &hub, &identity, self.ca.as_deref())?;
         let (notices, noticed) = mpsc::unbounded_channel();
         let Opened { journal, writer } = Journal::open(&folder, &identity.system, notices).await?;
         let outbox = Outbox::new(journal.clone(), Arc::clone(&identity));
@@ -222,16 +231,17 @@ impl ConnectorBuilder {
     }
 }
 
-#[cfg_attr(not(feature = "amqp"), expect(unused_variables, reason = "only a broker's queue is named after the system"))]
+#[cfg_attr(not(feature = "amqp"), expect(unused_variables, reason = "only the way to a broker needs all of them"))]
 fn transport(
     receive: Receive,
     hub: &Arc<dyn HubApi>,
-    system: &SystemId,
+    identity: &Arc<Identity>,
+    ca: Option<&str>,
 ) -> Result<Option<Arc<dyn Transport>>, ConnectorError> {
     match receive {
         Receive::Nothing => Ok(None),
         Receive::Pull => Ok(Some(Arc::new(Pull::new(Arc::clone(hub))))),
         #[cfg(feature = "amqp")]
-        Receive::Amqp { uri } => Ok(Some(Arc::new(crate::receive::amqp::Amqp::new(uri, system)?))),
+        Receive::Amqp { uri } => Ok(Some(Arc::new(crate::receive::amqp::Amqp::new(&uri, Arc::clone(identity), ca)?))),
     }
 }

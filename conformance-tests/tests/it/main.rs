@@ -4,6 +4,7 @@
 
 mod admin;
 mod amqp_transport;
+mod broker_access;
 mod exchange;
 mod joining;
 mod killing;

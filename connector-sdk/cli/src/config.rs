@@ -25,6 +25,7 @@ pub(crate) struct Config {
     trust: Trust,
     operator: Option<PublicKey>,
     transport: Transport,
+    amqp: Option<String>,
     amqp_uri_env: String,
 }
 
@@ -50,6 +51,7 @@ struct ConfigFile {
     trust: Option<TrustBundle>,
     #[serde(default)]
     transport: Transport,
+    amqp: Option<String>,
     amqp_uri_env: Option<String>,
 }
 
@@ -61,6 +63,12 @@ impl Config {
             let what = format!("{} is not a configuration: {}", path.display(), error.to_string().trim_end());
             Failure::caller(what, "Compare it with saphan.sample.toml, which documents every setting.")
         })?;
+        if file.amqp.as_ref().is_some_and(|address| address.contains('@')) {
+            let what = format!("`amqp` in {} names a user", path.display());
+            let advice =
+                format!("A password does not belong there: put that address into the variable {AMQP_URI_ENV}.");
+            return Err(Failure::caller(what, advice));
+        }
         let folder = path.parent().unwrap_or_else(|| Path::new(""));
         let key_file = folder.join(&file.key);
         let key = read_key(&key_file)?;
@@ -79,6 +87,7 @@ impl Config {
             key,
             data_dir: folder.join(file.data_dir),
             transport: file.transport,
+            amqp: file.amqp.or(trust.broker),
             amqp_uri_env: file.amqp_uri_env.unwrap_or_else(|| AMQP_URI_ENV.to_owned()),
         })
     }
@@ -103,9 +112,13 @@ impl Config {
         match self.transport {
             Transport::Pull => Ok(Receive::Pull),
             Transport::Amqp => {
-                let uri = std::env::var(&self.amqp_uri_env).map_err(|_| {
-                    let what = format!("the environment variable {} is not set", self.amqp_uri_env);
-                    Failure::caller(what, "Set it to the broker's address: amqps://user:password@host/saphan.")
+                let uri = std::env::var(&self.amqp_uri_env).ok().or_else(|| self.amqp.clone());
+                let uri = uri.ok_or_else(|| {
+                    let what = "neither the configuration nor the trust file says where the broker is";
+                    Failure::caller(
+                        what,
+                        "Set `amqp` to its address, which the hub's operator tells: amqps://host/saphan.",
+                    )
                 })?;
                 Ok(Receive::Amqp { uri })
             }
@@ -156,7 +169,9 @@ mod tests {
 
     #[test]
     fn the_sample_mentions_every_setting() {
-        for setting in ["system", "hub", "key", "data_dir", "trust_file", "[trust]", "transport", "amqp_uri_env"] {
+        for setting in
+            ["system", "hub", "key", "data_dir", "trust_file", "[trust]", "transport", "amqp =", "amqp_uri_env"]
+        {
             let mentioned = |line: &str| line.trim_start_matches("# ").starts_with(setting);
             assert!(SAMPLE.lines().any(mentioned), "{setting}");
         }

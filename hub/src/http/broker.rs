@@ -6,9 +6,9 @@
 
 use std::sync::Arc;
 
+use axum::Form;
 use axum::extract::State;
 use axum::extract::rejection::FormRejection;
-use axum::Form;
 use saphan_schemas::auth::{BROKER_METHOD, BROKER_PATH};
 use saphan_schemas::ids::SystemId;
 use saphan_schemas::problem::ProblemCode;

@@ -14,12 +14,7 @@ use super::dialling::Dialler;
 use super::{Link, Shared, publisher, topology};
 
 /// Dials, serves, and dials again, until it is aborted.
-pub(super) async fn keep(
-    dialler: Dialler,
-    shared: Arc<Shared>,
-    up: watch::Sender<Option<Arc<Link>>>,
-    window: usize,
-) {
+pub(super) async fn keep(dialler: Dialler, shared: Arc<Shared>, up: watch::Sender<Option<Arc<Link>>>, window: usize) {
     let mut failures = 0;
     loop {
         match timeout(DIALLING, dial(&dialler, &shared)).await {
