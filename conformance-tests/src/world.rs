@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use saphan_connector::membership::Membership;
@@ -59,10 +60,10 @@ impl World {
         }
         let registry = of_the_examples(transport, |system| public.get(system).copied())?.to_toml()?;
         let hub = HubProcess::start(options(registry)).await?;
-        let trust = trust::fetch(hub.url()).await?;
+        let trust = trust::fetch(hub.address()).await?;
         for (system, pem) in &keys {
             let key = SigningKey::from_pem(pem)?;
-            let membership = Membership::new(hub.url(), trust.hub.clone(), system.clone(), key, None)?;
+            let membership = Membership::new(hub.address(), trust.hub.clone(), system.clone(), Arc::new(key), None)?;
             sign_agreements(&membership).await?;
         }
         Ok(Self { hub, trust, mandate: licences::MANDATE, folder: TempDir::new()?, keys })
@@ -120,7 +121,7 @@ impl World {
     /// Not a system of the examples.
     pub fn connector(&self, system: &SystemId) -> anyhow::Result<ConnectorBuilder> {
         Ok(Connector::builder(system.clone())
-            .hub(self.hub.url())
+            .hub(self.hub.address())
             .trust(self.trust.clone())
             .key(self.key(system)?)
             .data_dir(self.folder.path().join(system.name())))

@@ -6,13 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use saphan_schemas::ids::SystemId;
-use saphan_schemas::keys::SigningKey;
+use saphan_schemas::keys::{Signer, SigningKey};
 use saphan_schemas::message::Trust;
 use saphan_schemas::message_types::MessageBody;
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
+use zeroize::Zeroizing;
 
+use crate::address::HubAddress;
 use crate::backoff::Backoff;
 use crate::checkpoints::Checkpoints;
 use crate::connector::{AbortOnDrop, Connector};
@@ -38,8 +40,9 @@ pub struct ConnectorBuilder {
     system: SystemId,
     hub: Option<Hub>,
     ca: Option<String>,
+    client_certificate: Option<(String, Zeroizing<String>)>,
     trust: Option<Trust>,
-    key: Option<SigningKey>,
+    key: Option<Arc<dyn Signer>>,
     data_dir: Option<PathBuf>,
     receive: Receive,
     handlers: Handlers,
@@ -51,7 +54,7 @@ pub struct ConnectorBuilder {
 }
 
 enum Hub {
-    Address(String),
+    Address(HubAddress),
     Api(Arc<dyn HubApi>),
 }
 
@@ -61,6 +64,7 @@ impl ConnectorBuilder {
             system,
             hub: None,
             ca: None,
+            client_certificate: None,
             trust: None,
             key: None,
             data_dir: None,
@@ -74,15 +78,22 @@ impl ConnectorBuilder {
     }
 
     /// The hub's address, e.g. `https://hub.example`. Plain HTTP is for a hub on the same machine only.
-    pub fn hub(mut self, address: impl Into<String>) -> Self {
+    pub fn hub(mut self, address: impl Into<HubAddress>) -> Self {
         self.hub = Some(Hub::Address(address.into()));
         self
     }
 
-    /// Believes the broker only with certificates that these CA certificates (PEM, one or more) vouch for, in place of those
-    /// that this machine trusts.
+    /// Believes hub and broker only with certificates that these CA certificates (PEM, one or more) vouch for, in place of
+    /// those that this machine trusts.
     pub fn ca(mut self, pem: impl Into<String>) -> Self {
         self.ca = Some(pem.into());
+        self
+    }
+
+    /// Shows this client certificate (PEM: certificate, then those between it and the root; and its private key), for a hub
+    /// that asks for one.
+    pub fn client_certificate(mut self, certificates: impl Into<String>, key: impl Into<String>) -> Self {
+        self.client_certificate = Some((certificates.into(), Zeroizing::new(key.into())));
         self
     }
 
@@ -99,8 +110,13 @@ impl ConnectorBuilder {
     }
 
     /// The system's registered signing key.
-    pub fn key(mut self, key: SigningKey) -> Self {
-        self.key = Some(key);
+    pub fn key(self, key: SigningKey) -> Self {
+        self.signer(Arc::new(key))
+    }
+
+    /// Whoever signs with the system's registered key, such as a token that keeps it.
+    pub fn signer(mut self, signer: Arc<dyn Signer>) -> Self {
+        self.key = Some(signer);
         self
     }
 
@@ -175,11 +191,14 @@ impl ConnectorBuilder {
         let key = self.key.ok_or(missing("key"))?;
         let folder = self.data_dir.ok_or(missing("data_dir"))?;
         let identity = Arc::new(Identity { system: self.system, hub: trust.hub.clone(), key });
-        let hub: Arc<dyn HubApi> = match self.hub.ok_or(missing("hub"))? {
-            Hub::Address(address) => Arc::new(HttpHub::new(&address, Arc::clone(&identity))?),
-            Hub::Api(hub) => hub,
+        let (hub, ca): (Arc<dyn HubApi>, _) = match self.hub.ok_or(missing("hub"))? {
+            Hub::Address(address) => {
+                let address = address.or(self.ca, self.client_certificate);
+                (Arc::new(HttpHub::new(&address, Arc::clone(&identity))?), address.ca_pem().map(ToOwned::to_owned))
+            }
+            Hub::Api(hub) => (hub, self.ca),
         };
-        let transport = transport(self.receive, &hub, &identity, self.ca.as_deref())?;
+        let transport = transport(self.receive, &hub, &identity, ca.as_deref())?;
         let (notices, noticed) = mpsc::unbounded_channel();
         let Opened { journal, writer } = Journal::open(&folder, &identity.system, notices).await?;
         let outbox = Outbox::new(journal.clone(), Arc::clone(&identity));

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use saphan_schemas::ids::{Code, MessageId, SystemId};
 use saphan_schemas::jws::SignError;
+use saphan_schemas::keys::KeyError;
 use saphan_schemas::message::VerifyError;
 use saphan_schemas::problem::{ProblemCode, ProblemDocument};
 
@@ -21,6 +22,9 @@ pub enum SendError {
     /// The message cannot be written as JSON, or its envelope cannot be signed. Nothing was stored.
     #[error("the message cannot be sent as it is: {0}")]
     Invalid(#[from] OutgoingError),
+    /// The system's key did not sign: the device that holds it is away, say. Nothing was stored or sent.
+    #[error("the message could not be signed, nothing was stored or sent: {0}")]
+    Key(#[source] KeyError),
     /// The hub's answer does not verify: someone in between changes answers, or the trusted keys are not this hub's. The
     /// message stays in the outbox and is tried again.
     #[error("the receipt for {id} cannot be trusted, the message stays in the outbox: {source}")]
@@ -48,7 +52,11 @@ impl SendError {
     /// on trying by itself; sending it again would make a second message.
     #[must_use]
     pub const fn is_retryable(&self) -> bool {
-        matches!(self, Self::Journal(_) | Self::Stopped { kept: None })
+        match self {
+            Self::Key(error) => error.is_retryable(),
+            Self::Journal(_) | Self::Stopped { kept: None } => true,
+            _ => false,
+        }
     }
 
     /// The problem's code, when the hub refused with one that this version knows.
@@ -102,6 +110,12 @@ pub enum ConnectorError {
     Address {
         /// Why.
         reason: &'static str,
+    },
+    /// The certificates for the connection cannot be used.
+    #[error("the {what}")]
+    Certificates {
+        /// Which, and why; never holds any of them.
+        what: &'static str,
     },
     /// Another connector works on this folder. One journal has one connector: stop the other, or give this one its own
     /// folder.

@@ -106,6 +106,12 @@ pub enum HubError {
         /// What the client says.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The connection cannot be made safe: the hub's certificate is not one to believe, or the hub does not take ours.
+    #[error("the connection to the hub cannot be made safe: {reason}")]
+    Insecure {
+        /// What TLS says.
+        reason: String,
+    },
     /// Something answered that is not a hub of this contract: a proxy, mostly.
     #[error("the answer (HTTP status {status}) is not one of the contract; is there a proxy in between?")]
     Unreadable {
@@ -140,7 +146,7 @@ impl HubError {
     pub(crate) fn is_outage(&self) -> bool {
         match self {
             Self::Problem { document, .. } => document.retry && document.status == SERVICE_UNAVAILABLE,
-            Self::Unreachable { .. } | Self::Unreadable { .. } => true,
+            Self::Unreachable { .. } | Self::Insecure { .. } | Self::Unreadable { .. } => true,
             Self::Sign(_) => false,
         }
     }

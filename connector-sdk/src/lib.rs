@@ -47,6 +47,7 @@
 //! - What a crash can and cannot do: [`effects`], [`Handled::Reply`], [`OutgoingMessage::id`].
 //! - Tests without a hub or a broker: `testing`, with the feature of that name.
 
+mod address;
 mod backoff;
 mod builder;
 mod checkpoints;
@@ -70,10 +71,12 @@ mod stop;
 pub mod testing;
 pub mod trust;
 
+pub use address::HubAddress;
 pub use builder::ConnectorBuilder;
 pub use connector::{Connector, Drained};
 pub use error::{ConnectorError, JournalError, OutgoingError, SendError};
 pub use handler::{Handled, HandlerError};
+pub use hub_api::http::client as http_client;
 pub use message::Message;
 pub use outbox::{Accepted, Outbox, Status};
 pub use outgoing::OutgoingMessage;

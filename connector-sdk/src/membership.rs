@@ -9,8 +9,8 @@ use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::ids::{HubId, MemberId, MessageId, SystemId};
 use saphan_schemas::invitation::{InvitationCode, InvitationError, InvitationSignature};
 use saphan_schemas::joining::{AgreementBody, InvitationBody, JoinRequest, TrustBundle};
-use saphan_schemas::jws::{SignError, Signed};
-use saphan_schemas::keys::{KeyId, PublicKey, PublishedKey, SigningKey};
+use saphan_schemas::jws::SignError;
+use saphan_schemas::keys::{KeyId, PublicKey, PublishedKey, Signer};
 use saphan_schemas::registry::{
     Agreement, AgreementSignature, Change, Entry, EntryId, RegistryClaims, SystemKey, TransportKind,
     UnverifiedRegistryEntry,
@@ -18,6 +18,7 @@ use saphan_schemas::registry::{
 use serde::Deserialize;
 use serde_json::json;
 
+use crate::address::HubAddress;
 use crate::clock;
 use crate::error::ConnectorError;
 use crate::hub_api::http::{HttpHub, answered, base_address, client, read};
@@ -75,19 +76,25 @@ pub struct AgreementTerms {
 ///
 /// # Errors
 /// [`MembershipError`].
-pub async fn join(address: &str, code: &InvitationCode, key: &SigningKey) -> Result<Joined, MembershipError> {
-    let (base, client) = (base_address(address)?, client()?);
+pub async fn join(
+    address: impl Into<HubAddress>,
+    code: &InvitationCode,
+    key: Arc<dyn Signer>,
+) -> Result<Joined, MembershipError> {
+    let address = address.into();
+    let (base, client) = (base_address(address.url())?, client(&address)?);
     let path = format!("{base}/v1/invitations/{}", code.id()?);
     let InvitationBody { hub, system, transport, used_by } = read(answered(client.get(path)).await?).await?;
     let trust = match used_by {
         None => {
-            let signature = code.sign(&hub, &system, key.id())?;
+            let signature = code.sign(&hub, &system, key.public().id())?;
             let own = SystemKey { system: system.clone(), jwk: *key.public(), not_before: None, not_after: None };
             let change = Change::Added(Entry::Key(own));
-            let entry = entry(&system, &hub, change, Some(signature), key)?;
+            let identity = Identity { system: system.clone(), hub, key };
+            let entry = entry(&identity, change, Some(signature)).await?;
             read(answered(client.post(format!("{base}/v1/join")).json(&JoinRequest { entry })).await?).await?
         }
-        Some(kid) if kid == key.id() => read(answered(client.get(format!("{base}/v1/trust"))).await?).await?,
+        Some(kid) if kid == key.public().id() => read(answered(client.get(format!("{base}/v1/trust"))).await?).await?,
         Some(kid) => return Err(MembershipError::UsedByAnother(kid)),
     };
     Ok(Joined { system, transport, trust })
@@ -107,14 +114,14 @@ impl Membership {
     /// # Errors
     /// [`ConnectorError`].
     pub fn new(
-        address: &str,
+        address: impl Into<HubAddress>,
         hub: HubId,
         system: SystemId,
-        key: SigningKey,
+        key: Arc<dyn Signer>,
         operator: Option<PublicKey>,
     ) -> Result<Self, ConnectorError> {
         let identity = Arc::new(Identity { system, hub, key });
-        Ok(Self { hub: HttpHub::new(address, Arc::clone(&identity))?, identity, operator })
+        Ok(Self { hub: HttpHub::new(&address.into(), Arc::clone(&identity))?, identity, operator })
     }
 
     /// The system.
@@ -173,8 +180,7 @@ impl Membership {
     }
 
     async fn change(&self, change: Change) -> Result<(), MembershipError> {
-        let Identity { system, hub, key } = &*self.identity;
-        let entry = entry(system, hub, change, None, key)?;
+        let entry = entry(&self.identity, change, None).await?;
         let _: Applied = self.hub.call("/v1/registry", &json!({ "entries": [entry] })).await?;
         Ok(())
     }
@@ -206,20 +212,18 @@ impl Membership {
 #[derive(Deserialize)]
 struct Applied {}
 
-fn entry(
-    system: &SystemId,
-    hub: &HubId,
+async fn entry(
+    identity: &Identity,
     change: Change,
     invitation: Option<InvitationSignature>,
-    key: &SigningKey,
 ) -> Result<String, SignError> {
     let claims = RegistryClaims {
-        iss: system.to_string(),
-        aud: hub.clone(),
+        iss: identity.system.to_string(),
+        aud: identity.hub.clone(),
         iat: clock::unix_seconds(),
         jti: MessageId::new(),
         change,
         invitation,
     };
-    Ok(Signed::sign(claims, key)?.as_str().to_owned())
+    Ok(identity.sign(claims).await?.as_str().to_owned())
 }

@@ -9,6 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use saphan_schemas::ids::MessageId;
+use saphan_schemas::jws::SignError;
 use saphan_schemas::message::VerifyError;
 use saphan_schemas::problem::ProblemDocument;
 use saphan_schemas::receipt::{ReceiptClaims, UnverifiedReceipt};
@@ -16,7 +17,7 @@ use tokio::sync::oneshot;
 
 pub(crate) use self::attempt::Sending;
 pub(crate) use self::dispatch::Dispatcher;
-use crate::error::SendError;
+use crate::error::{OutgoingError, SendError};
 use crate::hub_api::Answer;
 use crate::journal::{Enqueued, Journal, JournalError, OutgoingState};
 use crate::outgoing::{Identity, OutgoingMessage, SignedMessage};
@@ -69,8 +70,11 @@ impl Outbox {
         self.journal.outgoing(id).await?.map(Status::try_from).transpose()
     }
 
-    pub(crate) fn sign(&self, message: OutgoingMessage) -> Result<SignedMessage, SendError> {
-        Ok(message.sign(&self.identity)?)
+    pub(crate) async fn sign(&self, message: OutgoingMessage) -> Result<SignedMessage, SendError> {
+        message.sign(&self.identity).await.map_err(|error| match error {
+            OutgoingError::Sign(SignError::Key(error)) => SendError::Key(error),
+            error => error.into(),
+        })
     }
 
     async fn store(
@@ -78,7 +82,7 @@ impl Outbox {
         message: OutgoingMessage,
         waiter: Option<Waiter>,
     ) -> Result<(MessageId, Enqueued), SendError> {
-        let message = self.sign(message)?;
+        let message = self.sign(message).await?;
         let id = message.envelope.claims().jti;
         match self.journal.enqueue(Arc::new(message), waiter).await {
             Ok(enqueued) => Ok((id, enqueued)),

@@ -1,12 +1,13 @@
 //! A message on its way out, before it is signed.
 
 use std::fmt;
+use std::sync::Arc;
 
 use saphan_schemas::commitment::{BodyCommitment, Salt};
 use saphan_schemas::envelope::{Envelope, EnvelopeClaims};
 use saphan_schemas::ids::{CaseId, Code, HubId, LegalBasis, MessageId, SchemaId, ServiceId, SystemId};
-use saphan_schemas::jws::{SignError, Signed};
-use saphan_schemas::keys::SigningKey;
+use saphan_schemas::jws::{Claims, SignError, Signed};
+use saphan_schemas::keys::{KeyError, Signer};
 use saphan_schemas::message_types::MessageBody;
 use serde_json::Value;
 
@@ -153,7 +154,7 @@ impl OutgoingMessage {
     }
 
     /// Signs the envelope and makes the salt. This happens once for each message.
-    pub(crate) fn sign(self, from: &Identity) -> Result<SignedMessage, OutgoingError> {
+    pub(crate) async fn sign(self, from: &Identity) -> Result<SignedMessage, OutgoingError> {
         let content = self.content.map_err(OutgoingError::from)?;
         let salt = Salt::generate().map_err(SignError::from)?;
         let message_type = content.schema.name().parse().map_err(|_| OutgoingError::Body)?;
@@ -175,7 +176,7 @@ impl OutgoingMessage {
             body: BodyCommitment::new(&salt, &content.body),
             documents: Vec::new(),
         };
-        let envelope = Signed::sign(claims, &from.key)?;
+        let envelope = from.sign(claims).await?;
         Ok(SignedMessage { envelope, salt, body: content.body, own_id: self.id.is_some() })
     }
 }
@@ -202,7 +203,19 @@ impl From<Refused> for OutgoingError {
 pub(crate) struct Identity {
     pub(crate) system: SystemId,
     pub(crate) hub: HubId,
-    pub(crate) key: SigningKey,
+    pub(crate) key: Arc<dyn Signer>,
+}
+
+impl Identity {
+    /// Signs a statement; on a thread of its own when the key is in a device that signing waits for.
+    pub(crate) async fn sign<C: Claims + Send + 'static>(&self, claims: C) -> Result<Signed<C>, SignError> {
+        if !self.key.waits() {
+            return Signed::sign(claims, &*self.key);
+        }
+        let key = Arc::clone(&self.key);
+        let ended = |_| SignError::Key(KeyError::Unavailable { reason: "the thread that asked it ended abnormally" });
+        tokio::task::spawn_blocking(move || Signed::sign(claims, &*key)).await.map_err(ended)?
+    }
 }
 
 /// A message with everything that travels; no personal data shows in its `Debug`.
@@ -216,31 +229,33 @@ pub(crate) struct SignedMessage {
 
 #[cfg(test)]
 mod tests {
+    use saphan_schemas::keys::SigningKey;
+
     use super::*;
 
     fn identity() -> Identity {
         Identity {
             system: "th.dlt/licensing".parse().unwrap(),
             hub: "hub.local".parse().unwrap(),
-            key: SigningKey::generate().unwrap().0,
+            key: Arc::new(SigningKey::generate().unwrap().0),
         }
     }
 
-    #[test]
-    fn exact_bytes_are_committed_to_as_they_are() {
+    #[tokio::test]
+    async fn exact_bytes_are_committed_to_as_they_are() {
         let body = b"{ \"a\" : 1 }".to_vec();
         let message = OutgoingMessage::bytes("th.dopa/x".parse().unwrap(), "a.b@1".parse().unwrap(), body.clone());
-        let signed = message.sign(&identity()).unwrap();
+        let signed = message.sign(&identity()).await.unwrap();
         assert_eq!(signed.body, body);
         assert_eq!(signed.envelope.claims().message_type.as_str(), "a.b");
         assert_eq!(signed.envelope.claims().body.open(&signed.salt, &body), Ok(()));
     }
 
-    #[test]
-    fn a_body_that_is_not_json_is_refused_with_its_place() {
+    #[tokio::test]
+    async fn a_body_that_is_not_json_is_refused_with_its_place() {
         let body = b"{\n x".to_vec();
         let message = OutgoingMessage::bytes("th.dopa/x".parse().unwrap(), "a.b@1".parse().unwrap(), body);
-        assert!(matches!(message.sign(&identity()), Err(OutgoingError::NotJson { line: 2, .. })));
+        assert!(matches!(message.sign(&identity()).await, Err(OutgoingError::NotJson { line: 2, .. })));
     }
 
     #[test]

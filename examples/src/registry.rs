@@ -96,6 +96,7 @@ const MEMBERS: [(&str, &str, &str); 5] = [
 mod tests {
     use saphan_hub::registry::{RegistryFile as HubFile, changes_for};
     use saphan_schemas::keys::SigningKey;
+    use saphan_schemas::log::NoteSigner;
     use saphan_schemas::registry::{RegistryState, Root};
 
     use super::*;
@@ -108,7 +109,13 @@ mod tests {
         };
         let file = of_the_examples(TransportKind::Amqp, key).unwrap();
         let read = HubFile::parse(&file.to_toml().unwrap()).unwrap();
-        let root = Root { hub: "hub.local".parse().unwrap(), operator: *keys[0].public() };
+        let log = NoteSigner::from_pkcs8("hub.local/log/main", &NoteSigner::generate_pkcs8().unwrap()).unwrap();
+        let root = Root {
+            hub: "hub.local".parse().unwrap(),
+            operator: *keys[0].public(),
+            receipts: *keys[1].public(),
+            log: log.verifier_key().clone(),
+        };
         let changes = changes_for(&RegistryState::new(root), read, []).unwrap();
         // Members; systems with one key each; for each service itself and four agreements.
         assert_eq!(changes.len(), 5 + 2 * 6 + 4 * (1 + 4));

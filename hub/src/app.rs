@@ -1,14 +1,12 @@
 //! The parts of a running hub, and how they are put together.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use saphan_schemas::catalogue::Catalogue;
 use saphan_schemas::ids::HubId;
-use saphan_schemas::keys::PublicKey;
-use saphan_schemas::leaf::{Leaf, ShardEvent};
-use saphan_schemas::log::VerifierKey;
-use saphan_schemas::registry::Root;
+use saphan_schemas::leaf::ShardEvent;
 use tokio::sync::{Mutex, Semaphore, watch};
 use tokio::task::JoinHandle;
 
@@ -18,10 +16,10 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::connections::ConnectionLimits;
 use crate::keys::HubKeys;
-use crate::ledger::{Draft, Ledger, LedgerKeys};
+use crate::ledger::{Draft, Ledger};
 use crate::metrics::Metrics;
 use crate::refusals::LoggedRefusals;
-use crate::registry::Registry;
+use crate::registry::{self, Registry};
 use crate::routing::Wakeups;
 use crate::store::Store;
 
@@ -29,10 +27,10 @@ use crate::store::Store;
 pub struct App {
     /// The hub's name, as envelopes and tokens give it.
     pub hub: HubId,
-    /// The key that signs receipts.
-    pub receipt_key: PublicKey,
-    /// The key that signs checkpoints; its name is the log's origin.
-    pub log_key: VerifierKey,
+    /// The log's origin.
+    pub origin: String,
+    /// Where its keys are.
+    pub key_folder: PathBuf,
     /// Where connectors reach the broker, if there is one.
     pub broker_address: Option<String>,
     /// Which messages are acceptable.
@@ -90,22 +88,28 @@ impl App {
         stopping: watch::Receiver<bool>,
     ) -> anyhow::Result<Opened> {
         let catalogue = Arc::new(Catalogue::embedded().context("the embedded catalogue is broken")?);
-        let registry = Arc::new(Registry::new(Root { hub: config.hub.id.clone(), operator: *keys.operator.public() }));
         let wakeups = Arc::new(Wakeups::default());
         let metrics = Arc::new(Metrics::default());
-        let receipt_key = *keys.receipts.public();
-        let log_key = keys.log.verifier_key().clone();
-        let opening = ShardEvent::Opened {
-            origin: config.origin(),
-            hub: config.hub.id.clone(),
-            operator: Box::new(*keys.operator.public()),
-            receipts: Box::new(receipt_key),
-            previous: None,
+        let origin = config.origin();
+        let begun = registry::opening(&*store).await?;
+        let is_new = begun.is_none();
+        let (logged_origin, root) = match begun {
+            Some(begun) => begun,
+            None => (origin.clone(), keys.root(&config.hub.id)?),
         };
-        let ledger_keys =
-            LedgerKeys { hub: config.hub.id.clone(), origin: config.origin(), receipts: keys.receipts, log: keys.log };
-        let ledger_keys = Arc::new(ledger_keys);
-        let broker_login = HubLogin::new(Arc::clone(&ledger_keys), Arc::clone(&clock));
+        if (&logged_origin, &root.hub) != (&origin, &config.hub.id) {
+            bail!(
+                "the data are of the log {logged_origin}, not of {origin}; start with the configuration that belongs to them"
+            );
+        }
+        if root.operator != *keys.operator.public() {
+            bail!(
+                "the log was opened with another operator key; start with the keys and the data that belong together"
+            );
+        }
+        let registry = Arc::new(Registry::new(root.clone()));
+        registry.catch_up(&*store).await.context("the registry cannot be read from the log")?;
+        let ledger_keys = keys.signing(&registry.state(), &origin)?;
         let (ledger, writer) = Ledger::open(
             Arc::clone(&store),
             ledger_keys,
@@ -115,12 +119,18 @@ impl App {
             Arc::clone(&metrics),
         )
         .await?;
-        if ledger.committed().borrow().size == 0 {
+        if is_new {
+            let opening = ShardEvent::Opened {
+                origin: origin.clone(),
+                hub: root.hub,
+                operator: Box::new(root.operator),
+                receipts: Box::new(root.receipts),
+                log: Box::new(root.log),
+                previous: None,
+            };
             ledger.append(Draft::Shard(Box::new(opening))).await.context("the log's first entry cannot be written")?;
-        } else {
-            check_opening(&*store, &opening).await?;
         }
-        registry.catch_up(&*store).await.context("the registry cannot be read from the log")?;
+        let broker_login = HubLogin::new(config.hub.id.clone(), ledger.keys(), Arc::clone(&clock));
         let admission = Admission::new(
             config.hub.id.clone(),
             Arc::clone(&registry),
@@ -130,8 +140,8 @@ impl App {
         );
         let app = Self {
             hub: config.hub.id.clone(),
-            receipt_key,
-            log_key,
+            origin,
+            key_folder: config.hub.data_dir.clone(),
             broker_address: Some(config.amqp.address.clone()).filter(|address| !address.is_empty()),
             admission: Arc::new(admission),
             registry,
@@ -153,6 +163,18 @@ impl App {
         Ok(Opened { app: Arc::new(app), writer })
     }
 
+    /// Signs with the keys that the registry has, from the next commit on. A key whose file cannot be read leaves those before
+    /// it in use, which the registry still has.
+    pub fn take_up_keys(&self) {
+        let keys = HubKeys::read(&self.key_folder, &self.origin).map_err(anyhow::Error::from);
+        match keys.and_then(|keys| Ok(keys.signing(&self.registry.state(), &self.origin)?)) {
+            Ok(keys) => self.ledger.sign_with(keys),
+            Err(error) => {
+                tracing::error!(error = &*error as &dyn std::error::Error, "the hub's new keys cannot be used")
+            }
+        }
+    }
+
     /// Whether the hub is stopping.
     #[must_use]
     pub fn is_stopping(&self) -> bool {
@@ -162,12 +184,3 @@ impl App {
 
 /// A few commits' worth: two connectors at full speed.
 const BATCH_PLACES: usize = 1024;
-
-/// The keys must be those that the log's first entry names: nobody could verify the receipts of another one.
-async fn check_opening(store: &dyn Store, expected: &ShardEvent) -> anyhow::Result<()> {
-    let first = store.entries(0, 1).await?.pop();
-    match first.as_deref().map(Leaf::parse) {
-        Some(Ok(Leaf::Shard { event, .. })) if event == *expected => Ok(()),
-        _ => bail!("the log was opened with other keys; start with the keys and the data that belong together"),
-    }
-}

@@ -3,8 +3,10 @@
 mod broker;
 mod init;
 mod invite;
+mod keys;
 mod registry;
 mod run;
+mod running;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -34,6 +36,9 @@ enum Command {
     /// Set RabbitMQ up.
     #[command(subcommand)]
     Broker(BrokerCommand),
+    /// Rotate the hub's own keys.
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
     /// Say whether a configuration file is valid.
     CheckConfig(ConfigArguments),
     /// Print the default configuration with every setting explained.
@@ -82,9 +87,8 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Registry(RegistryCommand::Apply { file, config }) => registry::apply(&file, &config.config),
         Command::Invite(arguments) => invite::invite(&arguments),
         Command::Broker(BrokerCommand::Config(arguments)) => broker::config(&arguments),
-        Command::CheckConfig(arguments) => run::load(&arguments.config).map(|config| {
-            println!("{} is valid: hub {}, log {}", arguments.config.display(), config.hub.id, config.origin());
-        }),
+        Command::Keys(command) => keys::keys(&command),
+        Command::CheckConfig(arguments) => run::check(&arguments.config),
         Command::DefaultConfig => {
             print!("{}", crate::config::DEFAULT);
             Ok(())

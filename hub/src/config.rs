@@ -25,6 +25,8 @@ pub const DEFAULT: &str = include_str!("config/default.toml");
 pub struct Config {
     /// `[hub]`
     pub hub: HubConfig,
+    /// `[tls]`
+    pub tls: TlsSection,
     /// `[log]`
     pub log: LogConfig,
     /// `[limits]`
@@ -45,6 +47,32 @@ pub struct HubConfig {
     pub listen: SocketAddr,
     /// Keys and store. Default `data`; `SAPHAN_HUB__HUB__DATA_DIR`.
     pub data_dir: PathBuf,
+}
+
+/// The listener's certificate. Without one the hub serves plain HTTP, on loopback only.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsSection {
+    /// PEM file: the hub's certificate, then those between it and the root. Default empty; `SAPHAN_HUB__TLS__CERTIFICATE`.
+    pub certificate: PathBuf,
+    /// PEM file: the certificate's private key. Default empty; `SAPHAN_HUB__TLS__KEY`.
+    pub key: PathBuf,
+    /// PEM file: the CA certificates that sign client certificates. Default empty; `SAPHAN_HUB__TLS__CLIENT_CA`.
+    pub client_ca: PathBuf,
+    /// Whether clients show certificates. Default `none`; `SAPHAN_HUB__TLS__CLIENT_CERTIFICATES`.
+    pub client_certificates: ClientCertificates,
+}
+
+/// Whether clients show certificates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClientCertificates {
+    /// They are not asked for one.
+    None,
+    /// One that is shown must be of the client CA.
+    Optional,
+    /// Each must show one of the client CA.
+    Required,
 }
 
 /// The log.
@@ -122,8 +150,11 @@ impl Config {
         let mut config = Self::parse(&text, environment)?;
         let folder = path.parent().unwrap_or(Path::new(""));
         config.hub.data_dir = folder.join(&config.hub.data_dir);
-        if !config.amqp.ca_file.as_os_str().is_empty() {
-            config.amqp.ca_file = folder.join(&config.amqp.ca_file);
+        let tls = [&mut config.tls.certificate, &mut config.tls.key, &mut config.tls.client_ca];
+        for file in tls.into_iter().chain([&mut config.amqp.ca_file]) {
+            if !file.as_os_str().is_empty() {
+                *file = folder.join(&file);
+            }
         }
         Ok(config)
     }
@@ -163,9 +194,25 @@ impl Config {
         let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
         let rules = [
             (
-                self.hub.listen.ip().is_loopback(),
+                self.hub.listen.ip().is_loopback() || self.tls.is_on(),
                 "hub.listen",
-                "a loopback address: this version serves plain HTTP only",
+                "a loopback address, such as 127.0.0.1:8470, or else tls.certificate and tls.key must name PEM files: \
+                 people's data and tokens do not cross a network without TLS",
+            ),
+            (
+                is_set(&self.tls.certificate) == is_set(&self.tls.key),
+                "tls.key",
+                "set if tls.certificate is set, and only then",
+            ),
+            (
+                is_set(&self.tls.client_ca) == (self.tls.client_certificates != ClientCertificates::None),
+                "tls.client_ca",
+                "set if tls.client_certificates is \"optional\" or \"required\", and only then",
+            ),
+            (
+                self.tls.is_on() || self.tls.client_certificates == ClientCertificates::None,
+                "tls.client_certificates",
+                "\"none\" as long as tls.certificate and tls.key are not set",
             ),
             (!shard.is_empty() && shard.bytes().all(plain), "log.shard", "of a-z, 0-9 and '-'"),
             ((1..=64 << 20).contains(&self.limits.body_bytes), "limits.body_bytes", "1 to 67108864"),
@@ -187,6 +234,14 @@ impl Config {
     }
 }
 
+impl TlsSection {
+    /// Whether the hub serves HTTPS.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        is_set(&self.certificate)
+    }
+}
+
 impl LimitsConfig {
     /// The limits of connections.
     #[must_use]
@@ -204,6 +259,10 @@ impl LimitsConfig {
             past_seconds: self.past_seconds,
         }
     }
+}
+
+fn is_set(path: &Path) -> bool {
+    !path.as_os_str().is_empty()
 }
 
 fn overlay(base: &mut toml::Table, over: toml::Table) {

@@ -1,5 +1,6 @@
 //! The connections that the hub serves: how many at once, and how long one may take to say what it wants.
 
+use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,48 +8,120 @@ use std::time::Duration;
 use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use crate::metrics::Metrics;
+use crate::tls::ServerTls;
 
 /// What connections may take.
 #[derive(Debug, Clone, Copy)]
 pub struct ConnectionLimits {
     /// At once; others wait in the listener's backlog.
     pub connections: usize,
-    /// For the headers of a request, the pause before them included.
+    /// For the TLS handshake, and for the headers of a request, the pause before them included.
     pub headers: Duration,
+}
+
+/// Where connections come in; a bare [`TcpListener`] is one without TLS.
+#[derive(Debug)]
+pub struct Listener {
+    /// The socket.
+    pub tcp: TcpListener,
+    /// What is served over it: HTTPS, or without it HTTP.
+    pub tls: Option<Arc<ServerTls>>,
+}
+
+impl From<TcpListener> for Listener {
+    fn from(tcp: TcpListener) -> Self {
+        Self { tcp, tls: None }
+    }
 }
 
 /// Serves until `stop`; then takes no more connections, and returns when the requests in progress are answered.
 pub(crate) async fn serve(
-    listener: TcpListener,
+    listener: Listener,
     router: Router,
     limits: ConnectionLimits,
+    metrics: Arc<Metrics>,
     stop: impl Future<Output = ()>,
 ) {
+    let Listener { tcp, tls } = listener;
     let room = Arc::new(Semaphore::new(limits.connections));
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limits.headers);
+    let server = Arc::new(Server { http, router, limits, metrics });
     let open = GracefulShutdown::new();
+    // Dropped when the hub stops: who has not finished a handshake by then has asked for nothing yet.
+    let (taking, taken) = watch::channel(());
     let mut stop = pin!(stop);
     loop {
         let (stream, place) = tokio::select! {
             () = &mut stop => break,
-            accepted = accept(&listener, &room) => accepted,
+            accepted = accept(&tcp, &room) => accepted,
         };
-        let service = TowerToHyperService::new(router.clone());
-        let connection = open.watch(http.serve_connection(TokioIo::new(stream), service));
+        let (server, watcher, taken) = (Arc::clone(&server), open.watcher(), taken.clone());
+        // Of this moment: a certificate that is replaced later is for those that come later.
+        let acceptor = tls.as_ref().map(|tls| tls.acceptor());
+        // The handshake too is the connection's own affair: one that stalls holds up nobody.
         tokio::spawn(async move {
             let _place = place;
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection ended in the middle of a request");
+            match acceptor {
+                None => server.serve(stream, watcher).await,
+                Some(acceptor) => {
+                    if let Some(stream) = server.shake_hands(&acceptor, stream, taken).await {
+                        server.serve(stream, watcher).await;
+                    }
+                }
             }
         });
     }
-    drop(listener);
+    drop((tcp, taking));
     open.shutdown().await;
+}
+
+struct Server {
+    http: http1::Builder,
+    router: Router,
+    limits: ConnectionLimits,
+    metrics: Arc<Metrics>,
+}
+
+impl Server {
+    async fn serve(&self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, watcher: Watcher) {
+        let service = TowerToHyperService::new(self.router.clone());
+        let connection = self.http.serve_connection(TokioIo::new(stream), service);
+        if let Err(error) = watcher.watch(connection).await {
+            tracing::debug!(%error, "a connection ended in the middle of a request");
+        }
+    }
+
+    /// The connection behind its TLS handshake; `None` when that failed, took too long, or the hub stops meanwhile.
+    async fn shake_hands(
+        &self,
+        acceptor: &TlsAcceptor,
+        stream: TcpStream,
+        mut taken: watch::Receiver<()>,
+    ) -> Option<TlsStream<TcpStream>> {
+        let shaken = tokio::select! {
+            shaken = tokio::time::timeout(self.limits.headers, acceptor.accept(stream)) => shaken,
+            _ = taken.changed() => return None,
+        };
+        let failed: io::Error = match shaken {
+            Ok(Ok(stream)) => return Some(stream),
+            Ok(Err(error)) => error,
+            Err(_) => io::ErrorKind::TimedOut.into(),
+        };
+        self.metrics.tls_handshakes_failed.inc();
+        // Anyone can cause it, so it must not fill the log.
+        tracing::debug!(error = %failed, "a TLS handshake failed");
+        None
+    }
 }
 
 /// The next connection, once there is room for it.

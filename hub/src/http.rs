@@ -71,6 +71,7 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(joining::invitation))
         .routes(routes!(joining::join))
         .routes(routes!(joining::trust))
+        .routes(routes!(joining::trust_entries))
         .routes(routes!(catalogue::services))
         .routes(routes!(catalogue::evidence_types))
         .routes(routes!(catalogue::schema))

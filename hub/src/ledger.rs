@@ -15,7 +15,7 @@ pub use writer::Committed;
 use std::sync::Arc;
 
 use saphan_schemas::ids::HubId;
-use saphan_schemas::keys::SigningKey;
+use saphan_schemas::keys::Signer;
 use saphan_schemas::log::{CheckpointError, NoteSigner};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -33,9 +33,9 @@ pub struct LedgerKeys {
     /// The log's origin.
     pub origin: String,
     /// Signs receipts.
-    pub receipts: SigningKey,
-    /// Signs checkpoints; its name is the origin.
-    pub log: NoteSigner,
+    pub receipts: Arc<dyn Signer>,
+    /// Sign checkpoints, newest first; their name is the origin.
+    pub logs: Vec<Arc<NoteSigner>>,
 }
 
 /// Why nothing was appended, as far as is known.
@@ -84,6 +84,7 @@ pub enum OpenError {
 /// A handle on the writer. Cheap to clone; the writer stops when the last handle is gone.
 #[derive(Clone)]
 pub struct Ledger {
+    keys: watch::Sender<Arc<LedgerKeys>>,
     queue: mpsc::Sender<Waiting>,
     committed: watch::Receiver<Committed>,
 }
@@ -100,16 +101,17 @@ impl Ledger {
     /// [`OpenError`].
     pub async fn open(
         store: Arc<dyn Store>,
-        keys: Arc<LedgerKeys>,
+        keys: LedgerKeys,
         clock: Arc<dyn Clock>,
         capacity: usize,
         wakeups: Arc<Wakeups>,
         metrics: Arc<Metrics>,
     ) -> Result<(Self, JoinHandle<()>), OpenError> {
         let (queue, waiting) = mpsc::channel(capacity);
-        let writer = writer::Writer::open(store, keys, clock, waiting, wakeups, metrics).await?;
+        let (keys, keys_seen) = watch::channel(Arc::new(keys));
+        let writer = writer::Writer::open(store, keys_seen, clock, waiting, wakeups, metrics).await?;
         let committed = writer.committed();
-        Ok((Self { queue, committed }, tokio::spawn(writer.run())))
+        Ok((Self { keys, queue, committed }, tokio::spawn(writer.run())))
     }
 
     /// Appends an entry, or says at once that too many wait. Once it is queued it will be written, also if the caller goes
@@ -124,6 +126,17 @@ impl Ledger {
             mpsc::error::TrySendError::Closed(_) => LedgerError::Stopped,
         })?;
         answer.await.map_err(|_| LedgerError::Unavailable)?
+    }
+
+    /// What it signs with; changes with each rotation.
+    #[must_use]
+    pub fn keys(&self) -> watch::Receiver<Arc<LedgerKeys>> {
+        self.keys.subscribe()
+    }
+
+    /// Signs with these keys from the next batch on.
+    pub fn sign_with(&self, keys: LedgerKeys) {
+        self.keys.send_replace(Arc::new(keys));
     }
 
     /// What was committed last; changes with each commit.

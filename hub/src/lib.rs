@@ -11,6 +11,7 @@
 //! - [`broker`]: who may do what at the broker, and when that ends;
 //! - [`acknowledging`]: what receivers state;
 //! - [`registry`]: members, systems, keys, agreements as a fold over the log;
+//! - [`tls`], [`connections`]: what carries the requests;
 //! - [`app`], [`serve`], [`config`], [`keys`], [`metrics`], [`clock`], [`cli`]: the program around it.
 
 pub mod acknowledging;
@@ -31,3 +32,4 @@ pub mod routing;
 pub mod serve;
 pub mod store;
 pub mod submission;
+pub mod tls;

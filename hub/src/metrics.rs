@@ -46,6 +46,10 @@ pub struct Metrics {
     /// Connections to the broker that were closed because their right had ended.
     pub broker_connections_closed: Counter,
     broker_refusals: Family<BrokerLabels, Counter>,
+    /// TLS handshakes that failed.
+    pub tls_handshakes_failed: Counter,
+    /// When the certificate expires, in seconds since 1970; 0 without TLS.
+    pub tls_certificate_expires: Gauge,
 }
 
 /// What the broker asks.
@@ -128,6 +132,8 @@ impl Default for Metrics {
             broker_management_up: Gauge::default(),
             broker_connections_closed: Counter::default(),
             broker_refusals: Family::default(),
+            tls_handshakes_failed: Counter::default(),
+            tls_certificate_expires: Gauge::default(),
         };
         registry.register("messages_accepted", "Messages accepted and receipted", metrics.accepted.clone());
         registry.register("messages_duplicate", "Submissions of known messages", metrics.duplicates.clone());
@@ -154,6 +160,10 @@ impl Default for Metrics {
             metrics.broker_connections_closed.clone(),
         );
         registry.register("broker_refusals", "Refusals that the broker was told", metrics.broker_refusals.clone());
+        let failed = metrics.tls_handshakes_failed.clone();
+        registry.register("tls_handshakes_failed", "TLS handshakes that failed", failed);
+        let expires = metrics.tls_certificate_expires.clone();
+        registry.register("tls_certificate_expires_seconds", "When the certificate expires, Unix time", expires);
         Self { registry, ..metrics }
     }
 }

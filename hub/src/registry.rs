@@ -8,7 +8,7 @@ pub use change::ChangeError;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use saphan_schemas::leaf::Leaf;
+use saphan_schemas::leaf::{Leaf, ShardEvent};
 use saphan_schemas::registry::{RegistryState, Root, UnverifiedRegistryEntry};
 
 use crate::store::{LoggedEntry, Store, StoreError};
@@ -25,14 +25,28 @@ pub enum RegistryError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// An entry that was logged does not hold.
-    #[error("the registry entry at place {index} of the log does not hold: {reason}")]
+    /// An entry that was logged does not hold: the data were changed behind the hub's back.
+    #[error("the entry at place {index} of the log does not hold: {reason}")]
     Entry {
         /// Its place.
         index: u64,
         /// What is wrong.
         reason: String,
     },
+}
+
+/// The origin of the log and what its registry begins with, as the first entry states them; `None` for a log that has not begun.
+///
+/// # Errors
+/// [`RegistryError`].
+pub async fn opening(store: &dyn Store) -> Result<Option<(String, Root)>, RegistryError> {
+    let Some(first) = store.entries(0, 1).await?.pop() else { return Ok(None) };
+    match Leaf::parse(&first) {
+        Ok(Leaf::Shard { event: ShardEvent::Opened { origin, hub, operator, receipts, log, .. }, .. }) => {
+            Ok(Some((origin, Root { hub, operator: *operator, receipts: *receipts, log: *log })))
+        }
+        _ => Err(RegistryError::Entry { index: 0, reason: "it does not open the shard".to_owned() }),
+    }
 }
 
 impl Registry {

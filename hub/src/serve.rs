@@ -7,14 +7,14 @@ use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use saphan_schemas::problem::ProblemCode;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::app::{App, Opened};
 use crate::broker::closing;
+use crate::connections::{self, Listener};
+use crate::http;
 use crate::routing::relay::{Broker, Relay};
-use crate::{connections, http};
 
 /// Serves until `stop` becomes true; then refuses new messages, finishes what has begun, and returns when everything that
 /// was accepted is written.
@@ -22,12 +22,12 @@ use crate::{connections, http};
 /// # Errors
 /// When a task of the hub ends by itself.
 pub async fn serve(
-    listener: TcpListener,
+    listener: impl Into<Listener>,
     opened: Opened,
     broker: Option<Broker>,
     mut stop: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
-    let Opened { app, writer } = opened;
+    let (listener, Opened { app, writer }) = (listener.into(), opened);
     let mut tasks = JoinSet::new();
     if let Some(mut broker) = broker {
         if let Some(management) = broker.management.take() {
@@ -36,12 +36,16 @@ pub async fn serve(
         tasks.spawn(Relay::new(Arc::clone(&app), broker).run());
     }
     tasks.spawn(upkeep(Arc::clone(&app)));
+    if let Some(tls) = listener.tls.clone() {
+        let (metrics, stopping) = (Arc::clone(&app.metrics), app.stopping.clone());
+        tasks.spawn(async move { tls.watch(CERTIFICATE_PAUSE, &metrics, stopping).await });
+    }
     let router = http::router(Arc::clone(&app)).layer(middleware::from_fn_with_state(Arc::clone(&app), observe));
     let stopped = async move {
         // A sender that is gone means the same as a signal.
         let _ = stop.wait_for(|stop| *stop).await;
     };
-    let serving = connections::serve(listener, router, app.connections, stopped);
+    let serving = connections::serve(listener, router, app.connections, Arc::clone(&app.metrics), stopped);
     let mut overdue = app.stopping.clone();
     let overdue = async move {
         let _ = overdue.wait_for(|stop| *stop).await;
@@ -103,4 +107,6 @@ async fn upkeep(app: Arc<App>) {
 
 /// How long requests may take to finish once the hub stops; longer than the longest long poll needs to notice.
 const DRAIN: Duration = Duration::from_secs(15);
+/// Between looks at the certificate's files.
+const CERTIFICATE_PAUSE: Duration = Duration::from_secs(2);
 const UPKEEP_PAUSE: Duration = Duration::from_secs(1);

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::digest::Sha256Hash;
 use crate::ids::{HubId, MemberId, SystemId};
 use crate::keys::{KeyId, PublicKey};
+use crate::log::VerifierKey;
 use crate::registry::TransportKind;
 
 /// What an invitation is for: `GET /v1/invitations/{id}`.
@@ -43,14 +44,25 @@ pub struct TrustBundle {
     pub operator: Option<PublicKey>,
     /// The keys that sign its receipts.
     pub receipts: Vec<PublicKey>,
-    /// The C2SP verifier key of its log.
-    pub vkey: String,
+    /// The C2SP verifier key of its log; the newest, if there are several.
+    pub vkey: VerifierKey,
+    /// Other keys that sign the log's checkpoints, or signed them once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub more_vkeys: Vec<VerifierKey>,
     /// The broker's address, e.g. `amqps://broker.example:5671/saphan`, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub broker: Option<String>,
     /// The CA certificates (PEM) that vouch for hub and broker, if they are not among those that the machine trusts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca: Option<String>,
+}
+
+/// The registry entries that added keys of the hub since its log began, oldest first, each signed by the operator: whoever knows
+/// the operator's key can follow from the keys that it trusted before. `GET /v1/trust/entries`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrustEntries {
+    /// Compact JWS.
+    pub entries: Vec<String>,
 }
 
 /// One agreement as its parties see it: `GET /v1/agreements`.

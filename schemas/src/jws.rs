@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::b64;
 use crate::digest::Sha256Hash;
 use crate::json::{self, JsonError};
-use crate::keys::{BadSignature, KeyError, KeyId, PublicKey, SigningKey};
+use crate::keys::{BadSignature, KeyError, KeyId, PublicKey, Signer};
 
 /// What a kind of statement says, and its form.
 pub trait Claims: Serialize + DeserializeOwned {
@@ -141,13 +141,14 @@ impl<C: Claims> Signed<C> {
     /// Signs a statement.
     ///
     /// # Errors
-    /// [`SignError`] when the claims break a rule of their kind or the random source fails.
-    pub fn sign(claims: C, key: &SigningKey) -> Result<Self, SignError> {
+    /// [`SignError`] when the claims break a rule of their kind or the key does not sign.
+    pub fn sign(claims: C, key: &dyn Signer) -> Result<Self, SignError> {
+        let kid = key.public().id();
         claims.check().map_err(SignError::Rule)?;
         let payload = serde_json::to_vec(&claims).map_err(|_| SignError::Rule("cannot be written as JSON"))?;
         let header = match C::CTY {
-            Some(cty) => format!(r#"{{"alg":"ES256","cty":"{cty}","kid":"{}","typ":"{}"}}"#, key.id(), C::TYP),
-            None => format!(r#"{{"alg":"ES256","kid":"{}","typ":"{}"}}"#, key.id(), C::TYP),
+            Some(cty) => format!(r#"{{"alg":"ES256","cty":"{cty}","kid":"{kid}","typ":"{}"}}"#, C::TYP),
+            None => format!(r#"{{"alg":"ES256","kid":"{kid}","typ":"{}"}}"#, C::TYP),
         };
         let input = format!("{}.{}", b64::encode_url(header), b64::encode_url(payload));
         let signature = key.sign(input.as_bytes())?;
@@ -155,7 +156,7 @@ impl<C: Claims> Signed<C> {
         if text.len() > C::MAX_BYTES {
             return Err(SignError::TooLong { limit: C::MAX_BYTES });
         }
-        Ok(Self { text: text.into(), kid: key.id(), claims })
+        Ok(Self { text: text.into(), kid, claims })
     }
 
     /// The key it was signed with.
@@ -208,7 +209,7 @@ pub enum SignError {
         /// The limit in bytes.
         limit: usize,
     },
-    /// The key failed.
+    /// The key did not sign.
     #[error(transparent)]
     Key(#[from] KeyError),
 }
@@ -253,6 +254,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::keys::SigningKey;
 
     #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
     #[serde(deny_unknown_fields)]

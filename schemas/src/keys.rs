@@ -23,6 +23,20 @@ pub enum KeyError {
     /// The system's random source failed.
     #[error("the system's random source failed")]
     NoRandomness,
+    /// The key is in a device that does not sign now. Nothing was signed; the same later may succeed.
+    #[error("the device that holds the key does not sign: {reason}")]
+    Unavailable {
+        /// What is wrong with the device, for whoever looks after it; never holds a secret.
+        reason: &'static str,
+    },
+}
+
+impl KeyError {
+    /// Whether signing the same later, with the same key, may succeed.
+    #[must_use]
+    pub const fn is_retryable(self) -> bool {
+        matches!(self, Self::NoRandomness | Self::Unavailable { .. })
+    }
 }
 
 /// The signature does not fit the key and the text.
@@ -55,6 +69,25 @@ impl FromStr for KeyId {
     }
 }
 
+/// Whoever can sign with a private ES256 key: a [`SigningKey`] in memory, or a device that never gives its key out.
+///
+/// Signing takes a shared reference, and may be done from many threads at once.
+pub trait Signer: Send + Sync + fmt::Debug {
+    /// The public half. It never changes.
+    fn public(&self) -> &PublicKey;
+
+    /// Signs `text` with ECDSA on its SHA-256 hash: r and s, 32 bytes each, big-endian (RFC 7518 section 3.4).
+    ///
+    /// # Errors
+    /// [`KeyError`] when nothing was signed; [`KeyError::is_retryable`] says whether the same may succeed later.
+    fn sign(&self, text: &[u8]) -> Result<[u8; 64], KeyError>;
+
+    /// Whether [`Self::sign`] may wait for a device. Callers that must not wait then sign on a thread of its own.
+    fn waits(&self) -> bool {
+        false
+    }
+}
+
 /// A private ES256 key. Signing takes a shared reference and may be done from many threads.
 pub struct SigningKey {
     pair: EcdsaKeyPair,
@@ -81,7 +114,11 @@ impl SigningKey {
         Self::from_pkcs8(&from_pem(pem).ok_or(KeyError::NotAPrivateKey)?)
     }
 
-    fn from_pkcs8(der: &[u8]) -> Result<Self, KeyError> {
+    /// Reads a PKCS #8 `PrivateKeyInfo` (RFC 5208 section 5) in DER.
+    ///
+    /// # Errors
+    /// [`KeyError::NotAPrivateKey`].
+    pub fn from_pkcs8(der: &[u8]) -> Result<Self, KeyError> {
         let random = SystemRandom::new();
         let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der, &random)
             .map_err(|_| KeyError::NotAPrivateKey)?;
@@ -108,6 +145,16 @@ impl SigningKey {
     pub fn sign(&self, text: &[u8]) -> Result<[u8; 64], KeyError> {
         let signature = self.pair.sign(&self.random, text).map_err(|_| KeyError::NoRandomness)?;
         signature.as_ref().try_into().map_err(|_| KeyError::NoRandomness)
+    }
+}
+
+impl Signer for SigningKey {
+    fn public(&self) -> &PublicKey {
+        Self::public(self)
+    }
+
+    fn sign(&self, text: &[u8]) -> Result<[u8; 64], KeyError> {
+        Self::sign(self, text)
     }
 }
 

@@ -8,6 +8,7 @@ use crate::digest::Sha256Hash;
 use crate::ids::{Code, HubId, SchemaId};
 use crate::json::{self, JsonError};
 use crate::keys::PublicKey;
+use crate::log::VerifierKey;
 
 /// The longest leaf, in bytes.
 pub const MAX_LEAF_BYTES: usize = 16 * 1024;
@@ -92,6 +93,8 @@ pub enum ShardEvent {
         operator: Box<PublicKey>,
         /// The key that signs receipts.
         receipts: Box<PublicKey>,
+        /// The key that signs checkpoints.
+        log: Box<VerifierKey>,
         /// The last checkpoint of the shard before, if there was one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         previous: Option<String>,

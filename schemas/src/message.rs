@@ -22,6 +22,8 @@ pub struct Trust {
     pub receipts: Vec<PublicKey>,
     /// The key that signs its log's checkpoints; its name is the log's origin.
     pub log: VerifierKey,
+    /// Other keys that sign or signed them.
+    pub more_logs: Vec<VerifierKey>,
 }
 
 impl Trust {
@@ -34,7 +36,7 @@ impl Trust {
     /// # Errors
     /// [`VerifyError::Checkpoint`].
     pub fn verify_checkpoint(&self, text: &str) -> Result<Checkpoint, VerifyError> {
-        Ok(SignedCheckpoint::parse_and_verify(text, &self.log)?.into_checkpoint())
+        Ok(SignedCheckpoint::parse_and_verify_any(text, &self.log, &self.more_logs)?.into_checkpoint())
     }
 }
 

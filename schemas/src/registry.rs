@@ -4,11 +4,13 @@
 
 mod authority;
 mod error;
+mod hub_keys;
 mod keys;
 mod state;
 
 pub use authority::Taken;
 pub use error::RejectedEntry;
+pub use hub_keys::{HubKey, HubKeyId, HubKeyRecord, HubKeyRing};
 pub use keys::{KeyNotUsable, KeyRecord};
 pub use state::{AgreementGap, AgreementRecord, MessageFacts, Place, RegistryState, Root};
 
@@ -83,6 +85,8 @@ pub enum Entry {
     Agreement(Agreement),
     /// Who may register a system's first key.
     Invitation(Invitation),
+    /// A key of the hub itself.
+    HubKey(HubKey),
 }
 
 /// The id of something that ends.
@@ -103,6 +107,8 @@ pub enum EntryId {
     Agreement(Code),
     /// An invitation.
     Invitation(InvitationId),
+    /// A key of the hub itself.
+    HubKey(HubKeyId),
 }
 
 /// An organisation that joined the exchange.

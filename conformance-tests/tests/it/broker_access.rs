@@ -16,7 +16,7 @@ use tokio::time::timeout;
 
 use self::attempts::everything_forbidden;
 use self::exchange::{Exchange, now, sign};
-use crate::admin::{eventually, noting, published};
+use crate::admin::{client, eventually, noting, published};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_system_may_read_its_own_inbox_and_nothing_else() {
@@ -94,7 +94,7 @@ async fn nobody_logs_in_without_a_fresh_token_of_an_own_key_for_the_broker() {
     // The other way round: a token for the broker opens nothing over HTTP.
     let token = with(|_| {}, &key);
     let lease = format!("{}/v1/inbox/lease", exchange.world.hub.url());
-    let answer = reqwest::Client::new().post(lease).bearer_auth(token).json(&serde_json::json!({ "max": 1 })).send();
+    let answer = client(&exchange.world).post(lease).bearer_auth(token).json(&serde_json::json!({ "max": 1 })).send();
     assert_eq!(answer.await.unwrap().status(), 401);
 
     // Nothing listens in clear; Erlang's own protocol between nodes is on loopback in these tests.

@@ -1,50 +1,15 @@
 //! From an invitation to the first receipt, with the real programs, as an agency does it.
 
-use std::path::Path;
 use std::time::Duration;
 
-use saphan_conformance::programs;
 use saphan_examples::agencies::licences;
-use saphan_examples::local::hub::{HubOptions, HubProcess, HubProgram};
-use saphan_examples::{portal, registry};
+use saphan_examples::portal;
 use saphan_schemas::ids::SystemId;
-use saphan_schemas::registry::TransportKind;
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::process::Command;
 use tokio::time::timeout;
 
-/// A hub whose systems have no keys yet.
-async fn hub() -> HubProcess {
-    let program = HubProgram::saphan_hub(programs::saphan_hub().unwrap());
-    let registry = registry::of_the_examples(TransportKind::Pull, |_| None).unwrap().to_toml().unwrap();
-    HubProcess::start(HubOptions::new(program, registry)).await.unwrap()
-}
-
-/// Runs `saphan` in a folder; its exit code and the object that it printed.
-async fn saphan(folder: &Path, arguments: &[&str]) -> (i32, Value) {
-    let mut command = Command::new(programs::saphan().unwrap());
-    let command = command.arg("--json").args(arguments).current_dir(folder).kill_on_drop(true);
-    let output = command.output().await.unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    let told = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{text} {:?}", output.stderr));
-    (output.status.code().unwrap(), told)
-}
-
-async fn done(folder: &Path, arguments: &[&str]) -> Value {
-    let (code, told) = saphan(folder, arguments).await;
-    assert_eq!(code, 0, "{arguments:?}: {told}");
-    told
-}
-
-async fn join(hub: &HubProcess, system: &str) -> TempDir {
-    let folder = TempDir::new().unwrap();
-    let code = hub.invite(&system.parse().unwrap()).await.unwrap();
-    let joined = done(folder.path(), &["join", hub.url(), &code]).await;
-    assert_eq!(joined["system"], system);
-    done(folder.path(), &["agreements", "sign", "--all"]).await;
-    folder
-}
+use crate::agency::{done, hub, join, saphan};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn from_the_invitation_to_the_first_receipt_it_takes_less_than_a_minute() {

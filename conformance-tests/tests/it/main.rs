@@ -1,10 +1,17 @@
 //! Whole-system tests on real parts: the real hub, a real RabbitMQ node, real processes killed with `kill -9`.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests fail by panicking, as tests do")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests fail by panicking, as tests do"
+)]
 
 mod admin;
+mod agency;
 mod amqp_transport;
 mod broker_access;
+mod doctor;
 mod exchange;
 mod joining;
 mod killing;

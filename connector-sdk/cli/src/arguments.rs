@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{agreements, join, keys, listen, log, send, trust, verify};
+use crate::commands::{agreements, doctor, join, keys, listen, log, send, trust, verify};
 
 /// Connects a back-office system to a Saphan exchange, and checks what the exchange says.
 #[derive(Debug, Parser)]
@@ -20,6 +20,8 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Join a hub with an invitation's code: makes a key and everything that `send` and `listen` need
     Join(join::JoinArguments),
+    /// Check every step of the connection to the hub, and say whose side a fault is on
+    Doctor(doctor::DoctorArguments),
     /// Read and sign the agreements of a system
     #[command(subcommand)]
     Agreements(agreements::AgreementsCommand),

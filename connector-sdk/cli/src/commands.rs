@@ -1,6 +1,7 @@
 //! One module a command.
 
 pub(crate) mod agreements;
+pub(crate) mod doctor;
 pub(crate) mod join;
 pub(crate) mod keys;
 pub(crate) mod listen;
@@ -16,11 +17,13 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::arguments::{Arguments, Command};
 use crate::outcome::{Failure, Outcome};
+use crate::tls::INSECURE_ADVICE;
 
 /// Runs the command that the arguments name.
 pub(crate) async fn dispatch(arguments: Arguments) -> Result<Outcome, Failure> {
     match arguments.command {
         Command::Join(arguments) => join::run(arguments).await,
+        Command::Doctor(arguments) => doctor::run(arguments).await,
         Command::Agreements(command) => agreements::run(command).await,
         Command::Keys(command) => keys::run(command).await,
         Command::Trust(arguments) => trust::run(arguments).await,
@@ -67,6 +70,8 @@ fn membership_failure(error: &MembershipError) -> Failure {
                 Failure::refused(what, "Do what it says.")
             }
         }
+        MembershipError::Hub(HubError::Insecure { .. }) => Failure::hub(error, INSECURE_ADVICE),
+        MembershipError::Connector(ConnectorError::Certificates { .. }) => Failure::caller(error, "Give PEM files."),
         MembershipError::Hub(_) => {
             Failure::hub(error, "Check the address, and that the hub is running; then try again.")
         }
@@ -87,6 +92,9 @@ fn start_failure(error: &ConnectorError) -> Failure {
             Failure::caller(error, "Wait until the other one has ended, or use another `data_dir`.")
         }
         ConnectorError::Address { .. } => Failure::caller(error, "Correct `hub` in the configuration."),
+        ConnectorError::Certificates { .. } => {
+            Failure::caller(error, "Correct `ca_file`, `client_certificate` or `client_key` in the configuration.")
+        }
         ConnectorError::OtherSystem { .. } => Failure::caller(error, "Use another `data_dir` for this system."),
         ConnectorError::Folder { .. } | ConnectorError::Journal(_) => {
             Failure::machine(error, "Check `data_dir`, its permissions and the free space.")

@@ -1,9 +1,10 @@
 //! `saphan.toml`: the connection of one system to one hub. The sample beside the crate documents it.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use saphan_connector::membership::Membership;
-use saphan_connector::{Connector, ConnectorBuilder, ConnectorError, Receive};
+use saphan_connector::{Connector, ConnectorBuilder, ConnectorError, HubAddress, Receive};
 use saphan_schemas::ids::SystemId;
 use saphan_schemas::joining::TrustBundle;
 use saphan_schemas::keys::{KeyId, PublicKey, SigningKey};
@@ -12,13 +13,14 @@ use serde::Deserialize;
 
 use crate::files;
 use crate::outcome::Failure;
+use crate::tls::TlsFiles;
 use crate::trust_file;
 
 /// A configuration that was read: paths are resolved, keys are loaded.
 #[derive(Debug)]
 pub(crate) struct Config {
     system: SystemId,
-    hub: String,
+    hub: HubAddress,
     key_file: PathBuf,
     key: SigningKey,
     data_dir: PathBuf,
@@ -53,6 +55,9 @@ struct ConfigFile {
     transport: Transport,
     amqp: Option<String>,
     amqp_uri_env: Option<String>,
+    ca_file: Option<PathBuf>,
+    client_certificate: Option<PathBuf>,
+    client_key: Option<PathBuf>,
 }
 
 impl Config {
@@ -78,11 +83,13 @@ impl Config {
             (Some(_), Some(_)) => return Err(trust_failure(path, "has both `trust` and `trust_file`")),
             (None, None) => return Err(trust_failure(path, "has neither `trust` nor `trust_file`")),
         };
+        let (ca_file, client_certificate, client_key) = (file.ca_file, file.client_certificate, file.client_key);
+        let tls = TlsFiles { ca_file, client_certificate, client_key };
         Ok(Self {
-            trust: trust_file::trust(&trust, path)?,
+            hub: tls.address(&file.hub, folder, trust.ca.clone())?,
+            trust: trust_file::trust(&trust),
             operator: trust.operator,
             system: file.system,
-            hub: file.hub,
             key_file,
             key,
             data_dir: folder.join(file.data_dir),
@@ -95,6 +102,26 @@ impl Config {
     /// The system it is for.
     pub(crate) const fn system(&self) -> &SystemId {
         &self.system
+    }
+
+    /// The hub's address.
+    pub(crate) fn hub(&self) -> &str {
+        self.hub.url().trim_end_matches('/')
+    }
+
+    /// What is trusted about the hub.
+    pub(crate) const fn trust(&self) -> &Trust {
+        &self.trust
+    }
+
+    /// The folder of the journals.
+    pub(crate) fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+
+    /// A client that reaches the hub as the connector does.
+    pub(crate) fn http_client(&self) -> Result<reqwest::Client, ConnectorError> {
+        saphan_connector::http_client(&self.hub)
     }
 
     /// The file of its private key.
@@ -127,7 +154,7 @@ impl Config {
 
     /// The system's membership, to change what is its own in the hub's registry.
     pub(crate) fn into_membership(self) -> Result<Membership, ConnectorError> {
-        Membership::new(&self.hub, self.trust.hub, self.system, self.key, self.operator)
+        Membership::new(self.hub, self.trust.hub, self.system, Arc::new(self.key), self.operator)
     }
 
     /// A connector to the hub with its own journal in `data_dir`: sending and listening may go on side by side.
@@ -169,9 +196,10 @@ mod tests {
 
     #[test]
     fn the_sample_mentions_every_setting() {
-        for setting in
-            ["system", "hub", "key", "data_dir", "trust_file", "[trust]", "transport", "amqp =", "amqp_uri_env"]
-        {
+        let settings =
+            ["system", "hub", "key", "data_dir", "trust_file", "[trust]", "transport", "amqp =", "amqp_uri_env"];
+        let of_tls = ["ca_file", "client_certificate", "client_key"];
+        for setting in settings.into_iter().chain(of_tls) {
             let mentioned = |line: &str| line.trim_start_matches("# ").starts_with(setting);
             assert!(SAMPLE.lines().any(mentioned), "{setting}");
         }

@@ -3,7 +3,7 @@
 //! - [`run`]: the program, for `main` and for other programs that embed it;
 //! - [`message_check`]: one message in a file, part by part;
 //! - [`log_check`]: a whole log, over HTTP or from a folder;
-//! - `commands`: one module a command, on `config` (the file `saphan.toml`), `trust_file`, `outcome` and `progress`.
+//! - `commands`: one module a command, on `config` (the file `saphan.toml`), `trust_file`, `tls`, `outcome` and `progress`.
 
 mod arguments;
 mod commands;
@@ -13,6 +13,7 @@ pub mod log_check;
 pub mod message_check;
 mod outcome;
 mod progress;
+mod tls;
 mod trust_file;
 
 use std::ffi::OsString;

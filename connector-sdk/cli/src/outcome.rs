@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 /// What a command has to say when it did its work, whatever the answer is.
@@ -34,8 +35,9 @@ pub(crate) struct Failure {
 }
 
 /// Who must act.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Side {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Side {
     Caller,
     Machine,
     Hub,
@@ -84,20 +86,12 @@ impl Failure {
     }
 
     fn to_json(&self) -> Value {
-        json!({ "error": { "what": self.what, "side": self.side.code(), "advice": self.advice } })
+        json!({ "error": { "what": self.what, "side": self.side, "advice": self.advice } })
     }
 }
 
 impl Side {
-    const fn code(self) -> &'static str {
-        match self {
-            Self::Caller => "caller",
-            Self::Machine => "machine",
-            Self::Hub => "hub",
-        }
-    }
-
-    const fn words(self) -> &'static str {
+    pub(crate) const fn words(self) -> &'static str {
         match self {
             Self::Caller => "on your side",
             Self::Machine => "on this machine",

@@ -13,11 +13,12 @@ pub(crate) fn read(path: &Path) -> Result<TrustBundle, Failure> {
     files::read_json(path, "a trust file")
 }
 
-/// What a bundle says, for verification. `path` is the file it came from.
-pub(crate) fn trust(bundle: &TrustBundle, path: &Path) -> Result<Trust, Failure> {
-    let log = bundle.vkey.parse().map_err(|error| {
-        let what = format!("`vkey` in {}: {error}", path.display());
-        Failure::caller(what, "Copy the log's key from the hub's operator, or use `saphan trust`.")
-    })?;
-    Ok(Trust { hub: bundle.hub.clone(), receipts: bundle.receipts.clone(), log })
+/// What a bundle says, for verification.
+pub(crate) fn trust(bundle: &TrustBundle) -> Trust {
+    Trust {
+        hub: bundle.hub.clone(),
+        receipts: bundle.receipts.clone(),
+        log: bundle.vkey.clone(),
+        more_logs: bundle.more_vkeys.clone(),
+    }
 }

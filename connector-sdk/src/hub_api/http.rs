@@ -9,7 +9,6 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
 use saphan_schemas::auth::AuthClaims;
 use saphan_schemas::ids::{MessageId, SystemId};
-use saphan_schemas::jws::Signed;
 use saphan_schemas::keys::{JwkSet, PublishedKey};
 use saphan_schemas::problem::ProblemDocument;
 use serde::Serialize;
@@ -19,6 +18,7 @@ use self::wire::{
     AnswerBody, BatchBody, BatchRequest, ExtendBody, ExtendRequest, LeaseBody, LeaseRequest, ReleaseRequest,
 };
 use super::{Answer, HubApi, HubError, HubFuture, Lease, Submission};
+use crate::address::HubAddress;
 use crate::clock;
 use crate::error::ConnectorError;
 use crate::outgoing::Identity;
@@ -31,8 +31,8 @@ pub(crate) struct HttpHub {
 }
 
 impl HttpHub {
-    pub(crate) fn new(address: &str, identity: Arc<Identity>) -> Result<Self, ConnectorError> {
-        Ok(Self { base: base_address(address)?, client: client()?, identity })
+    pub(crate) fn new(address: &HubAddress, identity: Arc<Identity>) -> Result<Self, ConnectorError> {
+        Ok(Self { base: base_address(address.url())?, client: client(address)?, identity })
     }
 
     fn url(&self, path: &str) -> String {
@@ -41,7 +41,7 @@ impl HttpHub {
 
     /// Asks with a token.
     pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, HubError> {
-        let request = self.client.get(self.url(path)).header(AUTHORIZATION, self.token(&Method::GET, path)?);
+        let request = self.client.get(self.url(path)).header(AUTHORIZATION, self.token(&Method::GET, path).await?);
         read(answered(request).await?).await
     }
 
@@ -52,7 +52,7 @@ impl HttpHub {
 
     async fn call_raw(&self, path: &str, body: &impl Serialize) -> Result<Response, HubError> {
         let request =
-            self.client.post(self.url(path)).header(AUTHORIZATION, self.token(&Method::POST, path)?).json(body);
+            self.client.post(self.url(path)).header(AUTHORIZATION, self.token(&Method::POST, path).await?).json(body);
         answered(request).await
     }
 
@@ -79,7 +79,7 @@ impl HttpHub {
     }
 
     /// A fresh token for one request: it is bound to method and path.
-    fn token(&self, method: &Method, path: &str) -> Result<HeaderValue, HubError> {
+    async fn token(&self, method: &Method, path: &str) -> Result<HeaderValue, HubError> {
         let claims = AuthClaims {
             iss: self.identity.system.to_string(),
             aud: self.identity.hub.clone(),
@@ -88,7 +88,7 @@ impl HttpHub {
             htm: method.to_string(),
             htu: path.to_owned(),
         };
-        let token = Signed::sign(claims, &self.identity.key)?;
+        let token = self.identity.sign(claims).await?;
         // Base64 and dots are always a header value.
         let mut value = HeaderValue::from_str(&format!("Bearer {}", token.as_str())).map_err(unreachable)?;
         value.set_sensitive(true);
@@ -114,7 +114,7 @@ impl HubApi for HttpHub {
             let request = self
                 .client
                 .post(self.url(path))
-                .header(AUTHORIZATION, self.token(&Method::POST, path)?)
+                .header(AUTHORIZATION, self.token(&Method::POST, path).await?)
                 .timeout(wait + ANSWER_TIMEOUT)
                 .json(&request);
             let response = answered(request).await?;
@@ -144,7 +144,7 @@ impl HubApi for HttpHub {
             let request = self
                 .client
                 .post(self.url(path))
-                .header(AUTHORIZATION, self.token(&Method::POST, path)?)
+                .header(AUTHORIZATION, self.token(&Method::POST, path).await?)
                 .header(CONTENT_TYPE, "application/jose")
                 .body(batch.to_owned());
             answered(request).await.map(|_| ())
@@ -162,18 +162,22 @@ impl HubApi for HttpHub {
     }
 }
 
-/// A client with the exchange's one TLS stack. Installing ring's provider again is harmless.
-pub(crate) fn client() -> Result<Client, ConnectorError> {
-    // An error means that the program has installed a provider already, which is then its choice.
+/// An HTTP client as a connector uses it: with the exchange's one TLS stack, the address's
+/// certificates, time limits and no redirects.
+///
+/// # Errors
+/// [`ConnectorError::Certificates`] when the address's cannot be used, [`ConnectorError::Client`] when it cannot be set up.
+pub fn client(hub: &HubAddress) -> Result<Client, ConnectorError> {
+    // Installing ring's provider again is harmless: an error means that the program has installed one already, which is then
+    // its choice.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    Client::builder()
+    let client = Client::builder()
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(ANSWER_TIMEOUT)
         .pool_idle_timeout(IDLE)
         .redirect(reqwest::redirect::Policy::none())
-        .user_agent(concat!("saphan-connector/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .map_err(|error| ConnectorError::Client { reason: error.without_url().to_string() })
+        .user_agent(concat!("saphan-connector/", env!("CARGO_PKG_VERSION")));
+    hub.secure(client)?.build().map_err(|error| ConnectorError::Client { reason: error.without_url().to_string() })
 }
 
 /// The address without its final slash. Without TLS only this machine is a hub.
@@ -230,7 +234,24 @@ fn retry_after(response: &Response) -> Option<Duration> {
 }
 
 fn unreachable(source: impl std::error::Error + Send + Sync + 'static) -> HubError {
-    HubError::Unreachable { source: Box::new(source) }
+    match tls_error(&source) {
+        Some(error) => HubError::Insecure { reason: error.to_string() },
+        None => HubError::Unreachable { source: Box::new(source) },
+    }
+}
+
+/// What TLS found wrong, somewhere below an error of the client.
+fn tls_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    // An input or output error shows the cause of what it wraps, not what it wraps.
+    let wrapped = |error: &'a (dyn std::error::Error + 'static)| {
+        error
+            .downcast_ref::<std::io::Error>()
+            .and_then(std::io::Error::get_ref)
+            .map(|inner| inner as _)
+            .unwrap_or(error)
+    };
+    causes.map(wrapped).find_map(|error: &'a (dyn std::error::Error + 'static)| error.downcast_ref())
 }
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);

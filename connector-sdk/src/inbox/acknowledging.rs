@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use saphan_schemas::acknowledgement::{Acknowledged, AcknowledgementClaims, MAX_ACKNOWLEDGED, Outcome as Said};
 use saphan_schemas::ids::MessageId;
-use saphan_schemas::jws::{Claims as _, SignError, Signed};
+use saphan_schemas::jws::{Claims as _, SignError};
 use saphan_schemas::problem::ProblemCode;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
@@ -62,10 +62,19 @@ enum HandedIn {
 }
 
 async fn hand_in(inbox: &Inbox, batch: &[Outcome], mut stop: Stop) -> HandedIn {
-    let Ok(text) = sign(inbox, batch) else { return HandedIn::NotAcceptable };
+    let mut text: Option<String> = None;
     let mut failures = 0;
     loop {
-        let error = match inbox.hub.acknowledge(&text).await {
+        // Signed once, unless the key's device is away: a batch that may have arrived must come again as it was.
+        let handed_in = match &text {
+            Some(text) => inbox.hub.acknowledge(text).await,
+            None => match sign(inbox, batch).await {
+                Ok(signed) => inbox.hub.acknowledge(text.insert(signed)).await,
+                Err(SignError::Key(error)) if error.is_retryable() => Err(SignError::Key(error).into()),
+                Err(_) => return HandedIn::NotAcceptable,
+            },
+        };
+        let error = match handed_in {
             Ok(()) => return HandedIn::Done,
             Err(error) => error,
         };
@@ -94,7 +103,7 @@ fn is_about_content(error: &HubError) -> bool {
     )
 }
 
-fn sign(inbox: &Inbox, batch: &[Outcome]) -> Result<String, SignError> {
+async fn sign(inbox: &Inbox, batch: &[Outcome]) -> Result<String, SignError> {
     let messages = batch.iter().map(|outcome| said(&outcome.acknowledge)).collect();
     let claims = AcknowledgementClaims {
         iss: inbox.identity.system.clone(),
@@ -103,7 +112,7 @@ fn sign(inbox: &Inbox, batch: &[Outcome]) -> Result<String, SignError> {
         iat: clock::unix_seconds(),
         messages,
     };
-    Ok(Signed::sign(claims, &inbox.identity.key)?.as_str().to_owned())
+    Ok(inbox.identity.sign(claims).await?.as_str().to_owned())
 }
 
 fn said(acknowledge: &ToAcknowledge) -> Acknowledged {
@@ -161,8 +170,10 @@ const FRAME_BYTES: usize = 900;
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use saphan_schemas::jws::Signed;
     use saphan_schemas::keys::SigningKey;
+
+    use super::*;
 
     fn outcome(index: u64, code: Option<&str>) -> Outcome {
         let code = code.map(|code| code.parse().unwrap());

@@ -139,7 +139,7 @@ async fn handle(inbox: Arc<Inbox>, work: Work) -> (i64, Verdict) {
     // Called inside, so that a handler that panics before its first await is caught as well.
     let handled = AssertUnwindSafe(async { inbox.handlers.call(received).await }).catch_unwind().await;
     let verdict = match handled {
-        Ok(Ok(handled)) => verdict(&inbox, id, index, handled),
+        Ok(Ok(handled)) => verdict(&inbox, id, index, handled).await,
         Ok(Err(_)) => {
             // The error may quote the message, so its text is left to the handler's own log.
             tracing::warn!(%message, index, "a handler failed; its message is handled again");
@@ -170,22 +170,24 @@ fn too_late(id: i64, received: &Received) -> Verdict {
     }
 }
 
-fn verdict(inbox: &Inbox, id: i64, index: u64, handled: Handled) -> Verdict {
+async fn verdict(inbox: &Inbox, id: i64, index: u64, handled: Handled) -> Verdict {
     let settled = |code, replies| Verdict::Settled(Settled { acknowledge: ToAcknowledge { id, index, code }, replies });
     match handled {
         Handled::Done => settled(None, Vec::new()),
         Handled::Reject(code) => settled(Some(code), Vec::new()),
         Handled::Retry { after } => Verdict::Retry { after },
         Handled::Reply(messages) => {
-            let signed: Result<Vec<_>, _> =
-                messages.into_iter().map(|message| inbox.outbox.sign(message).map(Arc::new)).collect();
-            match signed {
-                Ok(replies) => settled(None, replies),
-                Err(error) => {
-                    tracing::error!(%error, index, "a handler's reply cannot be sent; its message is handled again");
-                    Verdict::Retry { after: None }
+            let mut replies = Vec::with_capacity(messages.len());
+            for message in messages {
+                match inbox.outbox.sign(message).await {
+                    Ok(reply) => replies.push(Arc::new(reply)),
+                    Err(error) => {
+                        tracing::error!(%error, index, "a handler's reply cannot be sent; its message is handled again");
+                        return Verdict::Retry { after: None };
+                    }
                 }
             }
+            settled(None, replies)
         }
     }
 }

@@ -209,11 +209,12 @@ mod tests {
         let from = Identity {
             system: system.clone(),
             hub: "hub.local".parse().unwrap(),
-            key: SigningKey::generate().unwrap().0,
+            key: Arc::new(SigningKey::generate().unwrap().0),
         };
         let enqueue = async || {
             let body = format!("\"{}\"", "x".repeat(1 << 20)).into_bytes();
-            let message = OutgoingMessage::bytes(system.clone(), "a.b@1".parse().unwrap(), body).sign(&from).unwrap();
+            let message = OutgoingMessage::bytes(system.clone(), "a.b@1".parse().unwrap(), body);
+            let message = message.sign(&from).await.unwrap();
             let (done, stored) = oneshot::channel();
             let request = Request::Enqueue { message: Arc::new(message), waiter: None, done };
             assert!(requests.send(request).await.is_ok(), "the writer is gone");

@@ -328,7 +328,7 @@ mod tests {
         let dispatcher = Dispatcher::new(sending, journal, Backoff::default(), 1, Arc::default());
         let (key, hub) = (hub.register(&system).unwrap(), hub.trust().hub);
         let message = OutgoingMessage::bytes(system.clone(), "a.b@1".parse().unwrap(), b"{}".to_vec());
-        let message = message.sign(&Identity { system, hub, key }).unwrap();
+        let message = message.sign(&Identity { system, hub, key: Arc::new(key) }).await.unwrap();
         (dispatcher, Arc::new(message), folder)
     }
 }

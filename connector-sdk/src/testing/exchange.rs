@@ -88,7 +88,12 @@ impl Exchange {
     }
 
     pub(super) fn trust(&self) -> Trust {
-        Trust { hub: self.hub.clone(), receipts: vec![*self.receipts.public()], log: self.log.verifier_key().clone() }
+        Trust {
+            hub: self.hub.clone(),
+            receipts: vec![*self.receipts.public()],
+            log: self.log.verifier_key().clone(),
+            more_logs: Vec::new(),
+        }
     }
 
     pub(super) fn accepted(&self) -> Vec<AcceptedMessage> {

@@ -8,5 +8,6 @@ mod handling;
 mod http;
 mod journal;
 mod sending;
+mod signing;
 mod support;
 mod verification;

@@ -27,7 +27,7 @@ pub(super) fn must_be_empty(folder: &Path) -> anyhow::Result<()> {
 
 /// Fetches the whole log over HTTP and checks all of it; with `export`, keeps the files below `log/`.
 pub(super) async fn check_log(exchange: &Exchange, export: Option<&Path>, bars: &Bars) -> anyhow::Result<LogReport> {
-    let (source, vkey) = (HttpLog::new(exchange.url())?, &exchange.trust.log);
+    let (source, vkey) = (HttpLog::new(exchange.address())?, &exchange.trust.log);
     let checked = match export {
         Some(folder) => log_check::check_and_export(&source, vkey, bars, &folder.join("log")).await,
         None => log_check::check(&source, vkey, bars).await,
@@ -36,7 +36,7 @@ pub(super) async fn check_log(exchange: &Exchange, export: Option<&Path>, bars: 
 }
 
 pub(super) async fn fetch_keys(exchange: &Exchange) -> anyhow::Result<PublishedKeys> {
-    let client = reqwest::Client::new();
+    let client = saphan_connector::http_client(&exchange.address())?;
     let fetch = async |path: &str| -> anyhow::Result<String> {
         let response = client.get(format!("{}{path}", exchange.url())).send().await?;
         Ok(response.error_for_status()?.text().await?)

@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use saphan_connector::membership::Membership;
-use saphan_connector::{Connector, ConnectorBuilder, Receive, trust};
+use saphan_connector::{Connector, ConnectorBuilder, HubAddress, Receive, trust};
 use saphan_schemas::ids::SystemId;
 use saphan_schemas::keys::SigningKey;
 use saphan_schemas::message::Trust;
@@ -65,11 +66,12 @@ impl Exchange {
         let file = registry::of_the_examples(transport, |system| keys.get(system).map(|(key, _)| *key.public()))?;
         let mut options = HubOptions::new(HubProgram::this_program()?, file.to_toml()?);
         options.broker = broker.as_ref().map(|node| node.uri().to_owned());
+        options.tls = true;
         let hub = HubProcess::start(options).await?;
-        let trust = trust::fetch(hub.url()).await?;
+        let trust = trust::fetch(hub.address()).await?;
         for (system, (_, pem)) in &keys {
             let key = SigningKey::from_pem(pem)?;
-            let membership = Membership::new(hub.url(), trust.hub.clone(), system.clone(), key, None)?;
+            let membership = Membership::new(hub.address(), trust.hub.clone(), system.clone(), Arc::new(key), None)?;
             sign_agreements(&membership).await?;
         }
         let folder = tempfile::Builder::new().prefix("saphan-demo-").tempdir().context("cannot make a folder")?;
@@ -78,7 +80,7 @@ impl Exchange {
             let id: SystemId = system.parse()?;
             let key = SigningKey::from_pem(&keys[&id].1)?;
             let data = folder.path().join(system.replace('/', "__"));
-            let builder = Connector::builder(id).hub(hub.url()).trust(trust.clone()).key(key).data_dir(data);
+            let builder = Connector::builder(id).hub(hub.address()).trust(trust.clone()).key(key).data_dir(data);
             Ok(builder.receive(receive.clone()))
         };
         let records = Records::new();
@@ -137,6 +139,16 @@ impl Exchange {
         self.hub.url()
     }
 
+    /// The hub's address, and the CA to believe it by.
+    pub(super) fn address(&self) -> HubAddress {
+        self.hub.address()
+    }
+
+    /// Whether every connection to the hub is HTTPS, and the hub believed by its CA alone.
+    pub(super) fn tls(&self) -> bool {
+        self.url().starts_with("https://") && self.hub.ca().is_some()
+    }
+
     /// Where everything is, for `--keep`.
     pub(super) fn addresses(&self) -> String {
         let url = self.url();
@@ -149,7 +161,10 @@ impl Exchange {
         if let Some(broker) = &self.broker {
             text.push_str(&format!("  broker      {}\n", broker.uri()));
         }
-        text.push_str(&format!("  check it    cargo run --quiet -p saphan-cli -- log check {url}"));
+        let ca = self.hub.certificates().join("ca.pem");
+        let ca = ca.display();
+        text.push_str(&format!("  CA          {ca}\n"));
+        text.push_str(&format!("  check it    cargo run --quiet -p saphan-cli -- log check {url} --ca {ca}"));
         text
     }
 

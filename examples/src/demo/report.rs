@@ -14,6 +14,8 @@ use super::options::Options;
 pub(super) struct Report {
     /// `pull` or `amqp`.
     transport: &'static str,
+    /// Every connection to the hub was HTTPS, and the hub believed by its CA alone.
+    tls: bool,
     /// Submitted.
     applications: usize,
     /// Messages with a receipt.
@@ -40,9 +42,10 @@ pub(super) struct Report {
 
 impl Report {
     /// `log` exists only when all of the log was fetched and holds.
-    pub(super) fn new(options: &Options, standing: Standing, log: &LogReport, took: Duration) -> Self {
+    pub(super) fn new(options: &Options, tls: bool, standing: Standing, log: &LogReport, took: Duration) -> Self {
         Self {
             transport: if options.rabbitmq { "amqp" } else { "pull" },
+            tls,
             applications: options.applications,
             messages_accepted: standing.accepted,
             messages_refused: standing.refused,
@@ -71,8 +74,12 @@ pub(super) fn print(report: &Report, log: &LogReport, shown: &MessageReport, opt
         report.messages_accepted, report.seconds, report.messages_refused, report.delivered, report.acknowledged
     );
     println!(
-        "log {} fetched over HTTP and checked: {} entries, {} signatures, every tile and the root derived again\n  root {}",
-        log.origin, log.size, log.signatures, log.root
+        "log {} fetched over {} and checked: {} entries, {} signatures, every tile and the root derived again\n  root {}",
+        log.origin,
+        if report.tls { "HTTPS" } else { "HTTP" },
+        log.size,
+        log.signatures,
+        log.root
     );
     print_message(shown);
     println!("\nWhere to look");

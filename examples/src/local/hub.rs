@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ChildStdout, ExitStatus};
 use std::time::Duration;
 
+use saphan_connector::HubAddress;
 use saphan_schemas::ids::SystemId;
 use tempfile::TempDir;
 use tokio::process::Command;
@@ -37,6 +38,8 @@ pub struct HubOptions {
     pub registry: String,
     /// The broker's address; `None`: systems pull.
     pub broker: Option<String>,
+    /// Whether it serves HTTPS, with a certificate of its own development CA: [`HubProcess::ca`].
+    pub tls: bool,
     /// Other settings, by their environment variable, e.g. `SAPHAN_HUB__INBOX__LEASE_SECONDS`.
     pub settings: Vec<(&'static str, String)>,
 }
@@ -48,6 +51,7 @@ pub struct HubProcess {
     folder: TempDir,
     options: HubOptions,
     url: String,
+    ca: Option<String>,
 }
 
 /// The hub could not be made or started, or did not do as told.
@@ -112,7 +116,7 @@ impl HubOptions {
     /// A hub with this registry, from which systems pull.
     #[must_use]
     pub const fn new(program: HubProgram, registry: String) -> Self {
-        Self { program, registry, broker: None, settings: Vec::new() }
+        Self { program, registry, broker: None, tls: false, settings: Vec::new() }
     }
 }
 
@@ -125,19 +129,46 @@ impl HubProcess {
         let folder = tempfile::Builder::new().prefix("saphan-hub-").tempdir().map_err(io("make a folder"))?;
         let port = port::free().map_err(io("find a free port"))?;
         let listen = format!("{}:{port}", Ipv4Addr::LOCALHOST);
-        let mut hub = Self { process: None, folder, options, url: format!("http://{listen}") };
+        let (scheme, dev) = if options.tls { ("https", Some("--dev")) } else { ("http", None) };
+        let mut hub = Self { process: None, folder, options, url: format!("{scheme}://{listen}"), ca: None };
         let home = hub.home().display().to_string();
-        hub.run("init", &["init", &home, "--listen", &listen]).await?;
+        let init: Vec<&str> = ["init", &home, "--listen", &listen].into_iter().chain(dev).collect();
+        hub.run("init", &init).await?;
+        if hub.options.tls {
+            let ca = tokio::fs::read_to_string(hub.certificates().join("ca.pem")).await;
+            hub.ca = Some(ca.map_err(io("read the hub's CA"))?);
+        }
         let registry = hub.options.registry.clone();
         hub.apply(&registry).await?;
         hub.restart().await?;
         Ok(hub)
     }
 
-    /// Its address, `http://127.0.0.1:port`.
+    /// Its address, `http://127.0.0.1:port`, or `https://…` with TLS.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// With TLS, the certificate of the CA to believe it by (PEM).
+    #[must_use]
+    pub fn ca(&self) -> Option<&str> {
+        self.ca.as_deref()
+    }
+
+    /// Its address as a connector takes it: the URL, and with TLS the CA.
+    pub fn address(&self) -> HubAddress {
+        let address = HubAddress::new(&self.url);
+        match &self.ca {
+            Some(ca) => address.ca(ca),
+            None => address,
+        }
+    }
+
+    /// With TLS, the folder of its certificates, those for the broker's node among them.
+    #[must_use]
+    pub fn certificates(&self) -> PathBuf {
+        self.home().join("data").join("tls")
     }
 
     /// Its process id, or `None` while it is down.

@@ -114,7 +114,7 @@ impl RabbitNode {
     /// As [`RabbitNode::start`].
     pub async fn start_configured(files: &NodeFiles, uri: &str) -> Result<Self, RabbitError> {
         let mut ports = Ports::free().map_err(io("find free ports"))?;
-        let port = uri.parse().ok().and_then(|url: reqwest::Url| url.port());
+        let port = uri.rsplit(':').next().and_then(|rest| rest.split('/').next()?.parse().ok());
         ports.amqp = port.ok_or_else(|| io("read the port of its address")(io::ErrorKind::InvalidInput.into()))?;
         Self::make(files, ports, uri.to_owned(), true).await
     }

@@ -29,6 +29,7 @@ fn assert_complete(result: &Value, transport: &str, applications: usize) {
     let plan = Plan::new(0, applications).unwrap();
     let withdrawn = plan.count(Story::Withdrawn);
     assert_eq!(result["transport"], transport);
+    assert_eq!(result["tls"], true);
     assert_eq!(result["applications"], applications);
     for count in ["messages_accepted", "delivered", "acknowledged"] {
         assert_eq!(result[count], plan.messages(), "{count}");

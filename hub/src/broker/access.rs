@@ -91,11 +91,20 @@ pub(super) fn receives_here(system: &System) -> bool {
 pub const VIRTUAL_HOST: &str = BROKER_PATH.split_at(1).1;
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use saphan_schemas::keys::SigningKey;
+    use saphan_schemas::log::NoteSigner;
     use saphan_schemas::registry::{Change, Entry, EntryId, Member, Place, Root, SystemKey, just_a_system};
 
     use super::*;
+
+    /// The registry of a log that has just begun.
+    pub(in crate::broker) fn begun() -> RegistryState {
+        let [operator, receipts] = [(); 2].map(|()| *SigningKey::generate().unwrap().0.public());
+        let log = NoteSigner::from_pkcs8("hub.local/log/main", &NoteSigner::generate_pkcs8().unwrap()).unwrap();
+        let (hub, log) = ("hub.local".parse().unwrap(), log.verifier_key().clone());
+        RegistryState::new(Root { hub, operator, receipts, log })
+    }
 
     /// The desk and the archive read at the broker; the portal pulls; the newcomer has no key yet; the auditor
     /// receives nothing.
@@ -123,8 +132,7 @@ mod tests {
             key("portal", &portal),
             key("auditor", &auditor),
         ];
-        let operator = *SigningKey::generate().unwrap().0.public();
-        let mut registry = RegistryState::new(Root { hub: "hub.local".parse().unwrap(), operator });
+        let mut registry = begun();
         for entry in entries {
             let place = Place::trial(&registry);
             registry.apply(&Change::Added(entry), place).unwrap();

@@ -83,9 +83,10 @@ const TOLERANCE_MS: u64 = 2000;
 mod tests {
     use saphan_schemas::keys::SigningKey;
     use saphan_schemas::registry::{
-        Change, Entry, EntryId, Member, Place, Root, System, SystemKey, TransportKind, just_a_system,
+        Change, Entry, EntryId, Member, Place, System, SystemKey, TransportKind, just_a_system,
     };
 
+    use super::super::access::tests::begun;
     use super::super::management::OpenConnection;
     use super::*;
 
@@ -100,9 +101,7 @@ mod tests {
     impl World {
         /// A member, and a system that reads at the broker.
         fn new() -> Self {
-            let operator = *SigningKey::generate().unwrap().0.public();
-            let root = Root { hub: "hub.local".parse().unwrap(), operator };
-            let mut world = Self { registry: RegistryState::new(root) };
+            let mut world = Self { registry: begun() };
             let member = Member { id: "th.dlt".parse().unwrap(), name_th: "ก".into(), name_en: "a".into() };
             world.apply(Change::Added(Entry::Member(member)), 0);
             world.apply(Change::Added(Self::desk(TransportKind::Amqp)), 0);

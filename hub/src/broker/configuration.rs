@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use lapin::uri::{AMQPScheme, AMQPUri};
 
 use super::access::VIRTUAL_HOST;
-use crate::config::{Config, is_this_machine};
+use crate::config::{ClientCertificates, Config, is_this_machine};
 
 /// What the hub's configuration does not say about the broker.
 #[derive(Debug, Clone)]
@@ -88,7 +88,9 @@ impl BrokerFiles {
         if !is_writable(&config.amqp.management, setup) {
             return Err(SetupError::Unwritable);
         }
-        let advanced_config = if hub.scheme() == "https" { hub_tls(&setup.hub_ca) } else { "[].\n".to_owned() };
+        // Where the hub asks its clients for certificates, the broker shows its own.
+        let shown = tls.filter(|_| config.tls.client_certificates != ClientCertificates::None);
+        let advanced_config = if hub.scheme() == "https" { hub_tls(&setup.hub_ca, shown) } else { "[].\n".to_owned() };
         let enabled_plugins = "[rabbitmq_auth_backend_http,rabbitmq_management].\n".to_owned();
         Ok(Self { rabbitmq_conf: conf, advanced_config, enabled_plugins })
     }
@@ -181,12 +183,16 @@ fn limits(conf: &mut String, body_bytes: u64) {
 }
 
 /// How the plugin trusts the hub: 3.10 takes this in Erlang's form only.
-fn hub_tls(ca: &Path) -> String {
+fn hub_tls(ca: &Path, shown: Option<&BrokerTls>) -> String {
+    let ca = ca.display();
+    let shown = shown.map_or_else(String::new, |BrokerTls { certificate, key, .. }| {
+        let (certificate, key) = (certificate.display(), key.display());
+        format!("    {{certfile, \"{certificate}\"}},\n    {{keyfile, \"{key}\"}},\n")
+    });
     format!(
         "%% advanced.config: how RabbitMQ makes sure that it asks the hub and nobody else.\n\
-         [{{rabbitmq_auth_backend_http, [\n  {{ssl_options, [\n    {{cacertfile, \"{}\"}},\n    {{verify, verify_peer}},\n    \
-         {{versions, ['tlsv1.3', 'tlsv1.2']}}\n  ]}}\n]}}].\n",
-        ca.display()
+         [{{rabbitmq_auth_backend_http, [\n  {{ssl_options, [\n    {{cacertfile, \"{ca}\"}},\n{shown}    \
+         {{verify, verify_peer}},\n    {{versions, ['tlsv1.3', 'tlsv1.2']}}\n  ]}}\n]}}].\n"
     )
 }
 

@@ -4,8 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use saphan_schemas::auth::{AuthClaims, BROKER_METHOD, BROKER_PATH};
-use saphan_schemas::ids::MessageId;
+use saphan_schemas::ids::{HubId, MessageId};
 use saphan_schemas::jws::{SignError, Signed};
+use saphan_schemas::keys::KeyError;
+use tokio::sync::watch;
 use zeroize::Zeroizing;
 
 use crate::clock::Clock;
@@ -14,7 +16,8 @@ use crate::ledger::LedgerKeys;
 /// Makes the hub's logins. The receipt key signs them; their `typ` keeps them apart from receipts.
 #[derive(Clone)]
 pub struct HubLogin {
-    keys: Arc<LedgerKeys>,
+    hub: HubId,
+    keys: watch::Receiver<Arc<LedgerKeys>>,
     clock: Arc<dyn Clock>,
 }
 
@@ -27,32 +30,38 @@ pub struct Credentials {
 }
 
 impl HubLogin {
-    /// Logins of the hub that these keys belong to.
+    /// Logins of this hub, with the key that signs receipts at the moment.
     #[must_use]
-    pub const fn new(keys: Arc<LedgerKeys>, clock: Arc<dyn Clock>) -> Self {
-        Self { keys, clock }
+    pub const fn new(hub: HubId, keys: watch::Receiver<Arc<LedgerKeys>>, clock: Arc<dyn Clock>) -> Self {
+        Self { hub, keys, clock }
     }
 
     /// The name that the hub has at the broker.
     #[must_use]
     pub fn user(&self) -> &str {
-        self.keys.hub.as_str()
+        self.hub.as_str()
     }
 
     /// Credentials for the next login.
     ///
     /// # Errors
-    /// [`SignError`]: the system's random source failed.
-    pub fn fresh(&self) -> Result<Credentials, SignError> {
+    /// [`SignError`]: the key cannot be used.
+    pub async fn fresh(&self) -> Result<Credentials, SignError> {
         let claims = AuthClaims {
             iss: self.user().to_owned(),
-            aud: self.keys.hub.clone(),
+            aud: self.hub.clone(),
             jti: MessageId::new(),
             iat: self.clock.now_ms() / 1000,
             htm: BROKER_METHOD.to_owned(),
             htu: BROKER_PATH.to_owned(),
         };
-        let token = Signed::sign(claims, &self.keys.receipts)?;
+        let key = Arc::clone(&self.keys.borrow().receipts);
+        let token = if key.waits() {
+            let ended = |_| KeyError::Unavailable { reason: "the thread that asked it ended abnormally" };
+            tokio::task::spawn_blocking(move || Signed::sign(claims, &*key)).await.map_err(ended)??
+        } else {
+            Signed::sign(claims, &*key)?
+        };
         Ok(Credentials { user: self.user().to_owned(), password: Zeroizing::new(token.as_str().to_owned()) })
     }
 }

@@ -89,7 +89,7 @@ impl Management {
     /// # Errors
     /// [`ManagementError`].
     pub async fn connections(&self) -> Result<Connections, ManagementError> {
-        let response = answered(self.request(Method::GET, &["connections"], Some(COLUMNS))?).await?;
+        let response = answered(self.request(Method::GET, &["connections"], Some(COLUMNS)).await?).await?;
         let broker_ms = date_ms(&response).ok_or(ManagementError::Unreadable)?;
         let open = response.json().await.map_err(|_| ManagementError::Unreadable)?;
         Ok(Connections { open, broker_ms })
@@ -100,20 +100,25 @@ impl Management {
     /// # Errors
     /// [`ManagementError`].
     pub async fn close(&self, name: &str) -> Result<(), ManagementError> {
-        let request = self.request(Method::DELETE, &["connections", name], None)?.header("x-reason", REASON);
+        let request = self.request(Method::DELETE, &["connections", name], None).await?.header("x-reason", REASON);
         match answered(request).await {
             Ok(_) | Err(ManagementError::Refused(StatusCode::NOT_FOUND)) => Ok(()),
             Err(error) => Err(error),
         }
     }
 
-    fn request(&self, method: Method, path: &[&str], query: Option<&str>) -> Result<RequestBuilder, ManagementError> {
+    async fn request(
+        &self,
+        method: Method,
+        path: &[&str],
+        query: Option<&str>,
+    ) -> Result<RequestBuilder, ManagementError> {
         let mut url = self.base.clone();
         url.set_query(query);
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().push("api").extend(path);
         }
-        let login = self.login.fresh()?;
+        let login = self.login.fresh().await?;
         Ok(self.client.request(method, url).basic_auth(login.user, Some(login.password.as_str())))
     }
 }

@@ -42,8 +42,9 @@ pub(super) fn config(arguments: &BrokerArguments) -> anyhow::Result<()> {
         }
         _ => None,
     };
+    let scheme = if config.tls.is_on() { "https" } else { "http" };
     let setup = BrokerSetup {
-        hub_url: arguments.hub_url.clone().unwrap_or_else(|| format!("http://{}", config.hub.listen)),
+        hub_url: arguments.hub_url.clone().unwrap_or_else(|| format!("{scheme}://{}", config.hub.listen)),
         hub_ca: arguments.hub_ca.clone(),
         tls,
     };

@@ -12,6 +12,7 @@ use saphan_schemas::ids::HubId;
 use super::run;
 use crate::config::DEFAULT;
 use crate::keys::HubKeys;
+use crate::tls::development;
 
 #[derive(Debug, Args)]
 pub(super) struct InitArguments {
@@ -26,6 +27,12 @@ pub(super) struct InitArguments {
     /// Where it listens.
     #[arg(long, default_value = "127.0.0.1:8470")]
     listen: SocketAddr,
+    /// Make a CA and certificates for development, and serve HTTPS with them. Never for people's data.
+    #[arg(long)]
+    dev: bool,
+    /// With --dev: another name or address that the certificates are for, beside this machine's; may be given more than once.
+    #[arg(long = "host", value_name = "NAME", requires = "dev")]
+    hosts: Vec<String>,
 }
 
 pub(super) fn init(arguments: &InitArguments) -> anyhow::Result<()> {
@@ -41,11 +48,36 @@ pub(super) fn init(arguments: &InitArguments) -> anyhow::Result<()> {
         .replace(r#"id = "hub.local""#, &format!(r#"id = "{}""#, arguments.id))
         .replace(r#"listen = "127.0.0.1:8470""#, &format!(r#"listen = "{}""#, arguments.listen))
         .replace(r#"shard = "main""#, &format!(r#"shard = "{}""#, arguments.shard));
+    let text = if arguments.dev { with_development_certificate(&text) } else { text };
     crate::config::Config::parse(&text, std::iter::empty())?;
     HubKeys::create(&data)?;
+    let certificates = data.join("tls");
+    if arguments.dev {
+        development::create(&certificates, &hosts(arguments))?;
+    }
     fs::write(&file, text).with_context(|| format!("{} cannot be written", file.display()))?;
     let config = run::load(&file)?;
     println!("made {}: hub {}, log {}", file.display(), config.hub.id, config.origin());
     println!("keep a copy of the keys in {} apart from this machine", data.display());
+    if arguments.dev {
+        println!("for development only: connectors trust it by {}", certificates.join("ca.pem").display());
+    }
     Ok(())
+}
+
+/// Those that were asked for, and the address that it listens on.
+fn hosts(arguments: &InitArguments) -> Vec<String> {
+    let ip = arguments.listen.ip();
+    let own = (!ip.is_unspecified() && !ip.is_loopback()).then(|| ip.to_string());
+    arguments.hosts.iter().cloned().chain(own).collect()
+}
+
+fn with_development_certificate(text: &str) -> String {
+    text.replace(
+        r#"certificate = """#,
+        "# FOR DEVELOPMENT ONLY: made by `saphan-hub init --dev`, with the CA in data/tls. A hub for people's data needs a\n\
+         # certificate of a CA that its agencies trust.\n\
+         certificate = \"data/tls/hub.pem\"",
+    )
+    .replace("\nkey = \"\"\n", "\nkey = \"data/tls/hub.key.pem\"\n")
 }

@@ -4,20 +4,19 @@ use std::fs;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context as _, bail};
-use saphan_schemas::auth::AuthClaims;
+use anyhow::Context as _;
 use saphan_schemas::catalogue::Catalogue;
 use saphan_schemas::ids::MessageId;
 use saphan_schemas::jws::Signed;
-use saphan_schemas::keys::SigningKey;
-use saphan_schemas::problem::ProblemDocument;
-use saphan_schemas::registry::{Change, RegistryClaims, RegistryState, Root, Schema};
+use saphan_schemas::keys::Signer;
+use saphan_schemas::registry::{Change, RegistryClaims, RegistryState, Schema};
+use serde_json::json;
 use tokio::sync::watch;
 
-use super::run;
+use super::{run, running};
 use crate::config::Config;
 use crate::keys::HubKeys;
-use crate::registry::{Registry, RegistryFile, changes_for};
+use crate::registry::{Registry, RegistryFile, changes_for, opening};
 use crate::store::sqlite::SqliteStore;
 
 pub(super) fn apply(file: &Path, config: &Path) -> anyhow::Result<()> {
@@ -41,15 +40,15 @@ pub(super) fn write(
     run::runtime()?.block_on(async {
         let operator = HubKeys::read_operator(&config.hub.data_dir)?;
         match run::lock(config)? {
-            Some(_lock) => write_here(config, &operator, changes).await,
-            None => write_to_running_hub(config, &operator, changes).await,
+            Some(_lock) => write_here(config, &*operator, changes).await,
+            None => write_to_running_hub(config, &*operator, changes).await,
         }
     })
 }
 
 async fn write_here(
     config: &Config,
-    operator: &SigningKey,
+    operator: &dyn Signer,
     changes: impl FnOnce(&RegistryState) -> anyhow::Result<Vec<Change>>,
 ) -> anyhow::Result<usize> {
     let (_stop, stopping) = watch::channel(false);
@@ -65,53 +64,27 @@ async fn write_here(
 /// A running hub holds the log's head in memory, so it writes; the registry itself is read from the store.
 async fn write_to_running_hub(
     config: &Config,
-    operator: &SigningKey,
+    operator: &dyn Signer,
     changes: impl FnOnce(&RegistryState) -> anyhow::Result<Vec<Change>>,
 ) -> anyhow::Result<usize> {
     let store = SqliteStore::open(&config.store_file()).await?;
-    let registry = Registry::new(Root { hub: config.hub.id.clone(), operator: *operator.public() });
+    let (_, root) = opening(&store).await?.context("the hub has not begun its log yet; try again")?;
+    let registry = Registry::new(root);
     registry.catch_up(&store).await?;
     store.close().await?;
     let entries = sign_all(config, operator, changes(&registry.state())?)?;
+    // They are in an order in which each can be applied, so every beginning of the list is a valid registry.
     for chunk in entries.chunks(ENTRIES_AT_ONCE) {
-        post(config, operator, chunk).await?;
+        running::post(config, operator, "/v1/registry", &json!({ "entries": chunk })).await?;
     }
     Ok(entries.len())
 }
 
-/// Entries are in an order in which each can be applied, so every beginning of the list is a valid registry.
-async fn post(config: &Config, operator: &SigningKey, entries: &[String]) -> anyhow::Result<()> {
-    let (method, path) = ("POST", "/v1/registry");
-    let token = AuthClaims {
-        iss: config.hub.id.to_string(),
-        aud: config.hub.id.clone(),
-        jti: MessageId::new(),
-        iat: now(),
-        htm: method.into(),
-        htu: path.into(),
-    };
-    // The hub listens on loopback; a proxy of the environment is not on the way.
-    let response = reqwest::Client::builder()
-        .no_proxy()
-        .build()?
-        .post(format!("http://{}{path}", config.hub.listen))
-        .bearer_auth(Signed::sign(token, operator)?.as_str())
-        .json(&serde_json::json!({ "entries": entries }))
-        .send()
-        .await
-        .with_context(|| format!("the hub holds the data folder but does not answer on {}", config.hub.listen))?;
-    if response.status().is_success() {
-        return Ok(());
-    }
-    let problem: ProblemDocument = response.json().await.context("the hub's answer is not a problem document")?;
-    bail!("the hub refused: {}; {}", problem.title, problem.detail.unwrap_or_default());
-}
-
-fn sign_all(config: &Config, operator: &SigningKey, changes: Vec<Change>) -> anyhow::Result<Vec<String>> {
+fn sign_all(config: &Config, operator: &dyn Signer, changes: Vec<Change>) -> anyhow::Result<Vec<String>> {
     changes.into_iter().map(|change| sign(config, operator, change)).collect()
 }
 
-fn sign(config: &Config, operator: &SigningKey, change: Change) -> anyhow::Result<String> {
+fn sign(config: &Config, operator: &dyn Signer, change: Change) -> anyhow::Result<String> {
     let claims = RegistryClaims {
         iss: config.hub.id.to_string(),
         aud: config.hub.id.clone(),

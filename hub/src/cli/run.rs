@@ -16,14 +16,24 @@ use crate::broker::login::HubLogin;
 use crate::broker::management::Management;
 use crate::clock::SystemClock;
 use crate::config::Config;
+use crate::connections::Listener;
 use crate::keys::HubKeys;
 use crate::routing::amqp::{AmqpConfig, AmqpTransport, LOG_DIRECTIVES};
 use crate::routing::relay::Broker;
 use crate::serve;
 use crate::store::sqlite::SqliteStore;
+use crate::tls::ServerTls;
 
 pub(super) fn load(path: &Path) -> anyhow::Result<Config> {
     Ok(Config::load(path, std::env::vars())?)
+}
+
+/// Reads what `serve` would read, certificate and key included.
+pub(super) fn check(path: &Path) -> anyhow::Result<()> {
+    let config = load(path)?;
+    ServerTls::load(&config.tls)?;
+    println!("{} is valid: hub {}, log {}", path.display(), config.hub.id, config.origin());
+    Ok(())
 }
 
 pub(super) fn serve(path: &Path) -> anyhow::Result<()> {
@@ -60,18 +70,24 @@ async fn run(config: Config) -> anyhow::Result<()> {
         bail!("{} is in use by another hub process", config.hub.data_dir.display());
     };
     let (stop, stopping) = watch::channel(false);
-    let listener = TcpListener::bind(config.hub.listen)
+    let tls = ServerTls::load(&config.tls)?;
+    let tcp = TcpListener::bind(config.hub.listen)
         .await
         .with_context(|| format!("cannot listen on {}", config.hub.listen))?;
-    let address = listener.local_addr()?;
+    let address = tcp.local_addr()?;
     let opened = open(&config, stopping.clone()).await?;
     let broker = broker(&config, &opened.app.broker_login)?;
     // Before the line is printed: whoever reads it may send a signal at once.
     let signals = Signals::listen().context("signals cannot be received")?;
     tokio::spawn(signals.stop(stop));
-    println!("listening on http://{address}");
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    if let Some(tls) = tls.clone() {
+        let hangup = signal(SignalKind::hangup()).context("signals cannot be received")?;
+        tokio::spawn(reload(tls, hangup));
+    }
+    println!("listening on {scheme}://{address}");
     tracing::info!(hub = %config.hub.id, %address, log = config.origin(), "the hub serves");
-    serve::serve(listener, opened, broker, stopping).await?;
+    serve::serve(Listener { tcp, tls }, opened, broker, stopping).await?;
     tracing::info!("the hub has stopped; everything accepted is written");
     Ok(())
 }
@@ -122,6 +138,13 @@ impl Signals {
         }
         tracing::info!("stopping");
         stop.send_replace(true);
+    }
+}
+
+/// SIGHUP: the certificate's files were replaced.
+async fn reload(tls: Arc<ServerTls>, mut hangup: Signal) {
+    while hangup.recv().await.is_some() {
+        tls.reload_and_say();
     }
 }
 

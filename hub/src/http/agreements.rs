@@ -5,11 +5,10 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use saphan_schemas::joining::AgreementBody;
-use saphan_schemas::leaf::Leaf;
-use saphan_schemas::problem::ProblemCode;
 
 use super::ApiError;
 use super::auth::SystemCaller;
+use super::joining::registry_entry;
 use crate::app::App;
 
 /// The agreements that the calling system is a party of, with their exact terms and the signatures under them.
@@ -27,14 +26,8 @@ pub(super) async fn list(
     let registry = app.registry.state();
     let mut agreements = Vec::new();
     for record in registry.agreements_of(&system) {
-        let leaf = app.store.entries(record.index, 1).await?.pop();
-        // It was folded in from there.
-        let Some(Ok(Leaf::Registry { entry, .. })) = leaf.as_deref().map(Leaf::parse) else {
-            tracing::error!(index = record.index, "an agreement's entry cannot be read back");
-            return Err(ApiError::problem(ProblemCode::Internal));
-        };
         agreements.push(AgreementBody {
-            entry,
+            entry: registry_entry(&app, record.index).await?,
             terms: record.terms,
             signatures: record.signatures.clone(),
             unsigned: record.unsigned(),

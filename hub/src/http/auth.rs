@@ -99,12 +99,12 @@ pub(super) fn system(token: UnverifiedAuthToken, app: &App, target: &Target<'_>)
     Ok(record.key.system.clone())
 }
 
-/// The hub itself: its receipt key signed the token for this target.
+/// The hub itself: a receipt key of it signed the token for this target.
 pub(super) fn hub(token: UnverifiedAuthToken, app: &App, target: &Target<'_>) -> Result<(), ApiError> {
-    if token.kid() != app.receipt_key.id() {
-        return Err(ApiError::problem(ProblemCode::KeyUnknown));
-    }
-    let token = token.verify(&app.receipt_key).map_err(|_| ApiError::problem(ProblemCode::SignatureInvalid))?;
+    let registry = app.registry.state();
+    let key = registry.receipt_keys().standing().find(|key| key.id() == token.kid());
+    let key = key.ok_or_else(|| ApiError::problem(ProblemCode::KeyUnknown))?;
+    let token = token.verify(key).map_err(|_| ApiError::problem(ProblemCode::SignatureInvalid))?;
     if token.claims().iss != app.hub.as_str() {
         return Err(ApiError::problem(ProblemCode::SenderMismatch));
     }

@@ -1,4 +1,4 @@
-//! `GET /v1/invitations/{id}`, `POST /v1/join` and `GET /v1/trust`: how a system gets its first key into the registry, and what
+//! `GET /v1/invitations/{id}`, `POST /v1/join`, `GET /v1/trust` and its entries: how a system gets its first key into the registry, and what
 //! it needs to know about the hub.
 
 use std::sync::Arc;
@@ -6,7 +6,8 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use saphan_schemas::invitation::InvitationId;
-use saphan_schemas::joining::{InvitationBody, JoinRequest, TrustBundle};
+use saphan_schemas::joining::{InvitationBody, JoinRequest, TrustBundle, TrustEntries};
+use saphan_schemas::leaf::Leaf;
 use saphan_schemas::problem::ProblemCode;
 use saphan_schemas::registry::UnverifiedRegistryEntry;
 
@@ -61,7 +62,7 @@ pub(super) async fn join(
     if invited.claims().invitation.is_none() {
         return Err(ApiError::problem(ProblemCode::InvitationInvalid));
     }
-    let bundle = bundle(&app);
+    let bundle = bundle(&app)?;
     apply(app, vec![entry]).await?;
     Ok(Json(bundle))
 }
@@ -71,17 +72,51 @@ pub(super) async fn join(
     get, path = "/v1/trust", tag = "anyone", operation_id = "trust",
     responses((status = 200, description = "hub, operator, receipts, vkey, broker", content_type = "application/json"))
 )]
-pub(super) async fn trust(State(app): State<Arc<App>>) -> Json<TrustBundle> {
-    Json(bundle(&app))
+pub(super) async fn trust(State(app): State<Arc<App>>) -> Result<Json<TrustBundle>, ApiError> {
+    Ok(Json(bundle(&app)?))
 }
 
-fn bundle(app: &App) -> TrustBundle {
-    TrustBundle {
+/// The signed entries that added keys of the hub since its log began: whoever knows the operator's key can follow.
+#[utoipa::path(
+    get, path = "/v1/trust/entries", tag = "anyone", operation_id = "trust_entries",
+    responses((status = 200, description = "entries: compact JWS, oldest first", content_type = "application/json"))
+)]
+pub(super) async fn trust_entries(State(app): State<Arc<App>>) -> Result<Json<TrustEntries>, ApiError> {
+    let registry = app.registry.state();
+    let receipts = registry.receipt_keys().all().filter_map(|record| record.index);
+    let mut places: Vec<u64> = receipts.chain(registry.log_keys().all().filter_map(|record| record.index)).collect();
+    places.sort_unstable();
+    let mut entries = Vec::with_capacity(places.len());
+    for index in places {
+        entries.push(registry_entry(&app, index).await?);
+    }
+    Ok(Json(TrustEntries { entries }))
+}
+
+/// The text of the registry entry that was folded in from this place.
+pub(super) async fn registry_entry(app: &App, index: u64) -> Result<String, ApiError> {
+    let leaf = app.store.entries(index, 1).await?.pop();
+    match leaf.as_deref().map(Leaf::parse) {
+        Some(Ok(Leaf::Registry { entry, .. })) => Ok(entry),
+        _ => {
+            tracing::error!(index, "a registry entry cannot be read back");
+            Err(ApiError::problem(ProblemCode::Internal))
+        }
+    }
+}
+
+fn bundle(app: &App) -> Result<TrustBundle, ApiError> {
+    let registry = app.registry.state();
+    let mut vkeys = registry.log_keys().standing().cloned();
+    // A hub has at least one.
+    let vkey = vkeys.next().ok_or_else(|| ApiError::problem(ProblemCode::Internal))?;
+    Ok(TrustBundle {
         hub: app.hub.clone(),
-        operator: Some(*app.registry.state().operator()),
-        receipts: vec![app.receipt_key],
-        vkey: app.log_key.to_string(),
+        operator: Some(*registry.operator()),
+        receipts: registry.receipt_keys().all().map(|record| record.key).collect(),
+        vkey,
+        more_vkeys: vkeys.collect(),
         broker: app.broker_address.clone(),
         ca: None,
-    }
+    })
 }

@@ -6,17 +6,23 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use saphan_schemas::ids::SystemId;
-use saphan_schemas::keys::{JwkSet, PublishedKey};
+use saphan_schemas::keys::{JwkSet, PublicKey, PublishedKey};
 use saphan_schemas::problem::ProblemCode;
+use saphan_schemas::registry::HubKeyRecord;
 
 use super::ApiError;
 use super::error::PathPart;
 use crate::app::App;
 
-/// The hub's receipt keys.
+/// All receipt keys that the hub ever had, with their end.
 #[utoipa::path(get, path = "/v1/keys", tag = "anyone", responses((status = 200, description = "A JWK Set; `issuer` is the hub's id", content_type = "application/json")))]
 pub(super) async fn hub(State(app): State<Arc<App>>) -> impl IntoResponse {
-    Json(JwkSet { issuer: app.hub.to_string(), keys: vec![PublishedKey::unlimited(app.receipt_key)] })
+    let published = |record: &HubKeyRecord<PublicKey>| PublishedKey {
+        revoked: record.revoked,
+        ..PublishedKey::unlimited(record.key)
+    };
+    let keys = app.registry.state().receipt_keys().all().map(published).collect();
+    Json(JwkSet { issuer: app.hub.to_string(), keys })
 }
 
 /// All keys a system ever had, with their validity: old messages stay verifiable.

@@ -13,10 +13,11 @@ use super::error::PathPart;
 use crate::app::App;
 use crate::store::StoreError;
 
-/// The key that signs checkpoints, as a C2SP verifier key.
+/// The key that signs checkpoints, as a C2SP verifier key; the newest, if there are several.
 #[utoipa::path(get, path = "/v1/log/vkey", tag = "anyone", responses((status = 200, content_type = "text/plain", description = "name+hash+key")))]
 pub(super) async fn verifier_key(State(app): State<Arc<App>>) -> impl IntoResponse {
-    ([(CONTENT_TYPE, TEXT)], format!("{}\n", app.log_key))
+    let vkey = app.registry.state().log_keys().standing().next().map(|vkey| format!("{vkey}\n"));
+    ([(CONTENT_TYPE, TEXT)], vkey.unwrap_or_default())
 }
 
 /// The signed tree head.

@@ -48,9 +48,13 @@ pub(super) async fn apply(app: Arc<App>, entries: Vec<String>) -> Result<usize, 
     let change = tokio::spawn(async move {
         let _turn = app.registry_change.lock().await;
         let now = app.clock.now_ms() / 1000;
+        let before = app.registry.state();
         let changed = app.registry.change(&entries, now, &app.ledger, &*app.store).await;
         // A system that joined has an inbox at once.
         app.wakeups.relay().notify_one();
+        if !before.has_the_hub_keys_of(&app.registry.state()) {
+            app.take_up_keys();
+        }
         changed
     });
     Ok(change.await.map_err(|_| ApiError::problem(ProblemCode::Internal))??)

@@ -1,5 +1,7 @@
 //! From drafts to a batch: leaves, hashes, one checkpoint, receipts and proofs. Nothing here reads or writes.
 
+use std::sync::Arc;
+
 use ring::rand::{SecureRandom as _, SystemRandom};
 use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::jws::{SignError, Signed};
@@ -23,10 +25,14 @@ pub(super) struct Written {
 pub(super) enum BatchError {
     #[error("the checkpoint cannot be signed")]
     Checkpoint(#[from] CheckpointError),
+    #[error("there is no key for checkpoints")]
+    NoLogKey,
     #[error("an entry of the batch has no place in its tree")]
     Proof,
     #[error("a receipt cannot be signed")]
     Receipt(#[from] SignError),
+    #[error("the thread that signs ended abnormally")]
+    Thread,
 }
 
 /// Writes the leaf of a draft at the time `now` (ms).
@@ -66,7 +72,9 @@ pub(super) fn build(
 ) -> Result<(Batch, Vec<Appended>), BatchError> {
     let hashes: Vec<_> = written.iter().map(|entry| leaf_hash(&entry.leaf)).collect();
     let tree = BatchAppend::new(before, hashes.clone());
-    let checkpoint = Checkpoint::new(keys.origin.clone(), tree.size(), tree.root()).sign(&keys.log)?;
+    let (log, more) = keys.logs.split_first().ok_or(BatchError::NoLogKey)?;
+    let checkpoint = Checkpoint::new(keys.origin.clone(), tree.size(), tree.root());
+    let checkpoint = checkpoint.sign_with(log, more.iter().map(Arc::as_ref))?;
     let mut entries = Vec::with_capacity(written.len());
     let mut answers = Vec::with_capacity(written.len());
     for ((index, written), hash) in (tree.first_index()..).zip(written).zip(hashes) {
@@ -113,7 +121,7 @@ fn sign_receipt(
         root: tree.root(),
         schema: message.schema.id.clone(),
     };
-    Ok(Signed::sign(claims, &keys.receipts)?.as_str().to_owned())
+    Ok(Signed::sign(claims, &*keys.receipts)?.as_str().to_owned())
 }
 
 fn new_message(message: MessageDraft, receipt: String, proof: String) -> NewMessage {

@@ -11,7 +11,7 @@ use saphan_schemas::ids::{Code, MessageId, SystemId};
 use saphan_schemas::log::{CompactRange, SignedCheckpoint};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::batch::{Written, build, write_leaf};
+use super::batch::{BatchError, Written, build, write_leaf};
 use super::{Appended, Draft, Judgement, LedgerError, LedgerKeys, OpenError, Waiting};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
@@ -31,7 +31,7 @@ pub struct Committed {
 
 pub(super) struct Writer {
     store: Arc<dyn Store>,
-    keys: Arc<LedgerKeys>,
+    keys: watch::Receiver<Arc<LedgerKeys>>,
     clock: Arc<dyn Clock>,
     waiting: mpsc::Receiver<Waiting>,
     range: CompactRange,
@@ -48,7 +48,7 @@ type Reply = oneshot::Sender<Result<Appended, LedgerError>>;
 impl Writer {
     pub(super) async fn open(
         store: Arc<dyn Store>,
-        keys: Arc<LedgerKeys>,
+        keys: watch::Receiver<Arc<LedgerKeys>>,
         clock: Arc<dyn Clock>,
         waiting: mpsc::Receiver<Waiting>,
         wakeups: Arc<Wakeups>,
@@ -56,7 +56,9 @@ impl Writer {
     ) -> Result<Self, OpenError> {
         let head = store.head().await?;
         if let Some(head) = &head {
-            let checkpoint = SignedCheckpoint::parse_and_verify(&head.checkpoint, keys.log.verifier_key());
+            let vkeys: Vec<_> = keys.borrow().logs.iter().map(|signer| signer.verifier_key().clone()).collect();
+            let (vkey, more) = vkeys.split_first().ok_or(OpenError::BrokenHead)?;
+            let checkpoint = SignedCheckpoint::parse_and_verify_any(&head.checkpoint, vkey, more);
             let checkpoint = checkpoint.map_err(OpenError::ForeignHead)?.into_checkpoint();
             if (checkpoint.size, checkpoint.root) != (head.range.size(), head.range.root()) {
                 return Err(OpenError::BrokenHead);
@@ -154,9 +156,18 @@ impl Writer {
         Ok(seen)
     }
 
+    async fn build(&self, written: Vec<Written>, now: u64) -> Result<(Batch, Vec<Appended>), BatchError> {
+        let keys = Arc::clone(&self.keys.borrow());
+        if !keys.receipts.waits() {
+            return build(&self.range, written, &keys, now);
+        }
+        let range = self.range.clone();
+        tokio::task::spawn_blocking(move || build(&range, written, &keys, now)).await.map_err(|_| BatchError::Thread)?
+    }
+
     /// Returns whether the batch was written.
     async fn commit(&mut self, written: Vec<Written>, replies: Vec<Reply>, now: u64) -> bool {
-        let (batch, answers) = match build(&self.range, written, &self.keys, now) {
+        let (batch, answers) = match self.build(written, now).await {
             Ok(built) => built,
             Err(error) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "a batch could not be signed");

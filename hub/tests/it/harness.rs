@@ -97,7 +97,8 @@ impl Site {
         let app = Arc::clone(&opened.app);
         let broker = broker.map(|transport| Broker { transport, management: None, rows: 64, again_seconds: 3600 });
         let serving = tokio::spawn(serve::serve(listener, opened, broker, stop_seen));
-        let operator = HubKeys::read_operator(self.folder.path()).unwrap();
+        let operator = std::fs::read_to_string(self.folder.path().join("operator.pem")).unwrap();
+        let operator = SigningKey::from_pem(&operator).unwrap();
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let Self { config, clock, world, folder } = self;
         TestHub { url, app, store, clock, world, operator, client, stopping, stop, serving, config, folder }

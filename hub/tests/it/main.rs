@@ -16,6 +16,7 @@ mod bad_input;
 mod batch;
 mod connections;
 mod harness;
+mod hub_keys;
 mod inbox;
 mod joining;
 mod log_endpoints;

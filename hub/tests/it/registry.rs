@@ -2,8 +2,9 @@
 
 use saphan_hub::registry::{Registry, RegistryFile, changes_for};
 use saphan_schemas::ids::ServiceId;
-use saphan_schemas::keys::{JwkSet, SigningKey};
+use saphan_schemas::keys::{JwkSet, PublicKey, SigningKey};
 use saphan_schemas::leaf::{Leaf, ShardEvent};
+use saphan_schemas::log::NoteSigner;
 use saphan_schemas::problem::ProblemCode;
 use saphan_schemas::registry::{
     Agreement, AgreementGap, AgreementSignature, Change, Entry, EntryId, Member, MessageFacts, Place, RegistryState,
@@ -92,8 +93,11 @@ async fn the_registry_that_a_stranger_folds_from_the_log_is_the_live_one() {
     hub.submit(&hub.world.message()).await.accepted();
     let log = LogCopy::fetch(&hub).await;
     // The first leaf says who the operator is.
-    let Leaf::Shard { event: ShardEvent::Opened { hub: id, operator, .. }, .. } = &log.leaves[0] else { panic!() };
-    let root = Root { hub: id.clone(), operator: **operator };
+    let Leaf::Shard { event: ShardEvent::Opened { hub: id, operator, receipts, log: vkey, .. }, .. } = &log.leaves[0]
+    else {
+        panic!()
+    };
+    let root = Root { hub: id.clone(), operator: **operator, receipts: **receipts, log: (**vkey).clone() };
     let mut state = RegistryState::new(root.clone());
     for (index, leaf) in (0..).zip(&log.leaves) {
         if let Leaf::Registry { entry, ts } = leaf {
@@ -183,7 +187,7 @@ async fn published_keys_show_their_validity_and_stay_after_their_end() {
     assert_eq!((first.nbf, first.exp, first.revoked), (None, None, Some(NOW + 5)));
     assert_eq!((second.nbf, second.exp, second.revoked), (Some(NOW - 10), Some(NOW + 10), None));
     let hub_set: JwkSet = hub.get("/v1/keys").await.json(200);
-    assert_eq!((hub_set.issuer.as_str(), hub_set.keys[0].kid), (HUB, hub.app.receipt_key.id()));
+    assert_eq!((hub_set.issuer.as_str(), hub_set.keys[0].kid), (HUB, receipt_key(&hub).id()));
 }
 
 #[tokio::test]
@@ -280,8 +284,14 @@ fn fold(mut state: RegistryState, changes: &[Change]) -> RegistryState {
     state
 }
 
+fn receipt_key(hub: &TestHub) -> PublicKey {
+    *hub.app.registry.state().receipt_keys().standing().next().unwrap()
+}
+
 fn empty() -> RegistryState {
-    RegistryState::new(Root { hub: HUB.parse().unwrap(), operator: *SigningKey::generate().unwrap().0.public() })
+    let [operator, receipts] = [(); 2].map(|()| *SigningKey::generate().unwrap().0.public());
+    let log = NoteSigner::from_pkcs8("hub.local/log/main", &NoteSigner::generate_pkcs8().unwrap()).unwrap();
+    RegistryState::new(Root { hub: HUB.parse().unwrap(), operator, receipts, log: log.verifier_key().clone() })
 }
 
 /// The thumbprint of the key in the file, which is that of RFC 7515 appendix A.3.

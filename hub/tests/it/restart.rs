@@ -52,13 +52,21 @@ async fn the_first_entry_opens_the_shard_and_names_hub_origin_and_keys() {
 
     let hub = Site::new("[log]\nshard = \"2026h2\"").start().await;
     let log = LogCopy::fetch(&hub).await;
-    let [Leaf::Shard { event: ShardEvent::Opened { origin, hub: name, operator, receipts, previous }, .. }] =
-        &*log.leaves
+    let [
+        Leaf::Shard {
+            event: ShardEvent::Opened { origin, hub: name, operator, receipts, log: vkey, previous }, ..
+        },
+    ] = &*log.leaves
     else {
         panic!("not one opening entry: {:?}", log.leaves);
     };
     assert_eq!((origin.as_str(), name.as_str()), ("hub.local/log/2026h2", "hub.local"));
-    assert_eq!((operator.id(), receipts.id()), (hub.operator.id(), hub.app.receipt_key.id()));
+    let state = hub.app.registry.state();
+    assert_eq!(
+        (operator.id(), receipts.id()),
+        (hub.operator.id(), state.receipt_keys().standing().next().unwrap().id())
+    );
+    assert_eq!(Some(&**vkey), state.log_keys().standing().next());
     assert_eq!(*previous, None);
 }
 
@@ -83,7 +91,7 @@ async fn a_foreign_operator_key_is_refused() {
     let site = TestHub::new().await.stop().await;
     foreign(&site, "operator.pem");
     let reason = refusal(&site).await;
-    assert!(reason.contains("opened with other keys"), "{reason}");
+    assert!(reason.contains("opened with another operator key"), "{reason}");
 }
 
 #[tokio::test]

@@ -82,11 +82,27 @@ impl Checkpoint {
     /// # Errors
     /// [`CheckpointError`] if the key's name is not the origin, or an extension cannot be written.
     pub fn sign(&self, signer: &NoteSigner) -> Result<String, CheckpointError> {
+        self.sign_with(signer, [])
+    }
+
+    /// Signs the checkpoint with several keys of one name, so that whoever trusts one of them can verify it.
+    ///
+    /// # Errors
+    /// As [`Self::sign`]; also for more than 16 keys.
+    pub fn sign_with<'a>(
+        &self,
+        signer: &NoteSigner,
+        more: impl IntoIterator<Item = &'a NoteSigner>,
+    ) -> Result<String, CheckpointError> {
         self.check_origin(signer.verifier_key())?;
         if !self.extensions.iter().all(|line| is_line(line)) {
             return Err(CheckpointError::BadExtension);
         }
-        let note = SignedNote::sign(self.to_note_text(), signer).map_err(CheckpointError::Note)?;
+        let mut note = SignedNote::sign(self.to_note_text(), signer).map_err(CheckpointError::Note)?;
+        for signer in more {
+            self.check_origin(signer.verifier_key())?;
+            note.add_signature(signer).map_err(CheckpointError::Note)?;
+        }
         Ok(note.to_string())
     }
 
@@ -131,6 +147,15 @@ impl SignedCheckpoint {
         checkpoint.check_origin(key)?;
         note.verify(key).map_err(CheckpointError::Note)?;
         Ok(Self { checkpoint, text: text.to_owned() })
+    }
+
+    /// The same with several keys of the log, of which one must have signed.
+    ///
+    /// # Errors
+    /// [`CheckpointError`]: that of the first key.
+    pub fn parse_and_verify_any(text: &str, key: &VerifierKey, more: &[VerifierKey]) -> Result<Self, CheckpointError> {
+        Self::parse_and_verify(text, key)
+            .or_else(|first| more.iter().find_map(|key| Self::parse_and_verify(text, key).ok()).ok_or(first))
     }
 
     /// What was signed.

@@ -20,6 +20,9 @@ pub enum RejectedEntry {
         /// The id.
         id: String,
     },
+    /// A hub without a key could sign nothing.
+    #[error("it is the hub's last key for this use; add another before it is revoked")]
+    LastHubKey,
     /// Something that never changes: another must take its place.
     #[error("a {kind} cannot be changed; revoke it and add another")]
     Unchangeable {

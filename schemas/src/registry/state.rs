@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::error::RejectedEntry;
+use super::hub_keys::{HubKey, HubKeyId, HubKeyRing};
 use super::keys::KeyRecord;
 use super::{
     Agreement, AgreementSignature, Change, Entry, EntryId, Invitation, Member, Schema, Service, System, SystemKey,
@@ -12,20 +13,28 @@ use crate::envelope::EnvelopeClaims;
 use crate::ids::{Code, HubId, LegalBasis, MemberId, MessageId, SchemaId, ServiceId, SystemId};
 use crate::invitation::InvitationId;
 use crate::keys::{KeyId, PublicKey};
+use crate::log::VerifierKey;
 
-/// What a registry begins with: its hub, and the key whose holder may change everything. The log's first leaf states both.
+/// What a registry begins with, as the log's first leaf states it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Root {
     /// The hub.
     pub hub: HubId,
-    /// The operator's key.
+    /// The operator's key: its holder may change everything.
     pub operator: PublicKey,
+    /// The key that signs receipts at first.
+    pub receipts: PublicKey,
+    /// The key that signs checkpoints at first.
+    pub log: VerifierKey,
 }
 
 /// Who exists and may do what, at one place in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegistryState {
-    root: Root,
+    hub: HubId,
+    operator: PublicKey,
+    receipt_keys: HubKeyRing<PublicKey>,
+    log_keys: HubKeyRing<VerifierKey>,
     next: u64,
     seen: HashSet<MessageId>,
     members: BTreeMap<MemberId, Member>,
@@ -105,7 +114,10 @@ impl RegistryState {
     #[must_use]
     pub fn new(root: Root) -> Self {
         Self {
-            root,
+            hub: root.hub,
+            operator: root.operator,
+            receipt_keys: HubKeyRing::new(root.receipts),
+            log_keys: HubKeyRing::new(root.log),
             next: 0,
             seen: HashSet::new(),
             members: BTreeMap::new(),
@@ -122,13 +134,31 @@ impl RegistryState {
     /// The hub.
     #[must_use]
     pub const fn hub(&self) -> &HubId {
-        &self.root.hub
+        &self.hub
     }
 
     /// The operator's key.
     #[must_use]
     pub const fn operator(&self) -> &PublicKey {
-        &self.root.operator
+        &self.operator
+    }
+
+    /// The hub's keys for receipts.
+    #[must_use]
+    pub const fn receipt_keys(&self) -> &HubKeyRing<PublicKey> {
+        &self.receipt_keys
+    }
+
+    /// The hub's keys for checkpoints.
+    #[must_use]
+    pub const fn log_keys(&self) -> &HubKeyRing<VerifierKey> {
+        &self.log_keys
+    }
+
+    /// Whether the hub's own keys are the same in both.
+    #[must_use]
+    pub fn has_the_hub_keys_of(&self, other: &Self) -> bool {
+        self.receipt_keys == other.receipt_keys && self.log_keys == other.log_keys
     }
 
     /// The first place of the log that is not folded in.
@@ -236,7 +266,7 @@ impl RegistryState {
             Change::Added(entry) => self.put(entry, place, true)?,
             Change::Changed(entry) => self.put(entry, place, false)?,
             Change::Revoked(id) => self.revoke(id, place.at)?,
-            Change::Signed(signature) => return Err(not_a_party(signature, &self.root.hub)),
+            Change::Signed(signature) => return Err(not_a_party(signature, &self.hub)),
         }
         self.next = place.index + 1;
         Ok(())
@@ -311,6 +341,9 @@ impl RegistryState {
                 self.invitations.retain(|_, old| place.at < old.not_after);
                 put(&mut self.invitations, invitation.id, invitation, true)
             }
+            Entry::HubKey(_) if !new => Err(RejectedEntry::Unchangeable { kind: "key" }),
+            Entry::HubKey(key @ HubKey::Receipts { jwk }) => self.receipt_keys.add(jwk, &key.id(), place.index),
+            Entry::HubKey(key @ HubKey::Log { vkey }) => self.log_keys.add(vkey, &key.id(), place.index),
         }
     }
 
@@ -335,6 +368,10 @@ impl RegistryState {
             EntryId::Schema(id) => remove(&mut self.schemas, id),
             EntryId::Agreement(id) => remove(&mut self.agreements, id),
             EntryId::Invitation(id) => remove(&mut self.invitations, id),
+            EntryId::HubKey(name @ HubKeyId::Receipts(kid)) => {
+                self.receipt_keys.revoke(|key| key.id() == *kid, name, at)
+            }
+            EntryId::HubKey(name @ HubKeyId::Log(vkey)) => self.log_keys.revoke(|key| key == vkey, name, at),
             EntryId::Key(id) => {
                 let record = self.keys.get_mut(id).filter(|record| record.revoked.is_none());
                 record.ok_or_else(|| RejectedEntry::Missing { id: id.to_string() })?.revoked = Some(at);

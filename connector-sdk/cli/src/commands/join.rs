@@ -1,6 +1,7 @@
 //! `saphan join`: from an invitation's code to a system that can send and listen.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
 use saphan_connector::membership::{Joined, join};
@@ -13,6 +14,7 @@ use super::membership_failure;
 use crate::config::read_key;
 use crate::files::{self, Readers};
 use crate::outcome::{Exit, Failure, Outcome};
+use crate::tls::TlsFiles;
 
 #[derive(Debug, Args)]
 pub(crate) struct JoinArguments {
@@ -32,6 +34,9 @@ pub(crate) struct JoinArguments {
     /// Where the connection goes; the hub's keys go to trust.json beside it. Existing files are never overwritten
     #[arg(long, value_name = "FILE", default_value = "saphan.toml")]
     config: PathBuf,
+
+    #[command(flatten)]
+    tls: TlsFiles,
 }
 
 pub(crate) async fn run(arguments: JoinArguments) -> Result<Outcome, Failure> {
@@ -46,7 +51,11 @@ pub(crate) async fn run(arguments: JoinArguments) -> Result<Outcome, Failure> {
     // The key must be safe before the hub hears of it.
     let key = key(&arguments.key)?;
     let kid = key.id();
-    let joined = join(&arguments.hub, &code, &key).await.map_err(|error| membership_failure(&error))?;
+    let hub = arguments.tls.address_here(&arguments.hub)?;
+    let mut joined = join(&hub, &code, Arc::new(key)).await.map_err(|error| membership_failure(&error))?;
+    if let Some(ca) = hub.ca_pem() {
+        joined.trust.ca = Some(ca.to_owned());
+    }
     let trust = serde_json::to_string_pretty(&joined.trust)
         .map_err(|error| Failure::machine(format!("cannot write the keys as JSON: {error}"), "Report this."))?;
     files::write_new(&trust_path, format!("{trust}\n").as_bytes(), Readers::All)?;
@@ -107,6 +116,13 @@ fn config_text(arguments: &JoinArguments, joined: &Joined) -> String {
         quote(arguments.hub.trim_end_matches('/')),
         quote(&key.display().to_string()),
     );
+    let TlsFiles { client_certificate, client_key, .. } = &arguments.tls;
+    for (setting, file) in [("client_certificate", client_certificate), ("client_key", client_key)] {
+        if let Some(file) = file {
+            let file = std::path::absolute(file).unwrap_or_else(|_| file.clone());
+            text.push_str(&format!("{setting} = {}\n", quote(&file.display().to_string())));
+        }
+    }
     match joined.transport {
         TransportKind::Pull => text.push_str("transport = \"pull\"\n"),
         TransportKind::Amqp => text.push_str("transport = \"amqp\"\n"),

@@ -10,6 +10,7 @@ use crate::files;
 use crate::log_check::{self, FolderLog, HttpLog, LogCheckError, LogReport, LogSource, SourceError, VKEY_PATH};
 use crate::outcome::{Exit, Failure, Outcome};
 use crate::progress::Bar;
+use crate::tls::TlsFiles;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum LogCommand {
@@ -31,11 +32,14 @@ pub(crate) struct CheckArguments {
     /// Also write the static copy of the log (C2SP tlog-tiles) into this folder
     #[arg(long, value_name = "DIR")]
     export: Option<PathBuf>,
+
+    #[command(flatten)]
+    tls: TlsFiles,
 }
 
 pub(crate) async fn run(command: LogCommand) -> Result<Outcome, Failure> {
     let LogCommand::Check(arguments) = command;
-    let source = open(&arguments.source)?;
+    let source = open(&arguments.source, &arguments.tls)?;
     let (vkey, own_word) = match &arguments.vkey {
         Some(given) => (read_vkey(given)?, false),
         None => (fetch_vkey(&*source, &arguments.source).await?, true),
@@ -70,9 +74,9 @@ pub(crate) fn read_vkey_file(path: &Path) -> Result<VerifierKey, Failure> {
     text.trim_end().parse().map_err(|error| Failure::caller(format!("{}: {error}", path.display()), VKEY_ADVICE))
 }
 
-fn open(source: &str) -> Result<Box<dyn LogSource>, Failure> {
+fn open(source: &str, tls: &TlsFiles) -> Result<Box<dyn LogSource>, Failure> {
     if source.contains("://") {
-        let log = HttpLog::new(source).map_err(|error| {
+        let log = HttpLog::new(tls.address_here(source)?).map_err(|error| {
             Failure::caller(format!("{source}: {error}"), "Give a hub's address, or the prefix of its log.")
         })?;
         return Ok(Box::new(log));

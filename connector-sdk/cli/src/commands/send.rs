@@ -183,6 +183,10 @@ fn failure(id: MessageId, error: &SendError) -> Failure {
         SendError::Stopped { kept: None } | SendError::Journal(_) => {
             Failure::machine(error, "Check `data_dir` and the free space; nothing was sent.")
         }
+        SendError::Key(error) => Failure::machine(
+            format!("{error}; nothing was stored or sent"),
+            "See that the key's device is there, and send again.",
+        ),
         error => kept(id, error),
     }
 }

@@ -4,11 +4,13 @@ use std::path::PathBuf;
 
 use clap::Args;
 use saphan_connector::ConnectorError;
+use saphan_connector::hub_api::HubError;
 use saphan_schemas::joining::TrustBundle;
 use serde_json::json;
 
 use crate::files::{self, Readers};
 use crate::outcome::{Exit, Failure, Outcome};
+use crate::tls::{INSECURE_ADVICE, TlsFiles};
 
 #[derive(Debug, Args)]
 pub(crate) struct TrustArguments {
@@ -19,18 +21,23 @@ pub(crate) struct TrustArguments {
     /// Where the keys go; an existing file is never overwritten
     #[arg(long, value_name = "FILE", default_value = "trust.json")]
     out: PathBuf,
+
+    #[command(flatten)]
+    tls: TlsFiles,
 }
 
 pub(crate) async fn run(arguments: TrustArguments) -> Result<Outcome, Failure> {
-    let TrustArguments { hub, out } = arguments;
+    let TrustArguments { hub, out, tls } = arguments;
+    let hub = tls.address_here(&hub)?;
     let trust = saphan_connector::trust::fetch(&hub).await.map_err(|error| fetch_failure(&error))?;
     let file = TrustBundle {
         hub: trust.hub.clone(),
         operator: None,
         receipts: trust.receipts.clone(),
-        vkey: trust.log.to_string(),
+        vkey: trust.log.clone(),
+        more_vkeys: trust.more_logs.clone(),
         broker: None,
-        ca: None,
+        ca: hub.ca_pem().map(ToOwned::to_owned),
     };
     let text = serde_json::to_string_pretty(&file)
         .map_err(|error| Failure::machine(format!("cannot write the keys as JSON: {error}"), "Report this."))?;
@@ -53,6 +60,8 @@ fn fetch_failure(error: &ConnectorError) -> Failure {
         ConnectorError::Address { .. } => {
             Failure::caller(error, "Give the hub's address, such as https://hub.example.")
         }
+        ConnectorError::Certificates { .. } => Failure::caller(error, "Give PEM files."),
+        ConnectorError::Hub(HubError::Insecure { .. }) => Failure::hub(error, INSECURE_ADVICE),
         _ => Failure::hub(error, "Check the address, and that the hub is running."),
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use reqwest::{Client, Response, StatusCode, Url};
+use saphan_connector::{ConnectorError, HubAddress};
 
 use super::source::{LogSource, MAX_FILE_BYTES, SourceError, SourceFuture};
 
@@ -19,6 +20,9 @@ pub enum NotALogAddress {
     /// Not an address, or not of HTTP.
     #[error("not the address of a log: expected http:// or https://, without query")]
     Address,
+    /// The certificates for the connection cannot be used.
+    #[error(transparent)]
+    Certificates(#[from] ConnectorError),
     /// The HTTP client cannot be set up.
     #[error("the HTTP client cannot be set up: {source}")]
     Client {
@@ -34,8 +38,9 @@ impl HttpLog {
     ///
     /// # Errors
     /// [`NotALogAddress`].
-    pub fn new(address: &str) -> Result<Self, NotALogAddress> {
-        let mut prefix = Url::parse(address).map_err(|_| NotALogAddress::Address)?;
+    pub fn new(address: impl Into<HubAddress>) -> Result<Self, NotALogAddress> {
+        let address = address.into();
+        let mut prefix = Url::parse(address.url()).map_err(|_| NotALogAddress::Address)?;
         if !matches!(prefix.scheme(), "http" | "https") || prefix.query().is_some() || prefix.fragment().is_some() {
             return Err(NotALogAddress::Address);
         }
@@ -44,7 +49,7 @@ impl HttpLog {
             path => format!("{path}/"),
         };
         prefix.set_path(&path);
-        Ok(Self { client: client()?, prefix })
+        Ok(Self { client: client(&address)?, prefix })
     }
 
     /// The prefix that paths are appended to.
@@ -92,15 +97,14 @@ async fn body(mut response: Response) -> Result<Vec<u8>, SourceError> {
     Ok(bytes)
 }
 
-fn client() -> Result<Client, NotALogAddress> {
+fn client(address: &HubAddress) -> Result<Client, NotALogAddress> {
     // An error means that the program has installed a provider already, which is then its choice.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    Client::builder()
+    let client = Client::builder()
         .connect_timeout(CONNECT_TIMEOUT)
         .read_timeout(READ_TIMEOUT)
-        .user_agent(concat!("saphan/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .map_err(|source| NotALogAddress::Client { source: source.without_url() })
+        .user_agent(concat!("saphan/", env!("CARGO_PKG_VERSION")));
+    address.secure(client)?.build().map_err(|source| NotALogAddress::Client { source: source.without_url() })
 }
 
 /// A long download must not fail for one lost connection.

@@ -148,8 +148,10 @@ impl Ledger {
     fn shard_event(&mut self, index: u64, event: ShardEvent) -> Result<(), LeafFault> {
         self.counts.shards += 1;
         match (event, &mut self.shard) {
-            (ShardEvent::Opened { origin, hub, operator, .. }, None) if index == 0 && origin == self.origin => {
-                let registry = RegistryState::new(Root { hub, operator: *operator });
+            (ShardEvent::Opened { origin, hub, operator, receipts, log, .. }, None)
+                if index == 0 && origin == self.origin =>
+            {
+                let registry = RegistryState::new(Root { hub, operator: *operator, receipts: *receipts, log: *log });
                 self.shard = Some(Shard { registry, next: None });
                 Ok(())
             }

@@ -35,7 +35,7 @@ pub enum SourceError {
         status: u16,
     },
     /// The server was not reached, or its answer broke off.
-    #[error("the server was not reached, or its answer broke off: {source}")]
+    #[error("the server was not reached, or its answer broke off: {}", first_cause(source))]
     Unreachable {
         /// What the client says.
         source: reqwest::Error,
@@ -46,6 +46,11 @@ pub enum SourceError {
         /// The operating system's answer.
         source: std::io::Error,
     },
+}
+
+/// What the client's own words leave out, such as that a certificate is not believed.
+fn first_cause(error: &reqwest::Error) -> &dyn std::error::Error {
+    std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source()).last().unwrap_or(error)
 }
 
 /// Fetches a file that must be there.

@@ -189,7 +189,7 @@ fn check_leaf(proof: &TlogProof, envelope: &str, receipt: Option<&Receipt>) -> F
 }
 
 fn check_checkpoint(proof: &TlogProof, receipt: Option<&Receipt>, keys: &TrustedKeys) -> Found<Checkpoint> {
-    let signed = SignedCheckpoint::parse_and_verify(proof.checkpoint_text(), keys.log());
+    let signed = SignedCheckpoint::parse_and_verify_any(proof.checkpoint_text(), keys.log(), keys.more_logs());
     let checkpoint = signed.map_err(|error| error.to_string())?.into_checkpoint();
     if let Some(receipt) = receipt {
         let claims = receipt.claims();

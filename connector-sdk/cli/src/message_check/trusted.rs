@@ -13,6 +13,7 @@ pub struct TrustedKeys {
     hub: HubId,
     receipts: Vec<PublishedKey>,
     log: VerifierKey,
+    more_logs: Vec<VerifierKey>,
     senders: HashMap<SystemId, Vec<PublishedKey>>,
 }
 
@@ -37,14 +38,20 @@ impl TrustedKeys {
     /// [`NotTrustedKeys`].
     pub fn new(hub: JwkSet, log: VerifierKey) -> Result<Self, NotTrustedKeys> {
         let id = hub.issuer.parse()?;
-        Ok(Self { hub: id, receipts: named_by_thumbprint(hub.keys)?, log, senders: HashMap::new() })
+        Ok(Self {
+            hub: id,
+            receipts: named_by_thumbprint(hub.keys)?,
+            log,
+            more_logs: Vec::new(),
+            senders: HashMap::new(),
+        })
     }
 
     /// The same from a [`Trust`], whose receipt keys have no time limits.
     #[must_use]
     pub fn from_trust(trust: Trust) -> Self {
         let receipts = trust.receipts.into_iter().map(PublishedKey::unlimited).collect();
-        Self { hub: trust.hub, receipts, log: trust.log, senders: HashMap::new() }
+        Self { hub: trust.hub, receipts, log: trust.log, more_logs: trust.more_logs, senders: HashMap::new() }
     }
 
     /// Adds the keys of a sender.
@@ -69,9 +76,14 @@ impl TrustedKeys {
         &self.log
     }
 
+    /// Other keys that sign or signed the log's checkpoints.
+    pub(super) fn more_logs(&self) -> &[VerifierKey] {
+        &self.more_logs
+    }
+
     pub(super) fn trust(&self) -> Trust {
         let receipts = self.receipts.iter().map(|published| published.key).collect();
-        Trust { hub: self.hub.clone(), receipts, log: self.log.clone() }
+        Trust { hub: self.hub.clone(), receipts, log: self.log.clone(), more_logs: self.more_logs.clone() }
     }
 
     pub(super) fn knows(&self, system: &SystemId) -> bool {

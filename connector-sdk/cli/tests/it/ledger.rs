@@ -66,6 +66,7 @@ impl Ledger {
                 hub: hub(),
                 operator: Box::new(*ledger.operator.public()),
                 receipts: Box::new(*ledger.receipts.public()),
+                log: Box::new(ledger.signer.verifier_key().clone()),
                 previous: None,
             },
         });

@@ -215,7 +215,7 @@ fn a_key_counts_only_while_it_is_valid() {
 fn registry_entries_are_made_by_those_who_may_make_them() {
     let mut ledger = Ledger::with_messages(1);
     let change = Change::Revoked(EntryId::Key(ledger.key(SENDER).id()));
-    let index = ledger.push(&Leaf::Registry { ts: NOW * 1000, entry: registry_entry(change.clone(), &new_key()) });
+    let index = ledger.push(&Leaf::Registry { ts: NOW * 1000, entry: registry_entry(change, &new_key()) });
     refused(&ledger, index, "not registered for hub.local");
     let mut ledger = Ledger::with_messages(1);
     let change = Change::Revoked(EntryId::Key(ledger.key(SENDER).id()));

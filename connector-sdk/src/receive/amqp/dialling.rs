@@ -10,7 +10,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use saphan_schemas::auth::{AuthClaims, BROKER_METHOD, BROKER_PATH};
 use saphan_schemas::ids::MessageId;
-use saphan_schemas::jws::{SignError, Signed};
+use saphan_schemas::jws::SignError;
 
 use crate::clock;
 use crate::error::ConnectorError;
@@ -46,7 +46,7 @@ impl Dialler {
         let mut uri = self.uri.clone();
         if self.token {
             uri.authority.userinfo.username = self.identity.system.to_string();
-            uri.authority.userinfo.password = self.fresh_token().map_err(io::Error::other)?;
+            uri.authority.userinfo.password = self.fresh_token().await.map_err(io::Error::other)?;
         }
         let properties = ConnectionProperties::default().with_connection_name(name.into());
         let Some(tls) = self.tls.clone().filter(|_| uri.scheme == AMQPScheme::AMQPS) else {
@@ -63,7 +63,7 @@ impl Dialler {
     }
 
     /// A token for one login: it is bound to the broker.
-    fn fresh_token(&self) -> Result<String, SignError> {
+    async fn fresh_token(&self) -> Result<String, SignError> {
         let claims = AuthClaims {
             iss: self.identity.system.to_string(),
             aud: self.identity.hub.clone(),
@@ -72,7 +72,7 @@ impl Dialler {
             htm: BROKER_METHOD.to_owned(),
             htu: BROKER_PATH.to_owned(),
         };
-        Ok(Signed::sign(claims, &self.identity.key)?.as_str().to_owned())
+        Ok(self.identity.sign(claims).await?.as_str().to_owned())
     }
 }
 
@@ -110,7 +110,7 @@ mod tests {
     fn identity() -> Arc<Identity> {
         let (key, _) = SigningKey::generate().unwrap();
         let (system, hub) = ("th.dlt/licensing".parse().unwrap(), "hub.local".parse().unwrap());
-        Arc::new(Identity { system, hub, key })
+        Arc::new(Identity { system, hub, key: Arc::new(key) })
     }
 
     #[test]
@@ -125,13 +125,16 @@ mod tests {
         }
     }
 
-    #[test]
-    fn an_address_without_a_user_is_logged_in_to_with_a_new_token_each_time() {
+    #[tokio::test]
+    async fn an_address_without_a_user_is_logged_in_to_with_a_new_token_each_time() {
         let identity = identity();
         let dialler = Dialler::new("amqps://broker.example", Arc::clone(&identity), None).unwrap();
         assert_eq!((dialler.token, dialler.uri.vhost.as_str()), (true, "saphan"));
-        let tokens = [(); 2].map(|()| UnverifiedAuthToken::parse(&dialler.fresh_token().unwrap()).unwrap());
-        let [first, second] = tokens.map(|token| token.verify(identity.key.public()).unwrap().claims().clone());
+        let tokens = [dialler.fresh_token().await.unwrap(), dialler.fresh_token().await.unwrap()];
+        let [first, second] = tokens.map(|token| {
+            let token = UnverifiedAuthToken::parse(&token).unwrap().verify(identity.key.public()).unwrap();
+            token.claims().clone()
+        });
         assert_ne!(first.jti, second.jti);
         assert_eq!((first.htm.as_str(), first.htu.as_str()), ("AMQP", "/saphan"));
     }

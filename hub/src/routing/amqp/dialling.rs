@@ -40,7 +40,7 @@ impl Dialler {
     pub(super) async fn dial(&self) -> lapin::Result<Connection> {
         let mut uri = self.uri.clone();
         if let Some(login) = &self.login {
-            let fresh = login.fresh().map_err(io::Error::other)?;
+            let fresh = login.fresh().await.map_err(io::Error::other)?;
             uri.authority.userinfo.username = fresh.user;
             uri.authority.userinfo.password = fresh.password.to_string();
         }

@@ -165,6 +165,7 @@ impl TestHub {
             hub: HUB.parse().unwrap(),
             receipts: keys.keys.iter().map(|published| published.key).collect(),
             log: self.get("/v1/log/vkey").await.text().trim_end().parse().unwrap(),
+            more_logs: Vec::new(),
         }
     }
 

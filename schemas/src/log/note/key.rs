@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use ring::rand::SystemRandom;
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
 use super::NoteSignature;
@@ -105,6 +106,18 @@ impl FromStr for VerifierKey {
 impl VerifierKey {
     fn hex_key_id(&self) -> String {
         format!("{:08x}", u32::from_be_bytes(self.key_id))
+    }
+}
+
+impl Serialize for VerifierKey {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for VerifierKey {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 

@@ -1,0 +1,68 @@
+//! How an operator's command asks the hub that runs beside it.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use anyhow::{Context as _, bail};
+use saphan_schemas::auth::AuthClaims;
+use saphan_schemas::ids::MessageId;
+use saphan_schemas::jws::Signed;
+use saphan_schemas::keys::Signer;
+use saphan_schemas::problem::ProblemDocument;
+use serde::Serialize;
+
+use super::registry::now;
+use crate::config::Config;
+use crate::tls;
+
+/// Posts JSON with a token of the operator. Over TLS, the hub is known by the very certificate that its configuration names.
+///
+/// # Errors
+/// The hub is not reached, or refuses; then with its reason.
+pub(super) async fn post(
+    config: &Config,
+    operator: &dyn Signer,
+    path: &str,
+    body: &impl Serialize,
+) -> anyhow::Result<()> {
+    let token = AuthClaims {
+        iss: config.hub.id.to_string(),
+        aud: config.hub.id.clone(),
+        jti: MessageId::new(),
+        iat: now(),
+        htm: "POST".into(),
+        htu: path.into(),
+    };
+    // The hub is on this machine; a proxy of the environment is not on the way.
+    let client = reqwest::Client::builder().no_proxy();
+    let (scheme, client) = if config.tls.is_on() {
+        ("https", client.tls_backend_preconfigured(tls::client_config(&config.tls)?))
+    } else {
+        ("http", client)
+    };
+    let response = client
+        .build()?
+        .post(format!("{scheme}://{}{path}", reachable(config.hub.listen)))
+        .bearer_auth(Signed::sign(token, operator)?.as_str())
+        .json(body)
+        .send()
+        .await
+        .with_context(|| {
+            let listen = config.hub.listen;
+            format!("the hub holds the data folder but does not answer on {listen} with the certificate of its configuration")
+        })?;
+    if response.status().is_success() {
+        return Ok(());
+    }
+    let problem: ProblemDocument = response.json().await.context("the hub's answer is not a problem document")?;
+    bail!("the hub refused: {}; {}", problem.title, problem.detail.unwrap_or_default());
+}
+
+/// Where this machine reaches a listener on all addresses.
+fn reachable(listen: SocketAddr) -> SocketAddr {
+    let ip = match listen.ip() {
+        ip if !ip.is_unspecified() => ip,
+        IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+    };
+    SocketAddr::new(ip, listen.port())
+}

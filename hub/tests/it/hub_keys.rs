@@ -1,0 +1,129 @@
+//! The hub's own keys: rotated with an overlap, revoked, and what was signed before stays valid.
+
+use saphan_hub::keys::{HubKeys, KeyUse};
+use saphan_schemas::joining::{TrustBundle, TrustEntries};
+use saphan_schemas::keys::{JwkSet, KeyId};
+use saphan_schemas::log::{SignedCheckpoint, VerifierKey};
+use saphan_schemas::problem::ProblemCode;
+use saphan_schemas::receipt::UnverifiedReceipt;
+use saphan_schemas::registry::{Change, Entry, EntryId, HubKeyId, UnverifiedRegistryEntry};
+
+use crate::harness::{Evidence, LogCopy, TestHub};
+
+/// Makes another key in the hub's folder and registers it, as `saphan-hub keys rotate` does.
+async fn rotate(hub: &TestHub, usage: KeyUse) -> HubKeyId {
+    let key = HubKeys::add(hub.data_folder(), usage, &hub.app.origin).unwrap();
+    let id = key.id();
+    hub.apply([Change::Added(Entry::HubKey(key))]).await;
+    id
+}
+
+async fn revoke(hub: &TestHub, id: HubKeyId) {
+    hub.apply([Change::Revoked(EntryId::HubKey(id))]).await;
+}
+
+fn signed_with(evidence: &Evidence) -> KeyId {
+    UnverifiedReceipt::parse(&evidence.receipt).unwrap().kid()
+}
+
+fn standing(hub: &TestHub) -> (KeyId, VerifierKey) {
+    let state = hub.app.registry.state();
+    (state.receipt_keys().standing().next().unwrap().id(), state.log_keys().standing().next().unwrap().clone())
+}
+
+#[tokio::test]
+async fn a_new_receipt_key_signs_at_once_and_old_receipts_stay_verifiable_after_the_old_one_is_revoked() {
+    let hub = TestHub::new().await;
+    let old_message = hub.world.message();
+    let old = hub.submit(&old_message).await.accepted();
+    let HubKeyId::Receipts(kid) = rotate(&hub, KeyUse::Receipts).await else { panic!() };
+    let message = hub.world.message();
+    let new = hub.submit(&message).await.accepted();
+    assert_eq!((signed_with(&new), signed_with(&old) == kid), (kid, false));
+    revoke(&hub, HubKeyId::Receipts(signed_with(&old))).await;
+    hub.verify(&old_message, &old).await;
+    hub.verify(&message, &new).await;
+    let published: JwkSet = hub.get("/v1/keys").await.json(200);
+    let revoked: Vec<_> = published.keys.iter().map(|key| (key.kid == kid, key.revoked.is_some())).collect();
+    assert_eq!(revoked, [(false, true), (true, false)]);
+}
+
+#[tokio::test]
+async fn during_the_overlap_every_checkpoint_is_signed_by_both_log_keys_and_then_by_the_new_one_alone() {
+    let hub = TestHub::new().await;
+    let (_, old) = standing(&hub);
+    let HubKeyId::Log(new) = rotate(&hub, KeyUse::Log).await else { panic!() };
+    hub.submit(&hub.world.message()).await.accepted();
+    let checkpoint = hub.get("/v1/log/checkpoint").await;
+    for key in [&old, &new] {
+        SignedCheckpoint::parse_and_verify(checkpoint.text(), key).unwrap();
+    }
+    let bundle: TrustBundle = hub.get("/v1/trust").await.json(200);
+    assert_eq!((bundle.vkey, bundle.more_vkeys), (new.clone(), vec![old.clone()]));
+    revoke(&hub, HubKeyId::Log(old.clone())).await;
+    let message = hub.world.message();
+    let evidence = hub.submit(&message).await.accepted();
+    hub.verify(&message, &evidence).await;
+    let checkpoint = hub.get("/v1/log/checkpoint").await;
+    SignedCheckpoint::parse_and_verify(checkpoint.text(), &old).unwrap_err();
+    // The whole log rebuilds under the new key, of which it serves the verifier.
+    LogCopy::fetch(&hub).await;
+}
+
+#[tokio::test]
+async fn a_restart_signs_with_the_keys_of_the_registry_and_needs_no_file_of_a_revoked_one() {
+    let hub = TestHub::new().await;
+    let (receipts, log) = standing(&hub);
+    rotate(&hub, KeyUse::Receipts).await;
+    rotate(&hub, KeyUse::Log).await;
+    revoke(&hub, HubKeyId::Receipts(receipts)).await;
+    revoke(&hub, HubKeyId::Log(log)).await;
+    let before = standing(&hub);
+    for name in ["receipts.pem", "log.pem"] {
+        std::fs::remove_file(hub.data_folder().join(name)).unwrap();
+    }
+    let hub = hub.stop().await.start().await;
+    assert_eq!(standing(&hub), before);
+    let message = hub.world.message();
+    let evidence = hub.submit(&message).await.accepted();
+    assert_eq!(signed_with(&evidence), before.0);
+    hub.verify(&message, &evidence).await;
+}
+
+#[tokio::test]
+async fn the_last_key_of_a_use_and_a_key_that_is_none_of_the_hubs_cannot_be_revoked() {
+    let hub = TestHub::new().await;
+    let (receipts, log) = standing(&hub);
+    for (id, words) in [
+        (HubKeyId::Receipts(receipts), "last key"),
+        (HubKeyId::Log(log), "last key"),
+        (HubKeyId::Receipts(hub.world.portal.key.id()), "does not exist"),
+    ] {
+        let problem = hub.change_registry([Change::Revoked(EntryId::HubKey(id))]).await;
+        let problem = problem.problem(ProblemCode::RegistryEntryInvalid);
+        assert!(problem.detail.as_ref().unwrap().contains(words), "{problem:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_registered_key_whose_file_is_missing_leaves_the_one_before_it_in_use() {
+    let hub = TestHub::new().await;
+    let elsewhere = tempfile::tempdir().unwrap();
+    let key = HubKeys::add(elsewhere.path(), KeyUse::Receipts, &hub.app.origin).unwrap();
+    let (before, _) = standing(&hub);
+    hub.apply([Change::Added(Entry::HubKey(key))]).await;
+    assert_eq!(signed_with(&hub.submit(&hub.world.message()).await.accepted()), before);
+}
+
+#[tokio::test]
+async fn who_knows_the_operators_key_can_follow_to_the_new_keys() {
+    let hub = TestHub::new().await;
+    rotate(&hub, KeyUse::Receipts).await;
+    rotate(&hub, KeyUse::Log).await;
+    let TrustEntries { entries } = hub.get("/v1/trust/entries").await.json(200);
+    assert_eq!(entries.len(), 2);
+    for entry in entries {
+        let entry = UnverifiedRegistryEntry::parse(&entry).unwrap().verify(hub.operator.public()).unwrap();
+        assert!(matches!(entry.claims().change, Change::Added(Entry::HubKey(_))));
+    }
+}

@@ -1,0 +1,105 @@
+//! The hub's own keys: those that the log began with, and those that came after.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::RejectedEntry;
+use crate::keys::{KeyId, PublicKey};
+use crate::log::VerifierKey;
+
+/// A key of the hub itself, signed into the registry by its operator.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "use", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum HubKey {
+    /// Signs receipts from now on; the newest does. Those before it stay good until they are revoked.
+    Receipts {
+        /// The key.
+        jwk: PublicKey,
+    },
+    /// Signs checkpoints from now on, beside those that are not revoked: whoever trusts one of them can go on.
+    Log {
+        /// The C2SP verifier key; its name is the log's origin.
+        vkey: VerifierKey,
+    },
+}
+
+/// The name of a [`HubKey`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "use", content = "id", rename_all = "kebab-case")]
+pub enum HubKeyId {
+    /// Its thumbprint.
+    Receipts(KeyId),
+    /// The verifier key itself.
+    Log(VerifierKey),
+}
+
+/// A key of the hub, also after its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HubKeyRecord<K> {
+    /// The key.
+    pub key: K,
+    /// The place of the entry that added it; none for those that the log began with.
+    pub index: Option<u64>,
+    /// When it was revoked, in seconds since 1970.
+    pub revoked: Option<u64>,
+}
+
+/// The keys of one use, oldest first. At least one is not revoked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HubKeyRing<K>(Vec<HubKeyRecord<K>>);
+
+impl fmt::Display for HubKeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Receipts(kid) => kid.fmt(f),
+            Self::Log(vkey) => vkey.fmt(f),
+        }
+    }
+}
+
+impl HubKey {
+    /// Its name.
+    #[must_use]
+    pub fn id(&self) -> HubKeyId {
+        match self {
+            Self::Receipts { jwk } => HubKeyId::Receipts(jwk.id()),
+            Self::Log { vkey } => HubKeyId::Log(vkey.clone()),
+        }
+    }
+}
+
+impl<K: Clone + PartialEq> HubKeyRing<K> {
+    pub(super) fn new(first: K) -> Self {
+        Self(vec![HubKeyRecord { key: first, index: None, revoked: None }])
+    }
+
+    /// All keys there ever were, oldest first.
+    pub fn all(&self) -> impl Iterator<Item = &HubKeyRecord<K>> {
+        self.0.iter()
+    }
+
+    /// Those that are not revoked, newest first.
+    pub fn standing(&self) -> impl Iterator<Item = &K> {
+        self.0.iter().rev().filter(|record| record.revoked.is_none()).map(|record| &record.key)
+    }
+
+    pub(super) fn add(&mut self, key: &K, name: &HubKeyId, index: u64) -> Result<(), RejectedEntry> {
+        if self.0.iter().any(|record| record.key == *key) {
+            return Err(RejectedEntry::Exists { id: name.to_string() });
+        }
+        self.0.push(HubKeyRecord { key: key.clone(), index: Some(index), revoked: None });
+        Ok(())
+    }
+
+    pub(super) fn revoke(&mut self, is_it: impl Fn(&K) -> bool, name: &HubKeyId, at: u64) -> Result<(), RejectedEntry> {
+        let standing = self.standing().count();
+        let record = self.0.iter_mut().find(|record| record.revoked.is_none() && is_it(&record.key));
+        let record = record.ok_or_else(|| RejectedEntry::Missing { id: name.to_string() })?;
+        if standing == 1 {
+            return Err(RejectedEntry::LastHubKey);
+        }
+        record.revoked = Some(at);
+        Ok(())
+    }
+}
