@@ -1,6 +1,7 @@
 //! What RabbitMQ must be told so that it asks the hub: its three configuration files, for 3.10 and later.
 
 use std::fmt::Write as _;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use lapin::uri::{AMQPScheme, AMQPUri};
@@ -53,6 +54,9 @@ pub enum SetupError {
     /// The hub would be asked in clear over the network.
     #[error("the broker must reach the hub over https, or on its own machine: logins travel on that way")]
     PlainHub,
+    /// An address where a name is needed.
+    #[error("RabbitMQ checks names in certificates, not addresses: give the hub's name, --hub-url https://NAME")]
+    NoName,
     /// Management in clear, AMQP over TLS, or the other way round.
     #[error("amqp.uri and amqp.management must both be of TLS (amqps, https), or both plain on one machine")]
     Mixed,
@@ -71,6 +75,9 @@ impl BrokerFiles {
         let hub: reqwest::Url = setup.hub_url.parse().map_err(|_| SetupError::PlainHub)?;
         if hub.scheme() != "https" && !hub.host_str().is_some_and(is_this_machine) {
             return Err(SetupError::PlainHub);
+        }
+        if hub.scheme() == "https" && hub.host_str().is_some_and(is_address) {
+            return Err(SetupError::NoName);
         }
         let tls = match uri.scheme {
             AMQPScheme::AMQP => None,
@@ -94,6 +101,10 @@ impl BrokerFiles {
         let enabled_plugins = "[rabbitmq_auth_backend_http,rabbitmq_management].\n".to_owned();
         Ok(Self { rabbitmq_conf: conf, advanced_config, enabled_plugins })
     }
+}
+
+fn is_address(host: &str) -> bool {
+    host.starts_with('[') || host.parse::<IpAddr>().is_ok()
 }
 
 fn access(config: &Config, hub_url: &str) -> String {
@@ -247,6 +258,7 @@ mod tests {
         let error = |amqp, setup: &BrokerSetup| BrokerFiles::new(&config(amqp), setup).unwrap_err();
         assert_eq!(error("", &setup("https://hub.example")), SetupError::NoBroker);
         assert_eq!(error(TLS, &setup("http://hub.example")), SetupError::PlainHub);
+        assert_eq!(error(TLS, &setup("https://127.0.0.1:8470")), SetupError::NoName);
         assert_eq!(error(TLS, &BrokerSetup { tls: None, ..setup("https://hub.example") }), SetupError::NoCertificate);
         let mixed = "uri = \"amqps://broker.example\"\nmanagement = \"http://127.0.0.1:15672\"";
         assert_eq!(error(mixed, &setup("https://hub.example")), SetupError::Mixed);

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::Args;
 
 use super::{ConfigArguments, run};
@@ -12,7 +12,7 @@ use crate::broker::configuration::{BrokerFiles, BrokerSetup, BrokerTls};
 /// Files are named as they are on the broker's machine.
 #[derive(Debug, Args)]
 pub(super) struct BrokerArguments {
-    /// Where the broker reaches the hub; default: where the hub listens.
+    /// Where the broker reaches the hub, with its name; default: on the same machine.
     #[arg(long, value_name = "URL")]
     hub_url: Option<String>,
     /// The certificates (PEM) of the authorities that may vouch for the hub.
@@ -42,12 +42,16 @@ pub(super) fn config(arguments: &BrokerArguments) -> anyhow::Result<()> {
         }
         _ => None,
     };
-    let scheme = if config.tls.is_on() { "https" } else { "http" };
-    let setup = BrokerSetup {
-        hub_url: arguments.hub_url.clone().unwrap_or_else(|| format!("{scheme}://{}", config.hub.listen)),
-        hub_ca: arguments.hub_ca.clone(),
-        tls,
+    let listen = config.hub.listen;
+    let hub_url = match (&arguments.hub_url, config.tls.is_on()) {
+        (Some(url), _) => url.clone(),
+        (None, false) => format!("http://{listen}"),
+        (None, true) if listen.ip().is_loopback() => format!("https://localhost:{}", listen.port()),
+        (None, true) => {
+            bail!("say under which name the broker reaches the hub: --hub-url https://NAME:{}", listen.port())
+        }
     };
+    let setup = BrokerSetup { hub_url, hub_ca: arguments.hub_ca.clone(), tls };
     let BrokerFiles { rabbitmq_conf, advanced_config, enabled_plugins } = BrokerFiles::new(&config, &setup)?;
     let files =
         [("rabbitmq.conf", rabbitmq_conf), ("advanced.config", advanced_config), ("enabled_plugins", enabled_plugins)];
