@@ -43,6 +43,15 @@ impl World {
         Self::start_with(transport, |registry| HubOptions { broker, ..HubOptions::new(program, registry) }).await
     }
 
+    /// Starts the hub that `program` is, with HTTPS; systems pull.
+    ///
+    /// # Errors
+    /// When the hub does not start.
+    pub async fn start_over_tls(program: HubProgram) -> anyhow::Result<Self> {
+        let options = |registry| HubOptions { tls: true, ..HubOptions::new(program, registry) };
+        Self::start_with(TransportKind::Pull, options).await
+    }
+
     /// Starts a hub whose systems receive in this way; `options` answers, for its registry, how it is to be.
     ///
     /// # Errors

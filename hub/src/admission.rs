@@ -16,7 +16,7 @@ use saphan_schemas::ids::HubId;
 use saphan_schemas::jws::JwsError;
 use saphan_schemas::leaf::SchemaVersion;
 use saphan_schemas::problem::ProblemCode;
-use saphan_schemas::registry::{KeyRecord, MessageFacts, RegistryState, TransportKind};
+use saphan_schemas::registry::{KeyRecord, MessageFacts, RegistryState, Role, TransportKind};
 
 use crate::clock::Clock;
 use crate::ledger::{Judgement, MessageDraft};
@@ -101,6 +101,10 @@ impl Admission {
         let refuse = |code| Refusal::of(&envelope, code);
         let now = self.clock.now_ms() / 1000;
         check_key(record, envelope.claims(), now).map_err(refuse)?;
+        let sender = registry.system(&envelope.claims().iss);
+        if !sender.is_some_and(|system| system.roles.contains(&Role::System)) {
+            return Err(refuse(ProblemCode::Forbidden).detail("the sender has not the role of a system".to_owned()));
+        }
         self.check_address(&registry, envelope.claims(), now).map_err(refuse)?;
         let facts = MessageFacts { claims: envelope.claims(), now };
         let agreement =

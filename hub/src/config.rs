@@ -10,11 +10,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{fs, io};
 
+use saphan_keys::KeySource;
 use saphan_schemas::ids::HubId;
 use serde::Deserialize;
 
 use crate::admission::MessageLimits;
 use crate::connections::ConnectionLimits;
+use crate::keys::KeyStore;
 
 /// The default file, with every setting and its meaning.
 pub const DEFAULT: &str = include_str!("config/default.toml");
@@ -29,6 +31,8 @@ pub struct Config {
     pub tls: TlsSection,
     /// `[log]`
     pub log: LogConfig,
+    /// `[keys]`
+    pub keys: KeysConfig,
     /// `[limits]`
     pub limits: LimitsConfig,
     /// `[inbox]`
@@ -81,6 +85,18 @@ pub enum ClientCertificates {
 pub struct LogConfig {
     /// The shard's name. Default `main`; `SAPHAN_HUB__LOG__SHARD`.
     pub shard: String,
+}
+
+/// Where the hub's private keys are. Nothing here is secret.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeysConfig {
+    /// Receipt keys beside those in the data folder. Default none; only in the file.
+    pub receipts: Vec<KeySource>,
+    /// Signs registry entries. Default `operator.pem`; `SAPHAN_HUB__KEYS__OPERATOR`.
+    pub operator: KeySource,
+    /// Holds the passphrase of key files; empty for none. Default empty; `SAPHAN_HUB__KEYS__PASSPHRASE_FILE`.
+    pub passphrase_file: PathBuf,
 }
 
 /// What is refused for its size, its age, or for want of room.
@@ -151,7 +167,8 @@ impl Config {
         let folder = path.parent().unwrap_or(Path::new(""));
         config.hub.data_dir = folder.join(&config.hub.data_dir);
         let tls = [&mut config.tls.certificate, &mut config.tls.key, &mut config.tls.client_ca];
-        for file in tls.into_iter().chain([&mut config.amqp.ca_file]) {
+        let others = [&mut config.amqp.ca_file, &mut config.keys.passphrase_file];
+        for file in tls.into_iter().chain(others) {
             if !file.as_os_str().is_empty() {
                 *file = folder.join(&file);
             }
@@ -181,6 +198,19 @@ impl Config {
     #[must_use]
     pub fn origin(&self) -> String {
         format!("{}/log/{}", self.hub.id, self.log.shard)
+    }
+
+    /// Where the hub's keys are.
+    #[must_use]
+    pub fn key_store(&self) -> KeyStore {
+        let passphrase_file = Some(&self.keys.passphrase_file).filter(|path| !path.as_os_str().is_empty());
+        KeyStore {
+            folder: self.hub.data_dir.clone(),
+            origin: self.origin(),
+            receipts: self.keys.receipts.clone(),
+            operator: self.keys.operator.clone(),
+            passphrase_file: passphrase_file.cloned(),
+        }
     }
 
     /// The store's file.
@@ -305,5 +335,31 @@ mod tests {
         assert!(matches!(Config::parse("[hub]\nlissen = 1", std::iter::empty()), Err(ConfigError::Unreadable(_))));
         let open = Config::parse("[hub]\nlisten = \"0.0.0.0:80\"", std::iter::empty());
         assert!(matches!(open, Err(ConfigError::Range { setting: "hub.listen", .. })));
+    }
+
+    #[test]
+    fn a_hub_on_the_network_needs_tls() {
+        let network = "[hub]\nlisten = \"0.0.0.0:443\"\n";
+        let refused = |text: &str| match Config::parse(&format!("{network}{text}"), std::iter::empty()) {
+            Err(ConfigError::Range { setting, .. }) => setting,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(refused(""), "hub.listen");
+        assert_eq!(refused("[tls]\nkey = \"k\""), "hub.listen");
+        assert_eq!(refused("[tls]\ncertificate = \"c\""), "tls.key");
+        let with = |text: &str| format!("[tls]\ncertificate = \"c\"\nkey = \"k\"\n{text}");
+        assert_eq!(refused(&with("client_ca = \"a\"")), "tls.client_ca");
+        assert_eq!(refused(&with("client_certificates = \"required\"")), "tls.client_ca");
+        let whole = with("client_ca = \"a\"\nclient_certificates = \"optional\"");
+        for text in [with(""), whole] {
+            assert!(Config::parse(&format!("{network}{text}"), std::iter::empty()).unwrap().tls.is_on());
+        }
+    }
+
+    #[test]
+    fn client_certificates_need_a_certificate_of_the_hub() {
+        let text = "[tls]\nclient_ca = \"a\"\nclient_certificates = \"required\"";
+        let refused = Config::parse(text, std::iter::empty());
+        assert!(matches!(refused, Err(ConfigError::Range { setting: "tls.client_certificates", .. })), "{refused:?}");
     }
 }

@@ -10,6 +10,7 @@
 //! - [`routing`]: the relay to the broker, and the inbox that systems pull from;
 //! - [`broker`]: who may do what at the broker, and when that ends;
 //! - [`acknowledging`]: what receivers state;
+//! - [`used_tokens`]: each request token once;
 //! - [`registry`]: members, systems, keys, agreements as a fold over the log;
 //! - [`tls`], [`connections`]: what carries the requests;
 //! - [`app`], [`serve`], [`config`], [`keys`], [`metrics`], [`clock`], [`cli`]: the program around it.
@@ -33,3 +34,4 @@ pub mod serve;
 pub mod store;
 pub mod submission;
 pub mod tls;
+pub mod used_tokens;

@@ -205,6 +205,10 @@ problems! {
     TokenInvalid = "token-invalid", 401, Caller, retry: false,
         "The token is not acceptable for this request; sign a fresh one for this hub, method and path",
         "โทเคนใช้กับคำขอนี้ไม่ได้ โปรดลงนามโทเคนใหม่สำหรับศูนย์ เมทอด และพาธนี้";
+    /// Token used before.
+    TokenReplayed = "token-replayed", 401, Caller, retry: false,
+        "The token was used before; sign a fresh one for every request",
+        "โทเคนถูกใช้แล้ว โปรดลงนามโทเคนใหม่สำหรับทุกคำขอ";
     /// Token older than a minute, or from the future.
     TokenExpired = "token-expired", 401, Caller, retry: false,
         "The token is older than 60 seconds or from the future; sign a fresh one and check the clock",

@@ -66,11 +66,13 @@ async fn nobody_logs_in_without_a_fresh_token_of_an_own_key_for_the_broker() {
         sign(claims, key)
     };
 
-    exchange.log_in(&system).await.unwrap().close(200, "done".into()).await.unwrap();
     let own = system.as_str();
+    let used = with(|_| {}, &key);
+    exchange.connect(own, &used, "saphan").await.unwrap().close(200, "done".into()).await.unwrap();
     let cases = [
         ("no token", own, String::new()),
         ("not a token", own, "guest".to_owned()),
+        ("a token that was used before", own, used),
         ("a stale token", own, with(|claims| claims.iat = now() - 75, &key)),
         ("a token of the future", own, with(|claims| claims.iat = now() + 60, &key)),
         ("a token for HTTP", own, with(|claims| claims.htm = "POST".to_owned(), &key)),

@@ -20,6 +20,13 @@ async fn messages_are_exchanged_and_acknowledged_by_pulling() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn messages_are_exchanged_and_acknowledged_by_pulling_over_https() {
+    let world = World::start_over_tls(HubProgram::saphan_hub(programs::saphan_hub().unwrap())).await.unwrap();
+    assert!(world.hub.url().starts_with("https://"));
+    exchange(world, Receive::Pull).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn messages_are_exchanged_and_acknowledged_through_rabbitmq() {
     let broker = RabbitNode::start().await.unwrap();
     let program = HubProgram::saphan_hub(programs::saphan_hub().unwrap());

@@ -22,7 +22,7 @@ impl Observer {
 
     /// Fetches the checkpoint, remembers it, and checks the whole log: every tile, the root, every signature.
     pub(crate) async fn check_log(&mut self, world: &World) -> LogReport {
-        let log = HttpLog::new(world.hub.url()).expect("the hub's address");
+        let log = HttpLog::new(world.hub.address()).expect("the hub's address");
         let report = check(&log, &world.trust.log, &()).await.expect("the log holds");
         self.remember(report.size, report.root);
         report
@@ -31,7 +31,7 @@ impl Observer {
     /// Rebuilds the log entry by entry and holds every checkpoint that was ever seen against it.
     pub(crate) async fn no_checkpoint_was_ever_contradicted(&self, world: &World, size: u64) {
         assert!(self.seen.len() > 1, "several checkpoints were seen");
-        let log = HttpLog::new(world.hub.url()).expect("the hub's address");
+        let log = HttpLog::new(world.hub.address()).expect("the hub's address");
         let mut rebuilder = LogRebuilder::new();
         let mut seen = self.seen.iter();
         let mut next = seen.next();

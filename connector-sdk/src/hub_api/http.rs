@@ -242,16 +242,15 @@ fn unreachable(source: impl std::error::Error + Send + Sync + 'static) -> HubErr
 
 /// What TLS found wrong, somewhere below an error of the client.
 fn tls_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    // An input or output error shows the cause of what it wraps, not what it wraps.
-    let wrapped = |error: &'a (dyn std::error::Error + 'static)| {
-        error
-            .downcast_ref::<std::io::Error>()
-            .and_then(std::io::Error::get_ref)
-            .map(|inner| inner as _)
-            .unwrap_or(error)
-    };
-    causes.map(wrapped).find_map(|error: &'a (dyn std::error::Error + 'static)| error.downcast_ref())
+    std::iter::successors(Some(error), |error| below(*error)).find_map(|error| error.downcast_ref())
+}
+
+/// The next cause. Of an input or output error, what it wraps, which it does not call its source.
+fn below<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a (dyn std::error::Error + 'static)> {
+    match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+        Some(wrapped) => Some(wrapped),
+        None => error.source(),
+    }
 }
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);

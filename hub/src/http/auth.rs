@@ -1,24 +1,35 @@
-//! Who calls: the short-lived token of the contract, bound to method and path.
+//! Who calls: the short-lived token of the contract, bound to method and path, good for one request; and what its holder may do.
 
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
-use saphan_schemas::auth::{AuthClaims, MAX_TOKEN_AGE_SECONDS, UnverifiedAuthToken};
+use saphan_schemas::auth::{AuthClaims, AuthToken, MAX_TOKEN_AGE_SECONDS, UnverifiedAuthToken};
 use saphan_schemas::ids::SystemId;
 use saphan_schemas::problem::ProblemCode;
+use saphan_schemas::registry::Role;
 
 use super::ApiError;
 use crate::app::App;
+use crate::used_tokens::{CLOCK_SKEW_SECONDS, TokenNotNew};
 
-/// A registered system.
+/// A registered system that takes part in the exchange (role `system`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct SystemCaller(pub(super) SystemId);
 
-/// The hub's operator.
+/// Who may look at messages: a system at its own, an auditor at all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum ReaderCaller {
+    /// Role `system`.
+    System(SystemId),
+    /// Role `auditor`.
+    Auditor,
+}
+
+/// The operator, or any registered system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct OperatorCaller;
+pub(super) struct KnownCaller;
 
 impl FromRequestParts<Arc<App>> for SystemCaller {
     type Rejection = ApiError;
@@ -28,40 +39,42 @@ impl FromRequestParts<Arc<App>> for SystemCaller {
     }
 }
 
-impl FromRequestParts<Arc<App>> for OperatorCaller {
+impl FromRequestParts<Arc<App>> for ReaderCaller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
-        let token = bearer(parts)?;
-        let registry = app.registry.state();
-        if token.kid() != registry.operator().id() || token.claims().iss != app.hub.as_str() {
-            return Err(ApiError::problem(ProblemCode::Forbidden));
+        let system = any_system(bearer(parts)?, app, &Target::of(parts))?;
+        if has_role(app, &system, Role::Auditor) {
+            return Ok(Self::Auditor);
         }
-        let token = token.verify(registry.operator()).map_err(|_| ApiError::problem(ProblemCode::SignatureInvalid))?;
-        check_binding(token.claims(), app, &Target::of(parts), app.clock.now_ms() / 1000)?;
-        Ok(Self)
+        must_have_role(app, system, Role::System).map(Self::System)
     }
 }
-
-/// The operator or any registered system.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct KnownCaller;
 
 impl FromRequestParts<Arc<App>> for KnownCaller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
-        if bearer(parts)?.kid() == app.registry.state().operator().id() {
-            OperatorCaller::from_request_parts(parts, app).await?;
-        } else {
-            SystemCaller::from_request_parts(parts, app).await?;
+        let (token, target) = (bearer(parts)?, Target::of(parts));
+        let operator = *app.registry.state().operator();
+        if token.kid() != operator.id() {
+            return any_system(token, app, &target).map(|_| Self);
         }
+        let token = token.verify(&operator).map_err(|_| ApiError::problem(ProblemCode::SignatureInvalid))?;
+        if token.claims().iss != app.hub.as_str() {
+            return Err(ApiError::problem(ProblemCode::SenderMismatch));
+        }
+        accept(&token, app, &target)?;
         Ok(Self)
     }
 }
 
 fn bearer(parts: &Parts) -> Result<UnverifiedAuthToken, ApiError> {
-    let header = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let mut headers = parts.headers.get_all(AUTHORIZATION).iter();
+    let header = headers.next().and_then(|value| value.to_str().ok());
+    if headers.next().is_some() {
+        return Err(ApiError::detailed(ProblemCode::TokenInvalid, "the request has several Authorization headers"));
+    }
     // The scheme is case-insensitive (RFC 9110 section 11.1).
     let credentials = header.and_then(|value| value.split_once(' '));
     let token = credentials.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token);
@@ -85,17 +98,21 @@ impl<'a> Target<'a> {
     }
 }
 
-/// The system whose usable key signed the token for this target.
+/// The system, of role `system`, whose usable key signed the token for this target.
 pub(super) fn system(token: UnverifiedAuthToken, app: &App, target: &Target<'_>) -> Result<SystemId, ApiError> {
+    must_have_role(app, any_system(token, app, target)?, Role::System)
+}
+
+/// The system of any role.
+fn any_system(token: UnverifiedAuthToken, app: &App, target: &Target<'_>) -> Result<SystemId, ApiError> {
     let registry = app.registry.state();
     let record = registry.key(token.kid()).ok_or_else(|| ApiError::problem(ProblemCode::KeyUnknown))?;
     let token = token.verify(&record.key.jwk).map_err(|_| ApiError::problem(ProblemCode::SignatureInvalid))?;
-    let now = app.clock.now_ms() / 1000;
-    record.usable_at(now).map_err(|reason| ApiError::problem(reason.into()))?;
+    record.usable_at(app.clock.now_ms() / 1000).map_err(|reason| ApiError::problem(reason.into()))?;
     if token.claims().iss != record.key.system.as_str() {
         return Err(ApiError::problem(ProblemCode::SenderMismatch));
     }
-    check_binding(token.claims(), app, target, now)?;
+    accept(&token, app, target)?;
     Ok(record.key.system.clone())
 }
 
@@ -108,7 +125,26 @@ pub(super) fn hub(token: UnverifiedAuthToken, app: &App, target: &Target<'_>) ->
     if token.claims().iss != app.hub.as_str() {
         return Err(ApiError::problem(ProblemCode::SenderMismatch));
     }
-    check_binding(token.claims(), app, target, app.clock.now_ms() / 1000)
+    accept(&token, app, target)
+}
+
+fn has_role(app: &App, system: &SystemId, role: Role) -> bool {
+    app.registry.state().system(system).is_some_and(|system| system.roles.contains(&role))
+}
+
+fn must_have_role(app: &App, system: SystemId, role: Role) -> Result<SystemId, ApiError> {
+    if has_role(app, &system, role) { Ok(system) } else { Err(ApiError::problem(ProblemCode::Forbidden)) }
+}
+
+/// Whether a token with a good signature is fresh and for this target; then it is used up.
+fn accept(token: &AuthToken, app: &App, target: &Target<'_>) -> Result<(), ApiError> {
+    let (claims, now) = (token.claims(), app.clock.now_ms() / 1000);
+    check_binding(claims, app, target, now)?;
+    app.used_tokens.take(token.kid(), claims.jti, claims.iat, now).map_err(|reason| match reason {
+        TokenNotNew::Used => ApiError::problem(ProblemCode::TokenReplayed),
+        // Its holder did nothing wrong, and has a good one in a moment.
+        TokenNotNew::BeforeStart | TokenNotNew::Full => ApiError::detailed(ProblemCode::HubBusy, reason.to_string()),
+    })
 }
 
 fn check_binding(claims: &AuthClaims, app: &App, target: &Target<'_>, now: u64) -> Result<(), ApiError> {
@@ -128,6 +164,3 @@ fn check_binding(claims: &AuthClaims, app: &App, target: &Target<'_>, now: u64) 
     }
     Ok(())
 }
-
-/// Clocks of two machines that both ask the time of the network differ by far less.
-const CLOCK_SKEW_SECONDS: u64 = 10;

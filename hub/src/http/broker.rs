@@ -54,7 +54,7 @@ pub(super) struct ResourceForm {
 
 /// Whether somebody may log in at the broker.
 #[utoipa::path(
-    post, path = "/v1/broker/user", tag = "broker",
+    post, path = "/v1/broker/user", tag = "broker", operation_id = "broker_user",
     request_body(content = UserForm, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, description = "`allow`, `allow administrator` (the hub) or `deny`", body = String, content_type = "text/plain"))
 )]
@@ -71,7 +71,7 @@ pub(super) async fn user(State(app): State<Arc<App>>, form: Result<Form<UserForm
 
 /// Whether a user may enter a virtual host.
 #[utoipa::path(
-    post, path = "/v1/broker/vhost", tag = "broker",
+    post, path = "/v1/broker/vhost", tag = "broker", operation_id = "broker_vhost",
     request_body(content = VhostForm, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, description = "`allow` or `deny`", body = String, content_type = "text/plain"))
 )]
@@ -81,7 +81,7 @@ pub(super) async fn vhost(State(app): State<Arc<App>>, form: Result<Form<VhostFo
 
 /// Whether a user may configure, write to or read from a queue or an exchange.
 #[utoipa::path(
-    post, path = "/v1/broker/resource", tag = "broker",
+    post, path = "/v1/broker/resource", tag = "broker", operation_id = "broker_resource",
     request_body(content = ResourceForm, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, description = "`allow` or `deny`", body = String, content_type = "text/plain"))
 )]
@@ -94,7 +94,7 @@ pub(super) async fn resource(
 
 /// Whether a user may use a routing key of a topic exchange. There are none for systems.
 #[utoipa::path(
-    post, path = "/v1/broker/topic", tag = "broker",
+    post, path = "/v1/broker/topic", tag = "broker", operation_id = "broker_topic",
     request_body(content = ResourceForm, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, description = "`allow` or `deny`", body = String, content_type = "text/plain"))
 )]

@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use utoipa::ToSchema;
 
 use super::ApiError;
-use super::auth::SystemCaller;
+use super::auth::ReaderCaller;
 use super::error::PathPart;
 use crate::admission::{Addressed, Refusal};
 use crate::app::App;
@@ -105,7 +105,7 @@ async fn exchange(app: &App, headers: &HeaderMap, body: Body) -> Result<Accepted
     }
 }
 
-/// Where a message stands, for its sender and its receiver.
+/// Where a message stands, for its sender, its receiver, and auditors.
 #[utoipa::path(
     get, path = "/v1/messages/{jti}", tag = "systems",
     params(("jti" = String, Path, description = "The message id")),
@@ -116,12 +116,15 @@ async fn exchange(app: &App, headers: &HeaderMap, body: Body) -> Result<Accepted
 )]
 pub(super) async fn show(
     State(app): State<Arc<App>>,
-    SystemCaller(caller): SystemCaller,
+    caller: ReaderCaller,
     PathPart(id): PathPart<String>,
 ) -> Result<Json<MessageBody>, ApiError> {
     let id: MessageId = id.parse().map_err(|_| ApiError::problem(ProblemCode::NotFound))?;
     let records = app.store.messages(id).await?;
-    let mine = |record: &MessageRecord| record.sender == caller || record.recipient == caller;
+    let mine = |record: &MessageRecord| match &caller {
+        ReaderCaller::System(system) => record.sender == *system || record.recipient == *system,
+        ReaderCaller::Auditor => true,
+    };
     let record = records.into_iter().find(mine).ok_or_else(|| ApiError::problem(ProblemCode::NotFound))?;
     message_body(&app, id, record).await.map(Json)
 }

@@ -4,10 +4,10 @@ use saphan_schemas::auth::AuthClaims;
 use saphan_schemas::b64;
 use saphan_schemas::keys::SigningKey;
 use saphan_schemas::problem::ProblemCode;
-use saphan_schemas::registry::{Change, Entry, EntryId, SystemKey};
+use saphan_schemas::registry::{Change, Entry, EntryId, Role, System, SystemKey, TransportKind};
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, HUB, NOW, TestHub, sign_entry, sign_entry_as, sign_token};
+use crate::harness::{Answer, HUB, NOW, Party, TestHub, sign_entry, sign_entry_as, sign_token};
 
 /// A lease with this token of the office.
 async fn with_claims(hub: &TestHub, change: impl FnOnce(&mut AuthClaims), key: &SigningKey) -> Answer {
@@ -23,11 +23,14 @@ async fn with_token(hub: &TestHub, token: &str) -> Answer {
 #[tokio::test]
 async fn a_token_is_good_for_60_seconds_and_a_little_early() {
     let hub = TestHub::new().await;
+    // It accepts no token from before it started.
+    hub.clock.advance(61);
+    let now = hub.clock.now();
     let key = &hub.world.office.key;
-    for iat in [NOW, NOW - 60, NOW + 10] {
+    for iat in [now, now - 60, now + 10] {
         assert_eq!(with_claims(&hub, |claims| claims.iat = iat, key).await.status, 200, "{iat}");
     }
-    for iat in [NOW - 61, NOW + 11, 0, u64::MAX] {
+    for iat in [now - 61, now + 11, 0, u64::MAX] {
         with_claims(&hub, |claims| claims.iat = iat, key).await.problem(ProblemCode::TokenExpired);
     }
 }
@@ -150,7 +153,7 @@ async fn only_the_operator_of_this_hub_changes_the_registry() {
     let as_hub = sign_token(hub.token(HUB, "POST", path), &portal.key);
     hub.call_with(&format!("Bearer {as_hub}"), "POST", path, &signed).await.problem(ProblemCode::SenderMismatch);
     let as_system = sign_token(hub.token(portal.id.as_str(), "POST", path), &hub.operator);
-    hub.call_with(&format!("Bearer {as_system}"), "POST", path, &signed).await.problem(ProblemCode::Forbidden);
+    hub.call_with(&format!("Bearer {as_system}"), "POST", path, &signed).await.problem(ProblemCode::SenderMismatch);
     // The operator, with an entry that somebody else signed.
     let problem = hub.send_registry(&[sign_entry(revocation(), &portal.key)]).await;
     let problem = problem.problem(ProblemCode::RegistryEntryInvalid);
@@ -167,3 +170,56 @@ async fn only_the_operator_of_this_hub_changes_the_registry() {
 }
 
 const LEASE: &str = "/v1/inbox/lease";
+
+#[tokio::test]
+async fn a_replayed_token_is_refused_also_when_it_comes_many_times_at_once_and_as_long_as_it_is_fresh() {
+    let hub = TestHub::new().await;
+    let office = &hub.world.office;
+    let token = format!("Bearer {}", sign_token(hub.token(office.id.as_str(), "POST", LEASE), &office.key));
+    let body = json!({ "max": 1 });
+    let calls = (0..8).map(|_| hub.call_with(&token, "POST", LEASE, &body));
+    let answers = futures_util::future::join_all(calls).await;
+    assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 1);
+    for seconds in [0, 30, 29, 1] {
+        hub.clock.advance(seconds);
+        hub.call_with(&token, "POST", LEASE, &body).await.problem(ProblemCode::TokenReplayed);
+    }
+    hub.clock.advance(1);
+    hub.call_with(&token, "POST", LEASE, &body).await.problem(ProblemCode::TokenExpired);
+}
+
+#[tokio::test]
+async fn a_refused_token_is_not_used_up_and_a_used_one_is_not_good_after_a_restart_either() {
+    let hub = TestHub::new().await;
+    let office = hub.world.office.id.clone();
+    let token = format!("Bearer {}", sign_token(hub.token(office.as_str(), "POST", LEASE), &hub.world.office.key));
+    let body = json!({ "max": 1 });
+    hub.call_with(&token, "POST", "/v1/inbox/extend", &json!({ "lease": "x" }))
+        .await
+        .problem(ProblemCode::TokenInvalid);
+    hub.call_with(&token, "POST", LEASE, &body).await.json::<Value>(200);
+    hub.clock.advance(1);
+    let hub = hub.stop().await.start().await;
+    let problem = hub.call_with(&token, "POST", LEASE, &body).await.problem(ProblemCode::HubBusy);
+    assert!(problem.detail.unwrap().contains("sign a fresh one"));
+    assert_eq!(hub.lease_answer(&hub.world.office, 1, 0).await.status, 200);
+}
+
+#[tokio::test]
+async fn what_a_system_may_do_is_what_its_roles_say() {
+    let hub = TestHub::new().await;
+    let (portal, archive) = (&hub.world.portal, &hub.world.archive);
+    let message = hub.world.message();
+    hub.submit(&message).await.accepted();
+    hub.show(archive, &message).await.problem(ProblemCode::NotFound);
+    let with = |party: &Party, roles: &[Role]| {
+        let (id, transport) = (party.id.clone(), TransportKind::Pull);
+        Change::Changed(Entry::System(System { id, transport, roles: roles.iter().copied().collect() }))
+    };
+    hub.apply([with(archive, &[Role::Auditor]), with(portal, &[])]).await;
+    // An auditor looks at every message, and takes part in none.
+    assert_eq!(hub.show(archive, &message).await.status, 200);
+    hub.lease_answer(archive, 1, 0).await.problem(ProblemCode::Forbidden);
+    hub.show(portal, &message).await.problem(ProblemCode::Forbidden);
+    hub.submit(&hub.world.message()).await.problem(ProblemCode::Forbidden);
+}

@@ -35,6 +35,7 @@ async fn a_system_logs_in_with_a_fresh_token_and_reads_its_own_inbox() {
     assert_eq!(log_in(&hub, archive.id.as_str(), &token).await, "allow");
     let enter = [("username", archive.id.as_str()), ("vhost", "saphan"), ("ip", "127.0.0.1"), ("tags", "")];
     assert_eq!(hub.ask("vhost", &enter).await, "allow");
+    assert_eq!(log_in(&hub, archive.id.as_str(), &token).await, "deny", "a token is good once");
     assert_eq!(may_read(&hub, &archive.id, "inbox.th.dopa.archive").await, "allow");
     assert_eq!(may_read(&hub, &archive.id, "inbox.th.dlt.licensing").await, "deny");
     assert_eq!(may_read(&hub, &hub.world.office.id, "inbox.th.dlt.licensing").await, "deny", "it pulls");
@@ -70,7 +71,11 @@ async fn every_wrong_login_is_denied_counted_and_logged_without_what_was_given()
     }
     let own = sign_token(claims(&hub, archive), &archive.key);
     assert_eq!(log_in(&hub, HUB, &own).await, "deny", "it is not the hub");
-    assert_eq!(log_in(&hub, office.id.as_str(), &sign_token(claims(&hub, office), &office.key)).await, "deny", "it pulls");
+    assert_eq!(
+        log_in(&hub, office.id.as_str(), &sign_token(claims(&hub, office), &office.key)).await,
+        "deny",
+        "it pulls"
+    );
 
     let metrics = hub.get("/metrics").await;
     let line = format!("saphan_broker_refusals_total{{question=\"user\"}} {}", passwords.len() + 2);

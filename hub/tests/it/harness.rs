@@ -3,6 +3,7 @@
 
 mod answer;
 mod calls;
+mod certificates;
 mod clock;
 mod faulty_store;
 mod log_copy;
@@ -15,6 +16,7 @@ mod world;
 
 pub(crate) use self::answer::{Answer, Evidence};
 pub(crate) use self::calls::{LeasedMessage, batch, sign_batch, sign_entry, sign_entry_as, sign_token, verify};
+pub(crate) use self::certificates::{Authority, Issued, THIS_MACHINE, TlsFiles};
 pub(crate) use self::clock::{NOW, TestClock};
 pub(crate) use self::faulty_store::{CommitFault, FaultyStore};
 pub(crate) use self::log_copy::LogCopy;
@@ -25,16 +27,18 @@ pub(crate) use self::transport::ScriptedTransport;
 pub(crate) use self::waiting::{eventually, in_time};
 pub(crate) use self::world::{HUB, LEGAL_BASIS, Party, SERVICE, UNLISTED_SERVICE, World};
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
 use saphan_hub::app::{App, Opened};
 use saphan_hub::config::Config;
-use saphan_hub::keys::HubKeys;
+use saphan_hub::connections::Listener;
+use saphan_hub::keys::KeyStore;
 use saphan_hub::routing::relay::Broker;
 use saphan_hub::serve;
 use saphan_hub::store::sqlite::SqliteStore;
+use saphan_hub::tls::ServerTls;
 use saphan_schemas::ids::SystemId;
 use saphan_schemas::keys::SigningKey;
 use tempfile::TempDir;
@@ -52,8 +56,11 @@ pub(crate) struct Site {
 
 /// A hub that runs.
 pub(crate) struct TestHub {
-    /// `http://127.0.0.1:port`.
+    /// `http://127.0.0.1:port`, or `https://…`.
     pub(crate) url: String,
+    pub(crate) address: SocketAddr,
+    /// What it shows, when it serves HTTPS.
+    pub(crate) tls: Option<Arc<ServerTls>>,
     pub(crate) app: Arc<App>,
     pub(crate) store: Arc<FaultyStore>,
     pub(crate) clock: Arc<TestClock>,
@@ -76,7 +83,7 @@ impl Site {
         let folder = tempfile::tempdir().unwrap();
         let mut config = Config::parse(settings, std::iter::empty()).unwrap();
         config.hub.data_dir = folder.path().into();
-        HubKeys::create(folder.path()).unwrap();
+        KeyStore::new(folder.path(), String::new()).create().unwrap();
         Self { config, clock: Arc::new(TestClock::new()), world: World::new(), folder }
     }
 
@@ -92,8 +99,11 @@ impl Site {
         let (stop, stop_seen) = watch::channel(false);
         let store = self.open_store().await;
         let opened = self.open(Arc::clone(&store), stopping_seen).await.unwrap();
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
+        let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let tls = ServerTls::load(&self.config.tls).unwrap();
+        let address = tcp.local_addr().unwrap();
+        let url = format!("{}://{address}", if tls.is_some() { "https" } else { "http" });
+        let listener = Listener { tcp, tls: tls.clone() };
         let app = Arc::clone(&opened.app);
         let broker = broker.map(|transport| Broker { transport, management: None, rows: 64, again_seconds: 3600 });
         let serving = tokio::spawn(serve::serve(listener, opened, broker, stop_seen));
@@ -101,7 +111,22 @@ impl Site {
         let operator = SigningKey::from_pem(&operator).unwrap();
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let Self { config, clock, world, folder } = self;
-        TestHub { url, app, store, clock, world, operator, client, stopping, stop, serving, config, folder }
+        TestHub {
+            url,
+            address,
+            tls,
+            app,
+            store,
+            clock,
+            world,
+            operator,
+            client,
+            stopping,
+            stop,
+            serving,
+            config,
+            folder,
+        }
     }
 
     /// Opens the store, and what stands on it, as `saphan-hub serve` does before it listens.
@@ -193,6 +218,6 @@ async fn open(
     clock: &Arc<TestClock>,
     stopping: watch::Receiver<bool>,
 ) -> anyhow::Result<Opened> {
-    let keys = HubKeys::read(&config.hub.data_dir, &config.origin())?;
+    let keys = config.key_store().open()?;
     App::open(config, keys, store, Arc::clone(clock) as _, stopping).await
 }

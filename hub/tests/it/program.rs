@@ -11,6 +11,8 @@ use tokio::process::{Child, Command};
 
 use crate::harness::{Answer, in_time};
 
+mod tls;
+
 /// A folder made by `saphan-hub init`.
 struct Folder(TempDir);
 
@@ -18,12 +20,19 @@ struct Folder(TempDir);
 struct Serving {
     process: Child,
     address: String,
+    scheme: String,
 }
 
 impl Folder {
     async fn new() -> Self {
+        Self::made_with(&[]).await
+    }
+
+    async fn made_with(more: &[&str]) -> Self {
         let folder = Self(tempfile::tempdir().unwrap());
-        let made = run(&["init", &folder.home(), "--listen", "127.0.0.1:0", "--shard", "2026h2"]).await;
+        let home = folder.home();
+        let made = ["init", &home, "--listen", "127.0.0.1:0", "--shard", "2026h2"];
+        let made = run(&[&made, more].concat()).await;
         let said = success(&made);
         assert!(said.contains("hub hub.local, log hub.local/log/2026h2"), "{said}");
         folder
@@ -48,22 +57,32 @@ impl Folder {
         let mut line = String::new();
         let output = process.stdout.take().unwrap();
         in_time(BufReader::new(output).read_line(&mut line)).await.unwrap();
-        let address = line.trim_end().strip_prefix("listening on http://").expect(&line).to_owned();
-        Serving { process, address }
+        let url = line.trim_end().strip_prefix("listening on ").expect(&line);
+        let (scheme, address) = url.split_once("://").expect(url);
+        Serving { process, address: address.to_owned(), scheme: scheme.to_owned() }
     }
 }
 
 impl Serving {
     async fn get(&self, path: &str) -> Answer {
+        assert_eq!(self.scheme, "http");
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        Answer::read(client.get(format!("http://{}{path}", self.address)).send().await.unwrap()).await
+        self.get_with(reqwest::Client::builder(), path).await.unwrap()
+    }
+
+    async fn get_with(&self, client: reqwest::ClientBuilder, path: &str) -> reqwest::Result<Answer> {
+        let client = client.no_proxy().build().unwrap();
+        let url = format!("{}://{}{path}", self.scheme, self.address);
+        Ok(Answer::read(in_time(client.get(url).send()).await?).await)
+    }
+
+    fn id(&self) -> String {
+        self.process.id().unwrap().to_string()
     }
 
     /// Ends it as a service manager does; returns what it logged.
     async fn terminate(mut self) -> String {
-        let id = self.process.id().unwrap().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().await.unwrap().success());
+        assert!(Command::new("kill").args(["-TERM", &self.id()]).status().await.unwrap().success());
         let mut log = String::new();
         let mut errors = self.process.stderr.take().unwrap();
         in_time(errors.read_to_string(&mut log)).await.unwrap();

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use crate::harness::{Answer, TestHub, batch, sign_batch};
 
 /// The codes that this table covers.
-pub(super) const CODES: [ProblemCode; 12] = [
+pub(super) const CODES: [ProblemCode; 13] = [
+    ProblemCode::TokenReplayed,
     ProblemCode::InvitationInvalid,
     ProblemCode::AcknowledgementMalformed,
     ProblemCode::AcknowledgementUnknownMessage,
@@ -64,6 +65,7 @@ async fn tokens(hub: &TestHub) -> Vec<(&'static str, ProblemCode, Answer)> {
         crate::harness::sign_token(token, &hub.world.office.key)
     };
     vec![
+        ("a token that was used", ProblemCode::TokenReplayed, replayed(hub).await),
         ("no token", ProblemCode::TokenMissing, hub.call_with("", "POST", path, &body).await),
         ("a password", ProblemCode::TokenMissing, hub.call_with("Basic YTpi", "POST", path, &body).await),
         ("nonsense", ProblemCode::TokenInvalid, hub.call_with("Bearer nonsense", "POST", path, &body).await),
@@ -74,6 +76,16 @@ async fn tokens(hub: &TestHub) -> Vec<(&'static str, ProblemCode, Answer)> {
             hub.send_registry(&["nonsense".to_owned()]).await,
         ),
     ]
+}
+
+/// The answer to the second request with one token.
+async fn replayed(hub: &TestHub) -> Answer {
+    let path = "/v1/inbox/lease";
+    let token = hub.token(hub.world.office.id.as_str(), "POST", path);
+    let token = format!("Bearer {}", crate::harness::sign_token(token, &hub.world.office.key));
+    let body = json!({ "max": 1 });
+    hub.call_with(&token, "POST", path, &body).await.json::<Value>(200);
+    hub.call_with(&token, "POST", path, &body).await
 }
 
 async fn paths(hub: &TestHub) -> Vec<(&'static str, ProblemCode, Answer)> {
