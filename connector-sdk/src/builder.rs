@@ -199,7 +199,7 @@ impl ConnectorBuilder {
             }
             Hub::Api(hub) => (hub, self.ca),
         };
-        let transport = transport(self.receive, &hub, &identity.system, ca)?;
+        let transport = transport(self.receive, &hub, &identity, ca.as_deref())?;
         let (notices, noticed) = mpsc::unbounded_channel();
         let Opened { journal, writer } = Journal::open(&folder, &identity.system, notices).await?;
         let outbox = Outbox::new(journal.clone(), Arc::clone(&identity));
@@ -255,13 +255,13 @@ impl ConnectorBuilder {
 fn transport(
     receive: Receive,
     hub: &Arc<dyn HubApi>,
-    system: &SystemId,
-    ca: Option<String>,
+    identity: &Arc<Identity>,
+    ca: Option<&str>,
 ) -> Result<Option<Arc<dyn Transport>>, ConnectorError> {
     match receive {
         Receive::Nothing => Ok(None),
         Receive::Pull => Ok(Some(Arc::new(Pull::new(Arc::clone(hub))))),
         #[cfg(feature = "amqp")]
-        Receive::Amqp { uri } => Ok(Some(Arc::new(crate::receive::amqp::Amqp::new(uri, system, ca)?))),
+        Receive::Amqp { uri } => Ok(Some(Arc::new(crate::receive::amqp::Amqp::new(&uri, Arc::clone(identity), ca)?))),
     }
 }

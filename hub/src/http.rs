@@ -4,6 +4,7 @@ mod acknowledgements;
 mod agreements;
 mod auth;
 mod batch;
+mod broker;
 mod catalogue;
 mod error;
 mod inbox;
@@ -61,6 +62,11 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(agreements::list))
         // Operators, and systems for themselves: an entry says itself who may make it.
         .routes(routes!(registry::change))
+        // RabbitMQ, about its users.
+        .routes(routes!(broker::user))
+        .routes(routes!(broker::vhost))
+        .routes(routes!(broker::resource))
+        .routes(routes!(broker::topic))
         // Anyone.
         .routes(routes!(joining::invitation))
         .routes(routes!(joining::join))

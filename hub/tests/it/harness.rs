@@ -105,7 +105,7 @@ impl Site {
         let url = format!("{}://{address}", if tls.is_some() { "https" } else { "http" });
         let listener = Listener { tcp, tls: tls.clone() };
         let app = Arc::clone(&opened.app);
-        let broker = broker.map(|transport| Broker { transport, rows: 64, again_seconds: 3600 });
+        let broker = broker.map(|transport| Broker { transport, management: None, rows: 64, again_seconds: 3600 });
         let serving = tokio::spawn(serve::serve(listener, opened, broker, stop_seen));
         let operator = std::fs::read_to_string(self.folder.path().join("operator.pem")).unwrap();
         let operator = SigningKey::from_pem(&operator).unwrap();

@@ -14,6 +14,7 @@ mod authentication;
 mod authority;
 mod bad_input;
 mod batch;
+mod broker;
 mod connections;
 mod harness;
 mod hub_keys;
