@@ -1,6 +1,5 @@
 //! The parts of a running hub, and how they are put together.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
@@ -14,7 +13,7 @@ use crate::admission::Admission;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::connections::ConnectionLimits;
-use crate::keys::HubKeys;
+use crate::keys::{HubKeys, KeyStore};
 use crate::ledger::{Draft, Ledger};
 use crate::metrics::Metrics;
 use crate::refusals::LoggedRefusals;
@@ -30,7 +29,7 @@ pub struct App {
     /// The log's origin.
     pub origin: String,
     /// Where its keys are.
-    pub key_folder: PathBuf,
+    pub key_store: KeyStore,
     /// Where connectors reach the broker, if there is one.
     pub broker_address: Option<String>,
     /// Which messages are acceptable.
@@ -140,7 +139,7 @@ impl App {
         let app = Self {
             hub: config.hub.id.clone(),
             origin,
-            key_folder: config.hub.data_dir.clone(),
+            key_store: config.key_store(),
             broker_address: Some(config.amqp.address.clone()).filter(|address| !address.is_empty()),
             admission: Arc::new(admission),
             registry,
@@ -164,8 +163,10 @@ impl App {
 
     /// Signs with the keys that the registry has, from the next commit on. A key whose file cannot be read leaves those before
     /// it in use, which the registry still has.
-    pub fn take_up_keys(&self) {
-        let keys = HubKeys::read(&self.key_folder, &self.origin).map_err(anyhow::Error::from);
+    pub async fn take_up_keys(&self) {
+        let store = self.key_store.clone();
+        let opened = tokio::task::spawn_blocking(move || store.open()).await;
+        let keys = opened.map_err(anyhow::Error::from).and_then(|keys| Ok(keys?));
         match keys.and_then(|keys| Ok(keys.signing(&self.registry.state(), &self.origin)?)) {
             Ok(keys) => self.ledger.sign_with(keys),
             Err(error) => {

@@ -6,11 +6,13 @@ use std::time::Duration;
 use std::{fmt, fs, io};
 
 use lapin::uri::{AMQPScheme, AMQPUri};
+use saphan_keys::KeySource;
 use saphan_schemas::ids::HubId;
 use serde::Deserialize;
 
 use crate::admission::MessageLimits;
 use crate::connections::ConnectionLimits;
+use crate::keys::KeyStore;
 
 /// The default file, with every setting and its meaning.
 pub const DEFAULT: &str = include_str!("config/default.toml");
@@ -25,6 +27,8 @@ pub struct Config {
     pub tls: TlsSection,
     /// `[log]`
     pub log: LogConfig,
+    /// `[keys]`
+    pub keys: KeysConfig,
     /// `[limits]`
     pub limits: LimitsConfig,
     /// `[inbox]`
@@ -79,6 +83,18 @@ pub struct LogConfig {
     pub shard: String,
 }
 
+/// Where the hub's private keys are. Nothing here is secret.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeysConfig {
+    /// Receipt keys beside those in the data folder. Default none; only in the file.
+    pub receipts: Vec<KeySource>,
+    /// Signs registry entries. Default `operator.pem`; `SAPHAN_HUB__KEYS__OPERATOR`.
+    pub operator: KeySource,
+    /// Holds the passphrase of key files; empty for none. Default empty; `SAPHAN_HUB__KEYS__PASSPHRASE_FILE`.
+    pub passphrase_file: PathBuf,
+}
+
 /// What is refused for its size, its age, or for want of room.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -93,7 +109,7 @@ pub struct LimitsConfig {
     pub queue: usize,
     /// Connections at once. Default 4096; `SAPHAN_HUB__LIMITS__CONNECTIONS`.
     pub connections: usize,
-    /// Seconds for the headers of a request. Default 30; `SAPHAN_HUB__LIMITS__HEADER_SECONDS`.
+    /// Seconds for a TLS handshake, and for the headers of a request. Default 30; `SAPHAN_HUB__LIMITS__HEADER_SECONDS`.
     pub header_seconds: u64,
     /// Seconds in the future. Default 300; `SAPHAN_HUB__LIMITS__FUTURE_SECONDS`.
     pub future_seconds: u64,
@@ -176,6 +192,9 @@ impl Config {
         let mut config = Self::parse(&text, environment)?;
         let folder = path.parent().unwrap_or(Path::new(""));
         config.hub.data_dir = folder.join(&config.hub.data_dir);
+        if !config.keys.passphrase_file.as_os_str().is_empty() {
+            config.keys.passphrase_file = folder.join(&config.keys.passphrase_file);
+        }
         for file in [&mut config.tls.certificate, &mut config.tls.key, &mut config.tls.client_ca] {
             if !file.as_os_str().is_empty() {
                 *file = folder.join(&file);
@@ -206,6 +225,19 @@ impl Config {
     #[must_use]
     pub fn origin(&self) -> String {
         format!("{}/log/{}", self.hub.id, self.log.shard)
+    }
+
+    /// Where the hub's keys are.
+    #[must_use]
+    pub fn key_store(&self) -> KeyStore {
+        let passphrase_file = Some(&self.keys.passphrase_file).filter(|path| !path.as_os_str().is_empty());
+        KeyStore {
+            folder: self.hub.data_dir.clone(),
+            origin: self.origin(),
+            receipts: self.keys.receipts.clone(),
+            operator: self.keys.operator.clone(),
+            passphrase_file: passphrase_file.cloned(),
+        }
     }
 
     /// The store's file.

@@ -18,3 +18,4 @@ mod killing_unmarked;
 mod observer;
 mod tampering;
 mod tls;
+mod tokens;

@@ -15,7 +15,6 @@ use tokio::sync::watch;
 
 use super::{run, running};
 use crate::config::Config;
-use crate::keys::HubKeys;
 use crate::registry::{Registry, RegistryFile, changes_for, opening};
 use crate::store::sqlite::SqliteStore;
 
@@ -38,7 +37,7 @@ pub(super) fn write(
 ) -> anyhow::Result<usize> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     run::runtime()?.block_on(async {
-        let operator = HubKeys::read_operator(&config.hub.data_dir)?;
+        let operator = config.key_store().open_operator()?;
         match run::lock(config)? {
             Some(_lock) => write_here(config, &*operator, changes).await,
             None => write_to_running_hub(config, &*operator, changes).await,

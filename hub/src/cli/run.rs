@@ -15,7 +15,6 @@ use crate::app::App;
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::connections::Listener;
-use crate::keys::HubKeys;
 use crate::routing::amqp::{AmqpConfig, AmqpTransport, LOG_DIRECTIVES};
 use crate::routing::relay::Broker;
 use crate::serve;
@@ -58,7 +57,7 @@ pub(super) fn lock(config: &Config) -> anyhow::Result<Option<File>> {
 }
 
 pub(super) async fn open(config: &Config, stopping: watch::Receiver<bool>) -> anyhow::Result<crate::app::Opened> {
-    let keys = HubKeys::read(&config.hub.data_dir, &config.origin())?;
+    let keys = config.key_store().open()?;
     let store = SqliteStore::open(&config.store_file()).await?;
     App::open(config, keys, Arc::new(store), Arc::new(SystemClock), stopping).await
 }

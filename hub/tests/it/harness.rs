@@ -34,7 +34,7 @@ use std::sync::Arc;
 use saphan_hub::app::{App, Opened};
 use saphan_hub::config::Config;
 use saphan_hub::connections::Listener;
-use saphan_hub::keys::HubKeys;
+use saphan_hub::keys::KeyStore;
 use saphan_hub::routing::relay::Broker;
 use saphan_hub::serve;
 use saphan_hub::store::sqlite::SqliteStore;
@@ -83,7 +83,7 @@ impl Site {
         let folder = tempfile::tempdir().unwrap();
         let mut config = Config::parse(settings, std::iter::empty()).unwrap();
         config.hub.data_dir = folder.path().into();
-        HubKeys::create(folder.path()).unwrap();
+        KeyStore::new(folder.path(), String::new()).create().unwrap();
         Self { config, clock: Arc::new(TestClock::new()), world: World::new(), folder }
     }
 
@@ -218,6 +218,6 @@ async fn open(
     clock: &Arc<TestClock>,
     stopping: watch::Receiver<bool>,
 ) -> anyhow::Result<Opened> {
-    let keys = HubKeys::read(&config.hub.data_dir, &config.origin())?;
+    let keys = config.key_store().open()?;
     App::open(config, keys, store, Arc::clone(clock) as _, stopping).await
 }

@@ -26,6 +26,7 @@ mod log_endpoints;
 mod observability;
 mod pressure;
 mod program;
+mod receipt_device;
 mod registry;
 mod relay;
 mod restart;
