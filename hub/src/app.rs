@@ -10,6 +10,7 @@ use tokio::sync::{Mutex, Semaphore, watch};
 use tokio::task::JoinHandle;
 
 use crate::admission::Admission;
+use crate::broker::login::HubLogin;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::connections::ConnectionLimits;
@@ -62,6 +63,8 @@ pub struct App {
     pub connections: ConnectionLimits,
     /// Lease and long-poll limits.
     pub inbox: crate::config::InboxConfig,
+    /// How the hub logs in at the broker.
+    pub broker_login: HubLogin,
     /// Whether the hub is stopping.
     pub stopping: watch::Receiver<bool>,
 }
@@ -129,6 +132,7 @@ impl App {
             };
             ledger.append(Draft::Shard(Box::new(opening))).await.context("the log's first entry cannot be written")?;
         }
+        let broker_login = HubLogin::new(config.hub.id.clone(), ledger.keys(), Arc::clone(&clock));
         let admission = Admission::new(
             config.hub.id.clone(),
             Arc::clone(&registry),
@@ -156,6 +160,7 @@ impl App {
             batch_places: Semaphore::new(BATCH_PLACES),
             connections: config.limits.connections(),
             inbox: config.inbox.clone(),
+            broker_login,
             stopping,
         };
         Ok(Opened { app: Arc::new(app), writer })

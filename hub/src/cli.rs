@@ -1,5 +1,6 @@
-//! The command line: `init`, `serve`, `registry apply`, `invite`, `check-config`, `default-config`.
+//! The command line: `init`, `serve`, `registry apply`, `invite`, `broker config`, `check-config`, `default-config`.
 
+mod broker;
 mod init;
 mod invite;
 mod keys;
@@ -32,6 +33,9 @@ enum Command {
     Registry(RegistryCommand),
     /// Let a system register its first key: prints a code that works once.
     Invite(invite::InviteArguments),
+    /// Set RabbitMQ up.
+    #[command(subcommand)]
+    Broker(BrokerCommand),
     /// Rotate the hub's own keys.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
@@ -50,6 +54,12 @@ enum RegistryCommand {
         #[command(flatten)]
         config: ConfigArguments,
     },
+}
+
+#[derive(Debug, Subcommand)]
+enum BrokerCommand {
+    /// Print RabbitMQ's configuration: it lets in whom the hub lets in.
+    Config(broker::BrokerArguments),
 }
 
 #[derive(Debug, Args)]
@@ -76,6 +86,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Serve(arguments) => run::serve(&arguments.config),
         Command::Registry(RegistryCommand::Apply { file, config }) => registry::apply(&file, &config.config),
         Command::Invite(arguments) => invite::invite(&arguments),
+        Command::Broker(BrokerCommand::Config(arguments)) => broker::config(&arguments),
         Command::Keys(command) => keys::keys(&command),
         Command::CheckConfig(arguments) => run::check(&arguments.config),
         Command::DefaultConfig => {

@@ -8,6 +8,7 @@
 //! - [`ledger`]: the log's one writer: group commit, checkpoints, receipts, proofs;
 //! - [`store`]: what is kept, behind one trait;
 //! - [`routing`]: the relay to the broker, and the inbox that systems pull from;
+//! - [`broker`]: who may do what at the broker, and when that ends;
 //! - [`acknowledging`]: what receivers state;
 //! - [`used_tokens`]: each request token once;
 //! - [`registry`]: members, systems, keys, agreements as a fold over the log;
@@ -17,6 +18,7 @@
 pub mod acknowledging;
 pub mod admission;
 pub mod app;
+pub mod broker;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -10,6 +10,7 @@
 mod admin;
 mod agency;
 mod amqp_transport;
+mod broker_access;
 mod doctor;
 mod exchange;
 mod joining;

@@ -35,6 +35,7 @@ pub(crate) struct Settings {
     trust: Trust,
     operator: Option<PublicKey>,
     transport: Transport,
+    amqp: Option<String>,
     amqp_uri_env: String,
 }
 
@@ -61,6 +62,7 @@ struct ConfigFile {
     trust: Option<TrustBundle>,
     #[serde(default)]
     transport: Transport,
+    amqp: Option<String>,
     amqp_uri_env: Option<String>,
     ca_file: Option<PathBuf>,
     client_certificate: Option<PathBuf>,
@@ -75,6 +77,12 @@ impl Settings {
             let what = format!("{} is not a configuration: {}", path.display(), error.to_string().trim_end());
             Failure::caller(what, "Compare it with saphan.sample.toml, which documents every setting.")
         })?;
+        if file.amqp.as_ref().is_some_and(|address| address.contains('@')) {
+            let what = format!("`amqp` in {} names a user", path.display());
+            let advice =
+                format!("A password does not belong there: put that address into the variable {AMQP_URI_ENV}.");
+            return Err(Failure::caller(what, advice));
+        }
         let folder = path.parent().unwrap_or_else(|| Path::new(""));
         let trust = match (file.trust, file.trust_file) {
             (Some(trust), None) => trust,
@@ -93,6 +101,7 @@ impl Settings {
             key_passphrase_file: file.key_passphrase_file.map(|file| folder.join(file)),
             data_dir: folder.join(file.data_dir),
             transport: file.transport,
+            amqp: file.amqp.or(trust.broker),
             amqp_uri_env: file.amqp_uri_env.unwrap_or_else(|| AMQP_URI_ENV.to_owned()),
         })
     }
@@ -160,9 +169,13 @@ impl Config {
         match self.settings.transport {
             Transport::Pull => Ok(Receive::Pull),
             Transport::Amqp => {
-                let uri = std::env::var(&self.settings.amqp_uri_env).map_err(|_| {
-                    let what = format!("the environment variable {} is not set", self.settings.amqp_uri_env);
-                    Failure::caller(what, "Set it to the broker's address: amqps://user:password@host/saphan.")
+                let uri = std::env::var(&self.settings.amqp_uri_env).ok().or_else(|| self.settings.amqp.clone());
+                let uri = uri.ok_or_else(|| {
+                    let what = "neither the configuration nor the trust file says where the broker is";
+                    Failure::caller(
+                        what,
+                        "Set `amqp` to its address, which the hub's operator tells: amqps://host/saphan.",
+                    )
                 })?;
                 Ok(Receive::Amqp { uri })
             }
@@ -214,6 +227,7 @@ mod tests {
             "trust_file",
             "[trust]",
             "transport",
+            "amqp =",
             "amqp_uri_env",
         ];
         let of_tls = ["ca_file", "client_certificate", "client_key"];

@@ -1,5 +1,6 @@
 //! `POST /v1/messages` and `GET /v1/messages/{jti}`.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -125,7 +126,10 @@ pub(super) async fn show(
         ReaderCaller::System(system) => record.sender == *system || record.recipient == *system,
         ReaderCaller::Auditor => true,
     };
-    let record = records.into_iter().find(mine).ok_or_else(|| ApiError::problem(ProblemCode::NotFound))?;
+    // Ids are each sender's own: what another sent under the same one must not hide what the caller sent.
+    let sent = |record: &MessageRecord| matches!(&caller, ReaderCaller::System(system) if record.sender == *system);
+    let record = records.into_iter().filter(mine).max_by_key(|record| (sent(record), Reverse(record.index)));
+    let record = record.ok_or_else(|| ApiError::problem(ProblemCode::NotFound))?;
     message_body(&app, id, record).await.map(Json)
 }
 

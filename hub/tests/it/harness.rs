@@ -22,7 +22,7 @@ pub(crate) use self::faulty_store::{CommitFault, FaultyStore};
 pub(crate) use self::log_copy::LogCopy;
 pub(crate) use self::log_lines::captured;
 pub(crate) use self::messages::{Draft, PERSONAL, Submission};
-pub(crate) use self::raw::RawSubmission;
+pub(crate) use self::raw::{RawAnswers, RawSubmission};
 pub(crate) use self::transport::ScriptedTransport;
 pub(crate) use self::waiting::{eventually, in_time};
 pub(crate) use self::world::{HUB, LEGAL_BASIS, Party, SERVICE, UNLISTED_SERVICE, World};
@@ -105,7 +105,7 @@ impl Site {
         let url = format!("{}://{address}", if tls.is_some() { "https" } else { "http" });
         let listener = Listener { tcp, tls: tls.clone() };
         let app = Arc::clone(&opened.app);
-        let broker = broker.map(|transport| Broker { transport, rows: 64, again_seconds: 3600 });
+        let broker = broker.map(|transport| Broker { transport, management: None, rows: 64, again_seconds: 3600 });
         let serving = tokio::spawn(serve::serve(listener, opened, broker, stop_seen));
         let operator = std::fs::read_to_string(self.folder.path().join("operator.pem")).unwrap();
         let operator = SigningKey::from_pem(&operator).unwrap();
