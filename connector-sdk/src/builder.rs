@@ -116,6 +116,17 @@ impl ConnectorBuilder {
 
     /// Whoever signs with the system's registered key: a key file or a token, as [`crate::key_store::KeySource::open`] gives
     /// it. While a token is away, [`crate::SendError::Key`] says so, and acknowledgements wait.
+    ///
+    /// ```no_run
+    /// use saphan_connector::key_store::{KeySource, nobody};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// // `nobody`: there is no human to ask for a passphrase, so a file or the environment must have it.
+    /// let signer = KeySource::File("saphan.key.pem".into()).open(None, &nobody)?;
+    /// let connector = saphan_connector::Connector::builder("th.dlt/licensing".parse()?).signer(signer);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn signer(mut self, signer: Arc<dyn Signer>) -> Self {
         self.key = Some(signer);
         self

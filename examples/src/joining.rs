@@ -48,7 +48,7 @@ pub async fn join_by_invitation(hub: &HubProcess, system: &SystemId) -> anyhow::
     let membership = Membership::new(hub.address(), id, system.clone(), Arc::clone(&key), operator)?;
     sign_agreements(&membership).await?;
     let trust = bundle.trust();
-    Ok(Joined { system: system.clone(), invited, trust, hub: hub.address().clone(), key })
+    Ok(Joined { system: system.clone(), invited, trust, hub: hub.address(), key })
 }
 
 /// Signs every agreement that the system's member has not signed; answers how many those were.

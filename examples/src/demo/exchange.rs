@@ -19,6 +19,7 @@ use crate::applications::Plan;
 use crate::joining::join_by_invitation;
 use crate::local::hub::{HubOptions, HubProcess, HubProgram};
 use crate::local::rabbitmq::RabbitNode;
+use crate::local::ruled_broker::RuledBroker;
 use crate::portal::{self, Outcome, Portal};
 use crate::registry;
 
@@ -68,14 +69,18 @@ impl Standing {
 
 impl Exchange {
     pub(super) async fn start(plan: &Plan, rabbitmq: bool) -> anyhow::Result<Self> {
-        let broker = if rabbitmq { Some(RabbitNode::start().await?) } else { None };
+        let planned = if rabbitmq { Some(RuledBroker::plan().context("cannot find free ports")?) } else { None };
         let transport = if rabbitmq { TransportKind::Amqp } else { TransportKind::Pull };
         // Members, systems, services and agreements; no key: the systems join.
         let file = registry::of_the_examples(transport, |_| None)?;
         let mut options = HubOptions::new(HubProgram::this_program()?, file.to_toml()?);
-        options.broker = broker.as_ref().map(|node| node.uri().to_owned());
         options.tls = true;
+        options.settings = planned.as_ref().map(RuledBroker::settings).unwrap_or_default();
         let hub = HubProcess::start(options).await?;
+        let broker = match &planned {
+            Some(planned) => Some(planned.start(&hub).await?),
+            None => None,
+        };
         let mut joined = HashMap::new();
         for system in registry::SYSTEMS {
             joined.insert(system, join_by_invitation(&hub, &system.parse()?).await?);
