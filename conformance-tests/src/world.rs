@@ -39,7 +39,16 @@ impl World {
     /// # Errors
     /// When the hub does not start.
     pub async fn start(program: HubProgram, broker: Option<String>) -> anyhow::Result<Self> {
-        Self::start_with(program, broker, false).await
+        Self::start_with(program, broker, false, Vec::new()).await
+    }
+
+    /// The same, without a limit for one system: to see what the hub can do.
+    ///
+    /// # Errors
+    /// When the hub does not start.
+    pub async fn start_unlimited(program: HubProgram, broker: Option<String>) -> anyhow::Result<Self> {
+        let settings = ["SAPHAN_HUB__LIMITS__MESSAGES_PER_SECOND", "SAPHAN_HUB__LIMITS__REQUESTS_PER_SECOND"];
+        Self::start_with(program, broker, false, settings.map(|name| (name, "0".to_owned())).into()).await
     }
 
     /// Starts the hub that `program` is, with HTTPS; systems pull.
@@ -47,10 +56,15 @@ impl World {
     /// # Errors
     /// When the hub does not start.
     pub async fn start_over_tls(program: HubProgram) -> anyhow::Result<Self> {
-        Self::start_with(program, None, true).await
+        Self::start_with(program, None, true, Vec::new()).await
     }
 
-    async fn start_with(program: HubProgram, broker: Option<String>, tls: bool) -> anyhow::Result<Self> {
+    async fn start_with(
+        program: HubProgram,
+        broker: Option<String>,
+        tls: bool,
+        settings: Vec<(&'static str, String)>,
+    ) -> anyhow::Result<Self> {
         let (mut keys, mut public) = (HashMap::new(), HashMap::<SystemId, PublicKey>::new());
         for system in SYSTEMS {
             let (key, pem) = SigningKey::generate()?;
@@ -61,7 +75,7 @@ impl World {
         let transport = if broker.is_some() { TransportKind::Amqp } else { TransportKind::Pull };
         let registry = of_the_examples(transport, |system| public.get(system).copied())?.to_toml()?;
         let mut options = HubOptions::new(program, registry);
-        (options.broker, options.tls) = (broker, tls);
+        (options.broker, options.tls, options.settings) = (broker, tls, settings);
         let hub = HubProcess::start(options).await?;
         let trust = trust::fetch(hub.address()).await?;
         for (system, pem) in &keys {

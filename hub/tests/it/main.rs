@@ -19,6 +19,7 @@ mod harness;
 mod hub_keys;
 mod inbox;
 mod joining;
+mod limits;
 mod log_endpoints;
 mod observability;
 mod pressure;
