@@ -90,7 +90,7 @@ impl From<Accepted> for AcceptedBody {
 }
 
 async fn exchange(app: &App, headers: &HeaderMap, body: Body) -> Result<Accepted, ApiError> {
-    let addressed = match submission::begin(app, text(headers, "saphan-envelope")).await? {
+    let addressed = match submission::begin(app, None, text(headers, "saphan-envelope")).await? {
         Begun::Known(accepted) => return Ok(accepted),
         Begun::Continue(addressed) => *addressed,
     };
@@ -98,8 +98,8 @@ async fn exchange(app: &App, headers: &HeaderMap, body: Body) -> Result<Accepted
     let deadline = BODY_DEADLINE + Duration::from_millis(addressed.body_len() / SLOWEST_BYTES_PER_MS);
     let body = timeout(deadline, read_body(body, addressed.body_len(), &addressed)).await;
     match body.unwrap_or(Err(BodyError::Broken)) {
-        Ok(body) => Ok(submission::finish(app, addressed, text(headers, "saphan-salt"), body).await?),
-        Err(BodyError::Refused(refusal)) => Ok(submission::refuse(app, *refusal).await?),
+        Ok(body) => Ok(submission::finish(app, None, addressed, text(headers, "saphan-salt"), body).await?),
+        Err(BodyError::Refused(refusal)) => Ok(submission::refuse(app, None, *refusal).await?),
         Err(BodyError::Broken) => {
             Err(ApiError::detailed(ProblemCode::RequestMalformed, "the body ended early, or came too slowly"))
         }

@@ -23,6 +23,7 @@ mod hub_keys;
 mod inbox;
 mod isolation;
 mod joining;
+mod limits;
 mod log_endpoints;
 mod observability;
 mod pressure;
