@@ -35,7 +35,7 @@ async fn a_system_may_read_its_own_inbox_and_nothing_else() {
     let delivery = inbox.next().await.unwrap().unwrap();
     assert_eq!(delivery.data, first);
 
-    assert_eq!(everything_forbidden(&connection, &own, &other).await, [String::new(); 0]);
+    assert_eq!(everything_forbidden(&connection, &own, &other).await, Vec::<String>::new());
     for virtual_host in ["/", "other"] {
         exchange.broker.control(&["add_vhost", virtual_host]).await.unwrap();
         let token = sign(exchange.claims(&exchange.receiver()), &exchange.world.key(&exchange.receiver()).unwrap());
