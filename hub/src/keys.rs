@@ -109,7 +109,8 @@ impl KeyStore {
     pub fn open(&self) -> Result<HubKeys, KeyStoreError> {
         let mut receipts = self.receipts.iter().map(|source| self.signer(source)).collect::<Result<Vec<_>, _>>()?;
         for path in files(&self.folder, RECEIPTS, receipts.is_empty())? {
-            receipts.push(self.signer(&KeySource::File(path))?);
+            // They are in the folder already, wherever that is from here.
+            receipts.push(KeySource::File(path).open(self.passphrase_file.as_deref(), &nobody)?);
         }
         let log = |path: &PathBuf| self.log_key(path).map(Arc::new);
         let logs = files(&self.folder, LOG, true)?.iter().map(log).collect::<Result<_, _>>()?;
