@@ -161,7 +161,7 @@ impl App {
             clock,
             metrics,
             body_memory: Arc::new(Semaphore::new(config.limits.body_memory_mib as usize * 1024)),
-            batch_turns: Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from))),
+            batch_turns: Arc::new(Semaphore::new(BATCH_TURNS)),
             limits: SystemLimits::new(&config.limits),
             connections: config.limits.connections(),
             inbox: config.inbox.clone(),
@@ -200,3 +200,7 @@ impl App {
         *self.stopping.borrow()
     }
 }
+
+/// Enough for all processors to stay busy. Each costs what comes alone a tenth of a millisecond at every step, when batches of
+/// garbage flood the hub.
+const BATCH_TURNS: usize = 16;

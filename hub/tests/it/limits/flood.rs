@@ -12,21 +12,18 @@ use crate::harness::{Answer, Draft, Submission, TestHub, in_time};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_one_system_floods_the_hub_beyond_its_limit_every_message_of_another_is_accepted() {
-    flood("[limits]\nmessages_per_second = 40\nrequests_per_second = 40", |limited| {
-        assert!(limited > 100, "{limited}")
-    })
-    .await;
+    flood("[limits]\nmessages_per_second = 40\nrequests_per_second = 40").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_limit_of_rates_the_shares_alone_keep_the_way_free_for_another() {
-    let limits = "[limits]\nmessages_per_second = 0\nrequests_per_second = 0\nqueue = 16\nbody_memory_mib = 2\nbody_bytes = 65536";
-    flood(limits, |limited| assert!(limited > 0, "{limited}")).await;
+    let rates = "[limits]\nmessages_per_second = 0\nrequests_per_second = 0";
+    flood(&format!("{rates}\nqueue = 16\nbody_memory_mib = 2\nbody_bytes = 65536")).await;
 }
 
-/// The portal sends without a pause on many connections, alone and in batches, good and bad; meanwhile each message of the office
-/// must be accepted at once. `check` is told how often the portal was told to come later.
-async fn flood(settings: &str, check: impl FnOnce(usize)) {
+/// The portal sends without a pause on many connections, alone and in batches, good and bad, until it was told a hundred times to
+/// come later; meanwhile each message of the office must be accepted at once.
+async fn flood(settings: &str) {
     let hub = Arc::new(TestHub::with(settings).await);
     let (done, limited) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let mut floods = JoinSet::new();
@@ -41,8 +38,7 @@ async fn flood(settings: &str, check: impl FnOnce(usize)) {
     }
     let (portal, office) = (&hub.world.portal, &hub.world.office);
     let mut sent = 0;
-    // Until both have had enough.
-    while sent < 60 || limited.load(Ordering::SeqCst) == 0 {
+    while sent < 60 || limited.load(Ordering::SeqCst) < 100 {
         let message = Draft::withdrawal(&office.id, &portal.id).sign(&office.key);
         in_time(hub.submit(&message)).await.accepted();
         if sent % 20 == 0 {
@@ -56,7 +52,6 @@ async fn flood(settings: &str, check: impl FnOnce(usize)) {
     while let Some(flood) = floods.join_next().await {
         flood.unwrap();
     }
-    check(limited.load(Ordering::SeqCst));
 }
 
 /// Sends one message; returns how many were told to come later.
