@@ -7,6 +7,7 @@ use saphan_schemas::problem::ProblemCode;
 
 use crate::app::App;
 use crate::ledger::{AcknowledgementDraft, Appended, Draft, Judgement, LedgerError};
+use crate::limits::Payer;
 use crate::store::{Asker, StoreError};
 
 /// Why a batch of acknowledgements is not accepted. Nothing of it is recorded then.
@@ -74,7 +75,8 @@ pub async fn acknowledge(app: &App, caller: &SystemId, text: &str) -> Result<Rec
     let count = batch.claims().messages.len() as u64;
     let judgement = Judgement { registry: registry.next(), until: record.key.not_after };
     let draft = AcknowledgementDraft { judgement, acknowledgement: batch };
-    match app.ledger.append(Draft::Acknowledgement(Box::new(draft))).await? {
+    let payer = Payer::System(caller.clone());
+    match app.ledger.append_for(&payer, Draft::Acknowledgement(Box::new(draft))).await? {
         Appended::Entry { index } | Appended::Message { index, .. } => {
             app.metrics.acknowledged.inc_by(count);
             Ok(Recorded { index, first: true })

@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 
 use crate::admission::Admission;
 use crate::broker::login::HubLogin;
+use crate::caller;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::connections::ConnectionLimits;
@@ -58,8 +59,8 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     /// Permits, in KiB, for bodies that are held in memory at once.
     pub body_memory: Arc<Semaphore>,
-    /// Permits for messages of batches that are worked on at once.
-    pub batch_places: Semaphore,
+    /// Permits for messages of batches that are judged at once.
+    pub batch_turns: Arc<Semaphore>,
     /// What one system may ask for.
     pub limits: SystemLimits,
     /// How many connections at once, and how patient with them.
@@ -160,7 +161,7 @@ impl App {
             clock,
             metrics,
             body_memory: Arc::new(Semaphore::new(config.limits.body_memory_mib as usize * 1024)),
-            batch_places: Semaphore::new(BATCH_PLACES),
+            batch_turns: Arc::new(Semaphore::new(BATCH_TURNS)),
             limits: SystemLimits::new(&config.limits),
             connections: config.limits.connections(),
             inbox: config.inbox.clone(),
@@ -184,11 +185,12 @@ impl App {
         }
     }
 
-    /// Takes a request from a system's allowance. Only once the system has proven itself.
+    /// Notes that a request is this system's, and takes it from the system's allowance. Only once a token has proven it.
     ///
     /// # Errors
     /// [`Exhausted`].
     pub fn take_request(&self, system: &SystemId) -> Result<(), Exhausted> {
+        caller::proven(system);
         self.limits.requests.take(&Payer::System(system.clone()), self.clock.now_ms())
     }
 
@@ -199,5 +201,6 @@ impl App {
     }
 }
 
-/// A few commits' worth: two connectors at full speed.
-const BATCH_PLACES: usize = 1024;
+/// Enough for all processors to stay busy. Each costs what comes alone a tenth of a millisecond at every step, when batches of
+/// garbage flood the hub.
+const BATCH_TURNS: usize = 16;

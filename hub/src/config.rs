@@ -117,8 +117,15 @@ pub struct LimitsConfig {
     pub messages_per_second: u32,
     /// Connections at once. Default 4096; `SAPHAN_HUB__LIMITS__CONNECTIONS`.
     pub connections: usize,
+    /// Connections at once of one address; 0 for no limit. Default 1024; `SAPHAN_HUB__LIMITS__CONNECTIONS_PER_ADDRESS`.
+    pub connections_per_address: usize,
     /// Seconds for a TLS handshake, and for the headers of a request. Default 30; `SAPHAN_HUB__LIMITS__HEADER_SECONDS`.
     pub header_seconds: u64,
+    /// Seconds for a body. Default 15; `SAPHAN_HUB__LIMITS__BODY_SECONDS`.
+    pub body_seconds: u64,
+    /// Milliseconds to wait with a refusal on a connection that keeps failing to prove anything. Default 500;
+    /// `SAPHAN_HUB__LIMITS__REFUSAL_PAUSE_MS`.
+    pub refusal_pause_ms: u64,
     /// Seconds in the future. Default 300; `SAPHAN_HUB__LIMITS__FUTURE_SECONDS`.
     pub future_seconds: u64,
     /// Seconds in the past. Default 30 days; `SAPHAN_HUB__LIMITS__PAST_SECONDS`.
@@ -262,6 +269,8 @@ impl Config {
             (self.limits.messages_per_second <= 1_000_000, "limits.messages_per_second", "0 to 1000000"),
             ((1..=1 << 20).contains(&self.limits.connections), "limits.connections", "1 to 1048576"),
             ((1..=300).contains(&self.limits.header_seconds), "limits.header_seconds", "1 to 300"),
+            (self.limits.refusal_pause_ms <= 10_000, "limits.refusal_pause_ms", "0 to 10000"),
+            ((1..=300).contains(&self.limits.body_seconds), "limits.body_seconds", "1 to 300"),
             ((1..=3600).contains(&self.inbox.lease_seconds), "inbox.lease_seconds", "1 to 3600"),
             (self.inbox.longest_wait_seconds <= 60, "inbox.longest_wait_seconds", "0 to 60"),
         ];
@@ -282,7 +291,13 @@ impl LimitsConfig {
     /// The limits of connections.
     #[must_use]
     pub const fn connections(&self) -> ConnectionLimits {
-        ConnectionLimits { connections: self.connections, headers: Duration::from_secs(self.header_seconds) }
+        ConnectionLimits {
+            connections: self.connections,
+            per_address: if self.connections_per_address == 0 { usize::MAX } else { self.connections_per_address },
+            headers: Duration::from_secs(self.header_seconds),
+            body: Duration::from_secs(self.body_seconds),
+            refusal_pause: Duration::from_millis(self.refusal_pause_ms),
+        }
     }
 
     /// The limits of a message.

@@ -1,12 +1,22 @@
 //! The connections that the hub serves: how many at once, and how long one may take to say what it wants.
 
+mod patience;
+mod stalls;
+
+pub(crate) use patience::Patience;
+
+use std::error::Error;
 use std::io;
+use std::net::{IpAddr, Ipv6Addr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
@@ -16,7 +26,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use crate::metrics::Metrics;
+use self::stalls::Unstalled;
+use crate::limits::Shares;
+use crate::metrics::{Closed, Metrics};
 use crate::tls::ServerTls;
 
 /// What connections may take.
@@ -24,8 +36,14 @@ use crate::tls::ServerTls;
 pub struct ConnectionLimits {
     /// At once; others wait in the listener's backlog.
     pub connections: usize,
+    /// At once of one address; others are closed.
+    pub per_address: usize,
     /// For the TLS handshake, and for the headers of a request, the pause before them included.
     pub headers: Duration,
+    /// For the body of a request, a message's length apart; and for a pause in which nothing of an answer is taken.
+    pub body: Duration,
+    /// For a refusal on a connection that keeps failing to prove anything.
+    pub refusal_pause: Duration,
 }
 
 /// Where connections come in; a bare [`TcpListener`] is one without TLS.
@@ -60,18 +78,24 @@ pub(crate) async fn serve(
     let open = GracefulShutdown::new();
     // Dropped when the hub stops: who has not finished a handshake by then has asked for nothing yet.
     let (taking, taken) = watch::channel(());
+    let addresses = Shares::new(limits.per_address, "connections");
     let mut stop = pin!(stop);
     loop {
-        let (stream, place) = tokio::select! {
+        let (stream, address, place) = tokio::select! {
             () = &mut stop => break,
             accepted = accept(&tcp, &room) => accepted,
         };
+        let Ok(share) = addresses.take(&network(address), 1) else {
+            server.metrics.connection_closed(Closed::TooMany);
+            continue;
+        };
+        let stream = Unstalled::new(stream, limits.body);
         let (server, watcher, taken) = (Arc::clone(&server), open.watcher(), taken.clone());
         // Of this moment: a certificate that is replaced later is for those that come later.
         let acceptor = tls.as_ref().map(|tls| tls.acceptor());
         // The handshake too is the connection's own affair: one that stalls holds up nobody.
         tokio::spawn(async move {
-            let _place = place;
+            let _place = (place, share);
             match acceptor {
                 None => server.serve(stream, watcher).await,
                 Some(acceptor) => {
@@ -95,9 +119,17 @@ struct Server {
 
 impl Server {
     async fn serve(&self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, watcher: Watcher) {
-        let service = TowerToHyperService::new(self.router.clone());
+        let (router, patience) = (TowerToHyperService::new(self.router.clone()), Patience::default());
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(patience.clone());
+            router.call(request)
+        });
         let connection = self.http.serve_connection(TokioIo::new(stream), service);
         if let Err(error) = watcher.watch(connection).await {
+            if let Some(reason) = closed(&error) {
+                self.metrics.connection_closed(reason);
+            }
+            // Anyone can cause it, so it must not fill the log.
             tracing::debug!(%error, "a connection ended in the middle of a request");
         }
     }
@@ -106,9 +138,9 @@ impl Server {
     async fn shake_hands(
         &self,
         acceptor: &TlsAcceptor,
-        stream: TcpStream,
+        stream: Unstalled<TcpStream>,
         mut taken: watch::Receiver<()>,
-    ) -> Option<TlsStream<TcpStream>> {
+    ) -> Option<TlsStream<Unstalled<TcpStream>>> {
         let shaken = tokio::select! {
             shaken = tokio::time::timeout(self.limits.headers, acceptor.accept(stream)) => shaken,
             _ = taken.changed() => return None,
@@ -126,17 +158,17 @@ impl Server {
 }
 
 /// The next connection, once there is room for it.
-async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> (TcpStream, Option<OwnedSemaphorePermit>) {
+async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> (TcpStream, IpAddr, Option<OwnedSemaphorePermit>) {
     // It is never closed, so there always is a place in the end.
     let place = Arc::clone(room).acquire_owned().await.ok();
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, address)) => {
                 // Without it an answer may wait 40 ms for the caller to acknowledge the one before.
                 if let Err(error) = stream.set_nodelay(true) {
                     tracing::debug!(%error, "a connection keeps its delay");
                 }
-                return (stream, place);
+                return (stream, address.ip(), place);
             }
             Err(error) => {
                 // A caller that went away, or no file left for its connection: the next one may fare better.
@@ -150,4 +182,29 @@ async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> (TcpStream, Op
 /// For the headers of a request: an envelope and a token, and what a proxy may add, several times over. Whoever is not known
 /// yet can take this much memory a connection.
 const HEADER_BYTES: usize = 32 * 1024;
+/// Who has an IPv6 address has its /64.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+        address => address,
+    }
+}
+
+/// Why the hub closed a connection, if it did.
+fn closed(error: &hyper::Error) -> Option<Closed> {
+    let cause: Option<&(dyn Error + 'static)> = error.source();
+    let mut causes = std::iter::successors(cause, |error| (*error).source()).filter_map(|error| error.downcast_ref());
+    if causes.any(|error: &io::Error| error.kind() == io::ErrorKind::TimedOut) {
+        Some(Closed::Stalled)
+    } else if error.is_timeout() {
+        Some(Closed::NoRequest)
+    } else if error.is_parse_too_large() {
+        Some(Closed::HeadersTooLarge)
+    } else if error.is_parse() {
+        Some(Closed::NotHttp)
+    } else {
+        None
+    }
+}
+
 const PAUSE: Duration = Duration::from_millis(100);

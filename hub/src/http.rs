@@ -10,6 +10,7 @@ mod error;
 mod inbox;
 mod joining;
 mod keys;
+mod lingering;
 mod log;
 mod messages;
 mod operations;
@@ -41,6 +42,7 @@ pub fn router(app: Arc<App>) -> Router {
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(REQUEST_BYTES))
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), lingering::read_to_the_end))
         .layer(middleware::from_fn(strict::refuse_ambiguous))
         .with_state(app)
 }

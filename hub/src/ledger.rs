@@ -21,6 +21,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
+use crate::limits::{Exhausted, Payer, Share, Shares};
 use crate::metrics::Metrics;
 use crate::routing::Wakeups;
 use crate::store::{Store, StoreError};
@@ -44,6 +45,9 @@ pub enum LedgerError {
     /// As much waits as may wait.
     #[error("as many entries wait as may wait")]
     Busy,
+    /// As much of one system waits as may wait of one.
+    #[error(transparent)]
+    Exhausted(#[from] Exhausted),
     /// The writer has stopped.
     #[error("the ledger has stopped")]
     Stopped,
@@ -86,11 +90,15 @@ pub enum OpenError {
 pub struct Ledger {
     keys: watch::Sender<Arc<LedgerKeys>>,
     queue: mpsc::Sender<Waiting>,
+    /// Of the queue.
+    shares: Shares,
     committed: watch::Receiver<Committed>,
 }
 
 struct Waiting {
     draft: Draft,
+    /// Held as long as it is in the queue.
+    place: Option<Share>,
     reply: oneshot::Sender<Result<Appended, LedgerError>>,
 }
 
@@ -111,24 +119,42 @@ impl Ledger {
         let (keys, keys_seen) = watch::channel(Arc::new(keys));
         let writer = writer::Writer::open(store, keys_seen, clock, waiting, wakeups, metrics).await?;
         let committed = writer.committed();
-        Ok((Self { keys, queue, committed }, tokio::spawn(writer.run())))
+        let shares = Shares::new((capacity / 2).max(1), "entries that wait for the log");
+        Ok((Self { keys, queue, shares, committed }, tokio::spawn(writer.run())))
     }
 
-    /// Appends an entry, or says at once that too many wait. Once it is queued it will be written, also if the caller goes
-    /// away.
+    /// Appends an entry of the hub's own or of its operator, or says at once that too many wait. Once it is queued it will be
+    /// written, also if the caller goes away.
     ///
     /// # Errors
     /// [`LedgerError`].
     pub async fn append(&self, draft: Draft) -> Result<Appended, LedgerError> {
+        self.queued(draft, |_| Ok(None)).await
+    }
+
+    /// Appends an entry for somebody. One system alone does not fill the queue: it has half of it.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub async fn append_for(&self, payer: &Payer, draft: Draft) -> Result<Appended, LedgerError> {
+        self.queued(draft, |shares| shares.take(payer, 1).map(Some)).await
+    }
+
+    async fn queued(
+        &self,
+        draft: Draft,
+        place: impl FnOnce(&Shares) -> Result<Option<Share>, Exhausted>,
+    ) -> Result<Appended, LedgerError> {
         let (reply, answer) = oneshot::channel();
-        self.queue.try_send(Waiting { draft, reply }).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => LedgerError::Busy,
-            mpsc::error::TrySendError::Closed(_) => LedgerError::Stopped,
+        let free = self.queue.try_reserve().map_err(|error| match error {
+            mpsc::error::TrySendError::Full(()) => LedgerError::Busy,
+            mpsc::error::TrySendError::Closed(()) => LedgerError::Stopped,
         })?;
+        free.send(Waiting { draft, place: place(&self.shares)?, reply });
         answer.await.map_err(|_| LedgerError::Unavailable)?
     }
 
-    /// What it signs with; changes with each rotation.
+    /// The keys in use, now and later.
     #[must_use]
     pub fn keys(&self) -> watch::Receiver<Arc<LedgerKeys>> {
         self.keys.subscribe()

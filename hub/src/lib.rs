@@ -11,7 +11,7 @@
 //! - [`broker`]: who may do what at the broker, and when that ends;
 //! - [`acknowledging`]: what receivers state;
 //! - [`used_tokens`]: each request token once;
-//! - [`limits`]: what one system may ask for and hold;
+//! - [`limits`]: what one system may ask for and hold; [`caller`]: who a request proved to be from;
 //! - [`registry`]: members, systems, keys, agreements as a fold over the log;
 //! - [`tls`], [`connections`]: what carries the requests;
 //! - [`app`], [`serve`], [`config`], [`keys`], [`metrics`], [`clock`], [`cli`]: the program around it.
@@ -20,6 +20,7 @@ pub mod acknowledging;
 pub mod admission;
 pub mod app;
 pub mod broker;
+pub mod caller;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -46,6 +46,7 @@ pub struct Metrics {
     /// Connections to the broker that were closed because their right had ended.
     pub broker_connections_closed: Counter,
     broker_refusals: Family<BrokerLabels, Counter>,
+    connections_closed: Family<ClosedLabels, Counter>,
     /// TLS handshakes that failed.
     pub tls_handshakes_failed: Counter,
     /// When the certificate expires, in seconds since 1970; 0 without TLS.
@@ -78,6 +79,38 @@ impl BrokerQuestion {
     }
 }
 
+/// Why the hub closed a connection without a request to answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Closed {
+    /// Its address has as many as one may have.
+    TooMany,
+    /// No whole request came in time; also on a connection that is not used any more.
+    NoRequest,
+    /// The headers of a request are over the limit.
+    HeadersTooLarge,
+    /// What came is not HTTP.
+    NotHttp,
+    /// It took nothing of its answer for too long.
+    Stalled,
+}
+
+impl Closed {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::TooMany => "too-many",
+            Self::NoRequest => "no-request",
+            Self::HeadersTooLarge => "headers-too-large",
+            Self::NotHttp => "not-http",
+            Self::Stalled => "stalled",
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ClosedLabels {
+    reason: &'static str,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct BrokerLabels {
     question: &'static str,
@@ -92,6 +125,11 @@ impl Metrics {
     /// Counts an answer that is a problem.
     pub fn problem(&self, code: ProblemCode) {
         self.problems.get_or_create(&ProblemLabels { code: code.as_str() }).inc();
+    }
+
+    /// Counts a connection that the hub closed.
+    pub fn connection_closed(&self, reason: Closed) {
+        self.connections_closed.get_or_create(&ClosedLabels { reason: reason.as_str() }).inc();
     }
 
     /// Counts a refusal that the broker was told.
@@ -132,6 +170,7 @@ impl Default for Metrics {
             broker_management_up: Gauge::default(),
             broker_connections_closed: Counter::default(),
             broker_refusals: Family::default(),
+            connections_closed: Family::default(),
             tls_handshakes_failed: Counter::default(),
             tls_certificate_expires: Gauge::default(),
         };
@@ -160,6 +199,8 @@ impl Default for Metrics {
             metrics.broker_connections_closed.clone(),
         );
         registry.register("broker_refusals", "Refusals that the broker was told", metrics.broker_refusals.clone());
+        let closed = metrics.connections_closed.clone();
+        registry.register("connections_closed", "Connections that the hub closed without a request to answer", closed);
         let failed = metrics.tls_handshakes_failed.clone();
         registry.register("tls_handshakes_failed", "TLS handshakes that failed", failed);
         let expires = metrics.tls_certificate_expires.clone();

@@ -6,13 +6,14 @@ use std::time::Duration;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use saphan_schemas::problem::ProblemCode;
+use saphan_schemas::problem::{Fault, ProblemCode};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::app::{App, Opened};
 use crate::broker::closing;
-use crate::connections::{self, Listener};
+use crate::caller;
+use crate::connections::{self, Listener, Patience};
 use crate::http;
 use crate::routing::relay::{Broker, Relay};
 
@@ -73,17 +74,34 @@ async fn ended_early(tasks: &mut JoinSet<()>, app: &App) {
     std::future::pending().await
 }
 
-/// One line a request: method, route and status. Paths and queries are not logged; they hold ids.
+/// One line for each refusal: method, route, status, code, and the system if the request proved it. Paths and queries are not
+/// logged; they hold ids.
 async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let route = request.extensions().get::<axum::extract::MatchedPath>().map(|path| path.as_str().to_owned());
-    let response = next.run(request).await;
+    let patience = request.extensions().get::<Patience>().cloned().unwrap_or_default();
+    let (response, system) = caller::watch(next.run(request)).await;
+    if system.is_some() {
+        patience.proven();
+    }
     if let Some(code) = response.extensions().get::<ProblemCode>() {
         app.metrics.problem(*code);
-        let route = route.as_deref().unwrap_or("none");
-        tracing::info!(%method, route, status = response.status().as_u16(), code = code.as_str(), "a request was refused");
+        let (route, status) = (route.as_deref().unwrap_or("none"), response.status().as_u16());
+        let system = system.as_ref().map(tracing::field::display);
+        let proven = system.is_some();
+        tracing::info!(%method, route, status, code = code.as_str(), system, "a request was refused");
+        if !proven && wastes_time(*code) {
+            tokio::time::sleep(patience.unproven(app.connections.refusal_pause)).await;
+        }
     }
     response
+}
+
+/// Whether it takes the hub some work to find out. Paths with nothing behind them are as cheap as those with something; and who
+/// is told to come later is not at fault when it comes later.
+fn wastes_time(code: ProblemCode) -> bool {
+    code.fault() == Fault::Caller
+        && !matches!(code, ProblemCode::NotFound | ProblemCode::MethodNotAllowed | ProblemCode::RateLimited)
 }
 
 /// Ends outbox rows whose time has passed.

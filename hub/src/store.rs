@@ -289,6 +289,9 @@ pub trait Store: Send + Sync {
     /// callers look first with [`Self::known`].
     fn commit<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<(), StoreError>>;
 
+    /// Writes a little that changes nothing, to learn whether a commit could be written.
+    fn probe(&self) -> BoxFuture<'_, Result<(), StoreError>>;
+
     /// Those of `keys` that were accepted before.
     fn known<'a>(
         &'a self,

@@ -235,8 +235,8 @@ problems! {
         "สิทธิ์ถือข้อความหมดอายุหรือไม่ใช่ของระบบนี้ โปรดขอใหม่";
     /// The system asks for more than one system may.
     RateLimited = "rate-limited", 429, Caller, retry: true,
-        "This system sends more in a second than one system may; send the same again after Retry-After, and more slowly",
-        "ระบบนี้ส่งคำขอต่อวินาทีเกินที่กำหนดสำหรับหนึ่งระบบ โปรดส่งคำขอเดิมอีกครั้งหลังเวลา Retry-After และส่งให้ช้าลง";
+        "This system asks for more at once than one system may; send the same again after Retry-After, and more slowly",
+        "ระบบนี้ส่งคำขอเกินกว่าที่กำหนดสำหรับหนึ่งระบบ โปรดส่งคำขอเดิมอีกครั้งหลังเวลา Retry-After และส่งให้ช้าลง";
     /// Queue full.
     HubBusy = "hub-busy", 503, Hub, retry: true,
         "The hub has as much work as it can hold; send the same message again after Retry-After",

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
 use axum::http::StatusCode;
 use saphan_schemas::problem::ProblemCode;
 use serde::Serialize;
@@ -13,6 +11,7 @@ use utoipa::ToSchema;
 
 use super::ApiError;
 use super::auth::SystemCaller;
+use super::error::WholeBody;
 use crate::acknowledging::acknowledge;
 use crate::app::App;
 
@@ -36,10 +35,10 @@ pub(super) struct RecordedBody {
 pub(super) async fn submit(
     State(app): State<Arc<App>>,
     SystemCaller(caller): SystemCaller,
-    body: Result<Bytes, BytesRejection>,
+    WholeBody(body): WholeBody,
 ) -> Result<(StatusCode, Json<RecordedBody>), ApiError> {
     let malformed = |detail: String| ApiError::detailed(ProblemCode::AcknowledgementMalformed, detail);
-    let body = body.map_err(|error| malformed(error.body_text()))?;
+    let body = body.map_err(malformed)?;
     let text = std::str::from_utf8(&body).map_err(|error| malformed(error.to_string()))?;
     let recorded = acknowledge(&app, &caller, text).await?;
     let status = if recorded.first { StatusCode::CREATED } else { StatusCode::OK };

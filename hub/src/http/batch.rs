@@ -1,6 +1,7 @@
 //! `POST /v1/messages/batch`: several messages in one request, each judged by itself.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Json;
 use axum::extract::{FromRequest as _, Request, State};
@@ -10,6 +11,7 @@ use saphan_schemas::b64;
 use saphan_schemas::ids::SystemId;
 use saphan_schemas::problem::{ProblemCode, ProblemDocument};
 use serde::{Deserialize, Serialize};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
 use utoipa::ToSchema;
 
@@ -17,10 +19,9 @@ use super::auth::SystemCaller;
 use super::error::JsonBody;
 use super::messages::{AcceptedBody, room};
 use super::{ApiError, REQUEST_BYTES};
-use crate::admission::Refusal;
 use crate::app::App;
-use crate::limits::{Exhausted, Payer};
-use crate::submission::{self, Begun};
+use crate::limits::Payer;
+use crate::submission;
 
 /// Messages to submit; no `Debug`, for the bodies.
 #[derive(Deserialize, ToSchema)]
@@ -64,7 +65,8 @@ pub(super) enum SubmittedResult {
 }
 
 /// Submits up to 256 messages in one request of at most 1 MiB. Each is accepted or refused by itself, as if it came alone; their
-/// order in the log is not promised. The token is any system's, and its allowance pays for all of them; the envelopes are their own authentication.
+/// order in the log is not promised. The token is any system's, and its allowance pays for all of them; the envelopes are their
+/// own authentication.
 #[utoipa::path(
     post, path = "/v1/messages/batch", tag = "systems", operation_id = "submit_batch", request_body = BatchBody,
     responses(
@@ -78,66 +80,71 @@ pub(super) async fn submit(
     SystemCaller(caller): SystemCaller,
     request: Request,
 ) -> Result<Json<ResultsBody>, ApiError> {
+    let payer = Payer::System(caller.clone());
     // Held until all is answered: for what is read, and then for what it holds.
-    let _room = room(&app, announced(request.headers()))?;
+    let _room = room(&app, &payer, announced(request.headers()))?;
     let JsonBody(BatchBody { messages }) = JsonBody::from_request(request, &app).await?;
     if messages.is_empty() || messages.len() > MOST_MESSAGES {
         let detail = format!("a request holds 1 to {MOST_MESSAGES} messages");
         return Err(ApiError::detailed(ProblemCode::RequestMalformed, detail));
     }
-    // Tasks of their own: their signatures are checked on all processors, and they meet in one batch of the log.
-    let mut submissions = JoinSet::new();
     let count = messages.len();
     // Of what its caller may not send any more nothing is looked at.
-    let granted = take_messages(&app, &caller, count);
-    let caller = Arc::new(caller);
-    for (number, message) in messages.into_iter().enumerate().take(granted) {
-        let (app, caller) = (Arc::clone(&app), Arc::clone(&caller));
+    let granted = app.limits.messages.take_up_to(count as u64, &payer, app.clock.now_ms());
+    let granted = usize::try_from(granted).unwrap_or(count);
+    let mut results = work(&app, &caller, messages.into_iter().take(granted)).await;
+    let exhausted = || problem(&app, &caller, app.limits.messages.exhausted().into());
+    results.extend((granted..count).map(|_| exhausted()));
+    Ok(Json(ResultsBody { results }))
+}
+
+/// Judges and logs the messages, in tasks of their own: their signatures are checked on all processors, and they meet in one
+/// batch of the log.
+async fn work(
+    app: &Arc<App>,
+    caller: &SystemId,
+    messages: impl ExactSizeIterator<Item = SubmittedMessage>,
+) -> Vec<SubmittedResult> {
+    let mut submissions = JoinSet::new();
+    let mut results: Vec<Option<SubmittedResult>> = Vec::new();
+    results.resize_with(messages.len(), || None);
+    let shared = Arc::new(caller.clone());
+    for (number, message) in messages.enumerate() {
+        // Batches share so many places, so that they leave time to what comes alone.
+        let place = app.limits.batches.enter(caller).await;
+        // And few are judged at once, also of many batches: what comes alone waits for a few of them and not for hundreds.
+        let turn = Arc::clone(&app.batch_turns).acquire_owned().await;
+        let (app, caller) = (Arc::clone(app), Arc::clone(&shared));
         submissions.spawn(async move {
-            // Batches share so many places, so that they leave time to what comes alone. It is never closed.
-            let _place = app.batch_places.acquire().await;
-            (number, submit_one(&app, &caller, message).await)
+            let _place = place;
+            (number, submit_one(&app, &caller, message, turn.ok()).await)
         });
     }
-    let mut results: Vec<Option<SubmittedResult>> = Vec::new();
-    results.resize_with(count, || None);
     while let Some(done) = submissions.join_next().await {
         // A task that was lost leaves its place empty.
         let Ok((number, result)) = done else { continue };
         if let Some(place) = results.get_mut(number) {
-            *place = Some(result.unwrap_or_else(|error| problem(&app, error)));
+            *place = Some(result.unwrap_or_else(|error| problem(app, caller, error)));
         }
     }
-    let missing = |number| {
-        let error = if number < granted { ApiError::problem(ProblemCode::Internal) } else { Exhausted::NOW.into() };
-        problem(&app, error)
-    };
-    let results = results.into_iter().enumerate();
-    let results = results.map(|(number, result)| result.unwrap_or_else(|| missing(number))).collect();
-    Ok(Json(ResultsBody { results }))
+    let lost = || problem(app, caller, ApiError::problem(ProblemCode::Internal));
+    results.into_iter().map(|result| result.unwrap_or_else(lost)).collect()
 }
 
-/// Takes as many messages as there are from the caller's allowance, `count` at most; returns how many.
-fn take_messages(app: &App, caller: &SystemId, count: usize) -> usize {
-    let taken = app.limits.messages.take_up_to(count as u64, &Payer::System(caller.clone()), app.clock.now_ms());
-    usize::try_from(taken).unwrap_or(count)
-}
-
-async fn submit_one(app: &App, caller: &SystemId, message: SubmittedMessage) -> Result<SubmittedResult, ApiError> {
+async fn submit_one(
+    app: &App,
+    caller: &SystemId,
+    message: SubmittedMessage,
+    turn: Option<OwnedSemaphorePermit>,
+) -> Result<SubmittedResult, ApiError> {
+    if app.is_stopping() {
+        return Err(ApiError::problem(ProblemCode::HubStopping));
+    }
+    let started = Instant::now();
     let SubmittedMessage { envelope, salt, body } = message;
-    let accepted = match submission::begin(app, Some(caller), Some(&envelope)).await? {
-        Begun::Known(accepted) => accepted,
-        Begun::Continue(addressed) => match b64::decode_std(body) {
-            Ok(body) => submission::finish(app, Some(caller), *addressed, Some(&salt), body).await?,
-            // What is no text of any body is not the one that the envelope commits to. The sender is known: it is logged.
-            Err(error) => {
-                let refusal = Refusal::of(addressed.envelope(), ProblemCode::CommitmentMismatch);
-                submission::refuse(app, Some(caller), refusal.detail(format!("the body is not base64: {error}")))
-                    .await?
-            }
-        },
-    };
-    Ok(SubmittedResult::Accepted(accepted.into()))
+    let judged = submission::judge(&app.admission, &envelope, &salt, || b64::decode_std(body));
+    drop(turn);
+    Ok(SubmittedResult::Accepted(submission::log(app, Some(caller), judged, started).await?.into()))
 }
 
 /// How long the body says that it is; the longest there may be when it does not.
@@ -146,10 +153,10 @@ fn announced(headers: &HeaderMap) -> u64 {
     length.unwrap_or(u64::MAX).min(REQUEST_BYTES as u64)
 }
 
-fn problem(app: &App, error: ApiError) -> SubmittedResult {
+fn problem(app: &App, caller: &SystemId, error: ApiError) -> SubmittedResult {
     let (code, problem) = error.into_parts();
     app.metrics.problem(code);
-    tracing::info!(code = code.as_str(), "a message of a batch was refused");
+    tracing::info!(code = code.as_str(), system = %caller, "a message of a batch was refused");
     SubmittedResult::Problem { problem }
 }
 

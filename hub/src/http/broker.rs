@@ -4,15 +4,17 @@
 //! Only a login is proven, by its token. The other questions come without proof; their answers tell a stranger no more than
 //! which systems receive at the broker, and RabbitMQ asks them only for users whom it let in.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::Form;
-use axum::extract::State;
-use axum::extract::rejection::FormRejection;
+use axum::extract::{FromRequest, Request, State};
 use saphan_schemas::auth::{BROKER_METHOD, BROKER_PATH};
 use saphan_schemas::ids::SystemId;
 use saphan_schemas::problem::ProblemCode;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use tokio::time::timeout;
 use utoipa::ToSchema;
 
 use super::auth::{self, Target};
@@ -52,14 +54,26 @@ pub(super) struct ResourceForm {
     permission: String,
 }
 
+/// A form, if one came in time.
+pub(super) struct Question<T>(Option<T>);
+
+impl<T: DeserializeOwned> FromRequest<Arc<App>> for Question<T> {
+    type Rejection = Infallible;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Infallible> {
+        let form = timeout(app.connections.body, Form::from_request(request, app)).await;
+        Ok(Self(form.ok().and_then(Result::ok).map(|Form(form)| form)))
+    }
+}
+
 /// Whether somebody may log in at the broker.
 #[utoipa::path(
     post, path = "/v1/broker/user", tag = "broker", operation_id = "broker_user",
     request_body(content = UserForm, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, description = "`allow`, `allow administrator` (the hub) or `deny`", body = String, content_type = "text/plain"))
 )]
-pub(super) async fn user(State(app): State<Arc<App>>, form: Result<Form<UserForm>, FormRejection>) -> &'static str {
-    let Ok(Form(login)) = form else {
+pub(super) async fn user(State(app): State<Arc<App>>, form: Question<UserForm>) -> &'static str {
+    let Question(Some(login)) = form else {
         return deny(&app, BrokerQuestion::User, ProblemCode::RequestMalformed);
     };
     let outcome = if login.username == app.hub.as_str() { hub(&app, &login) } else { system(&app, &login) };
@@ -75,7 +89,7 @@ pub(super) async fn user(State(app): State<Arc<App>>, form: Result<Form<UserForm
     request_body(content = VhostForm, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, description = "`allow` or `deny`", body = String, content_type = "text/plain"))
 )]
-pub(super) async fn vhost(State(app): State<Arc<App>>, form: Result<Form<VhostForm>, FormRejection>) -> &'static str {
+pub(super) async fn vhost(State(app): State<Arc<App>>, form: Question<VhostForm>) -> &'static str {
     answer(&app, BrokerQuestion::Vhost, form, |rules, form| rules.may_enter(&form.username, &form.vhost))
 }
 
@@ -85,10 +99,7 @@ pub(super) async fn vhost(State(app): State<Arc<App>>, form: Result<Form<VhostFo
     request_body(content = ResourceForm, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, description = "`allow` or `deny`", body = String, content_type = "text/plain"))
 )]
-pub(super) async fn resource(
-    State(app): State<Arc<App>>,
-    form: Result<Form<ResourceForm>, FormRejection>,
-) -> &'static str {
+pub(super) async fn resource(State(app): State<Arc<App>>, form: Question<ResourceForm>) -> &'static str {
     answer(&app, BrokerQuestion::Resource, form, ResourceForm::is_allowed)
 }
 
@@ -98,10 +109,7 @@ pub(super) async fn resource(
     request_body(content = ResourceForm, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, description = "`allow` or `deny`", body = String, content_type = "text/plain"))
 )]
-pub(super) async fn topic(
-    State(app): State<Arc<App>>,
-    form: Result<Form<ResourceForm>, FormRejection>,
-) -> &'static str {
+pub(super) async fn topic(State(app): State<Arc<App>>, form: Question<ResourceForm>) -> &'static str {
     answer(&app, BrokerQuestion::Topic, form, ResourceForm::is_allowed)
 }
 
@@ -140,10 +148,10 @@ fn system(app: &App, login: &UserForm) -> Result<&'static str, ProblemCode> {
 fn answer<T>(
     app: &App,
     question: BrokerQuestion,
-    form: Result<Form<T>, FormRejection>,
+    form: Question<T>,
     is_allowed: impl Fn(&Rules<'_>, &T) -> bool,
 ) -> &'static str {
-    let Ok(Form(form)) = form else { return deny(app, question, ProblemCode::RequestMalformed) };
+    let Question(Some(form)) = form else { return deny(app, question, ProblemCode::RequestMalformed) };
     let registry = app.registry.state();
     let rules = Rules { hub: &app.hub, registry: &registry, now: app.clock.now_ms() / 1000 };
     if is_allowed(&rules, &form) { ALLOW } else { deny(app, question, ProblemCode::Forbidden) }

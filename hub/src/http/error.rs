@@ -1,6 +1,6 @@
 //! Every failure of a request, as a problem document.
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Bytes;
@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
 use crate::acknowledging::AcknowledgementError;
+use crate::app::App;
 use crate::ledger::{EvidenceError, LedgerError};
 use crate::limits::Exhausted;
 use crate::registry::ChangeError;
@@ -100,7 +101,7 @@ impl From<SubmissionError> for ApiError {
 
 impl From<Exhausted> for ApiError {
     fn from(error: Exhausted) -> Self {
-        let mut answer = Self::problem(ProblemCode::RateLimited);
+        let mut answer = Self::detailed(ProblemCode::RateLimited, error.to_string());
         answer.document.retry_after = Some(error.seconds);
         answer
     }
@@ -139,6 +140,7 @@ impl From<LedgerError> for ApiError {
         match error {
             // A caller that asks again is judged on the registry as it is by then.
             LedgerError::Busy | LedgerError::Outdated => Self::problem(ProblemCode::HubBusy),
+            LedgerError::Exhausted(error) => error.into(),
             LedgerError::Stopped => Self::problem(ProblemCode::HubStopping),
             LedgerError::Unavailable => Self::problem(ProblemCode::HubUnavailable),
             LedgerError::DuplicateId => Self::problem(ProblemCode::DuplicateId),
@@ -166,15 +168,35 @@ impl From<StoreError> for ApiError {
 #[derive(Debug)]
 pub(super) struct JsonBody<T>(pub(super) T);
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
+impl<T: DeserializeOwned + Send + 'static> FromRequest<Arc<App>> for JsonBody<T> {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, ApiError> {
         let malformed = |detail: String| ApiError::detailed(ProblemCode::RequestMalformed, detail);
-        let bytes = timeout(BODY_DEADLINE, Bytes::from_request(request, state)).await;
-        let bytes = bytes.map_err(|_| malformed("the body came too slowly".into()))?;
-        let bytes = bytes.map_err(|error| malformed(error.body_text()))?;
-        json::parse_typed(&bytes).map(Self).map_err(|error| malformed(error.to_string()))
+        let WholeBody(bytes) = WholeBody::from_request(request, app).await?;
+        let bytes = bytes.map_err(malformed)?;
+        let parsed = if bytes.len() < LARGE_BODY {
+            json::parse_typed(&bytes)
+        } else {
+            // Milliseconds of work: not on the threads that serve everyone.
+            let parse = tokio::task::spawn_blocking(move || json::parse_typed(&bytes));
+            parse.await.map_err(|_| ApiError::problem(ProblemCode::Internal))?
+        };
+        parsed.map(Self).map_err(|error| malformed(error.to_string()))
+    }
+}
+
+/// A body that was read in time and within the limit of requests, or why it was not.
+#[derive(Debug)]
+pub(super) struct WholeBody(pub(super) Result<Bytes, String>);
+
+impl FromRequest<Arc<App>> for WholeBody {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, ApiError> {
+        let bytes = timeout(app.connections.body, Bytes::from_request(request, app)).await;
+        let bytes = bytes.map_err(|_| "the body came too slowly".to_owned());
+        Ok(Self(bytes.and_then(|bytes| bytes.map_err(|error| error.body_text()))))
     }
 }
 
@@ -191,8 +213,8 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for PathPar
     }
 }
 
-/// How long a JSON body may take: the longest, 1 MiB, at 64 kB a second.
-const BODY_DEADLINE: Duration = Duration::from_secs(16);
+/// From here on it takes milliseconds to parse.
+const LARGE_BODY: usize = 64 * 1024;
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 const BEARER: HeaderValue = HeaderValue::from_static("Bearer");

@@ -24,6 +24,7 @@ use super::error::PathPart;
 use crate::admission::{Addressed, Refusal};
 use crate::app::App;
 use crate::ledger::{EvidenceError, LedgerError, evidence};
+use crate::limits::{Payer, Share};
 use crate::store::{MessageRecord, MessageState};
 use crate::submission::{self, Accepted, Begun};
 
@@ -90,15 +91,16 @@ impl From<Accepted> for AcceptedBody {
 }
 
 async fn exchange(app: &App, headers: &HeaderMap, body: Body) -> Result<Accepted, ApiError> {
-    let addressed = match submission::begin(app, None, text(headers, "saphan-envelope")).await? {
+    let addressed = match submission::begin(app, text(headers, "saphan-envelope")).await? {
         Begun::Known(accepted) => return Ok(accepted),
         Begun::Continue(addressed) => *addressed,
     };
-    let _room = room(app, addressed.body_len())?;
-    let deadline = BODY_DEADLINE + Duration::from_millis(addressed.body_len() / SLOWEST_BYTES_PER_MS);
+    let sender = Payer::System(addressed.envelope().claims().iss.clone());
+    let _room = room(app, &sender, addressed.body_len())?;
+    let deadline = app.connections.body + Duration::from_millis(addressed.body_len() / SLOWEST_BYTES_PER_MS);
     let body = timeout(deadline, read_body(body, addressed.body_len(), &addressed)).await;
     match body.unwrap_or(Err(BodyError::Broken)) {
-        Ok(body) => Ok(submission::finish(app, None, addressed, text(headers, "saphan-salt"), body).await?),
+        Ok(body) => Ok(submission::finish(app, addressed, text(headers, "saphan-salt"), body).await?),
         Err(BodyError::Refused(refusal)) => Ok(submission::refuse(app, None, *refusal).await?),
         Err(BodyError::Broken) => {
             Err(ApiError::detailed(ProblemCode::RequestMalformed, "the body ended early, or came too slowly"))
@@ -189,9 +191,10 @@ async fn read_body(body: Body, announced: u64, message: &Addressed) -> Result<Ve
 }
 
 /// Room in memory for bodies of this length.
-pub(super) fn room(app: &App, len: u64) -> Result<SemaphorePermit<'_>, ApiError> {
+pub(super) fn room<'a>(app: &'a App, payer: &Payer, len: u64) -> Result<(SemaphorePermit<'a>, Share), ApiError> {
     let kib = u32::try_from(len.div_ceil(1024)).unwrap_or(u32::MAX);
-    app.body_memory.try_acquire_many(kib).map_err(|_| LedgerError::Busy.into())
+    let room = app.body_memory.try_acquire_many(kib).map_err(|_| LedgerError::Busy)?;
+    Ok((room, app.limits.bodies.take(payer, kib as usize)?))
 }
 
 /// A header's text; empty when it is not visible ASCII, as no header of the contract may be.
@@ -199,9 +202,7 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).map(|value| value.to_str().unwrap_or_default())
 }
 
-/// How long a body may take, whatever its length.
-const BODY_DEADLINE: Duration = Duration::from_secs(15);
-/// How slow a body may come beyond that: 64 kB a second.
+/// How slow a body may come beyond the time that every body has: 64 kB a second.
 const SLOWEST_BYTES_PER_MS: u64 = 64;
 
 #[cfg(test)]

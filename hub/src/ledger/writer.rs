@@ -27,6 +27,8 @@ pub struct Committed {
     pub checkpoint: Arc<str>,
     /// Whether the last commit failed and the store has not answered since.
     pub halted: bool,
+    /// Whether the last try to write failed: the disk may be full.
+    pub failed: bool,
 }
 
 pub(super) struct Writer {
@@ -82,6 +84,7 @@ impl Writer {
         let mut taken = Vec::with_capacity(MAX_BATCH);
         while self.waiting.recv_many(&mut taken, MAX_BATCH).await > 0 {
             let started = Instant::now();
+            taken.iter_mut().for_each(|waiting| drop(waiting.place.take()));
             self.metrics.commit_entries.observe(taken.len() as f64);
             self.write(std::mem::take(&mut taken)).await;
             self.metrics.commit_seconds.observe(started.elapsed().as_secs_f64());
@@ -96,7 +99,7 @@ impl Writer {
         let Some(fresh) = self.sort_out_contradictions(fresh).await else { return };
         let (mut written, mut replies) = (Vec::new(), Vec::new());
         let mut registry = self.registry;
-        for Waiting { draft, reply } in fresh {
+        for Waiting { draft, reply, .. } in fresh {
             let outdated = |judgement: Judgement| {
                 judgement.registry < registry || judgement.until.is_some_and(|until| until <= now / 1000)
             };
@@ -118,7 +121,7 @@ impl Writer {
         if !written.is_empty() && self.commit(written, replies, now).await {
             self.registry = registry;
         }
-        for Waiting { draft, reply } in twins {
+        for Waiting { draft, reply, .. } in twins {
             answer(reply, self.find(&draft).await);
         }
     }
@@ -215,12 +218,19 @@ impl Writer {
         }
         if written {
             self.wakeups.committed(batch.first, batch.entries);
+        } else {
+            self.failed();
         }
         written
     }
 
+    fn failed(&self) {
+        self.committed.send_modify(|committed| committed.failed = true);
+    }
+
     fn advance(&mut self, head: Head) {
-        let committed = Committed { size: head.range.size(), checkpoint: head.checkpoint.into(), halted: false };
+        let (size, checkpoint) = (head.range.size(), head.checkpoint.into());
+        let committed = Committed { size, checkpoint, halted: false, failed: false };
         self.range = head.range;
         self.committed.send_replace(committed);
     }
@@ -243,6 +253,7 @@ impl Writer {
                 }
                 Err(error) => {
                     tracing::error!(error = &error as &dyn std::error::Error, "outcomes could not be looked for");
+                    self.failed();
                     fresh.into_iter().for_each(|one| answer(one.reply, Err(LedgerError::Unavailable)));
                     return None;
                 }
@@ -269,6 +280,7 @@ impl Writer {
             Ok(seen) => seen,
             Err(error) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "duplicates could not be looked for");
+                self.failed();
                 taken.into_iter().for_each(|one| answer(one.reply, Err(LedgerError::Unavailable)));
                 return None;
             }

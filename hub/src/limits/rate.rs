@@ -3,47 +3,24 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use saphan_schemas::ids::SystemId;
-use saphan_schemas::keys::KeyId;
-
-/// Whose allowance pays. Only what a good signature proved may be one: so a stranger neither spends another's allowance nor
-/// makes the hub remember anything, and there are never more than the registry has seen.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Payer {
-    /// A system that a usable key speaks for.
-    System(SystemId),
-    /// A key that may not speak for the system it names, because it was revoked, say: its owner pays nothing for it.
-    Key(KeyId),
-}
+use super::{Exhausted, Payer};
 
 /// As many a second as configured for each payer, and two seconds' worth at once.
 #[derive(Debug)]
 pub struct RateLimit {
     /// Between two of them at the steady rate, in nanoseconds; `None`: no limit.
     interval: Option<u64>,
+    what: &'static str,
     /// When each would be back at its full allowance, in nanoseconds since 1970.
     full_at: Mutex<HashMap<Payer, u64>>,
 }
 
-/// An allowance is spent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the allowance is spent; the next comes within {seconds} s")]
-pub struct Exhausted {
-    /// After so many seconds, at least 1, there is some again.
-    pub seconds: u64,
-}
-
-impl Exhausted {
-    /// At a whole number a second there is one again within a second.
-    pub const NOW: Self = Self { seconds: 1 };
-}
-
 impl RateLimit {
-    /// At most `per_second`, up to a million; 0 for no limit.
+    /// At most `per_second` of `what`, up to a million; 0 for no limit.
     #[must_use]
-    pub fn new(per_second: u32) -> Self {
+    pub fn new(per_second: u32, what: &'static str) -> Self {
         let interval = SECOND.checked_div(per_second.into());
-        Self { interval, full_at: Mutex::default() }
+        Self { interval, what, full_at: Mutex::default() }
     }
 
     /// Takes one, at `now` (ms since 1970).
@@ -52,7 +29,7 @@ impl RateLimit {
     /// [`Exhausted`].
     pub fn take(&self, payer: &Payer, now: u64) -> Result<(), Exhausted> {
         match self.take_up_to(1, payer, now) {
-            0 => Err(Exhausted::NOW),
+            0 => Err(self.exhausted()),
             _ => Ok(()),
         }
     }
@@ -79,7 +56,7 @@ impl RateLimit {
         let mut payers = self.payers();
         let Some(full_at) = payers.get_mut(payer) else { return Ok(()) };
         settle(full_at, now);
-        if now + WINDOW - *full_at >= interval { Ok(()) } else { Err(Exhausted::NOW) }
+        if now + WINDOW - *full_at >= interval { Ok(()) } else { Err(self.exhausted()) }
     }
 
     /// Gives one back that was taken for nothing.
@@ -89,6 +66,12 @@ impl RateLimit {
         {
             *at = at.saturating_sub(interval);
         }
+    }
+
+    /// What to say to a payer whose allowance is spent.
+    #[must_use]
+    pub const fn exhausted(&self) -> Exhausted {
+        Exhausted::of(self.what)
     }
 
     fn payers(&self) -> MutexGuard<'_, HashMap<Payer, u64>> {
@@ -126,9 +109,9 @@ mod tests {
 
     #[test]
     fn two_seconds_worth_may_come_at_once_and_then_as_many_as_a_second_gives() {
-        let (limit, portal) = (RateLimit::new(3), system("portal"));
+        let (limit, portal) = (RateLimit::new(3, "tests"), system("portal"));
         assert_eq!(limit.take_up_to(100, &portal, NOW), 6);
-        assert_eq!(limit.take(&portal, NOW), Err(Exhausted { seconds: 1 }));
+        assert_eq!(limit.take(&portal, NOW), Err(Exhausted { what: "tests", seconds: 1 }));
         assert_eq!(limit.take_up_to(100, &portal, NOW + 1000), 3);
         assert_eq!(limit.take_up_to(100, &portal, NOW + 1333), 0);
         assert_eq!(limit.take_up_to(100, &portal, NOW + 1334), 1);
@@ -138,9 +121,9 @@ mod tests {
     #[test]
     fn after_the_time_that_is_said_there_is_one() {
         for per_second in [1, 7, 1000, 1_000_000] {
-            let (limit, portal) = (RateLimit::new(per_second), system("portal"));
+            let (limit, portal) = (RateLimit::new(per_second, "tests"), system("portal"));
             limit.take_up_to(u64::MAX, &portal, NOW);
-            let Err(Exhausted { seconds }) = limit.check(&portal, NOW) else { panic!("{per_second}: not spent") };
+            let Err(Exhausted { seconds, .. }) = limit.check(&portal, NOW) else { panic!("{per_second}: not spent") };
             limit.check(&portal, NOW + seconds * 1000).unwrap();
             limit.take(&portal, NOW + seconds * 1000).unwrap();
         }
@@ -148,14 +131,14 @@ mod tests {
 
     #[test]
     fn each_has_its_own() {
-        let limit = RateLimit::new(1);
+        let limit = RateLimit::new(1, "tests");
         assert_eq!(limit.take_up_to(9, &system("a"), NOW), 2);
         assert_eq!(limit.take_up_to(9, &system("b"), NOW), 2);
     }
 
     #[test]
     fn without_a_limit_there_is_always_one_and_nothing_is_remembered() {
-        let (limit, portal) = (RateLimit::new(0), system("portal"));
+        let (limit, portal) = (RateLimit::new(0, "tests"), system("portal"));
         assert_eq!(limit.take_up_to(1 << 40, &portal, NOW), 1 << 40);
         limit.check(&portal, NOW).unwrap();
         assert!(limit.payers().is_empty());
@@ -163,7 +146,7 @@ mod tests {
 
     #[test]
     fn what_is_given_back_can_be_taken_again_and_no_more() {
-        let (limit, portal) = (RateLimit::new(1), system("portal"));
+        let (limit, portal) = (RateLimit::new(1, "tests"), system("portal"));
         limit.take_up_to(2, &portal, NOW);
         limit.give_back(&portal);
         assert_eq!(limit.take_up_to(9, &portal, NOW), 1);
@@ -176,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_clock_that_is_set_back_stops_nobody() {
-        let (limit, portal) = (RateLimit::new(1), system("portal"));
+        let (limit, portal) = (RateLimit::new(1, "tests"), system("portal"));
         limit.take_up_to(2, &portal, NOW);
         assert_eq!(limit.take_up_to(9, &portal, NOW - 3_600_000), 2);
     }

@@ -120,6 +120,16 @@ impl Store for SqliteStore {
         .boxed()
     }
 
+    fn probe(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        async move {
+            let mut writer = self.writer.lock().await;
+            // Written even if it is the same, which SQLite spares itself for rows.
+            let done = sqlx::raw_sql(PROBE).execute(writer.durable().await?).await;
+            writer.finish(done.map(|_| ()).map_err(failed("wrote to its file")))
+        }
+        .boxed()
+    }
+
     fn known<'a>(
         &'a self,
         asker: Asker,
@@ -254,5 +264,7 @@ async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
 }
 
 const SCHEMA: &str = include_str!("sqlite/schema.sql");
+/// Marks the file as ours: the bytes of `Saph`.
+const PROBE: &str = "PRAGMA application_id = 0x53617068";
 const READERS: u32 = 4;
 const OLDEST_SQLITE: [u32; 3] = [3, 51, 3];

@@ -82,6 +82,10 @@ impl Site {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = tempfile::tempdir().unwrap();
         let mut config = Config::parse(settings, std::iter::empty()).unwrap();
+        if !settings.contains("refusal_pause_ms") {
+            // Tables of bad requests are long.
+            config.limits.refusal_pause_ms = 0;
+        }
         config.hub.data_dir = folder.path().into();
         KeyStore::new(folder.path(), String::new()).create().unwrap();
         Self { config, clock: Arc::new(TestClock::new()), world: World::new(), folder }

@@ -29,6 +29,7 @@ contract! {
     commits: [
         a_store_that_was_never_written_has_nothing,
         what_was_committed_is_read_back,
+        a_trial_write_changes_nothing,
         a_batch_on_another_head_is_refused_and_nothing_written,
         a_batch_that_fails_in_its_middle_leaves_nothing,
         ids_are_unique_for_a_sender,
@@ -82,4 +83,17 @@ async fn a_store_that_was_closed_holds_everything_when_it_is_opened_again() {
     let store = SqliteStore::open(&file).await.unwrap();
     assert_eq!(store.head().await.unwrap(), Some(batch.head));
     assert_eq!(store.counts().await.unwrap().outbox_pull, 1);
+}
+
+#[tokio::test]
+async fn a_trial_write_writes_to_the_disk() {
+    use saphan_hub::store::Store as _;
+
+    let (store, folder) = sqlite_store().await;
+    let log = || std::fs::metadata(folder.path().join("hub.sqlite-wal")).unwrap().len();
+    for _ in 0..2 {
+        let before = log();
+        store.probe().await.unwrap();
+        assert!(log() > before, "nothing was written");
+    }
 }

@@ -70,6 +70,24 @@ async fn a_store_that_is_down_is_answered_unavailable_and_comes_back_by_itself()
 }
 
 #[tokio::test]
+async fn while_the_disk_is_full_the_hub_is_not_ready_and_when_there_is_room_it_is_before_the_next_message_comes() {
+    let hub = TestHub::new().await;
+    let message = hub.world.message();
+    hub.store.set_full(true);
+    hub.submit(&message).await.problem(ProblemCode::HubUnavailable);
+    for _ in 0..2 {
+        hub.get("/readyz").await.problem(ProblemCode::HubUnavailable);
+    }
+    assert_eq!(hub.get("/livez").await.status, 200, "a restart would not help");
+    assert_eq!(hub.lease(&hub.world.office, 1).await.messages.len(), 0, "what can be read is read");
+    hub.store.set_full(false);
+    assert_eq!(hub.get("/readyz").await.status, 200);
+    hub.verify(&message, &hub.submit(&message).await.accepted()).await;
+    hub.store.set_full(true);
+    assert_eq!(hub.get("/readyz").await.status, 200, "nobody asks the disk for nothing");
+}
+
+#[tokio::test]
 async fn a_refusal_that_cannot_be_logged_is_not_given_and_the_caller_may_try_again() {
     let hub = TestHub::new().await;
     let message = hub.world.withdrawal().change(|claims| claims.iat += 3600).sign(&hub.world.portal.key);
@@ -126,10 +144,10 @@ async fn under_faults_of_every_kind_no_receipt_is_lost_no_message_is_logged_twic
 
 /// Submits without HTTP.
 async fn accepted_by(app: &App, message: &Submission) -> Accepted {
-    let Begun::Continue(addressed) = submission::begin(app, None, message.envelope.as_deref()).await.unwrap() else {
+    let Begun::Continue(addressed) = submission::begin(app, message.envelope.as_deref()).await.unwrap() else {
         panic!("it was accepted before");
     };
-    submission::finish(app, None, *addressed, message.salt.as_deref(), message.body.clone()).await.unwrap()
+    submission::finish(app, *addressed, message.salt.as_deref(), message.body.clone()).await.unwrap()
 }
 
 /// A sender that gives up on nothing but a refusal.

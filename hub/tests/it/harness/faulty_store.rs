@@ -33,6 +33,7 @@ pub(crate) struct FaultyStore {
     unreadable_heads: AtomicUsize,
     head_reads_failed: AtomicU64,
     down: AtomicBool,
+    full: AtomicBool,
     blocked: watch::Sender<bool>,
     waiting: watch::Sender<usize>,
 }
@@ -45,6 +46,7 @@ impl FaultyStore {
             unreadable_heads: AtomicUsize::new(0),
             head_reads_failed: AtomicU64::new(0),
             down: AtomicBool::new(false),
+            full: AtomicBool::new(false),
             blocked: watch::Sender::new(false),
             waiting: watch::Sender::new(0),
         }
@@ -70,6 +72,11 @@ impl FaultyStore {
         self.down.store(down, Ordering::SeqCst);
     }
 
+    /// Nothing is written while its disk is full; all can be read.
+    pub(crate) fn set_full(&self, full: bool) {
+        self.full.store(full, Ordering::SeqCst);
+    }
+
     /// Commits wait until they are released.
     pub(crate) fn block(&self) {
         self.blocked.send_replace(true);
@@ -91,7 +98,7 @@ impl FaultyStore {
         let released = blocked.wait_for(|blocked| !blocked).await.map(|_| ());
         self.waiting.send_modify(|waiting| *waiting -= 1);
         released.unwrap();
-        if self.down.load(Ordering::SeqCst) {
+        if self.down.load(Ordering::SeqCst) || self.full.load(Ordering::SeqCst) {
             return Err(injected());
         }
         let fault = self.commits.lock().unwrap().pop_front().flatten();
@@ -125,6 +132,10 @@ impl Store for FaultyStore {
 
     fn commit<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<(), StoreError>> {
         self.faulty_commit(batch).boxed()
+    }
+
+    fn probe(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        if self.full.load(Ordering::SeqCst) { ready(Err(injected())).boxed() } else { self.up(self.inner.probe()) }
     }
 
     fn known<'a>(

@@ -49,6 +49,17 @@ pub(super) async fn what_was_committed_is_read_back(store: &dyn Store) {
     assert_eq!(at, [1]);
 }
 
+pub(super) async fn a_trial_write_changes_nothing(store: &dyn Store) {
+    store.probe().await.unwrap();
+    assert_eq!(store.head().await.unwrap(), None);
+    let mut log = LogWriter::new();
+    let batch = log.batch(vec![LogWriter::message("one")]);
+    store.commit(&batch).await.unwrap();
+    store.probe().await.unwrap();
+    assert_eq!(store.head().await.unwrap(), Some(batch.head));
+    assert_eq!(store.entries(0, 256).await.unwrap().len(), 1);
+}
+
 pub(super) async fn a_batch_on_another_head_is_refused_and_nothing_written(store: &dyn Store) {
     let mut log = LogWriter::new();
     let early = log.batch_apart(vec![LogWriter::message("early")]);
