@@ -150,7 +150,13 @@ impl SchemaId {
     /// The `$id` of the schema file.
     #[must_use]
     pub fn urn(&self) -> String {
-        format!("urn:saphan:schema:{}", self.0)
+        format!("{SCHEMA_URN}{}", self.0)
+    }
+
+    /// The schema that a `$id` or the part of a `$ref` before `#` names.
+    #[must_use]
+    pub fn from_urn(urn: &str) -> Option<Self> {
+        urn.strip_prefix(SCHEMA_URN)?.parse().ok()
     }
 }
 
@@ -249,6 +255,8 @@ fn is_citation(text: &str) -> bool {
 }
 
 const UUID_FORM: &str = "a UUIDv7 in lower-case hyphenated form";
+
+const SCHEMA_URN: &str = "urn:saphan:schema:";
 
 #[cfg(test)]
 mod tests {
