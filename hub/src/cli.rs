@@ -1,4 +1,4 @@
-//! The command line: `init`, `serve`, `registry apply`, `invite`, `check-config`, `default-config`.
+//! The command line: `init`, `serve`, `registry apply`, `invite`, `schema`, `keys`, `check-config`, `default-config`.
 
 mod init;
 mod invite;
@@ -6,6 +6,7 @@ mod keys;
 mod registry;
 mod run;
 mod running;
+mod schema;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -32,6 +33,9 @@ enum Command {
     Registry(RegistryCommand),
     /// Let a system register its first key: prints a code that works once.
     Invite(invite::InviteArguments),
+    /// Publish schemas, and look at them.
+    #[command(subcommand)]
+    Schema(schema::SchemaCommand),
     /// Rotate the hub's own keys.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
@@ -76,6 +80,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Serve(arguments) => run::serve(&arguments.config),
         Command::Registry(RegistryCommand::Apply { file, config }) => registry::apply(&file, &config.config),
         Command::Invite(arguments) => invite::invite(&arguments),
+        Command::Schema(command) => schema::schema(&command),
         Command::Keys(command) => keys::keys(&command),
         Command::CheckConfig(arguments) => run::check(&arguments.config),
         Command::DefaultConfig => {
