@@ -99,7 +99,7 @@ impl Registry {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Folds in what the log holds beyond the state of the moment.
+    /// Folds in what the log holds beyond the state of the moment, and looks again for texts of schemas that were not there.
     ///
     /// # Errors
     /// [`RegistryError`].
@@ -115,13 +115,13 @@ impl Registry {
             let entry = UnverifiedRegistryEntry::parse(&entry).map_err(|error| failed(error.to_string()))?;
             state.take(entry, index, ts / 1000).map_err(|error| failed(error.to_string()))?;
         }
-        let catalogue = if before.state.schemas().eq(state.schemas()) {
+        let catalogue = if before.state.schemas().eq(state.schemas()) && texts::is_complete(&before) {
             before.catalogue
         } else {
             texts::catalogue(&self.embedded, &state, store).await?
         };
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-        if current.state.next() < state.next() {
+        if current.state.next() <= state.next() {
             *current = Current { state: Arc::new(state), catalogue };
         }
         Ok(())

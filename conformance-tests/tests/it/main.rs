@@ -16,5 +16,6 @@ mod joining;
 mod killing;
 mod killing_unmarked;
 mod observer;
+mod schemas;
 mod tampering;
 mod tls;

@@ -8,7 +8,7 @@ use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::ids::SchemaId;
 use saphan_schemas::registry::RegistryState;
 
-use super::RegistryError;
+use super::{Current, RegistryError};
 use crate::store::Store;
 
 /// The embedded catalogue with every registered text that the store keeps, and without those schemas whose registered text the
@@ -37,6 +37,12 @@ pub(super) async fn catalogue(
     let embedded = Arc::clone(embedded);
     let compiled = tokio::task::spawn_blocking(move || compile(&embedded, texts, lacking));
     compiled.await.map(Arc::new).map_err(|_| RegistryError::NotCompiled)
+}
+
+/// Whether every registered text is in the catalogue.
+pub(super) fn is_complete(current: &Current) -> bool {
+    let here = |id, hash| current.catalogue.schema(id).is_some_and(|text| text.sha256 == hash);
+    current.state.schemas().all(|schema| here(&schema.id, schema.sha256))
 }
 
 /// A text that does not compile, because the hub was replaced by one that reads schemas in another way, must not keep the hub from

@@ -26,6 +26,7 @@ mod program;
 mod registry;
 mod relay;
 mod restart;
+mod schemas;
 mod store_contract;
 mod store_failures;
 mod tls;
