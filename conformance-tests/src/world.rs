@@ -39,7 +39,20 @@ impl World {
     /// # Errors
     /// When the hub does not start.
     pub async fn start(program: HubProgram, broker: Option<String>) -> anyhow::Result<Self> {
-        Self::start_with(program, broker, false).await
+        let transport = if broker.is_some() { TransportKind::Amqp } else { TransportKind::Pull };
+        Self::start_with(transport, |registry| HubOptions { broker, ..HubOptions::new(program, registry) }).await
+    }
+
+    /// As [`Self::start`], without a limit for one system: to see what the hub can do.
+    ///
+    /// # Errors
+    /// When the hub does not start.
+    pub async fn start_unlimited(program: HubProgram, broker: Option<String>) -> anyhow::Result<Self> {
+        let transport = if broker.is_some() { TransportKind::Amqp } else { TransportKind::Pull };
+        let limits = ["SAPHAN_HUB__LIMITS__MESSAGES_PER_SECOND", "SAPHAN_HUB__LIMITS__REQUESTS_PER_SECOND"];
+        let settings = limits.map(|name| (name, "0".to_owned())).into();
+        Self::start_with(transport, |registry| HubOptions { broker, settings, ..HubOptions::new(program, registry) })
+            .await
     }
 
     /// Starts the hub that `program` is, with HTTPS; systems pull.
@@ -47,10 +60,18 @@ impl World {
     /// # Errors
     /// When the hub does not start.
     pub async fn start_over_tls(program: HubProgram) -> anyhow::Result<Self> {
-        Self::start_with(program, None, true).await
+        let options = |registry| HubOptions { tls: true, ..HubOptions::new(program, registry) };
+        Self::start_with(TransportKind::Pull, options).await
     }
 
-    async fn start_with(program: HubProgram, broker: Option<String>, tls: bool) -> anyhow::Result<Self> {
+    /// Starts a hub whose systems receive in this way; `options` answers, for its registry, how it is to be.
+    ///
+    /// # Errors
+    /// When the hub does not start.
+    pub async fn start_with(
+        transport: TransportKind,
+        options: impl FnOnce(String) -> HubOptions,
+    ) -> anyhow::Result<Self> {
         let (mut keys, mut public) = (HashMap::new(), HashMap::<SystemId, PublicKey>::new());
         for system in SYSTEMS {
             let (key, pem) = SigningKey::generate()?;
@@ -58,11 +79,8 @@ impl World {
             public.insert(system.clone(), *key.public());
             keys.insert(system, pem.to_string());
         }
-        let transport = if broker.is_some() { TransportKind::Amqp } else { TransportKind::Pull };
         let registry = of_the_examples(transport, |system| public.get(system).copied())?.to_toml()?;
-        let mut options = HubOptions::new(program, registry);
-        (options.broker, options.tls) = (broker, tls);
-        let hub = HubProcess::start(options).await?;
+        let hub = HubProcess::start(options(registry)).await?;
         let trust = trust::fetch(hub.address()).await?;
         for (system, pem) in &keys {
             let key = SigningKey::from_pem(pem)?;

@@ -22,7 +22,8 @@ pub enum Receive {
     /// It consumes its inbox queue at the exchange's broker.
     #[cfg(feature = "amqp")]
     Amqp {
-        /// `amqps://user:password@broker/saphan`; `amqp://` on this machine only. It is never logged.
+        /// `amqps://broker.example:5671/saphan`; `amqp://` on this machine only. The connector logs in with its key: a fresh
+        /// token for each connection. An address may name a user and a password instead; it is never logged.
         uri: String,
     },
 }

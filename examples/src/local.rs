@@ -3,7 +3,7 @@
 //! Every part lives in a temporary folder, listens on loopback only, and ends with the value that owns it.
 
 pub mod hub;
+pub mod port;
 pub mod process_group;
 pub mod rabbitmq;
-
-mod port;
+pub mod ruled_broker;

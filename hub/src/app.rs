@@ -1,21 +1,22 @@
 //! The parts of a running hub, and how they are put together.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use saphan_schemas::catalogue::Catalogue;
-use saphan_schemas::ids::HubId;
+use saphan_schemas::ids::{HubId, SystemId};
 use saphan_schemas::leaf::ShardEvent;
 use tokio::sync::{Mutex, Semaphore, watch};
 use tokio::task::JoinHandle;
 
 use crate::admission::Admission;
+use crate::broker::login::HubLogin;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::connections::ConnectionLimits;
-use crate::keys::HubKeys;
+use crate::keys::{HubKeys, KeyStore};
 use crate::ledger::{Draft, Ledger};
+use crate::limits::{Exhausted, Payer, SystemLimits};
 use crate::metrics::Metrics;
 use crate::refusals::LoggedRefusals;
 use crate::registry::{self, Registry};
@@ -30,7 +31,7 @@ pub struct App {
     /// The log's origin.
     pub origin: String,
     /// Where its keys are.
-    pub key_folder: PathBuf,
+    pub key_store: KeyStore,
     /// Where connectors reach the broker, if there is one.
     pub broker_address: Option<String>,
     /// Which messages are acceptable.
@@ -57,10 +58,14 @@ pub struct App {
     pub body_memory: Arc<Semaphore>,
     /// Permits for messages of batches that are worked on at once.
     pub batch_places: Semaphore,
+    /// What one system may ask for.
+    pub limits: SystemLimits,
     /// How many connections at once, and how patient with them.
     pub connections: ConnectionLimits,
     /// Lease and long-poll limits.
     pub inbox: crate::config::InboxConfig,
+    /// How the hub logs in at the broker.
+    pub broker_login: HubLogin,
     /// Whether the hub is stopping.
     pub stopping: watch::Receiver<bool>,
 }
@@ -128,12 +133,13 @@ impl App {
             };
             ledger.append(Draft::Shard(Box::new(opening))).await.context("the log's first entry cannot be written")?;
         }
+        let broker_login = HubLogin::new(config.hub.id.clone(), ledger.keys(), Arc::clone(&clock));
         let admission =
             Admission::new(config.hub.id.clone(), Arc::clone(&registry), Arc::clone(&clock), config.limits.message());
         let app = Self {
             hub: config.hub.id.clone(),
             origin,
-            key_folder: config.hub.data_dir.clone(),
+            key_store: config.key_store(),
             broker_address: Some(config.amqp.address.clone()).filter(|address| !address.is_empty()),
             admission: Arc::new(admission),
             registry,
@@ -147,8 +153,10 @@ impl App {
             metrics,
             body_memory: Arc::new(Semaphore::new(config.limits.body_memory_mib as usize * 1024)),
             batch_places: Semaphore::new(BATCH_PLACES),
+            limits: SystemLimits::new(&config.limits),
             connections: config.limits.connections(),
             inbox: config.inbox.clone(),
+            broker_login,
             stopping,
         };
         Ok(Opened { app: Arc::new(app), writer })
@@ -156,14 +164,24 @@ impl App {
 
     /// Signs with the keys that the registry has, from the next commit on. A key whose file cannot be read leaves those before
     /// it in use, which the registry still has.
-    pub fn take_up_keys(&self) {
-        let keys = HubKeys::read(&self.key_folder, &self.origin).map_err(anyhow::Error::from);
+    pub async fn take_up_keys(&self) {
+        let store = self.key_store.clone();
+        let opened = tokio::task::spawn_blocking(move || store.open()).await;
+        let keys = opened.map_err(anyhow::Error::from).and_then(|keys| Ok(keys?));
         match keys.and_then(|keys| Ok(keys.signing(&self.registry.state(), &self.origin)?)) {
             Ok(keys) => self.ledger.sign_with(keys),
             Err(error) => {
                 tracing::error!(error = &*error as &dyn std::error::Error, "the hub's new keys cannot be used")
             }
         }
+    }
+
+    /// Takes a request from a system's allowance. Only once the system has proven itself.
+    ///
+    /// # Errors
+    /// [`Exhausted`].
+    pub fn take_request(&self, system: &SystemId) -> Result<(), Exhausted> {
+        self.limits.requests.take(&Payer::System(system.clone()), self.clock.now_ms())
     }
 
     /// Whether the hub is stopping.

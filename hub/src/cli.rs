@@ -1,5 +1,7 @@
-//! The command line: `init`, `serve`, `registry apply`, `invite`, `schema`, `keys`, `check-config`, `default-config`.
+//! The command line: `init`, `serve`, `registry apply`, `invite`, `broker config`, `schema`, `keys`, `check-config`,
+//! `default-config`.
 
+mod broker;
 mod init;
 mod invite;
 mod keys;
@@ -36,6 +38,9 @@ enum Command {
     /// Publish schemas, and look at them.
     #[command(subcommand)]
     Schema(schema::SchemaCommand),
+    /// Set RabbitMQ up.
+    #[command(subcommand)]
+    Broker(BrokerCommand),
     /// Rotate the hub's own keys.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
@@ -54,6 +59,12 @@ enum RegistryCommand {
         #[command(flatten)]
         config: ConfigArguments,
     },
+}
+
+#[derive(Debug, Subcommand)]
+enum BrokerCommand {
+    /// Print RabbitMQ's configuration: it lets in whom the hub lets in.
+    Config(broker::BrokerArguments),
 }
 
 #[derive(Debug, Args)]
@@ -81,6 +92,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Registry(RegistryCommand::Apply { file, config }) => registry::apply(&file, &config.config),
         Command::Invite(arguments) => invite::invite(&arguments),
         Command::Schema(command) => schema::schema(&command),
+        Command::Broker(BrokerCommand::Config(arguments)) => broker::config(&arguments),
         Command::Keys(command) => keys::keys(&command),
         Command::CheckConfig(arguments) => run::check(&arguments.config),
         Command::DefaultConfig => {

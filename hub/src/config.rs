@@ -1,16 +1,22 @@
 //! The hub's configuration: one struct a concern, one commented default file.
 
-use std::net::{IpAddr, SocketAddr};
+mod amqp;
+
+pub use amqp::AmqpSection;
+pub(crate) use amqp::is_this_machine;
+
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use std::{fmt, fs, io};
+use std::{fs, io};
 
-use lapin::uri::{AMQPScheme, AMQPUri};
+use saphan_keys::KeySource;
 use saphan_schemas::ids::HubId;
 use serde::Deserialize;
 
 use crate::admission::MessageLimits;
 use crate::connections::ConnectionLimits;
+use crate::keys::KeyStore;
 
 /// The default file, with every setting and its meaning.
 pub const DEFAULT: &str = include_str!("config/default.toml");
@@ -25,6 +31,8 @@ pub struct Config {
     pub tls: TlsSection,
     /// `[log]`
     pub log: LogConfig,
+    /// `[keys]`
+    pub keys: KeysConfig,
     /// `[limits]`
     pub limits: LimitsConfig,
     /// `[inbox]`
@@ -79,6 +87,18 @@ pub struct LogConfig {
     pub shard: String,
 }
 
+/// Where the hub's private keys are. Nothing here is secret.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeysConfig {
+    /// Receipt keys beside those in the data folder. Default none; only in the file.
+    pub receipts: Vec<KeySource>,
+    /// Signs registry entries. Default `operator.pem`; `SAPHAN_HUB__KEYS__OPERATOR`.
+    pub operator: KeySource,
+    /// Holds the passphrase of key files; empty for none. Default empty; `SAPHAN_HUB__KEYS__PASSPHRASE_FILE`.
+    pub passphrase_file: PathBuf,
+}
+
 /// What is refused for its size, its age, or for want of room.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -91,9 +111,13 @@ pub struct LimitsConfig {
     pub body_memory_mib: u32,
     /// Entries that wait. Default 4096; `SAPHAN_HUB__LIMITS__QUEUE`.
     pub queue: usize,
+    /// Requests with a token, a second, of one system; 0 for no limit. Default 500; `SAPHAN_HUB__LIMITS__REQUESTS_PER_SECOND`.
+    pub requests_per_second: u32,
+    /// Messages a second of one system; 0 for no limit. Default 2000; `SAPHAN_HUB__LIMITS__MESSAGES_PER_SECOND`.
+    pub messages_per_second: u32,
     /// Connections at once. Default 4096; `SAPHAN_HUB__LIMITS__CONNECTIONS`.
     pub connections: usize,
-    /// Seconds for the headers of a request. Default 30; `SAPHAN_HUB__LIMITS__HEADER_SECONDS`.
+    /// Seconds for a TLS handshake, and for the headers of a request. Default 30; `SAPHAN_HUB__LIMITS__HEADER_SECONDS`.
     pub header_seconds: u64,
     /// Seconds in the future. Default 300; `SAPHAN_HUB__LIMITS__FUTURE_SECONDS`.
     pub future_seconds: u64,
@@ -109,36 +133,6 @@ pub struct InboxConfig {
     pub lease_seconds: u64,
     /// The longest long poll. Default 30; `SAPHAN_HUB__INBOX__LONGEST_WAIT_SECONDS`.
     pub longest_wait_seconds: u64,
-}
-
-/// The broker. `Debug` shows no address: it holds a password.
-#[derive(Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AmqpSection {
-    /// The broker's address; empty for none. Default empty; `SAPHAN_HUB__AMQP__URI`.
-    pub uri: String,
-    /// The broker's address for connectors, without a password; empty for none. Default empty; `SAPHAN_HUB__AMQP__ADDRESS`.
-    pub address: String,
-    /// Seconds until a publication is unknown. Default 30; `SAPHAN_HUB__AMQP__PUBLISH_TIMEOUT_SECONDS`.
-    pub publish_timeout_seconds: u64,
-    /// Seconds until a message that the broker confirmed, but nobody acknowledged, is published again; doubled each time.
-    /// Default 3600; `SAPHAN_HUB__AMQP__PUBLISH_AGAIN_SECONDS`.
-    pub publish_again_seconds: u64,
-    /// Unconfirmed publications. Default 512; `SAPHAN_HUB__AMQP__WINDOW`.
-    pub window: usize,
-}
-
-impl fmt::Debug for AmqpSection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let uri = if self.uri.is_empty() { "none" } else { "redacted" };
-        f.debug_struct("AmqpSection")
-            .field("uri", &uri)
-            .field("address", &self.address)
-            .field("publish_timeout_seconds", &self.publish_timeout_seconds)
-            .field("publish_again_seconds", &self.publish_again_seconds)
-            .field("window", &self.window)
-            .finish()
-    }
 }
 
 /// Why a configuration cannot be used.
@@ -176,7 +170,9 @@ impl Config {
         let mut config = Self::parse(&text, environment)?;
         let folder = path.parent().unwrap_or(Path::new(""));
         config.hub.data_dir = folder.join(&config.hub.data_dir);
-        for file in [&mut config.tls.certificate, &mut config.tls.key, &mut config.tls.client_ca] {
+        let tls = [&mut config.tls.certificate, &mut config.tls.key, &mut config.tls.client_ca];
+        let others = [&mut config.amqp.ca_file, &mut config.keys.passphrase_file];
+        for file in tls.into_iter().chain(others) {
             if !file.as_os_str().is_empty() {
                 *file = folder.join(&file);
             }
@@ -206,6 +202,19 @@ impl Config {
     #[must_use]
     pub fn origin(&self) -> String {
         format!("{}/log/{}", self.hub.id, self.log.shard)
+    }
+
+    /// Where the hub's keys are.
+    #[must_use]
+    pub fn key_store(&self) -> KeyStore {
+        let passphrase_file = Some(&self.keys.passphrase_file).filter(|path| !path.as_os_str().is_empty());
+        KeyStore {
+            folder: self.hub.data_dir.clone(),
+            origin: self.origin(),
+            receipts: self.keys.receipts.clone(),
+            operator: self.keys.operator.clone(),
+            passphrase_file: passphrase_file.cloned(),
+        }
     }
 
     /// The store's file.
@@ -249,25 +258,14 @@ impl Config {
                 "enough for the longest body",
             ),
             ((1..=1 << 20).contains(&self.limits.queue), "limits.queue", "1 to 1048576"),
+            (self.limits.requests_per_second <= 1_000_000, "limits.requests_per_second", "0 to 1000000"),
+            (self.limits.messages_per_second <= 1_000_000, "limits.messages_per_second", "0 to 1000000"),
             ((1..=1 << 20).contains(&self.limits.connections), "limits.connections", "1 to 1048576"),
             ((1..=300).contains(&self.limits.header_seconds), "limits.header_seconds", "1 to 300"),
             ((1..=3600).contains(&self.inbox.lease_seconds), "inbox.lease_seconds", "1 to 3600"),
             (self.inbox.longest_wait_seconds <= 60, "inbox.longest_wait_seconds", "0 to 60"),
-            (
-                is_safe_broker(&self.amqp.uri),
-                "amqp.uri",
-                "empty, amqps://…, or amqp://… with a loopback host: bodies and a password travel on it",
-            ),
-            (
-                is_safe_broker(&self.amqp.address) && !self.amqp.address.contains('@'),
-                "amqp.address",
-                "empty or amqps://…, or amqp://… with a loopback host, and without a user: everyone may read it",
-            ),
-            ((1..=600).contains(&self.amqp.publish_timeout_seconds), "amqp.publish_timeout_seconds", "1 to 600"),
-            ((1..=604_800).contains(&self.amqp.publish_again_seconds), "amqp.publish_again_seconds", "1 to 604800"),
-            ((1..=10_000).contains(&self.amqp.window), "amqp.window", "1 to 10000"),
         ];
-        let broken = rules.into_iter().find(|(holds, ..)| !holds);
+        let broken = rules.into_iter().chain(self.amqp.rules()).find(|(holds, ..)| !holds);
         broken.map_or(Ok(()), |(_, setting, rule)| Err(ConfigError::Range { setting, rule }))
     }
 }
@@ -301,14 +299,6 @@ impl LimitsConfig {
 
 fn is_set(path: &Path) -> bool {
     !path.as_os_str().is_empty()
-}
-
-/// Without TLS only this machine is a broker.
-fn is_safe_broker(uri: &str) -> bool {
-    let Ok(uri) = uri.parse::<AMQPUri>() else { return uri.is_empty() };
-    let host = uri.authority.host.as_str();
-    let this_machine = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
-    uri.scheme == AMQPScheme::AMQPS || this_machine
 }
 
 fn overlay(base: &mut toml::Table, over: toml::Table) {
@@ -377,26 +367,5 @@ mod tests {
         let text = "[tls]\nclient_ca = \"a\"\nclient_certificates = \"required\"";
         let refused = Config::parse(text, std::iter::empty());
         assert!(matches!(refused, Err(ConfigError::Range { setting: "tls.client_certificates", .. })), "{refused:?}");
-    }
-
-    #[test]
-    fn a_broker_on_another_machine_needs_tls() {
-        for (uri, safe) in [
-            ("", true),
-            ("amqp://u:p@127.0.0.1:5672/v", true),
-            ("amqp://u:p@localhost/v", true),
-            ("amqps://u:p@broker.example/v", true),
-            ("amqp://u:p@broker.example/v", false),
-            ("amqp://u:p@127.broker.example/v", false),
-            ("http://127.0.0.1/", false),
-        ] {
-            assert_eq!(is_safe_broker(uri), safe, "{uri}");
-        }
-    }
-
-    #[test]
-    fn debug_shows_no_password() {
-        let config = Config::parse("[amqp]\nuri = \"amqp://u:hunter2@127.0.0.1/v\"", std::iter::empty()).unwrap();
-        assert!(!format!("{config:?}").contains("hunter2"));
     }
 }

@@ -4,6 +4,7 @@ mod acknowledgements;
 mod agreements;
 mod auth;
 mod batch;
+mod broker;
 mod catalogue;
 mod error;
 mod inbox;
@@ -13,6 +14,7 @@ mod log;
 mod messages;
 mod operations;
 mod registry;
+mod strict;
 
 pub use error::ApiError;
 
@@ -21,6 +23,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::Method;
+use axum::middleware;
 use axum::routing::get;
 use saphan_schemas::problem::ProblemCode;
 use utoipa::openapi::{Info, OpenApi, OpenApiBuilder};
@@ -38,6 +41,7 @@ pub fn router(app: Arc<App>) -> Router {
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(REQUEST_BYTES))
+        .layer(middleware::from_fn(strict::refuse_ambiguous))
         .with_state(app)
 }
 
@@ -61,6 +65,11 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(agreements::list))
         // Operators, and systems for themselves: an entry says itself who may make it.
         .routes(routes!(registry::change))
+        // RabbitMQ, about its users.
+        .routes(routes!(broker::user))
+        .routes(routes!(broker::vhost))
+        .routes(routes!(broker::resource))
+        .routes(routes!(broker::topic))
         // Anyone.
         .routes(routes!(joining::invitation))
         .routes(routes!(joining::join))

@@ -1,19 +1,20 @@
-//! The hub's own keys: files of mode 0600 in its data folder.
+//! The hub's own keys: files of mode 0600 in its data folder, and keys in tokens.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use saphan_keys::{KEY_PASSPHRASE, KeySource, KeyStoreError, Passphrase, file, nobody};
 use saphan_schemas::ids::HubId;
 use saphan_schemas::keys::{self, PublicKey, Signer, SigningKey};
 use saphan_schemas::log::{NoteSigner, VerifierKey};
 use saphan_schemas::registry::{HubKey, RegistryState, Root};
 
+use zeroize::Zeroizing;
+
 use crate::ledger::LedgerKeys;
 
-/// The keys of a hub, as its folder holds them. Which of them sign, the registry says.
+/// The keys of a hub, opened. Which of them sign, the registry says.
 #[derive(Debug)]
 pub struct HubKeys {
     /// Sign receipts (ES256).
@@ -33,29 +34,19 @@ pub enum KeyUse {
     Log,
 }
 
-/// Why keys cannot be made or read.
-#[derive(Debug, thiserror::Error)]
-pub enum KeyFileError {
-    /// A file cannot be read or written.
-    #[error("{path}: {source}")]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// The reason.
-        #[source]
-        source: io::Error,
-    },
-    /// A file holds no key of the expected kind.
-    #[error("{path} holds no {kind} key in PKCS #8 PEM form")]
-    Content {
-        /// The file.
-        path: PathBuf,
-        /// The kind expected.
-        kind: &'static str,
-    },
-    /// No key could be made.
-    #[error("no key could be made: the system's random source failed")]
-    NoRandomness,
+/// Where the keys of a hub are: in files of its data folder, protected by one passphrase or by none, and in tokens.
+#[derive(Debug, Clone)]
+pub struct KeyStore {
+    /// The data folder.
+    pub folder: PathBuf,
+    /// The log's origin.
+    pub origin: String,
+    /// Receipt keys that are elsewhere, in tokens mostly; relative paths are relative to the data folder.
+    pub receipts: Vec<KeySource>,
+    /// The operator's key; a relative path is relative to the data folder.
+    pub operator: KeySource,
+    /// Holds the passphrase of the files. Without it the environment variable [`saphan_keys::KEY_PASSPHRASE`] may.
+    pub passphrase_file: Option<PathBuf>,
 }
 
 /// A key that the hub must sign with is not in its folder.
@@ -65,65 +56,104 @@ pub enum KeyFileError {
 )]
 pub struct KeyMissing(&'static str);
 
-impl HubKeys {
-    /// Makes new keys in `folder`. Never overwrites a file: a lost log key cannot be made again.
+impl KeyStore {
+    /// Files without a passphrase in a folder, for the log of this origin.
+    #[must_use]
+    pub fn new(folder: &Path, origin: String) -> Self {
+        let operator = KeySource::File(format!("{OPERATOR}.pem").into());
+        Self { folder: folder.into(), origin, receipts: Vec::new(), operator, passphrase_file: None }
+    }
+
+    /// Makes new keys in the folder, under the passphrase if there is one. Never overwrites a file: a lost log key cannot be made
+    /// again.
     ///
     /// # Errors
-    /// [`KeyFileError`], also when a file exists.
-    pub fn create(folder: &Path) -> Result<(), KeyFileError> {
+    /// [`KeyStoreError`], also when a file exists.
+    pub fn create(&self) -> Result<(), KeyStoreError> {
+        let passphrase = self.passphrase()?;
         for name in [RECEIPTS, OPERATOR] {
-            let (_, pem) = SigningKey::generate().map_err(|_| KeyFileError::NoRandomness)?;
-            write_new(&folder.join(format!("{name}.pem")), &pem)?;
+            self.write(name, &receipt_key()?.1, passphrase.as_ref())?;
         }
-        let der = NoteSigner::generate_pkcs8().map_err(|_| KeyFileError::NoRandomness)?;
-        write_new(&folder.join(format!("{LOG}.pem")), &keys::to_pem(&der))
+        let der = NoteSigner::generate_pkcs8().map_err(|_| KeyStoreError::NoRandomness)?;
+        self.write(LOG, &der, passphrase.as_ref())
     }
 
     /// Makes another key for a use, in a file of its own. It signs once the registry has it.
     ///
     /// # Errors
-    /// [`KeyFileError`].
-    pub fn add(folder: &Path, usage: KeyUse, origin: &str) -> Result<HubKey, KeyFileError> {
+    /// [`KeyStoreError`].
+    pub fn add(&self, usage: KeyUse) -> Result<HubKey, KeyStoreError> {
+        let passphrase = self.passphrase()?;
         match usage {
             KeyUse::Receipts => {
-                let (key, pem) = SigningKey::generate().map_err(|_| KeyFileError::NoRandomness)?;
-                write_new(&folder.join(format!("{RECEIPTS}-{}.pem", key.id())), &pem)?;
+                let (key, der) = receipt_key()?;
+                self.write(&format!("{RECEIPTS}-{}", key.id()), &der, passphrase.as_ref())?;
                 Ok(HubKey::Receipts { jwk: *key.public() })
             }
             KeyUse::Log => {
-                let der = NoteSigner::generate_pkcs8().map_err(|_| KeyFileError::NoRandomness)?;
-                let signer = NoteSigner::from_pkcs8(origin, &der).map_err(|_| KeyFileError::NoRandomness)?;
+                let der = NoteSigner::generate_pkcs8().map_err(|_| KeyStoreError::NoRandomness)?;
+                let signer = NoteSigner::from_pkcs8(&self.origin, &der).map_err(|_| KeyStoreError::NoRandomness)?;
                 let vkey = signer.verifier_key().clone();
                 let id = u32::from_be_bytes(*vkey.key_id());
-                write_new(&folder.join(format!("{LOG}-{id:08x}.pem")), &keys::to_pem(&der))?;
+                self.write(&format!("{LOG}-{id:08x}"), &der, passphrase.as_ref())?;
                 Ok(HubKey::Log { vkey })
             }
         }
     }
 
-    /// Reads the keys of a log from `folder`: `receipts.pem`, `log.pem`, `operator.pem`, and what [`Self::add`] made.
+    /// Opens all keys: those in tokens, `receipts.pem`, `log.pem`, the operator's, and what [`Self::add`] made. It reads files,
+    /// derives keys and talks to devices, and may take seconds.
     ///
     /// # Errors
-    /// [`KeyFileError`].
-    pub fn read(folder: &Path, origin: &str) -> Result<Self, KeyFileError> {
-        let receipts = files(folder, RECEIPTS)?.iter().map(|path| read_signing_key(path)).collect::<Result<_, _>>()?;
-        let log = |path: &PathBuf| read_log_key(path, origin).map(Arc::new);
-        let logs = files(folder, LOG)?.iter().map(log).collect::<Result<_, _>>()?;
-        Ok(Self { receipts, logs, operator: Self::read_operator(folder)? })
+    /// [`KeyStoreError`].
+    pub fn open(&self) -> Result<HubKeys, KeyStoreError> {
+        let mut receipts = self.receipts.iter().map(|source| self.signer(source)).collect::<Result<Vec<_>, _>>()?;
+        for path in files(&self.folder, RECEIPTS, receipts.is_empty())? {
+            // They are in the folder already, wherever that is from here.
+            receipts.push(KeySource::File(path).open(self.passphrase_file.as_deref(), &nobody)?);
+        }
+        let log = |path: &PathBuf| self.log_key(path).map(Arc::new);
+        let logs = files(&self.folder, LOG, true)?.iter().map(log).collect::<Result<_, _>>()?;
+        Ok(HubKeys { receipts, logs, operator: self.open_operator()? })
     }
 
-    /// Reads the operator's key alone.
+    /// Opens the operator's key alone.
     ///
     /// # Errors
-    /// [`KeyFileError`].
-    pub fn read_operator(folder: &Path) -> Result<Arc<dyn Signer>, KeyFileError> {
-        read_signing_key(&folder.join(format!("{OPERATOR}.pem")))
+    /// [`KeyStoreError`].
+    pub fn open_operator(&self) -> Result<Arc<dyn Signer>, KeyStoreError> {
+        self.signer(&self.operator)
     }
 
+    fn signer(&self, source: &KeySource) -> Result<Arc<dyn Signer>, KeyStoreError> {
+        source.clone().relative_to(&self.folder).open(self.passphrase_file.as_deref(), &nobody)
+    }
+
+    fn log_key(&self, path: &Path) -> Result<NoteSigner, KeyStoreError> {
+        let passphrase = || Passphrase::of_key(path, self.passphrase_file.as_deref(), &nobody);
+        let der = file::read_pkcs8(path, LOG_KIND, passphrase)?;
+        NoteSigner::from_pkcs8(&self.origin, &der)
+            .map_err(|_| KeyStoreError::Content { path: path.into(), kind: LOG_KIND })
+    }
+
+    /// What new files are protected with.
+    fn passphrase(&self) -> Result<Option<Passphrase>, KeyStoreError> {
+        match &self.passphrase_file {
+            Some(file) => Passphrase::from_file(file).map(Some),
+            None => Passphrase::from_env(KEY_PASSPHRASE),
+        }
+    }
+
+    fn write(&self, name: &str, der: &[u8], passphrase: Option<&Passphrase>) -> Result<(), KeyStoreError> {
+        file::write_new(&self.folder.join(format!("{name}.pem")), &file::to_pem(der, passphrase)?)
+    }
+}
+
+impl HubKeys {
     /// The keys that a log begins with, and what it states of them.
     ///
     /// # Errors
-    /// None after [`Self::read`].
+    /// None after [`KeyStore::open`].
     pub fn root(&self, hub: &HubId) -> Result<Root, KeyMissing> {
         let receipts = self.receipts.first().ok_or(KeyMissing("receipts"))?;
         let log = self.logs.first().ok_or(KeyMissing("log"))?;
@@ -150,9 +180,15 @@ impl HubKeys {
     }
 }
 
-/// The first file, and those that were added to it.
-fn files(folder: &Path, name: &str) -> Result<Vec<PathBuf>, KeyFileError> {
-    let failed = |source| KeyFileError::File { path: folder.into(), source };
+/// A new key for receipts, with its PKCS #8 form.
+fn receipt_key() -> Result<(SigningKey, Zeroizing<Vec<u8>>), KeyStoreError> {
+    let (key, pem) = SigningKey::generate().map_err(|_| KeyStoreError::NoRandomness)?;
+    Ok((key, keys::from_pem(&pem).ok_or(KeyStoreError::NoRandomness)?))
+}
+
+/// The first file, and those that were added to it; none only if that is not `needed`.
+fn files(folder: &Path, name: &str, needed: bool) -> Result<Vec<PathBuf>, KeyStoreError> {
+    let failed = |source| KeyStoreError::File { path: folder.into(), source };
     let mut added = Vec::new();
     for entry in fs::read_dir(folder).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
@@ -164,54 +200,62 @@ fn files(folder: &Path, name: &str) -> Result<Vec<PathBuf>, KeyFileError> {
     added.sort();
     // The first may be gone once it is revoked.
     let first = folder.join(format!("{name}.pem"));
-    if added.is_empty() || first.exists() {
+    if first.exists() || (needed && added.is_empty()) {
         added.insert(0, first);
     }
     Ok(added)
 }
 
-fn read_signing_key(path: &Path) -> Result<Arc<dyn Signer>, KeyFileError> {
-    let key = SigningKey::from_pem(&read(path)?);
-    Ok(Arc::new(key.map_err(|_| KeyFileError::Content { path: path.into(), kind: "ES256" })?))
-}
-
-fn read_log_key(path: &Path, origin: &str) -> Result<NoteSigner, KeyFileError> {
-    let wrong = || KeyFileError::Content { path: path.into(), kind: "Ed25519" };
-    let der = keys::from_pem(&read(path)?).ok_or_else(wrong)?;
-    NoteSigner::from_pkcs8(origin, &der).map_err(|_| wrong())
-}
-
-fn read(path: &Path) -> Result<zeroize::Zeroizing<String>, KeyFileError> {
-    let text = fs::read_to_string(path).map_err(|source| KeyFileError::File { path: path.into(), source })?;
-    Ok(zeroize::Zeroizing::new(text))
-}
-
-pub(crate) fn write_new(path: &Path, text: &str) -> Result<(), KeyFileError> {
-    let write = || {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()
-    };
-    write().map_err(|source| KeyFileError::File { path: path.into(), source })
-}
-
 const RECEIPTS: &str = "receipts";
 const OPERATOR: &str = "operator";
 const LOG: &str = "log";
+const LOG_KIND: &str = "Ed25519";
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
+
+    fn store(folder: &Path) -> KeyStore {
+        KeyStore::new(folder, "hub.local/log/main".into())
+    }
 
     #[test]
     fn debug_shows_no_private_part() {
         let folder = tempfile::tempdir().unwrap();
-        HubKeys::create(folder.path()).unwrap();
-        let shown = format!("{:?}", HubKeys::read(folder.path(), "hub.local/log/main").unwrap());
+        store(folder.path()).create().unwrap();
+        let shown = format!("{:?}", store(folder.path()).open().unwrap());
         for name in [RECEIPTS, OPERATOR, LOG] {
             let pem = fs::read_to_string(folder.path().join(format!("{name}.pem"))).unwrap();
             let private = pem.lines().filter(|line| !line.starts_with('-')).collect::<String>();
             assert!(!shown.contains(&private[..40]), "{name}");
         }
+    }
+
+    #[test]
+    fn keys_that_others_can_read_are_refused() {
+        for name in [RECEIPTS, OPERATOR, LOG].map(|name| format!("{name}.pem")) {
+            let folder = tempfile::tempdir().unwrap();
+            store(folder.path()).create().unwrap();
+            fs::set_permissions(folder.path().join(&name), fs::Permissions::from_mode(0o640)).unwrap();
+            let error = store(folder.path()).open().unwrap_err();
+            assert!(matches!(&error, KeyStoreError::Open { path, .. } if path.ends_with(&name)), "{error}");
+        }
+    }
+
+    #[test]
+    fn protected_keys_old_and_new_open_with_the_file_that_holds_their_passphrase_and_not_without() {
+        let folder = tempfile::tempdir().unwrap();
+        let secret = folder.path().join("secret");
+        file::write_new(&secret, "hub\n").unwrap();
+        let protected = KeyStore { passphrase_file: Some(secret), ..store(folder.path()) };
+        protected.create().unwrap();
+        protected.add(KeyUse::Receipts).unwrap();
+        protected.add(KeyUse::Log).unwrap();
+        let keys = protected.open().unwrap();
+        assert_eq!((keys.receipts.len(), keys.logs.len()), (2, 2));
+        let error = store(folder.path()).open().unwrap_err();
+        assert!(matches!(error, KeyStoreError::PassphraseMissing { .. }), "{error}");
     }
 }

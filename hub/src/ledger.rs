@@ -128,6 +128,12 @@ impl Ledger {
         answer.await.map_err(|_| LedgerError::Unavailable)?
     }
 
+    /// What it signs with; changes with each rotation.
+    #[must_use]
+    pub fn keys(&self) -> watch::Receiver<Arc<LedgerKeys>> {
+        self.keys.subscribe()
+    }
+
     /// Signs with these keys from the next batch on.
     pub fn sign_with(&self, keys: LedgerKeys) {
         self.keys.send_replace(Arc::new(keys));

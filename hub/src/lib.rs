@@ -8,8 +8,10 @@
 //! - [`ledger`]: the log's one writer: group commit, checkpoints, receipts, proofs;
 //! - [`store`]: what is kept, behind one trait;
 //! - [`routing`]: the relay to the broker, and the inbox that systems pull from;
+//! - [`broker`]: who may do what at the broker, and when that ends;
 //! - [`acknowledging`]: what receivers state;
 //! - [`used_tokens`]: each request token once;
+//! - [`limits`]: what one system may ask for and hold;
 //! - [`registry`]: members, systems, keys, agreements as a fold over the log;
 //! - [`tls`], [`connections`]: what carries the requests;
 //! - [`app`], [`serve`], [`config`], [`keys`], [`metrics`], [`clock`], [`cli`]: the program around it.
@@ -17,6 +19,7 @@
 pub mod acknowledging;
 pub mod admission;
 pub mod app;
+pub mod broker;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -24,6 +27,7 @@ pub mod connections;
 pub mod http;
 pub mod keys;
 pub mod ledger;
+pub mod limits;
 pub mod metrics;
 pub mod refusals;
 pub mod registry;

@@ -41,10 +41,46 @@ pub struct Metrics {
     pub outbox_pull: Gauge,
     /// Whether the broker can be reached: 1 or 0.
     pub broker_up: Gauge,
+    /// Whether connections to the broker can be ended, at the last look: 1 or 0.
+    pub broker_management_up: Gauge,
+    /// Connections to the broker that were closed because their right had ended.
+    pub broker_connections_closed: Counter,
+    broker_refusals: Family<BrokerLabels, Counter>,
     /// TLS handshakes that failed.
     pub tls_handshakes_failed: Counter,
     /// When the certificate expires, in seconds since 1970; 0 without TLS.
     pub tls_certificate_expires: Gauge,
+}
+
+/// What the broker asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BrokerQuestion {
+    /// May somebody log in?
+    User,
+    /// May a user enter a virtual host?
+    Vhost,
+    /// May a user touch a queue or an exchange?
+    Resource,
+    /// May a user use a routing key?
+    Topic,
+}
+
+impl BrokerQuestion {
+    /// Its name in logs and labels.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Vhost => "vhost",
+            Self::Resource => "resource",
+            Self::Topic => "topic",
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct BrokerLabels {
+    question: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -56,6 +92,11 @@ impl Metrics {
     /// Counts an answer that is a problem.
     pub fn problem(&self, code: ProblemCode) {
         self.problems.get_or_create(&ProblemLabels { code: code.as_str() }).inc();
+    }
+
+    /// Counts a refusal that the broker was told.
+    pub fn broker_refusal(&self, question: BrokerQuestion) {
+        self.broker_refusals.get_or_create(&BrokerLabels { question: question.as_str() }).inc();
     }
 
     /// The text that Prometheus reads.
@@ -88,6 +129,9 @@ impl Default for Metrics {
             outbox_amqp: Gauge::default(),
             outbox_pull: Gauge::default(),
             broker_up: Gauge::default(),
+            broker_management_up: Gauge::default(),
+            broker_connections_closed: Counter::default(),
+            broker_refusals: Family::default(),
             tls_handshakes_failed: Counter::default(),
             tls_certificate_expires: Gauge::default(),
         };
@@ -105,6 +149,17 @@ impl Default for Metrics {
         registry.register("outbox_amqp", "Messages waiting for the broker", metrics.outbox_amqp.clone());
         registry.register("outbox_pull", "Messages waiting to be pulled", metrics.outbox_pull.clone());
         registry.register("broker_up", "Whether the broker can be reached", metrics.broker_up.clone());
+        registry.register(
+            "broker_management_up",
+            "Whether connections to the broker can be ended",
+            metrics.broker_management_up.clone(),
+        );
+        registry.register(
+            "broker_connections_closed",
+            "Connections to the broker closed because their right had ended",
+            metrics.broker_connections_closed.clone(),
+        );
+        registry.register("broker_refusals", "Refusals that the broker was told", metrics.broker_refusals.clone());
         let failed = metrics.tls_handshakes_failed.clone();
         registry.register("tls_handshakes_failed", "TLS handshakes that failed", failed);
         let expires = metrics.tls_certificate_expires.clone();

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::app::{App, Opened};
+use crate::broker::closing;
 use crate::connections::{self, Listener};
 use crate::http;
 use crate::routing::relay::{Broker, Relay};
@@ -28,7 +29,10 @@ pub async fn serve(
 ) -> anyhow::Result<()> {
     let (listener, Opened { app, writer }) = (listener.into(), opened);
     let mut tasks = JoinSet::new();
-    if let Some(broker) = broker {
+    if let Some(mut broker) = broker {
+        if let Some(management) = broker.management.take() {
+            tasks.spawn(closing::run(Arc::clone(&app), management));
+        }
         tasks.spawn(Relay::new(Arc::clone(&app), broker).run());
     }
     tasks.spawn(upkeep(Arc::clone(&app)));

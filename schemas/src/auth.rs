@@ -13,6 +13,12 @@ pub type UnverifiedAuthToken = Unverified<AuthClaims>;
 /// The oldest accepted token, in seconds.
 pub const MAX_TOKEN_AGE_SECONDS: u64 = 60;
 
+/// The method that a token for the broker is bound to; its path is `/` and the virtual host.
+pub const BROKER_METHOD: &str = "AMQP";
+
+/// The exchange's virtual host at the broker, as a token for it names it.
+pub const BROKER_PATH: &str = "/saphan";
+
 /// What a token says (RFC 7519; `htm` and `htu` after RFC 9449 section 4.2).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -25,10 +31,10 @@ pub struct AuthClaims {
     pub jti: MessageId,
     /// When it was signed, in seconds since 1970.
     pub iat: u64,
-    /// The HTTP method, e.g. `POST`.
+    /// The HTTP method, e.g. `POST`; at the broker [`BROKER_METHOD`].
     pub htm: String,
     /// The request's path without query, e.g. `/v1/inbox/lease`. The hub is named by `aud`, so no host: hubs stand
-    /// behind proxies that change it.
+    /// behind proxies that change it. At the broker [`BROKER_PATH`].
     pub htu: String,
 }
 

@@ -37,9 +37,14 @@ pub(crate) async fn waiting(channel: &Channel, queue: &str) -> u32 {
     channel.queue_declare(queue.into(), passive, FieldTable::default()).await.unwrap().message_count()
 }
 
+/// An HTTP client that believes the hub.
+pub(crate) fn client(world: &World) -> reqwest::Client {
+    world.hub.address().secure(reqwest::Client::builder().no_proxy()).unwrap().build().unwrap()
+}
+
 /// How many publications the broker has confirmed to the hub that runs, by its metrics.
 pub(crate) async fn published(world: &World) -> u64 {
-    let answer = reqwest::get(format!("{}/metrics", world.hub.url())).await.unwrap();
+    let answer = client(world).get(format!("{}/metrics", world.hub.url())).send().await.unwrap();
     let metrics = answer.error_for_status().unwrap().text().await.unwrap();
     let line = metrics.lines().find_map(|line| line.strip_prefix("saphan_messages_published_total "));
     line.unwrap().parse().unwrap()

@@ -10,6 +10,7 @@
 mod admin;
 mod agency;
 mod amqp_transport;
+mod broker_access;
 mod doctor;
 mod exchange;
 mod joining;
@@ -19,3 +20,4 @@ mod observer;
 mod schemas;
 mod tampering;
 mod tls;
+mod tokens;

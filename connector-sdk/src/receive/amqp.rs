@@ -1,30 +1,28 @@
 //! Receiving from the exchange's broker.
 
-use std::sync::{Mutex as SyncMutex, PoisonError};
+mod dialling;
+
+use std::sync::{Arc, Mutex as SyncMutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::{FutureExt as _, StreamExt as _};
 use lapin::message::Delivery as AmqpDelivery;
 use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, BasicRejectOptions};
-use lapin::runtime::default_runtime;
-use lapin::tcp::OwnedTLSConfig;
 use lapin::types::{AMQPValue, FieldTable};
-use lapin::{Channel, Connection, ConnectionProperties, Consumer};
-use saphan_schemas::ids::SystemId;
+use lapin::{Channel, Connection, Consumer};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
+use self::dialling::Dialler;
 use super::{Delivery, ReceiveError, Token, Transport, TransportFuture};
 use crate::error::ConnectorError;
-use crate::hub_api::http::is_this_machine;
 use crate::hub_api::{Answer, Submission};
+use crate::outgoing::Identity;
 
 /// A consumer of one inbox queue. It connects when it is asked for messages, and again after each failure.
 pub(crate) struct Amqp {
-    uri: String,
+    dialler: Dialler,
     queue: String,
-    /// CA certificates (PEM) to believe besides this machine's.
-    ca: Option<String>,
     session: Mutex<Option<Session>>,
     /// The channel of the session, for acknowledgements while a call waits for messages.
     current: SyncMutex<Current>,
@@ -44,18 +42,15 @@ struct Current {
 }
 
 impl Amqp {
-    pub(crate) fn new(uri: String, system: &SystemId, ca: Option<String>) -> Result<Self, ConnectorError> {
-        check(&uri)?;
-        // lapin picks rustls' default provider; installing it again is harmless.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        Ok(Self { uri, queue: system.inbox_queue(), ca, session: Mutex::new(None), current: SyncMutex::default() })
+    /// With `ca` (PEM), only these authorities may vouch for the broker.
+    pub(crate) fn new(uri: &str, identity: Arc<Identity>, ca: Option<&str>) -> Result<Self, ConnectorError> {
+        let queue = identity.system.inbox_queue();
+        let dialler = Dialler::new(uri, identity, ca)?;
+        Ok(Self { dialler, queue, session: Mutex::new(None), current: SyncMutex::default() })
     }
 
     async fn connect(&self) -> Result<Session, ReceiveError> {
-        let properties = ConnectionProperties::default().with_connection_name(self.queue.as_str().into());
-        let config = OwnedTLSConfig { cert_chain: self.ca.clone(), ..OwnedTLSConfig::default() };
-        let connecting = Connection::connect_with_config(&self.uri, properties, config, default_runtime()?);
-        let connection = timeout(CONNECT_TIMEOUT, connecting)
+        let connection = timeout(CONNECT_TIMEOUT, self.dialler.dial(&self.queue))
             .await
             .map_err(|_| ReceiveError::Lost("it did not answer in time"))??;
         let channel = connection.create_channel().await?;
@@ -159,35 +154,7 @@ fn text_header(delivery: &AmqpDelivery, name: &str) -> String {
     }
 }
 
-/// Without TLS only this machine is a broker.
-fn check(uri: &str) -> Result<(), ConnectorError> {
-    let refuse = |reason| Err(ConnectorError::Address { reason });
-    let Ok(url) = reqwest::Url::parse(uri) else { return refuse("the broker's address is not a URL") };
-    match (url.scheme(), url.host_str()) {
-        ("amqps", Some(_)) => Ok(()),
-        ("amqp", Some(host)) if is_this_machine(host) => Ok(()),
-        ("amqp", _) => refuse("plain AMQP is for a broker on this machine only; use amqps"),
-        _ => refuse("the broker's address must begin with amqps://"),
-    }
-}
-
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Messages on their way or not stored yet.
 const PREFETCH: u16 = 512;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn plain_amqp_is_for_this_machine_only() {
-        assert!(check("amqp://u:p@127.0.0.1:5672/saphan").is_ok());
-        assert!(check("amqps://u:p@broker.example/saphan").is_ok());
-        for uri in
-            ["amqp://u:p@broker.example/saphan", "amqp://u:p@127.broker.example/saphan", "http://127.0.0.1", "broker"]
-        {
-            assert!(check(uri).is_err(), "{uri}");
-        }
-    }
-}

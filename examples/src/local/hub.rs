@@ -18,6 +18,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::port;
 use super::process_group::ProcessGroup;
+use super::rabbitmq::NodeFiles;
 
 /// The program that is the hub: `saphan-hub`, or one that has its command line built in.
 #[derive(Debug, Clone)]
@@ -227,6 +228,23 @@ impl HubProcess {
         let config = self.config();
         let arguments: Vec<&str> = command.iter().copied().chain(["--config", &config]).collect();
         self.run("command", &arguments).await
+    }
+
+    /// RabbitMQ's configuration, as `saphan-hub broker config` writes it with these arguments.
+    ///
+    /// # Errors
+    /// [`HubProcessError::Command`] with what the hub says about it.
+    pub async fn broker_files(&self, arguments: &[&str]) -> Result<NodeFiles, HubProcessError> {
+        let (folder, config) = (self.folder.path().display().to_string(), self.config());
+        let command = ["broker", "config", "--config", &config, "--write", &folder];
+        self.run("broker config", &[&command, arguments].concat()).await?;
+        let read = |name: &str| std::fs::read_to_string(self.folder.path().join(name));
+        let read = |name: &str| read(name).map_err(io("read RabbitMQ's configuration"));
+        Ok(NodeFiles {
+            rabbitmq_conf: read("rabbitmq.conf")?,
+            advanced_config: read("advanced.config")?,
+            enabled_plugins: read("enabled_plugins")?,
+        })
     }
 
     /// Kills it with SIGKILL. Data and port stay.

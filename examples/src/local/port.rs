@@ -6,7 +6,10 @@ use std::net::{Ipv4Addr, TcpListener};
 
 /// A port that nobody listens on, below the range from which the system serves outgoing connections: a client that
 /// reconnects to a killed server could otherwise be given the server's own port.
-pub(super) fn free() -> io::Result<u16> {
+///
+/// # Errors
+/// The system's, or none is free.
+pub fn free() -> io::Result<u16> {
     let mut random = fs::File::open("/dev/urandom")?;
     for _ in 0..500 {
         let mut bytes = [0; 2];

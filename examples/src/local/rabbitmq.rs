@@ -52,7 +52,18 @@ pub enum RabbitError {
     },
 }
 
-/// A running node, with a virtual host `saphan` and one user who may do everything there.
+/// How a node is to be: the texts of its configuration files, which say where it listens.
+#[derive(Debug, Clone)]
+pub struct NodeFiles {
+    /// `rabbitmq.conf`.
+    pub rabbitmq_conf: String,
+    /// `advanced.config`.
+    pub advanced_config: String,
+    /// `enabled_plugins`.
+    pub enabled_plugins: String,
+}
+
+/// A running node, with a virtual host `saphan` and one user who may do everything there; or one that others configured.
 ///
 /// Dropping it kills the node and removes its folder.
 pub struct RabbitNode {
@@ -62,6 +73,8 @@ pub struct RabbitNode {
     folder: TempDir,
     server: PathBuf,
     ports: Ports,
+    /// Where it listens and who may log in is for its configuration to say.
+    configured: bool,
     uri: String,
     version: String,
 }
@@ -88,20 +101,38 @@ impl RabbitNode {
     /// # Errors
     /// As [`RabbitNode::start`].
     pub async fn start_with_plugins(plugins: &[&str]) -> Result<Self, RabbitError> {
+        let ports = Ports::free().map_err(io("find free ports"))?;
+        let (user, password) = credentials().map_err(io("make a password"))?;
+        let uri = format!("amqp://{user}:{password}@127.0.0.1:{}/{VIRTUAL_HOST}", ports.amqp);
+        Self::make(&own_files(plugins, &user, &password), ports, uri, false).await
+    }
+
+    /// Starts a node that is configured by these files alone, whose AMQP listener is at `uri`, e.g.
+    /// `amqps://localhost:23456/saphan`; returns when it has started.
+    ///
+    /// # Errors
+    /// As [`RabbitNode::start`].
+    pub async fn start_configured(files: &NodeFiles, uri: &str) -> Result<Self, RabbitError> {
+        let mut ports = Ports::free().map_err(io("find free ports"))?;
+        let port = uri.rsplit(':').next().and_then(|rest| rest.split('/').next()?.parse().ok());
+        ports.amqp = port.ok_or_else(|| io("read the port of its address")(io::ErrorKind::InvalidInput.into()))?;
+        Self::make(files, ports, uri.to_owned(), true).await
+    }
+
+    async fn make(files: &NodeFiles, ports: Ports, uri: String, configured: bool) -> Result<Self, RabbitError> {
         let server = Self::installed()?;
         let epmd = find(EPMD_PROGRAMS).ok_or(NotInstalled("Erlang's epmd"))?;
         let folder = tempfile::Builder::new().prefix("saphan-rabbitmq-").tempdir().map_err(io("make a folder"))?;
-        let ports = Ports::free().map_err(io("find free ports"))?;
-        let (user, password) = credentials().map_err(io("make a password"))?;
-        write_configuration(folder.path(), plugins, &user, &password).map_err(io("write the node's configuration"))?;
+        files.write(folder.path()).map_err(io("write the node's configuration"))?;
         let epmd = start_epmd(&epmd, folder.path(), ports.epmd).await?;
-        let uri = format!("amqp://{user}:{password}@127.0.0.1:{}/{VIRTUAL_HOST}", ports.amqp);
-        let mut node = Self { broker: None, _epmd: epmd, folder, server, ports, uri, version: String::new() };
+        let version = String::new();
+        let mut node = Self { broker: None, _epmd: epmd, folder, server, ports, configured, uri, version };
         node.restart().await?;
         Ok(node)
     }
 
-    /// Where clients connect, `amqp://user:password@127.0.0.1:port/saphan`. Holds a password: not for logs.
+    /// Where clients connect, `amqp://user:password@127.0.0.1:port/saphan`, which holds a password: not for logs. Of a node that
+    /// others configured, the address that they gave.
     #[must_use]
     pub fn uri(&self) -> &str {
         &self.uri
@@ -195,11 +226,12 @@ impl RabbitNode {
     pub async fn restart(&mut self) -> Result<(), RabbitError> {
         self.kill().await?;
         let output = self.folder.path().join("output.log");
+        let logged = fs::read(self.folder.path().join(NODE_LOG)).map_or(0, |log| log.len());
         let none: [&str; 0] = [];
         let environment = self.environment();
         let broker = ProcessGroup::spawn(&self.server, &none, &environment, &output).map_err(io("start the broker"))?;
         self.broker = Some(broker);
-        self.version = self.ready().await?;
+        self.version = self.ready(logged).await?;
         Ok(())
     }
 
@@ -244,11 +276,18 @@ impl RabbitNode {
         self.broker.as_ref().ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the broker is down"))
     }
 
-    /// Waits until the broker answers a handshake; answers its version.
-    async fn ready(&mut self) -> Result<String, RabbitError> {
+    /// Waits until the broker answers a handshake; answers its version. One that others configured may speak TLS, so its log is
+    /// asked, from where it ended before.
+    async fn ready(&mut self, logged: usize) -> Result<String, RabbitError> {
         let deadline = Instant::now() + STARTS_WITHIN;
         loop {
-            if let Ok(Ok(version)) = timeout(Duration::from_secs(5), handshake(self.ports.amqp)).await {
+            let version = if self.configured {
+                let log = fs::read(self.folder.path().join(NODE_LOG)).unwrap_or_default();
+                started(log.get(logged..).unwrap_or_default())
+            } else {
+                timeout(Duration::from_secs(5), handshake(self.ports.amqp)).await.ok().and_then(Result::ok)
+            };
+            if let Some(version) = version {
                 return Ok(version);
             }
             let ended = match &mut self.broker {
@@ -270,10 +309,12 @@ impl RabbitNode {
         let folder = self.folder.path();
         let within = |name: &str| folder.join(name).display().to_string();
         let mut environment = base_environment(folder, self.ports.epmd);
+        if !self.configured {
+            environment.push(("RABBITMQ_NODE_IP_ADDRESS", Ipv4Addr::LOCALHOST.to_string()));
+            environment.push(("RABBITMQ_NODE_PORT", self.ports.amqp.to_string()));
+        }
         environment.extend([
             ("RABBITMQ_NODENAME", self.name()),
-            ("RABBITMQ_NODE_IP_ADDRESS", Ipv4Addr::LOCALHOST.to_string()),
-            ("RABBITMQ_NODE_PORT", self.ports.amqp.to_string()),
             ("RABBITMQ_DIST_PORT", self.ports.distribution.to_string()),
             ("RABBITMQ_CONF_ENV_FILE", within("env.conf")),
             ("RABBITMQ_CONFIG_FILE", within("rabbitmq.conf")),
@@ -371,8 +412,16 @@ fn base_environment(folder: &Path, epmd_port: u16) -> Vec<(&'static str, String)
     ]
 }
 
-fn write_configuration(folder: &Path, plugins: &[&str], user: &str, password: &str) -> io::Result<()> {
-    let configuration = format!(
+impl NodeFiles {
+    fn write(&self, folder: &Path) -> io::Result<()> {
+        fs::write(folder.join("rabbitmq.conf"), &self.rabbitmq_conf)?;
+        fs::write(folder.join("advanced.config"), &self.advanced_config)?;
+        fs::write(folder.join("enabled_plugins"), &self.enabled_plugins)
+    }
+}
+
+fn own_files(plugins: &[&str], user: &str, password: &str) -> NodeFiles {
+    let rabbitmq_conf = format!(
         "default_vhost = {VIRTUAL_HOST}\n\
          default_user = {user}\n\
          default_pass = {password}\n\
@@ -382,8 +431,19 @@ fn write_configuration(folder: &Path, plugins: &[&str], user: &str, password: &s
          default_permissions.read = .*\n\
          log.console = false\n"
     );
-    fs::write(folder.join("rabbitmq.conf"), configuration)?;
-    fs::write(folder.join("enabled_plugins"), format!("[{}].\n", plugins.join(",")))
+    NodeFiles {
+        rabbitmq_conf,
+        advanced_config: "[].\n".to_owned(),
+        enabled_plugins: format!("[{}].\n", plugins.join(",")),
+    }
+}
+
+/// The version in a log of a node that has started, plugins included; `None` while it starts.
+fn started(log: &[u8]) -> Option<String> {
+    let log = String::from_utf8_lossy(log);
+    log.find("Server startup complete")?;
+    let version = log.split("Starting RabbitMQ ").nth(1).and_then(|rest| rest.split_whitespace().next());
+    Some(version.unwrap_or("unknown").to_owned())
 }
 
 fn credentials() -> io::Result<(String, String)> {
@@ -448,6 +508,14 @@ mod tests {
     fn the_version_is_read_from_the_server_properties() {
         assert_eq!(version_in(b"..\x07versionS\0\0\0\x063.10.8...").as_deref(), Some("3.10.8"));
         assert_eq!(version_in(b"\x07versionS\0\0\0\x63.10.8"), None);
+    }
+
+    #[test]
+    fn a_start_is_read_from_the_log() {
+        let starting = "2026-11-24 [info] <0.230.0>  Starting RabbitMQ 3.10.8 on Erlang 25.2.3 [jit]\n";
+        assert_eq!(started(starting.as_bytes()), None);
+        let complete = format!("{starting}2026-11-24 [info] <0.648.0> Server startup complete; 5 plugins started.\n");
+        assert_eq!(started(complete.as_bytes()).as_deref(), Some("3.10.8"));
     }
 
     #[test]

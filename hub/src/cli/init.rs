@@ -3,7 +3,7 @@
 use std::fs::{self, DirBuilder};
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use clap::Args;
@@ -11,7 +11,7 @@ use saphan_schemas::ids::HubId;
 
 use super::run;
 use crate::config::DEFAULT;
-use crate::keys::HubKeys;
+use crate::keys::KeyStore;
 use crate::tls::development;
 
 #[derive(Debug, Args)]
@@ -27,6 +27,9 @@ pub(super) struct InitArguments {
     /// Where it listens.
     #[arg(long, default_value = "127.0.0.1:8470")]
     listen: SocketAddr,
+    /// Protect the keys with the passphrase in the first line of this file; the hub reads it there at each start.
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
     /// Make a CA and certificates for development, and serve HTTPS with them. Never for people's data.
     #[arg(long)]
     dev: bool,
@@ -48,9 +51,13 @@ pub(super) fn init(arguments: &InitArguments) -> anyhow::Result<()> {
         .replace(r#"id = "hub.local""#, &format!(r#"id = "{}""#, arguments.id))
         .replace(r#"listen = "127.0.0.1:8470""#, &format!(r#"listen = "{}""#, arguments.listen))
         .replace(r#"shard = "main""#, &format!(r#"shard = "{}""#, arguments.shard));
+    let text = match &arguments.passphrase_file {
+        Some(file) => text.replace(r#"passphrase_file = """#, &format!("passphrase_file = {}", absolute(file)?)),
+        None => text,
+    };
     let text = if arguments.dev { with_development_certificate(&text) } else { text };
-    crate::config::Config::parse(&text, std::iter::empty())?;
-    HubKeys::create(&data)?;
+    let config = crate::config::Config::parse(&text, std::iter::empty())?;
+    KeyStore { folder: data.clone(), ..config.key_store() }.create()?;
     let certificates = data.join("tls");
     if arguments.dev {
         development::create(&certificates, &hosts(arguments))?;
@@ -63,6 +70,13 @@ pub(super) fn init(arguments: &InitArguments) -> anyhow::Result<()> {
         println!("for development only: connectors trust it by {}", certificates.join("ca.pem").display());
     }
     Ok(())
+}
+
+/// As a TOML string: the configuration's own folder is another one.
+fn absolute(file: &Path) -> anyhow::Result<toml::Value> {
+    let path = std::path::absolute(file).with_context(|| format!("{} is no path", file.display()))?;
+    let path = path.to_str().with_context(|| format!("{} is not UTF-8", path.display()))?;
+    Ok(toml::Value::String(path.to_owned()))
 }
 
 /// Those that were asked for, and the address that it listens on.

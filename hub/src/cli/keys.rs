@@ -1,12 +1,13 @@
 //! `saphan-hub keys`: the hub's own keys.
 
+use anyhow::{Context as _, bail};
 use clap::{Subcommand, ValueEnum};
 use saphan_schemas::keys::KeyId;
 use saphan_schemas::log::VerifierKey;
-use saphan_schemas::registry::{Change, Entry, EntryId, HubKeyId};
+use saphan_schemas::registry::{Change, Entry, EntryId, HubKey, HubKeyId};
 
 use super::{ConfigArguments, registry, run};
-use crate::keys::{HubKeys, KeyUse};
+use crate::keys::{KeyStore, KeyUse};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum KeysCommand {
@@ -16,6 +17,9 @@ pub(super) enum KeysCommand {
         /// What it signs.
         #[arg(value_enum)]
         usage: Usage,
+        /// Take up this receipt key, which is in a token that the configuration names, instead of making one.
+        #[arg(long, value_name = "KID")]
+        existing: Option<KeyId>,
         #[command(flatten)]
         config: ConfigArguments,
     },
@@ -42,24 +46,37 @@ pub(super) enum Usage {
 
 pub(super) fn keys(command: &KeysCommand) -> anyhow::Result<()> {
     match command {
-        KeysCommand::Rotate { usage, config } => rotate(*usage, config),
+        KeysCommand::Rotate { usage, existing, config } => rotate(*usage, *existing, config),
         KeysCommand::Revoke { usage, key, config } => revoke(*usage, key, config),
     }
 }
 
-fn rotate(usage: Usage, config: &ConfigArguments) -> anyhow::Result<()> {
+fn rotate(usage: Usage, existing: Option<KeyId>, config: &ConfigArguments) -> anyhow::Result<()> {
     let config = run::load(&config.config)?;
-    let usage = match usage {
-        Usage::Receipts => KeyUse::Receipts,
-        Usage::Log => KeyUse::Log,
+    let store = config.key_store();
+    // The key first: one that the registry has and the hub has not would stop it.
+    let key = match (usage, existing) {
+        (Usage::Receipts, None) => store.add(KeyUse::Receipts)?,
+        (Usage::Receipts, Some(kid)) => receipt_key(&store, kid)?,
+        (Usage::Log, None) => store.add(KeyUse::Log)?,
+        (Usage::Log, Some(_)) => bail!("--existing is for receipt keys; a log key is a file always"),
     };
-    // The file first: a key that the registry has and the hub has not would stop it.
-    let key = HubKeys::add(&config.hub.data_dir, usage, &config.origin())?;
     let id = key.id();
     registry::write(&config, |_| Ok(vec![Change::Added(Entry::HubKey(key))]))?;
     println!("{id}");
+    if existing.is_some() {
+        return Ok(());
+    }
     eprintln!("keep a copy of the new file in {} apart from this machine", config.hub.data_dir.display());
     Ok(())
+}
+
+/// A key that the hub can open already.
+fn receipt_key(store: &KeyStore, kid: KeyId) -> anyhow::Result<HubKey> {
+    let keys = store.open()?.receipts;
+    let key = keys.iter().find(|key| key.public().id() == kid);
+    let key = key.with_context(|| format!("{kid} is none of this hub's keys; name its token in [keys] receipts"))?;
+    Ok(HubKey::Receipts { jwk: *key.public() })
 }
 
 fn revoke(usage: Usage, key: &str, config: &ConfigArguments) -> anyhow::Result<()> {

@@ -16,7 +16,6 @@ use tokio::sync::watch;
 
 use super::{run, running};
 use crate::config::Config;
-use crate::keys::HubKeys;
 use crate::registry::{ChangeError, Registry, RegistryFile, changes_for, opening};
 use crate::store::sqlite::SqliteStore;
 
@@ -55,7 +54,7 @@ pub(super) fn write_with_texts(
 ) -> anyhow::Result<usize> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     run::runtime()?.block_on(async {
-        let operator = HubKeys::read_operator(&config.hub.data_dir)?;
+        let operator = config.key_store().open_operator()?;
         match run::lock(config)? {
             Some(_lock) => write_here(config, &*operator, changes).await,
             None => write_to_running_hub(config, &*operator, changes).await,
@@ -138,7 +137,7 @@ pub(super) fn read<T>(config: &Config, look: impl FnOnce(&Registry) -> anyhow::R
         let begun = opening(&store).await?;
         let root = match begun {
             Some((_, root)) => root,
-            None => HubKeys::read(&config.hub.data_dir, &config.origin())?.root(&config.hub.id)?,
+            None => config.key_store().open()?.root(&config.hub.id)?,
         };
         let registry = Registry::new(root, embedded);
         registry.catch_up(&store).await?;

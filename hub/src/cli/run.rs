@@ -1,6 +1,6 @@
 //! `saphan-hub serve`.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,10 +12,11 @@ use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
 
 use crate::app::App;
+use crate::broker::login::HubLogin;
+use crate::broker::management::Management;
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::connections::Listener;
-use crate::keys::HubKeys;
 use crate::routing::amqp::{AmqpConfig, AmqpTransport, LOG_DIRECTIVES};
 use crate::routing::relay::Broker;
 use crate::serve;
@@ -58,7 +59,7 @@ pub(super) fn lock(config: &Config) -> anyhow::Result<Option<File>> {
 }
 
 pub(super) async fn open(config: &Config, stopping: watch::Receiver<bool>) -> anyhow::Result<crate::app::Opened> {
-    let keys = HubKeys::read(&config.hub.data_dir, &config.origin())?;
+    let keys = config.key_store().open()?;
     let store = SqliteStore::open(&config.store_file()).await?;
     App::open(config, keys, Arc::new(store), Arc::new(SystemClock), stopping).await
 }
@@ -74,7 +75,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
         .with_context(|| format!("cannot listen on {}", config.hub.listen))?;
     let address = tcp.local_addr()?;
     let opened = open(&config, stopping.clone()).await?;
-    let broker = broker(&config)?;
+    let broker = broker(&config, &opened.app.broker_login)?;
     // Before the line is printed: whoever reads it may send a signal at once.
     let signals = Signals::listen().context("signals cannot be received")?;
     tokio::spawn(signals.stop(stop));
@@ -90,19 +91,31 @@ async fn run(config: Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn broker(config: &Config) -> anyhow::Result<Option<Broker>> {
-    if config.amqp.uri.is_empty() {
+fn broker(config: &Config, login: &HubLogin) -> anyhow::Result<Option<Broker>> {
+    let section = &config.amqp;
+    if section.uri.is_empty() {
         return Ok(None);
     }
+    let ca = match section.ca_file.as_os_str().is_empty() {
+        true => None,
+        false => Some(fs::read_to_string(&section.ca_file).with_context(|| section.ca_file.display().to_string())?),
+    };
+    let management = match section.management.as_str() {
+        "" => None,
+        address => Some(Management::new(address, ca.as_deref(), login.clone())?),
+    };
     let amqp = AmqpConfig {
-        publish_timeout: Duration::from_secs(config.amqp.publish_timeout_seconds),
-        window: config.amqp.window,
-        ..AmqpConfig::new(&config.amqp.uri)
+        login: section.logs_in_with_tokens().then(|| login.clone()),
+        ca,
+        publish_timeout: Duration::from_secs(section.publish_timeout_seconds),
+        window: section.window,
+        ..AmqpConfig::new(&section.uri)
     };
     Ok(Some(Broker {
         transport: Arc::new(AmqpTransport::new(&amqp)?),
-        rows: u32::try_from(config.amqp.window).unwrap_or(u32::MAX),
-        again_seconds: config.amqp.publish_again_seconds,
+        management,
+        rows: u32::try_from(section.window).unwrap_or(u32::MAX),
+        again_seconds: section.publish_again_seconds,
     }))
 }
 

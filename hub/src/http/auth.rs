@@ -113,7 +113,20 @@ fn any_system(token: UnverifiedAuthToken, app: &App, target: &Target<'_>) -> Res
         return Err(ApiError::problem(ProblemCode::SenderMismatch));
     }
     accept(&token, app, target)?;
+    app.take_request(&record.key.system)?;
     Ok(record.key.system.clone())
+}
+
+/// The hub itself: a receipt key of it signed the token for this target.
+pub(super) fn hub(token: UnverifiedAuthToken, app: &App, target: &Target<'_>) -> Result<(), ApiError> {
+    let registry = app.registry.state();
+    let key = registry.receipt_keys().standing().find(|key| key.id() == token.kid());
+    let key = key.ok_or_else(|| ApiError::problem(ProblemCode::KeyUnknown))?;
+    let token = token.verify(key).map_err(|_| ApiError::problem(ProblemCode::SignatureInvalid))?;
+    if token.claims().iss != app.hub.as_str() {
+        return Err(ApiError::problem(ProblemCode::SenderMismatch));
+    }
+    accept(&token, app, target)
 }
 
 fn has_role(app: &App, system: &SystemId, role: Role) -> bool {
@@ -125,7 +138,7 @@ fn must_have_role(app: &App, system: SystemId, role: Role) -> Result<SystemId, A
 }
 
 /// Whether a token with a good signature is fresh and for this target; then it is used up.
-pub(super) fn accept(token: &AuthToken, app: &App, target: &Target<'_>) -> Result<(), ApiError> {
+fn accept(token: &AuthToken, app: &App, target: &Target<'_>) -> Result<(), ApiError> {
     let (claims, now) = (token.claims(), app.clock.now_ms() / 1000);
     check_binding(claims, app, target, now)?;
     app.used_tokens.take(token.kid(), claims.jti, claims.iat, now).map_err(|reason| match reason {

@@ -56,7 +56,7 @@ pub(super) async fn apply(app: Arc<App>, entries: Vec<String>, schemas: Vec<Stri
         // A system that joined has an inbox at once.
         app.wakeups.relay().notify_one();
         if !before.has_the_hub_keys_of(&app.registry.state()) {
-            app.take_up_keys();
+            app.take_up_keys().await;
         }
         changed
     });

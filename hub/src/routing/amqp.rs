@@ -14,16 +14,18 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use lapin::Connection;
 use lapin::types::ShortString;
-use lapin::uri::AMQPUri;
 use saphan_schemas::ids::SystemId;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 use super::transport::{Dispatch, PublishError, Transport};
+use crate::broker::login::HubLogin;
+use dialling::Dialler;
 use publisher::Job;
 
 mod connection;
+mod dialling;
 mod flights;
 mod properties;
 mod publisher;
@@ -35,8 +37,12 @@ pub const LOG_DIRECTIVES: &str = "lapin=info,lapin::returned_messages=off";
 /// How to reach the broker, and how patient to be.
 #[derive(Clone)]
 pub struct AmqpConfig {
-    /// `amqp://user:password@host:port/virtual-host`, or `amqps:`. A secret.
+    /// `amqp://user:password@host:port/virtual-host`, or `amqps:`. A secret, unless it names no user.
     pub uri: String,
+    /// The hub logs in with a fresh token for each connection; `None`: the user of the address.
+    pub login: Option<HubLogin>,
+    /// The certificates (PEM) of the authorities that may vouch for the broker; none: those that the machine trusts.
+    pub ca: Option<String>,
     /// After how long an unanswered publication is unknown, the wait for a free place in the window included.
     pub publish_timeout: Duration,
     /// Publications that may be unconfirmed at once, at least 1.
@@ -51,6 +57,8 @@ impl AmqpConfig {
     pub fn new(uri: impl Into<String>) -> Self {
         Self {
             uri: uri.into(),
+            login: None,
+            ca: None,
             publish_timeout: Duration::from_secs(30),
             window: 512,
             heartbeat: Duration::from_secs(10),
@@ -62,6 +70,8 @@ impl fmt::Debug for AmqpConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AmqpConfig")
             .field("uri", &"redacted")
+            .field("login", &self.login)
+            .field("ca", &self.ca.is_some())
             .field("publish_timeout", &self.publish_timeout)
             .field("window", &self.window)
             .field("heartbeat", &self.heartbeat)
@@ -69,10 +79,16 @@ impl fmt::Debug for AmqpConfig {
     }
 }
 
-/// The broker's address is not one. The text does not repeat it, as it may hold a password.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the broker's address is not of the form amqp://user:password@host:port/virtual-host")]
-pub struct InvalidUri;
+/// The broker cannot be dialled so. The texts do not repeat the address, as it may hold a password.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidBroker {
+    /// The address is not one.
+    #[error("the broker's address is not of the form amqps://host:port/virtual-host")]
+    Address,
+    /// The certificates of the authorities cannot be read.
+    #[error("the certificates of the broker's authorities are not PEM: {0}")]
+    Certificates(String),
+}
 
 /// The transport over RabbitMQ. Dropping it closes the connection.
 pub struct AmqpTransport {
@@ -101,14 +117,13 @@ impl AmqpTransport {
     /// Starts dialling and returns at once; must be called within a tokio runtime.
     ///
     /// # Errors
-    /// The address is not an AMQP URI.
-    pub fn new(config: &AmqpConfig) -> Result<Self, InvalidUri> {
-        let mut uri: AMQPUri = config.uri.parse().map_err(|_| InvalidUri)?;
-        uri.query.heartbeat = Some(u16::try_from(config.heartbeat.as_secs().max(1)).unwrap_or(u16::MAX));
-        let user = ShortString::try_new(uri.authority.userinfo.username.as_str()).map_err(|_| InvalidUri)?;
+    /// [`InvalidBroker`].
+    pub fn new(config: &AmqpConfig) -> Result<Self, InvalidBroker> {
+        let dialler = Dialler::new(config)?;
+        let user = ShortString::try_new(dialler.user()).map_err(|_| InvalidBroker::Address)?;
         let shared = Arc::new(Shared::default());
         let (up, link) = watch::channel(None);
-        let owner = tokio::spawn(connection::keep(uri, Arc::clone(&shared), up, config.window.max(1)));
+        let owner = tokio::spawn(connection::keep(dialler, Arc::clone(&shared), up, config.window.max(1)));
         let window = Semaphore::new(config.window.clamp(1, Semaphore::MAX_PERMITS));
         Ok(Self { shared, link, window, publish_timeout: config.publish_timeout, user, owner })
     }

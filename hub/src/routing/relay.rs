@@ -18,13 +18,15 @@ use tokio::time::{Instant, sleep};
 
 use super::transport::{Dispatch, PublishError, Transport};
 use crate::app::App;
+use crate::broker::management::Management;
 use crate::store::{Due, Limit, Pending, Settlement, StoreError};
 
 /// A broker, and how the relay uses it.
-#[derive(Clone)]
 pub struct Broker {
     /// The way to it.
     pub transport: Arc<dyn Transport>,
+    /// Where connections whose right has ended are closed, if that is possible.
+    pub management: Option<Management>,
     /// Publications that may be unconfirmed at once.
     pub rows: u32,
     /// Seconds after which a message that was confirmed but not acknowledged is published again, the first time.
@@ -48,7 +50,7 @@ impl Relay {
     /// A relay between the outbox of `app` and a broker.
     #[must_use]
     pub fn new(app: Arc<App>, broker: Broker) -> Self {
-        let Broker { transport, rows, again_seconds } = broker;
+        let Broker { transport, rows, again_seconds, .. } = broker;
         Self { app, transport, rows, again_seconds, declared: HashSet::new(), read: None, known: HashSet::new() }
     }
 

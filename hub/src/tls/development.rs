@@ -12,7 +12,8 @@ use rcgen::{
 };
 use zeroize::Zeroizing;
 
-use crate::keys::{KeyFileError, write_new};
+use saphan_keys::KeyStoreError;
+use saphan_keys::file::write_new;
 
 /// The name of each such CA.
 pub const CA_NAME: &str = "Saphan development CA - not for production";
@@ -31,7 +32,7 @@ pub enum DevelopmentError {
     },
     /// A key cannot be written.
     #[error(transparent)]
-    Key(#[from] KeyFileError),
+    Key(#[from] KeyStoreError),
     /// A certificate cannot be made, such as one for a name that is none.
     #[error("no certificate could be made: {0}")]
     Certificate(#[from] rcgen::Error),

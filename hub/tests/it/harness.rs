@@ -22,7 +22,7 @@ pub(crate) use self::faulty_store::{CommitFault, FaultyStore};
 pub(crate) use self::log_copy::LogCopy;
 pub(crate) use self::log_lines::captured;
 pub(crate) use self::messages::{Draft, PERSONAL, Submission};
-pub(crate) use self::raw::RawSubmission;
+pub(crate) use self::raw::{RawAnswers, RawSubmission};
 pub(crate) use self::transport::ScriptedTransport;
 pub(crate) use self::waiting::{eventually, in_time};
 pub(crate) use self::world::{HUB, LEGAL_BASIS, Party, SERVICE, UNLISTED_SERVICE, World};
@@ -34,7 +34,7 @@ use std::sync::Arc;
 use saphan_hub::app::{App, Opened};
 use saphan_hub::config::Config;
 use saphan_hub::connections::Listener;
-use saphan_hub::keys::HubKeys;
+use saphan_hub::keys::KeyStore;
 use saphan_hub::routing::relay::Broker;
 use saphan_hub::serve;
 use saphan_hub::store::sqlite::SqliteStore;
@@ -83,7 +83,7 @@ impl Site {
         let folder = tempfile::tempdir().unwrap();
         let mut config = Config::parse(settings, std::iter::empty()).unwrap();
         config.hub.data_dir = folder.path().into();
-        HubKeys::create(folder.path()).unwrap();
+        KeyStore::new(folder.path(), String::new()).create().unwrap();
         Self { config, clock: Arc::new(TestClock::new()), world: World::new(), folder }
     }
 
@@ -105,7 +105,7 @@ impl Site {
         let url = format!("{}://{address}", if tls.is_some() { "https" } else { "http" });
         let listener = Listener { tcp, tls: tls.clone() };
         let app = Arc::clone(&opened.app);
-        let broker = broker.map(|transport| Broker { transport, rows: 64, again_seconds: 3600 });
+        let broker = broker.map(|transport| Broker { transport, management: None, rows: 64, again_seconds: 3600 });
         let serving = tokio::spawn(serve::serve(listener, opened, broker, stop_seen));
         let operator = std::fs::read_to_string(self.folder.path().join("operator.pem")).unwrap();
         let operator = SigningKey::from_pem(&operator).unwrap();
@@ -218,6 +218,6 @@ async fn open(
     clock: &Arc<TestClock>,
     stopping: watch::Receiver<bool>,
 ) -> anyhow::Result<Opened> {
-    let keys = HubKeys::read(&config.hub.data_dir, &config.origin())?;
+    let keys = config.key_store().open()?;
     App::open(config, keys, store, Arc::clone(clock) as _, stopping).await
 }

@@ -1,6 +1,6 @@
 //! The hub's own keys: rotated with an overlap, revoked, and what was signed before stays valid.
 
-use saphan_hub::keys::{HubKeys, KeyUse};
+use saphan_hub::keys::{KeyStore, KeyUse};
 use saphan_schemas::joining::{TrustBundle, TrustEntries};
 use saphan_schemas::keys::{JwkSet, KeyId};
 use saphan_schemas::log::{SignedCheckpoint, VerifierKey};
@@ -12,7 +12,7 @@ use crate::harness::{Evidence, LogCopy, TestHub};
 
 /// Makes another key in the hub's folder and registers it, as `saphan-hub keys rotate` does.
 async fn rotate(hub: &TestHub, usage: KeyUse) -> HubKeyId {
-    let key = HubKeys::add(hub.data_folder(), usage, &hub.app.origin).unwrap();
+    let key = hub.app.key_store.add(usage).unwrap();
     let id = key.id();
     hub.apply([Change::Added(Entry::HubKey(key))]).await;
     id
@@ -109,7 +109,7 @@ async fn the_last_key_of_a_use_and_a_key_that_is_none_of_the_hubs_cannot_be_revo
 async fn a_registered_key_whose_file_is_missing_leaves_the_one_before_it_in_use() {
     let hub = TestHub::new().await;
     let elsewhere = tempfile::tempdir().unwrap();
-    let key = HubKeys::add(elsewhere.path(), KeyUse::Receipts, &hub.app.origin).unwrap();
+    let key = KeyStore::new(elsewhere.path(), hub.app.origin.clone()).add(KeyUse::Receipts).unwrap();
     let (before, _) = standing(&hub);
     hub.apply([Change::Added(Entry::HubKey(key))]).await;
     assert_eq!(signed_with(&hub.submit(&hub.world.message()).await.accepted()), before);

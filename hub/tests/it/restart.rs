@@ -2,7 +2,6 @@
 
 use std::fs;
 
-use saphan_hub::keys::HubKeys;
 use saphan_schemas::problem::ProblemCode;
 use saphan_schemas::registry::{Change, EntryId};
 use sqlx::sqlite::SqliteConnectOptions;
@@ -139,7 +138,7 @@ async fn keys_are_never_overwritten_and_are_for_their_owner_alone() {
     let site = Site::new("");
     let folder = &site.config.hub.data_dir;
     let before = fs::read(folder.join("log.pem")).unwrap();
-    let error = HubKeys::create(folder).unwrap_err();
+    let error = site.config.key_store().create().unwrap_err();
     assert!(error.to_string().contains("receipts.pem"), "{error}");
     assert_eq!(fs::read(folder.join("log.pem")).unwrap(), before);
     for name in ["receipts.pem", "operator.pem", "log.pem"] {

@@ -5,19 +5,19 @@ use std::time::Duration;
 
 use futures_util::{Stream, StreamExt as _};
 use lapin::options::ConfirmSelectOptions;
-use lapin::uri::AMQPUri;
-use lapin::{Channel, Connection, ConnectionProperties, Event};
+use lapin::{Channel, Connection, Event};
 use ring::rand::{SecureRandom as _, SystemRandom};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, timeout};
 
+use super::dialling::Dialler;
 use super::{Link, Shared, publisher, topology};
 
 /// Dials, serves, and dials again, until it is aborted.
-pub(super) async fn keep(uri: AMQPUri, shared: Arc<Shared>, up: watch::Sender<Option<Arc<Link>>>, window: usize) {
+pub(super) async fn keep(dialler: Dialler, shared: Arc<Shared>, up: watch::Sender<Option<Arc<Link>>>, window: usize) {
     let mut failures = 0;
     loop {
-        match timeout(DIALLING, dial(&uri, &shared)).await {
+        match timeout(DIALLING, dial(&dialler, &shared)).await {
             Ok(Ok((connection, channel))) => {
                 let since = Instant::now();
                 serve(connection, channel, &up, window).await;
@@ -35,9 +35,8 @@ pub(super) async fn keep(uri: AMQPUri, shared: Arc<Shared>, up: watch::Sender<Op
 }
 
 /// A connection with the whole topology on it, and a channel that confirms.
-async fn dial(uri: &AMQPUri, shared: &Shared) -> lapin::Result<(Connection, Channel)> {
-    let properties = ConnectionProperties::default().with_connection_name("saphan-hub".into());
-    let connection = Connection::connect_uri(uri.clone(), properties).await?;
+async fn dial(dialler: &Dialler, shared: &Shared) -> lapin::Result<(Connection, Channel)> {
+    let connection = dialler.dial().await?;
     topology::declare_exchanges(&connection).await?;
     let inboxes = shared.inboxes().clone();
     for system in &inboxes {

@@ -85,6 +85,17 @@ impl TestHub {
         Answer::read(request.send().await.unwrap()).await
     }
 
+    /// A question of RabbitMQ's; answers the word that it is told.
+    pub(crate) async fn ask(&self, question: &str, form: &[(&str, &str)]) -> String {
+        let form = reqwest::Url::parse_with_params(&self.at("/"), form).unwrap();
+        let request = self.client.post(self.at(&format!("/v1/broker/{question}")));
+        let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        let answer =
+            Answer::read(request.body(form.query().unwrap_or_default().to_owned()).send().await.unwrap()).await;
+        assert_eq!(answer.status, 200);
+        answer.text().to_owned()
+    }
+
     /// A token that is good for this request.
     pub(crate) fn token(&self, issuer: &str, method: &str, path: &str) -> AuthClaims {
         AuthClaims {

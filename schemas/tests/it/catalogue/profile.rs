@@ -10,18 +10,20 @@ use super::{CATALOGUE, id};
 
 /// A schema with a member of this schema, and some definitions.
 fn text_with(member: Value) -> Value {
-    json!({
+    let mut text = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": "urn:saphan:schema:test.lint@1",
         "title": "A test",
         "type": "object",
         "additionalProperties": false,
-        "properties": { "member": member },
+        "properties": {},
         "$defs": {
             "loop": { "$ref": "#/$defs/loop" },
             "text": { "type": "string", "maxLength": 9 },
         },
-    })
+    });
+    text["properties"]["member"] = member;
+    text
 }
 
 /// What is wrong with a text, place by place.

@@ -1,0 +1,172 @@
+//! Who may do what at a real broker, which is configured by what `saphan-hub broker config` writes and by nothing else.
+
+mod attempts;
+mod exchange;
+
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use lapin::options::BasicConsumeOptions;
+use lapin::types::FieldTable;
+use saphan_conformance::world::bodies;
+use saphan_schemas::ids::SystemId;
+use saphan_schemas::keys::SigningKey;
+use serde_json::Value;
+use tokio::time::timeout;
+
+use self::attempts::everything_forbidden;
+use self::exchange::{Exchange, now, sign};
+use crate::admin::{client, eventually, noting, published};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_system_may_read_its_own_inbox_and_nothing_else() {
+    let exchange = Exchange::start().await;
+    let (own, other) = (exchange.receiver().inbox_queue(), exchange.world.sender().unwrap().inbox_queue());
+    let sender = exchange.world.connector(&exchange.world.sender().unwrap()).unwrap().build().await.unwrap();
+    let [first, second] = <[Vec<u8>; 2]>::try_from(bodies(2).unwrap()).unwrap();
+    sender.send(exchange.world.message(first.clone()).unwrap()).await.unwrap();
+
+    eventually(async || published(&exchange.world).await == 1).await;
+
+    let connection = exchange.log_in(&exchange.receiver()).await.unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    let (options, none) = (BasicConsumeOptions::default(), FieldTable::default());
+    let mut inbox = channel.basic_consume(own.as_str().into(), "".into(), options, none).await.unwrap();
+    let delivery = inbox.next().await.unwrap().unwrap();
+    assert_eq!(delivery.data, first);
+
+    assert_eq!(everything_forbidden(&connection, &own, &other).await, Vec::<String>::new());
+    for virtual_host in ["/", "other"] {
+        exchange.broker.control(&["add_vhost", virtual_host]).await.unwrap();
+        let token = sign(exchange.claims(&exchange.receiver()), &exchange.world.key(&exchange.receiver()).unwrap());
+        let entered = exchange.connect(exchange.receiver().as_str(), &token, virtual_host).await;
+        assert!(entered.unwrap_err().to_string().contains("NOT_ALLOWED"), "{virtual_host}");
+    }
+
+    // All that was refused has changed nothing: the next message comes, as the first did.
+    sender.send(exchange.world.message(second.clone()).unwrap()).await.unwrap();
+    assert_eq!(inbox.next().await.unwrap().unwrap().data, second);
+    exchange.broker.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_logs_in_without_a_fresh_token_of_an_own_key_for_the_broker() {
+    let exchange = Exchange::start().await;
+    let (system, another) = (exchange.receiver(), exchange.world.sender().unwrap());
+    let (key, anothers) = (exchange.world.key(&system).unwrap(), exchange.world.key(&another).unwrap());
+    let (revoked, unknown) = (new_key(), new_key());
+    let pulls: SystemId = "th.dlt/kiosk".parse().unwrap();
+    let pulling = new_key();
+    register(&exchange, &system, "amqp", &revoked).await;
+    register(&exchange, &pulls, "pull", &pulling).await;
+    revoke(&exchange, &revoked).await;
+    let with = |change: fn(&mut saphan_schemas::auth::AuthClaims), key: &SigningKey| {
+        let mut claims = exchange.claims(&system);
+        change(&mut claims);
+        sign(claims, key)
+    };
+
+    let own = system.as_str();
+    let used = with(|_| {}, &key);
+    exchange.connect(own, &used, "saphan").await.unwrap().close(200, "done".into()).await.unwrap();
+    let cases = [
+        ("no token", own, String::new()),
+        ("not a token", own, "guest".to_owned()),
+        ("a token that was used before", own, used),
+        ("a stale token", own, with(|claims| claims.iat = now() - 75, &key)),
+        ("a token of the future", own, with(|claims| claims.iat = now() + 60, &key)),
+        ("a token for HTTP", own, with(|claims| claims.htm = "POST".to_owned(), &key)),
+        ("a token for a path", own, with(|claims| claims.htu = "/v1/inbox/lease".to_owned(), &key)),
+        ("a token for another virtual host", own, with(|claims| claims.htu = "/".to_owned(), &key)),
+        ("a token for another hub", own, with(|claims| claims.aud = "hub.elsewhere".parse().unwrap(), &key)),
+        ("a token signed with a revoked key", own, with(|_| {}, &revoked)),
+        ("a token signed with a key that nobody registered", own, with(|_| {}, &unknown)),
+        ("a token signed with another system's key", own, with(|_| {}, &anothers)),
+        ("another system's token", own, sign(exchange.claims(&another), &anothers)),
+        ("its token under another system's name", another.as_str(), with(|_| {}, &key)),
+        ("its token under the hub's name", exchange.world.hub_id().as_str(), with(|_| {}, &key)),
+        ("a system that pulls", pulls.as_str(), sign(exchange.claims(&pulls), &pulling)),
+        ("the user that RabbitMQ brings", "guest", "guest".to_owned()),
+    ];
+    for (what, user, password) in cases {
+        let refused = exchange.connect(user, &password, "saphan").await;
+        assert!(refused.unwrap_err().to_string().contains("ACCESS_REFUSED"), "{what}");
+    }
+
+    // The other way round: a token for the broker opens nothing over HTTP.
+    let token = with(|_| {}, &key);
+    let lease = format!("{}/v1/inbox/lease", exchange.world.hub.url());
+    let answer = client(&exchange.world).post(lease).bearer_auth(token).json(&serde_json::json!({ "max": 1 })).send();
+    assert_eq!(answer.await.unwrap().status(), 401);
+
+    // Nothing listens in clear; Erlang's own protocol between nodes is on loopback in these tests.
+    let status = exchange.broker.control(&["status", "--formatter", "json"]).await.unwrap();
+    let status: Value = serde_json::from_str(&status).unwrap();
+    let listeners = status["listeners"].as_array().unwrap().iter();
+    let mut protocols: Vec<_> = listeners.map(|listener| listener["protocol"].as_str().unwrap()).collect();
+    protocols.sort_unstable();
+    assert_eq!(protocols, ["amqp/ssl", "clustering", "https"]);
+    exchange.broker.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revoked_key_ends_its_open_connection_and_what_was_accepted_meanwhile_waits_for_the_next_key() {
+    let mut exchange = Exchange::start().await;
+    let (system, sender) = (exchange.receiver(), exchange.world.sender().unwrap());
+    let sender = exchange.world.connector(&sender).unwrap().build().await.unwrap();
+    let [first, second, third, fourth] = <[Vec<u8>; 4]>::try_from(bodies(4).unwrap()).unwrap();
+    let send = async |exchange: &Exchange, body: &Vec<u8>| {
+        sender.send(exchange.world.message(body.clone()).unwrap()).await.unwrap();
+    };
+
+    let (receiver, handled) = noting(exchange.connector(), |message| message.bytes().to_vec()).await;
+    send(&exchange, &first).await;
+    handled.subscribe().wait_for(|seen| seen.len() == 1).await.unwrap();
+    assert!(receiver.shutdown(Duration::from_secs(30)).await.unwrap().finished);
+
+    // A client that does not go by itself.
+    let connection = exchange.log_in(&system).await.unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    let (queue, options) = (system.inbox_queue(), BasicConsumeOptions::default());
+    let mut inbox = channel.basic_consume(queue.into(), "".into(), options, FieldTable::default()).await.unwrap();
+    revoke(&exchange, &exchange.world.key(&system).unwrap()).await;
+    let ended = timeout(Duration::from_secs(60), async { while matches!(inbox.next().await, Some(Ok(_))) {} });
+    ended.await.expect("access ends within a minute, open connections included");
+    let refused = exchange.log_in(&system).await;
+    assert!(refused.unwrap_err().to_string().contains("ACCESS_REFUSED"));
+
+    send(&exchange, &second).await;
+    let next_key = new_key();
+    register(&exchange, &system, "amqp", &next_key).await;
+    let (receiver, handled) = noting(exchange.connector().key(next_key), |message| message.bytes().to_vec()).await;
+    handled.subscribe().wait_for(|seen| seen.len() == 1).await.unwrap();
+
+    // The hub logs in again after it was killed, and everybody after the broker was.
+    exchange.world.hub.kill().await.unwrap();
+    exchange.world.hub.restart().await.unwrap();
+    send(&exchange, &third).await;
+    handled.subscribe().wait_for(|seen| seen.len() == 2).await.unwrap();
+    exchange.broker.registered(&system.inbox_queue()).await.unwrap();
+    exchange.broker.kill().await.unwrap();
+    exchange.broker.restart().await.unwrap();
+    send(&exchange, &fourth).await;
+    handled.subscribe().wait_for(|seen| seen.len() == 3).await.unwrap();
+    assert_eq!(*handled.borrow(), [second, third, fourth]);
+    assert!(receiver.shutdown(Duration::from_secs(30)).await.unwrap().finished);
+    exchange.broker.stop().await.unwrap();
+}
+
+fn new_key() -> SigningKey {
+    SigningKey::generate().unwrap().0
+}
+
+/// Adds a key to a system, and the system if it is not there.
+async fn register(exchange: &Exchange, system: &SystemId, transport: &str, key: &SigningKey) {
+    let jwk: toml::Value = toml::Value::try_from(key.public()).unwrap();
+    let text = format!("[[system]]\nid = \"{system}\"\ntransport = \"{transport}\"\nkeys = [{jwk}]\n");
+    exchange.world.hub.apply(&text).await.unwrap();
+}
+
+async fn revoke(exchange: &Exchange, key: &SigningKey) {
+    exchange.world.hub.apply(&format!("[revoke]\nkeys = [\"{}\"]\n", key.id())).await.unwrap();
+}
