@@ -53,21 +53,22 @@ pub(super) fn compare(
         refused.extend(places.refused);
         open.extend(places.open);
     }
-    let once = |mut findings: Vec<Finding>| {
-        let mut seen = Vec::new();
-        findings.retain(|finding| {
-            !seen.contains(finding) && {
-                seen.push(finding.clone());
-                true
-            }
-        });
-        findings
-    };
     if !refused.is_empty() {
-        Compatibility::Incompatible(once(refused))
+        Compatibility::Incompatible(each_once(refused))
     } else if !open.is_empty() {
-        Compatibility::Unknown(once(open))
+        Compatibility::Unknown(each_once(open))
     } else {
         Compatibility::Compatible
     }
+}
+
+/// A part that several schemas refer to is found by each of them.
+fn each_once(findings: Vec<Finding>) -> Vec<Finding> {
+    let mut once = Vec::with_capacity(findings.len());
+    for finding in findings {
+        if !once.contains(&finding) {
+            once.push(finding);
+        }
+    }
+    once
 }

@@ -215,9 +215,11 @@ impl<'a> Lint<'a> {
         {
             self.find(&format!("{at}/format"), format!("is not checked here; the formats are {}", FORMATS.join(", ")));
         }
-        for (index, value) in members.get("enum").and_then(Value::as_array).into_iter().flatten().enumerate() {
+        let listed = members.get("enum").and_then(Value::as_array).into_iter().flatten().enumerate();
+        let listed = listed.map(|(index, value)| (format!("{at}/enum/{index}"), value));
+        for (place, value) in listed.chain(members.get("const").map(|value| (format!("{at}/const"), value))) {
             if value.is_array() || value.is_object() || value.is_null() {
-                self.find(&format!("{at}/enum/{index}"), "is no text, number or boolean");
+                self.find(&place, "is no text, number or boolean");
             }
         }
     }

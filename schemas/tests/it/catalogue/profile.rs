@@ -115,6 +115,8 @@ fn what_is_open_unbounded_or_ambiguous_is_refused_at_its_place() {
             format!("{member}/required/0"),
             "properties",
         ),
+        (json!({ "type": "string", "const": { "$ref": "http://x" } }), format!("{member}/const"), "no text"),
+        (json!({ "type": "string", "enum": ["a", []] }), format!("{member}/enum/1"), "no text"),
         (json!({ "type": "string", "maxLength": -1 }), format!("{member}/maxLength"), "this keyword"),
     ] {
         let found = member_findings(schema.clone());
