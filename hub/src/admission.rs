@@ -20,7 +20,7 @@ use saphan_schemas::registry::{KeyRecord, MessageFacts, RegistryState, Role, Tra
 
 use crate::clock::Clock;
 use crate::ledger::{Judgement, MessageDraft};
-use crate::registry::Registry;
+use crate::registry::{Current, Registry};
 
 /// The limits of a message.
 #[derive(Debug, Clone, Copy)]
@@ -39,7 +39,6 @@ pub struct MessageLimits {
 pub struct Admission {
     hub: HubId,
     registry: Arc<Registry>,
-    catalogue: Arc<Catalogue>,
     clock: Arc<dyn Clock>,
     limits: MessageLimits,
 }
@@ -49,6 +48,7 @@ pub struct Admission {
 pub struct Addressed {
     envelope: Envelope,
     schema: SchemaVersion,
+    catalogue: Arc<Catalogue>,
     transport: TransportKind,
     judgement: Judgement,
 }
@@ -70,14 +70,8 @@ impl Addressed {
 impl Admission {
     /// Admission to `hub`.
     #[must_use]
-    pub fn new(
-        hub: HubId,
-        registry: Arc<Registry>,
-        catalogue: Arc<Catalogue>,
-        clock: Arc<dyn Clock>,
-        limits: MessageLimits,
-    ) -> Self {
-        Self { hub, registry, catalogue, clock, limits }
+    pub fn new(hub: HubId, registry: Arc<Registry>, clock: Arc<dyn Clock>, limits: MessageLimits) -> Self {
+        Self { hub, registry, clock, limits }
     }
 
     /// The limits in force.
@@ -93,7 +87,7 @@ impl Admission {
     pub fn envelope(&self, text: Option<&str>) -> Result<Addressed, Refusal> {
         let text = text.ok_or_else(|| Refusal::unknown_sender(ProblemCode::EnvelopeMissing))?;
         let unverified = UnverifiedEnvelope::parse(text).map_err(|error| malformed(&error))?;
-        let registry = self.registry.state();
+        let Current { state: registry, catalogue } = self.registry.current();
         let kid = unverified.kid();
         let record = registry.key(kid).ok_or_else(|| Refusal::unknown_sender(ProblemCode::KeyUnknown))?;
         let envelope =
@@ -115,8 +109,8 @@ impl Admission {
         let transport = system.ok_or_else(|| refuse(ProblemCode::RecipientUnknown))?.transport;
         let schema = registry.schema(&envelope.claims().schema);
         let schema = schema.ok_or_else(|| refuse(ProblemCode::TypeUnknown))?;
-        if self.catalogue.schema(&schema.id).is_none_or(|text| text.sha256 != schema.sha256) {
-            let detail = "the registry names another text of this schema than the hub has; its operator must apply the registry again";
+        if catalogue.schema(&schema.id).is_none_or(|text| text.sha256 != schema.sha256) {
+            let detail = "the hub does not have the text of this schema that its registry names; its operator must publish it again";
             return Err(refuse(ProblemCode::TypeUnknown).detail(detail.to_owned()));
         }
         let schema = SchemaVersion { id: schema.id.clone(), sha256: schema.sha256 };
@@ -124,7 +118,7 @@ impl Admission {
             let limit = format!("the limit is {} bytes", self.limits.body_bytes);
             return Err(refuse(ProblemCode::BodyTooLarge).detail(limit));
         }
-        Ok(Addressed { envelope, schema, transport, judgement })
+        Ok(Addressed { envelope, schema, catalogue, transport, judgement })
     }
 
     /// Checks salt and exact body.
@@ -132,8 +126,8 @@ impl Admission {
     /// # Errors
     /// [`Refusal`], with the envelope's hash.
     pub fn body(&self, message: Addressed, salt: Option<&str>, body: Vec<u8>) -> Result<MessageDraft, Refusal> {
-        let salt = body::check(&message.envelope, salt, &body, &self.catalogue, self.limits.body_depth)?;
-        let Addressed { envelope, schema, transport, judgement } = message;
+        let salt = body::check(&message.envelope, salt, &body, &message.catalogue, self.limits.body_depth)?;
+        let Addressed { envelope, schema, transport, judgement, .. } = message;
         Ok(MessageDraft { judgement, envelope, schema, transport, salt, body })
     }
 

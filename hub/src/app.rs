@@ -41,8 +41,6 @@ pub struct App {
     pub registry: Arc<Registry>,
     /// Held while the registry changes, so that a change is judged on the state that it is applied to.
     pub registry_change: Mutex<()>,
-    /// Schemas and public services.
-    pub catalogue: Arc<Catalogue>,
     /// The log's writer.
     pub ledger: Ledger,
     /// What is kept.
@@ -113,7 +111,7 @@ impl App {
                 "the log was opened with another operator key; start with the keys and the data that belong together"
             );
         }
-        let registry = Arc::new(Registry::new(root.clone()));
+        let registry = Arc::new(Registry::new(root.clone(), catalogue));
         registry.catch_up(&*store).await.context("the registry cannot be read from the log")?;
         let ledger_keys = keys.signing(&registry.state(), &origin)?;
         let (ledger, writer) = Ledger::open(
@@ -137,13 +135,8 @@ impl App {
             ledger.append(Draft::Shard(Box::new(opening))).await.context("the log's first entry cannot be written")?;
         }
         let broker_login = HubLogin::new(config.hub.id.clone(), ledger.keys(), Arc::clone(&clock));
-        let admission = Admission::new(
-            config.hub.id.clone(),
-            Arc::clone(&registry),
-            Arc::clone(&catalogue),
-            Arc::clone(&clock),
-            config.limits.message(),
-        );
+        let admission =
+            Admission::new(config.hub.id.clone(), Arc::clone(&registry), Arc::clone(&clock), config.limits.message());
         let app = Self {
             hub: config.hub.id.clone(),
             origin,
@@ -152,7 +145,6 @@ impl App {
             admission: Arc::new(admission),
             registry,
             registry_change: Mutex::new(()),
-            catalogue,
             ledger,
             store,
             refusals: LoggedRefusals::default(),

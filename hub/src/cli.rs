@@ -1,4 +1,5 @@
-//! The command line: `init`, `serve`, `registry apply`, `invite`, `broker config`, `check-config`, `default-config`.
+//! The command line: `init`, `serve`, `registry apply`, `invite`, `broker config`, `schema`, `keys`, `check-config`,
+//! `default-config`.
 
 mod broker;
 mod init;
@@ -7,6 +8,7 @@ mod keys;
 mod registry;
 mod run;
 mod running;
+mod schema;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -33,6 +35,9 @@ enum Command {
     Registry(RegistryCommand),
     /// Let a system register its first key: prints a code that works once.
     Invite(invite::InviteArguments),
+    /// Publish schemas, and look at them.
+    #[command(subcommand)]
+    Schema(schema::SchemaCommand),
     /// Set RabbitMQ up.
     #[command(subcommand)]
     Broker(BrokerCommand),
@@ -86,6 +91,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Serve(arguments) => run::serve(&arguments.config),
         Command::Registry(RegistryCommand::Apply { file, config }) => registry::apply(&file, &config.config),
         Command::Invite(arguments) => invite::invite(&arguments),
+        Command::Schema(command) => schema::schema(&command),
         Command::Broker(BrokerCommand::Config(arguments)) => broker::config(&arguments),
         Command::Keys(command) => keys::keys(&command),
         Command::CheckConfig(arguments) => run::check(&arguments.config),

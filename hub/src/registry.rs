@@ -2,21 +2,36 @@
 
 mod apply;
 mod change;
+mod publish;
+mod texts;
 
 pub use apply::{ApplyError, RegistryFile, RevokeSection, SystemSection, changes_for};
 pub use change::ChangeError;
+pub use publish::{SchemaRefusal, candidate};
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+use saphan_schemas::catalogue::Catalogue;
 use saphan_schemas::leaf::{Leaf, ShardEvent};
 use saphan_schemas::registry::{RegistryState, Root, UnverifiedRegistryEntry};
 
 use crate::store::{LoggedEntry, Store, StoreError};
 
-/// The registry as the hub uses it: the state of the moment, shared without locks held for long.
+/// The registry as the hub uses it: the state of the moment with the schemas that it names, shared without locks held for long.
 #[derive(Debug)]
 pub struct Registry {
-    current: RwLock<Arc<RegistryState>>,
+    embedded: Arc<Catalogue>,
+    current: RwLock<Current>,
+}
+
+/// A state of the registry and the catalogue with the texts that it names. Both change together: a message is never checked
+/// against another text than the one that its receipt cites.
+#[derive(Debug, Clone)]
+pub struct Current {
+    /// Who exists and may do what.
+    pub state: Arc<RegistryState>,
+    /// The schemas, without those whose registered text the hub does not have.
+    pub catalogue: Arc<Catalogue>,
 }
 
 /// Why the registry cannot be read from the log.
@@ -33,6 +48,9 @@ pub enum RegistryError {
         /// What is wrong.
         reason: String,
     },
+    /// The task that compiles schemas was lost.
+    #[error("the schemas could not be compiled")]
+    NotCompiled,
 }
 
 /// The origin of the log and what its registry begins with, as the first entry states them; `None` for a log that has not begun.
@@ -50,24 +68,44 @@ pub async fn opening(store: &dyn Store) -> Result<Option<(String, Root)>, Regist
 }
 
 impl Registry {
-    /// The registry of a log that has just begun.
+    /// The registry of a log that has just begun, with the catalogue that the hub is built with.
     #[must_use]
-    pub fn new(root: Root) -> Self {
-        Self { current: RwLock::new(Arc::new(RegistryState::new(root))) }
+    pub fn new(root: Root, embedded: Arc<Catalogue>) -> Self {
+        let current = Current { state: Arc::new(RegistryState::new(root)), catalogue: Arc::clone(&embedded) };
+        Self { embedded, current: RwLock::new(current) }
     }
 
     /// The state of the moment.
     #[must_use]
     pub fn state(&self) -> Arc<RegistryState> {
-        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+        self.current().state
     }
 
-    /// Folds in what the log holds beyond the state of the moment.
+    /// The catalogue that the hub is built with.
+    #[must_use]
+    pub fn embedded(&self) -> &Catalogue {
+        &self.embedded
+    }
+
+    /// The schemas of the moment.
+    #[must_use]
+    pub fn catalogue(&self) -> Arc<Catalogue> {
+        self.current().catalogue
+    }
+
+    /// State and schemas of one moment.
+    #[must_use]
+    pub fn current(&self) -> Current {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Folds in what the log holds beyond the state of the moment, and looks again for texts of schemas that were not there.
     ///
     /// # Errors
     /// [`RegistryError`].
     pub async fn catch_up(&self, store: &dyn Store) -> Result<(), RegistryError> {
-        let mut state = RegistryState::clone(&self.state());
+        let before = self.current();
+        let mut state = RegistryState::clone(&before.state);
         for LoggedEntry { index, leaf } in store.registry_entries(state.next()).await? {
             let failed = |reason: String| RegistryError::Entry { index, reason };
             let leaf = Leaf::parse(&leaf).map_err(|error| failed(error.to_string()))?;
@@ -77,9 +115,14 @@ impl Registry {
             let entry = UnverifiedRegistryEntry::parse(&entry).map_err(|error| failed(error.to_string()))?;
             state.take(entry, index, ts / 1000).map_err(|error| failed(error.to_string()))?;
         }
+        let catalogue = if before.state.schemas().eq(state.schemas()) && texts::is_complete(&before) {
+            before.catalogue
+        } else {
+            texts::catalogue(&self.embedded, &state, store).await?
+        };
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-        if current.next() < state.next() {
-            *current = Arc::new(state);
+        if current.state.next() <= state.next() {
+            *current = Current { state: Arc::new(state), catalogue };
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ pub mod sqlite;
 
 use futures_util::future::BoxFuture;
 use saphan_schemas::acknowledgement::Outcome;
+use saphan_schemas::catalogue::SchemaText;
 use saphan_schemas::commitment::Salt;
 use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::ids::{Code, MessageId, SystemId};
@@ -331,6 +332,12 @@ pub trait Store: Send + Sync {
 
     /// The registry entries from place `first` on, in order.
     fn registry_entries(&self, first: u64) -> BoxFuture<'_, Result<Vec<LoggedEntry>, StoreError>>;
+
+    /// Keeps texts of schemas for ever; one that is kept already stays as it is.
+    fn keep_schemas<'a>(&'a self, texts: &'a [SchemaText]) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// Those of the schema texts with these hashes that are kept.
+    fn schema_texts<'a>(&'a self, hashes: &'a [Sha256Hash]) -> BoxFuture<'a, Result<Vec<SchemaText>, StoreError>>;
 
     /// Outbox rows for the broker that are due at `now` (ms), oldest first, expired ones left out.
     fn due(&self, now: u64, limit: Limit) -> BoxFuture<'_, Result<Due, StoreError>>;

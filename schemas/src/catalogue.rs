@@ -1,46 +1,42 @@
 //! The catalogue: JSON Schemas of message bodies and forms, public services, evidence types.
 //!
-//! All of it is embedded. Schemas are JSON Schema 2020-12; they refer to each other by URN and never to a
+//! What a release knows is embedded; a hub may have texts that were published since. Schemas are JSON Schema 2020-12; they refer to each other by URN and never to a
 //! network; formats are checked; patterns run in linear time.
 
+mod candidate;
+mod compatibility;
+mod compile;
 mod embedded;
+mod error;
+mod finding;
 pub mod format;
+mod profile;
 mod service;
+mod text;
 mod violation;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
-use jsonschema::{PatternCache, PatternOptions, Registry, ValidationError, Validator};
+use jsonschema::ValidationError;
 use serde_json::Value;
 
+pub use self::candidate::{Candidate, Unpublishable};
+pub use self::compatibility::Compatibility;
+use self::compile::Compiled;
+pub use self::error::CatalogueError;
+pub use self::finding::Finding;
 pub use self::service::{EvidenceType, Organisation, PublicService, RequiredEvidence, ServiceFamily};
+pub use self::text::{MAX_SCHEMA_BYTES, SchemaText, SchemaTextError};
 pub use self::violation::{MAX_VIOLATIONS, SchemaViolation, Violation};
-use crate::digest::Sha256Hash;
-use crate::ids::{EvidenceTypeId, InvalidId, SchemaId, ServiceId};
-
-/// A schema as it is published and as receipts cite it.
-#[derive(Debug, Clone)]
-pub struct SchemaText {
-    /// Its id, e.g. `application.submitted@1`.
-    pub id: SchemaId,
-    /// The exact text.
-    pub text: &'static str,
-    /// SHA-256 of the text.
-    pub sha256: Sha256Hash,
-}
+use crate::ids::{EvidenceTypeId, SchemaId, ServiceId};
 
 /// All schemas, compiled, with the services and evidence types. Build it once and share it.
 pub struct Catalogue {
-    schemas: BTreeMap<SchemaId, Compiled>,
-    services: Vec<PublicService>,
-    evidence_types: Vec<EvidenceType>,
-}
-
-struct Compiled {
-    text: SchemaText,
-    document: Value,
-    validator: Validator,
+    schemas: BTreeMap<SchemaId, Arc<Compiled>>,
+    services: Arc<[PublicService]>,
+    evidence_types: Arc<[EvidenceType]>,
 }
 
 impl Catalogue {
@@ -49,10 +45,48 @@ impl Catalogue {
     /// # Errors
     /// [`CatalogueError`] names the file that is wrong; with the files of a release it does not happen.
     pub fn embedded() -> Result<Self, CatalogueError> {
-        let catalogue =
-            Self { schemas: compile(embedded::SCHEMAS)?, services: services()?, evidence_types: evidence_types()? };
+        let mut documents = Vec::with_capacity(embedded::SCHEMAS.len());
+        for file in embedded::SCHEMAS {
+            let read =
+                SchemaText::read(file.text).map_err(|source| CatalogueError::Text { path: file.path, source })?;
+            if read.0.id.as_str() != file.stem() {
+                return Err(CatalogueError::OtherId { path: file.path });
+            }
+            documents.push(read);
+        }
+        let schemas = compile::compile(documents, &BTreeMap::new())?;
+        let catalogue = Self { schemas, services: services()?.into(), evidence_types: evidence_types()?.into() };
         catalogue.check_references()?;
         Ok(catalogue)
+    }
+
+    /// This catalogue with other texts beside its own, and in place of those that have the same ids. What does not refer to
+    /// them is not compiled again.
+    ///
+    /// # Errors
+    /// [`CatalogueError`]: a text does not compile, or refers to what is not there.
+    pub fn with(&self, texts: impl IntoIterator<Item = SchemaText>) -> Result<Self, CatalogueError> {
+        let mut changed = Vec::new();
+        for text in texts {
+            if self.schema(&text.id).is_none_or(|own| own.sha256 != text.sha256) {
+                let source = |source| CatalogueError::Published { id: text.id.clone(), source };
+                changed.push(SchemaText::read(&text.text).map_err(source)?);
+            }
+        }
+        let schemas = compile::compile(changed, &self.schemas)?;
+        Ok(Self { schemas, services: Arc::clone(&self.services), evidence_types: Arc::clone(&self.evidence_types) })
+    }
+
+    /// This catalogue without these schemas and without those that refer to them.
+    #[must_use]
+    pub fn without(&self, ids: &BTreeSet<SchemaId>) -> Self {
+        let gone = compile::with_dependents(ids.clone(), &self.schemas);
+        let kept = self.schemas.iter().filter(|(id, _)| !gone.contains(id));
+        Self {
+            schemas: kept.map(|(id, compiled)| (id.clone(), Arc::clone(compiled))).collect(),
+            services: Arc::clone(&self.services),
+            evidence_types: Arc::clone(&self.evidence_types),
+        }
     }
 
     /// The text of a schema.
@@ -106,7 +140,7 @@ impl Catalogue {
     /// The members that the object schema at the place of `error` defines.
     fn members(&self, validated: &SchemaId, error: &ValidationError<'_>) -> Vec<String> {
         let (id, keyword) = match error.absolute_keyword_location().map(|location| location.as_str().split_once('#')) {
-            Some(Some((urn, pointer))) => (urn.strip_prefix(URN_PREFIX).and_then(|id| id.parse().ok()), pointer),
+            Some(Some((urn, pointer))) => (SchemaId::from_urn(urn), pointer),
             _ => (Some(validated.clone()), error.schema_path().as_str()),
         };
         let schema = id.and_then(|id| self.schemas.get(&id)).map(|compiled| &compiled.document);
@@ -116,7 +150,7 @@ impl Catalogue {
     }
 
     fn check_references(&self) -> Result<(), CatalogueError> {
-        for service in &self.services {
+        for service in self.services.iter() {
             let unresolved = |id: String| CatalogueError::Unresolved { service: service.id.clone(), id };
             if !self.schemas.contains_key(&service.form) {
                 return Err(unresolved(service.form.to_string()));
@@ -136,102 +170,6 @@ impl fmt::Debug for Catalogue {
         let (schemas, services) = (self.schemas.len(), self.services.len());
         f.debug_struct("Catalogue").field("schemas", &schemas).field("services", &services).finish_non_exhaustive()
     }
-}
-
-/// An embedded file is wrong: a defect of this crate.
-#[derive(Debug, thiserror::Error)]
-pub enum CatalogueError {
-    /// It is not the JSON that is expected there.
-    #[error("catalogue file {path} cannot be read")]
-    Malformed {
-        /// Path below `schemas/catalogue/`.
-        path: &'static str,
-        /// Why.
-        source: serde_json::Error,
-    },
-    /// Its name is not an id.
-    #[error("catalogue file {path} is not named after an id")]
-    Name {
-        /// Path below `schemas/catalogue/`.
-        path: &'static str,
-        /// Why.
-        source: InvalidId,
-    },
-    /// Its name and the id inside differ.
-    #[error("catalogue file {path} holds another id than its name says")]
-    OtherId {
-        /// Path below `schemas/catalogue/`.
-        path: &'static str,
-    },
-    /// References between schemas do not resolve.
-    #[error("the schemas' references do not resolve")]
-    References {
-        /// Why.
-        source: jsonschema::ReferencingError,
-    },
-    /// It is no JSON Schema of the supported kind.
-    #[error("schema {id} does not compile")]
-    Schema {
-        /// The schema.
-        id: SchemaId,
-        /// Why.
-        source: ValidationError<'static>,
-    },
-    /// A service needs a form or an evidence type that is not there.
-    #[error("service {service} needs {id}, which the catalogue does not have")]
-    Unresolved {
-        /// The service.
-        service: ServiceId,
-        /// The missing schema or evidence type.
-        id: String,
-    },
-}
-
-fn compile(files: &'static [embedded::File]) -> Result<BTreeMap<SchemaId, Compiled>, CatalogueError> {
-    let mut documents = Vec::with_capacity(files.len());
-    for file in files {
-        let id: SchemaId = file.stem().parse().map_err(|source| CatalogueError::Name { path: file.path, source })?;
-        let document: Value = read(file)?;
-        if document.get("$id").and_then(Value::as_str) != Some(&id.urn()) {
-            return Err(CatalogueError::OtherId { path: file.path });
-        }
-        let text = SchemaText { id, text: file.text, sha256: Sha256Hash::of(file.text.as_bytes()) };
-        documents.push((text, document));
-    }
-    let registry = Registry::new()
-        .extend(documents.iter().map(|(text, document)| (text.id.urn(), document)))
-        .and_then(|builder| builder.prepare())
-        .map_err(|source| CatalogueError::References { source })?;
-    let patterns = PatternCache::new();
-    let validators: Vec<_> = documents
-        .iter()
-        .map(|(text, document)| validator(&text.id, document, &registry, &patterns))
-        .collect::<Result<_, _>>()?;
-    drop(registry);
-    let compiled = documents.into_iter().zip(validators);
-    Ok(compiled
-        .map(|((text, document), validator)| (text.id.clone(), Compiled { text, document, validator }))
-        .collect())
-}
-
-fn validator(
-    id: &SchemaId,
-    document: &Value,
-    registry: &Registry<'_>,
-    patterns: &PatternCache,
-) -> Result<Validator, CatalogueError> {
-    jsonschema::draft202012::options()
-        .offline()
-        .with_registry(registry)
-        .should_validate_formats(true)
-        .should_ignore_unknown_formats(false)
-        .with_pattern_options(PatternOptions::regex())
-        .with_pattern_cache(patterns.clone())
-        .with_format("thai-national-id", format::is_national_id)
-        .with_format("thai-juristic-number", format::is_juristic_number)
-        .with_format("partial-date", format::is_partial_date)
-        .build(document)
-        .map_err(|source| CatalogueError::Schema { id: id.clone(), source })
 }
 
 fn services() -> Result<Vec<PublicService>, CatalogueError> {
@@ -263,5 +201,3 @@ fn evidence_types() -> Result<Vec<EvidenceType>, CatalogueError> {
 fn read<T: serde::de::DeserializeOwned>(file: &embedded::File) -> Result<T, CatalogueError> {
     serde_json::from_str(file.text).map_err(|source| CatalogueError::Malformed { path: file.path, source })
 }
-
-const URN_PREFIX: &str = "urn:saphan:schema:";

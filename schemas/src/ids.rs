@@ -115,6 +115,12 @@ text_id!(
     LegalBasis, "legal basis", "1 to 200 characters without control characters", is_citation
 );
 
+text_id!(
+    /// Why an operator decided as they did, e.g. `ticket 4711: the patterns say the same`; 1 to 200 printable characters, and
+    /// nothing about a person, for it stands in the public log.
+    Reason, "reason", "1 to 200 characters without control characters", is_citation
+);
+
 impl SystemId {
     /// The member that the system belongs to.
     #[must_use]
@@ -147,10 +153,22 @@ impl SchemaId {
         self.0.split_once('@').map_or(&*self.0, |(name, _)| name)
     }
 
+    /// The major version, 1 to 999.
+    #[must_use]
+    pub fn major(&self) -> u16 {
+        self.0.split_once('@').and_then(|(_, version)| version.parse().ok()).unwrap_or_default()
+    }
+
     /// The `$id` of the schema file.
     #[must_use]
     pub fn urn(&self) -> String {
-        format!("urn:saphan:schema:{}", self.0)
+        format!("{SCHEMA_URN}{}", self.0)
+    }
+
+    /// The schema that a `$id` or the part of a `$ref` before `#` names.
+    #[must_use]
+    pub fn from_urn(urn: &str) -> Option<Self> {
+        urn.strip_prefix(SCHEMA_URN)?.parse().ok()
     }
 }
 
@@ -249,6 +267,8 @@ fn is_citation(text: &str) -> bool {
 }
 
 const UUID_FORM: &str = "a UUIDv7 in lower-case hyphenated form";
+
+const SCHEMA_URN: &str = "urn:saphan:schema:";
 
 #[cfg(test)]
 mod tests {

@@ -6,12 +6,14 @@ mod authority;
 mod error;
 mod hub_keys;
 mod keys;
+mod schemas;
 mod state;
 
 pub use authority::Taken;
 pub use error::RejectedEntry;
 pub use hub_keys::{HubKey, HubKeyId, HubKeyRecord, HubKeyRing};
 pub use keys::{KeyNotUsable, KeyRecord};
+pub use schemas::{InvalidVersion, Schema, TextVersion};
 pub use state::{AgreementGap, AgreementRecord, MessageFacts, Place, RegistryState, Root};
 
 use std::collections::BTreeSet;
@@ -192,16 +194,6 @@ pub struct Service {
     pub id: ServiceId,
     /// The competent authority.
     pub authority: MemberId,
-}
-
-/// A schema that bodies may name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Schema {
-    /// Its id with major version.
-    pub id: SchemaId,
-    /// SHA-256 of its exact text.
-    pub sha256: Sha256Hash,
 }
 
 /// Who may send which message types to whom, for which services, purposes and legal basis. What no agreement allows is

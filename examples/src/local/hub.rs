@@ -219,6 +219,17 @@ impl HubProcess {
         Ok(code.trim().to_owned())
     }
 
+    /// Runs a command of the hub's operator with this hub's configuration, whether the hub runs or not, e.g. `["schema", "list"]`;
+    /// answers what it prints.
+    ///
+    /// # Errors
+    /// [`HubProcessError::Command`] with what the hub says about it.
+    pub async fn operate(&self, command: &[&str]) -> Result<String, HubProcessError> {
+        let config = self.config();
+        let arguments: Vec<&str> = command.iter().copied().chain(["--config", &config]).collect();
+        self.run("command", &arguments).await
+    }
+
     /// RabbitMQ's configuration, as `saphan-hub broker config` writes it with these arguments.
     ///
     /// # Errors

@@ -2,31 +2,40 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
-use saphan_schemas::catalogue::Catalogue;
+use saphan_schemas::catalogue::{Catalogue, SchemaText};
 use saphan_schemas::ids::MessageId;
 use saphan_schemas::jws::Signed;
 use saphan_schemas::keys::Signer;
-use saphan_schemas::registry::{Change, RegistryClaims, RegistryState, Schema};
+use saphan_schemas::registry::{Change, Entry, RegistryClaims, RegistryState};
 use serde_json::json;
 use tokio::sync::watch;
 
 use super::{run, running};
 use crate::config::Config;
-use crate::registry::{Registry, RegistryFile, changes_for, opening};
+use crate::registry::{ChangeError, Registry, RegistryFile, changes_for, opening};
 use crate::store::sqlite::SqliteStore;
 
 pub(super) fn apply(file: &Path, config: &Path) -> anyhow::Result<()> {
     let config = run::load(config)?;
     let text = fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
     let file = RegistryFile::parse(&text).with_context(|| format!("{}", file.display()))?;
-    let catalogue = Catalogue::embedded()?;
-    let schemas = catalogue.schemas().map(|schema| Schema { id: schema.id.clone(), sha256: schema.sha256 });
-    let applied = write(&config, |state| Ok(changes_for(state, file, schemas)?))?;
+    let applied = write_with_texts(&config, |registry| {
+        let embedded = registry.embedded();
+        let changes = changes_for(&registry.state(), file, embedded.schemas())?;
+        Ok(Changes { changes, texts: embedded.schemas().cloned().collect() })
+    })?;
     println!("{applied} registry entries written");
     Ok(())
+}
+
+/// Changes, and texts of schemas of which some may be new to the hub.
+pub(super) struct Changes {
+    pub(super) changes: Vec<Change>,
+    pub(super) texts: Vec<SchemaText>,
 }
 
 /// Signs, with the operator's key, the changes that are to be made to the state of the moment, and writes them, whether the hub
@@ -34,6 +43,14 @@ pub(super) fn apply(file: &Path, config: &Path) -> anyhow::Result<()> {
 pub(super) fn write(
     config: &Config,
     changes: impl FnOnce(&RegistryState) -> anyhow::Result<Vec<Change>>,
+) -> anyhow::Result<usize> {
+    write_with_texts(config, |registry| Ok(Changes { changes: changes(&registry.state())?, texts: Vec::new() }))
+}
+
+/// The same, with texts of schemas.
+pub(super) fn write_with_texts(
+    config: &Config,
+    changes: impl FnOnce(&Registry) -> anyhow::Result<Changes>,
 ) -> anyhow::Result<usize> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     run::runtime()?.block_on(async {
@@ -48,13 +65,15 @@ pub(super) fn write(
 async fn write_here(
     config: &Config,
     operator: &dyn Signer,
-    changes: impl FnOnce(&RegistryState) -> anyhow::Result<Vec<Change>>,
+    changes: impl FnOnce(&Registry) -> anyhow::Result<Changes>,
 ) -> anyhow::Result<usize> {
     let (_stop, stopping) = watch::channel(false);
     let opened = run::open(config, stopping).await?;
     let app = &opened.app;
-    let entries = sign_all(config, operator, changes(&app.registry.state())?)?;
-    let applied = app.registry.change(&entries, now(), &app.ledger, &*app.store).await?;
+    let Changes { changes, texts } = changes(&app.registry)?;
+    let entries = sign_all(config, operator, &changes)?;
+    let texts: Vec<_> = texts.into_iter().map(|text| text.text.to_string()).collect();
+    let applied = app.registry.change(&entries, &texts, now(), &app.ledger, &*app.store).await.map_err(told)?;
     drop(opened.app);
     opened.writer.await?;
     Ok(applied)
@@ -64,23 +83,71 @@ async fn write_here(
 async fn write_to_running_hub(
     config: &Config,
     operator: &dyn Signer,
-    changes: impl FnOnce(&RegistryState) -> anyhow::Result<Vec<Change>>,
+    changes: impl FnOnce(&Registry) -> anyhow::Result<Changes>,
 ) -> anyhow::Result<usize> {
     let store = SqliteStore::open(&config.store_file()).await?;
     let (_, root) = opening(&store).await?.context("the hub has not begun its log yet; try again")?;
-    let registry = Registry::new(root);
+    let registry = Registry::new(root, Arc::new(Catalogue::embedded()?));
     registry.catch_up(&store).await?;
     store.close().await?;
-    let entries = sign_all(config, operator, changes(&registry.state())?)?;
-    // They are in an order in which each can be applied, so every beginning of the list is a valid registry.
-    for chunk in entries.chunks(ENTRIES_AT_ONCE) {
-        running::post(config, operator, "/v1/registry", &json!({ "entries": chunk })).await?;
+    let Changes { changes, texts } = changes(&registry)?;
+    if changes.is_empty() && !texts.is_empty() {
+        post(config, operator, &[], texts.iter().collect()).await?;
     }
-    Ok(entries.len())
+    // They are in an order in which each can be applied, so every beginning of the list is a valid registry.
+    for chunk in changes.chunks(ENTRIES_AT_ONCE) {
+        let named = |text: &&SchemaText| chunk.iter().any(|change| names(change, text));
+        post(config, operator, chunk, texts.iter().filter(named).collect()).await?;
+    }
+    Ok(changes.len())
 }
 
-fn sign_all(config: &Config, operator: &dyn Signer, changes: Vec<Change>) -> anyhow::Result<Vec<String>> {
-    changes.into_iter().map(|change| sign(config, operator, change)).collect()
+async fn post(
+    config: &Config,
+    operator: &dyn Signer,
+    changes: &[Change],
+    texts: Vec<&SchemaText>,
+) -> anyhow::Result<()> {
+    let entries = sign_all(config, operator, changes)?;
+    let texts: Vec<&str> = texts.iter().map(|text| &*text.text).collect();
+    running::post(config, operator, "/v1/registry", &json!({ "entries": entries, "schemas": texts })).await
+}
+
+fn names(change: &Change, text: &SchemaText) -> bool {
+    match change {
+        Change::Added(Entry::Schema(schema)) | Change::Changed(Entry::Schema(schema)) => schema.sha256 == text.sha256,
+        _ => false,
+    }
+}
+
+/// A refusal with its places, each on a line.
+fn told(error: ChangeError) -> anyhow::Error {
+    let places = match &error {
+        ChangeError::Schema(refusal) => refusal.findings().iter().map(|finding| format!("\n  {finding}")).collect(),
+        _ => String::new(),
+    };
+    anyhow::anyhow!("{:#}{places}", anyhow::Error::from(error))
+}
+
+/// Looks at the registry and its schemas, whether the hub runs or not; a hub that never ran has the catalogue it is built with.
+pub(super) fn read<T>(config: &Config, look: impl FnOnce(&Registry) -> anyhow::Result<T>) -> anyhow::Result<T> {
+    run::runtime()?.block_on(async {
+        let embedded = Arc::new(Catalogue::embedded()?);
+        let store = SqliteStore::open(&config.store_file()).await?;
+        let begun = opening(&store).await?;
+        let root = match begun {
+            Some((_, root)) => root,
+            None => config.key_store().open()?.root(&config.hub.id)?,
+        };
+        let registry = Registry::new(root, embedded);
+        registry.catch_up(&store).await?;
+        store.close().await?;
+        look(&registry)
+    })
+}
+
+fn sign_all(config: &Config, operator: &dyn Signer, changes: &[Change]) -> anyhow::Result<Vec<String>> {
+    changes.iter().map(|change| sign(config, operator, change.clone())).collect()
 }
 
 fn sign(config: &Config, operator: &dyn Signer, change: Change) -> anyhow::Result<String> {

@@ -54,7 +54,9 @@ pub(super) async fn post(
         return Ok(());
     }
     let problem: ProblemDocument = response.json().await.context("the hub's answer is not a problem document")?;
-    bail!("the hub refused: {}; {}", problem.title, problem.detail.unwrap_or_default());
+    let places = problem.errors.iter().map(|place| format!("\n  {}: {}", place.pointer, place.detail));
+    let places: String = places.collect();
+    bail!("the hub refused: {}; {}{places}", problem.title, problem.detail.unwrap_or_default());
 }
 
 /// Where this machine reaches a listener on all addresses.

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use saphan_schemas::catalogue::Finding;
 use saphan_schemas::json;
-use saphan_schemas::problem::{Fault, ProblemCode, ProblemDocument};
+use saphan_schemas::problem::{Fault, ProblemCode, ProblemDocument, ProblemPlace};
 use saphan_schemas::registry::RejectedEntry;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
@@ -129,6 +130,17 @@ impl From<ChangeError> for ApiError {
             ChangeError::Malformed { .. } | ChangeError::Rejected { .. } => {
                 Self::detailed(ProblemCode::RegistryEntryInvalid, error.to_string())
             }
+            ChangeError::Schema(refusal) => {
+                let mut answer = Self::detailed(ProblemCode::RegistryEntryInvalid, refusal.to_string());
+                let place = |finding: &Finding| ProblemPlace {
+                    pointer: finding.place.clone(),
+                    detail: finding.message.clone(),
+                };
+                answer.document.errors = refusal.findings().iter().map(place).collect();
+                answer
+            }
+            ChangeError::Lost => Self::internal(&error, ProblemCode::Internal),
+            ChangeError::Store(error) => error.into(),
             ChangeError::Ledger(error) => error.into(),
             ChangeError::Registry(error) => Self::internal(&error, ProblemCode::HubUnavailable),
         }
@@ -210,6 +222,22 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for PathPar
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let path = Path::from_request_parts(parts, state).await;
         path.map(|Path(part)| Self(part)).map_err(|_| ApiError::problem(ProblemCode::NotFound))
+    }
+}
+
+/// The query; one that cannot be read is the caller's mistake.
+#[derive(Debug)]
+pub(super) struct QueryPart<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for QueryPart<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let query = Query::from_request_parts(parts, state).await;
+        let malformed = |_| {
+            ApiError::detailed(ProblemCode::RequestMalformed, "the query has other parameters than this path takes")
+        };
+        query.map(|Query(part)| Self(part)).map_err(malformed)
     }
 }
 

@@ -63,7 +63,7 @@ pub(super) async fn join(
         return Err(ApiError::problem(ProblemCode::InvitationInvalid));
     }
     let bundle = bundle(&app)?;
-    apply(app, vec![entry]).await?;
+    apply(app, vec![entry], Vec::new()).await?;
     Ok(Json(bundle))
 }
 

@@ -20,6 +20,9 @@ use crate::app::App;
 pub(super) struct ChangeBody {
     /// Compact JWS with `typ` `saphan-registry+jws`.
     entries: Vec<String>,
+    /// The exact texts of schemas that the entries name, as far as the hub may not have them.
+    #[serde(default)]
+    schemas: Vec<String>,
 }
 
 /// What was applied.
@@ -40,16 +43,16 @@ pub(super) async fn change(
     _: KnownCaller,
     JsonBody(body): JsonBody<ChangeBody>,
 ) -> Result<Json<ChangedBody>, ApiError> {
-    Ok(Json(ChangedBody { applied: apply(app, body.entries).await? }))
+    Ok(Json(ChangedBody { applied: apply(app, body.entries, body.schemas).await? }))
 }
 
-/// Judges and logs the entries, in a task of its own: a caller that goes away half-way must not leave the change half-way.
-pub(super) async fn apply(app: Arc<App>, entries: Vec<String>) -> Result<usize, ApiError> {
+/// Judges and logs the entries, with the texts of the schemas that they name, in a task of its own: a caller that goes away half-way must not leave the change half-way.
+pub(super) async fn apply(app: Arc<App>, entries: Vec<String>, schemas: Vec<String>) -> Result<usize, ApiError> {
     let change = tokio::spawn(async move {
         let _turn = app.registry_change.lock().await;
         let now = app.clock.now_ms() / 1000;
         let before = app.registry.state();
-        let changed = app.registry.change(&entries, now, &app.ledger, &*app.store).await;
+        let changed = app.registry.change(&entries, &schemas, now, &app.ledger, &*app.store).await;
         // A system that joined has an inbox at once.
         app.wakeups.relay().notify_one();
         if !before.has_the_hub_keys_of(&app.registry.state()) {

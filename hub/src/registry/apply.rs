@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use saphan_schemas::catalogue::SchemaText;
 use saphan_schemas::ids::{Code, MemberId, ServiceId, SystemId};
 use saphan_schemas::keys::{KeyId, PublicKey};
 use saphan_schemas::registry::{
@@ -90,20 +91,25 @@ impl RegistryFile {
     }
 }
 
-/// The changes that lead from `state` to what `file` and `schemas` (those the hub is built with) say, in an order in which
-/// each can be applied. Empty when nothing differs: applying a file twice changes nothing.
+/// The changes that lead from `state` to what `file` says, in an order in which each can be applied. Empty when nothing differs:
+/// applying a file twice changes nothing. Of `schemas`, the texts that the hub is built with, those are registered that the log
+/// does not know yet; one that stood before stays replaced.
 ///
 /// # Errors
 /// [`ApplyError::Rejected`] for a change the registry would refuse; nothing is to be applied then.
-pub fn changes_for(
+pub fn changes_for<'a>(
     state: &RegistryState,
     file: RegistryFile,
-    schemas: impl IntoIterator<Item = Schema>,
+    schemas: impl IntoIterator<Item = &'a SchemaText>,
 ) -> Result<Vec<Change>, ApplyError> {
     let mut plan = Plan { state: state.clone(), changes: Vec::new() };
-    for schema in schemas {
-        let standing = plan.state.schema(&schema.id).cloned();
-        plan.stand(standing.as_ref(), &schema, Entry::Schema)?;
+    for SchemaText { id, sha256, .. } in schemas {
+        let standing = plan.state.schema(id).cloned();
+        if standing.is_none() || !plan.state.schema_texts(id).contains(sha256) {
+            let version = plan.state.schema_version(id, *sha256);
+            let schema = Schema { version, ..Schema::first(id.clone(), *sha256) };
+            plan.stand(standing.as_ref(), &schema, Entry::Schema)?;
+        }
     }
     for member in file.member {
         let standing = plan.state.member(&member.id).cloned();

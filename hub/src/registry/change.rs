@@ -1,11 +1,13 @@
 //! The use case behind `POST /v1/registry`: signed entries become leaves, and take effect.
 
+use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::jws::JwsError;
-use saphan_schemas::registry::{RegistryState, RejectedEntry, UnverifiedRegistryEntry};
+use saphan_schemas::registry::{Change, Entry, RegistryState, RejectedEntry, UnverifiedRegistryEntry};
 
-use super::{Registry, RegistryError};
+use super::publish::{JudgeError, SchemaJudge};
+use super::{Current, Registry, RegistryError, SchemaRefusal};
 use crate::ledger::{Draft, Judgement, Ledger, LedgerError, RegistryDraft};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
 /// Why entries are not applied.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +30,15 @@ pub enum ChangeError {
         #[source]
         source: RejectedEntry,
     },
+    /// A schema's text cannot stand.
+    #[error("{0}")]
+    Schema(#[from] SchemaRefusal),
+    /// The check of a schema was lost.
+    #[error("the check of a schema did not finish")]
+    Lost,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The ledger did not take it. Entries before it may be applied; the same file again applies the rest.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
@@ -36,28 +47,50 @@ pub enum ChangeError {
     Registry(#[from] RegistryError),
 }
 
+impl From<JudgeError> for ChangeError {
+    fn from(error: JudgeError) -> Self {
+        match error {
+            JudgeError::Refused(refusal) => refusal.into(),
+            JudgeError::Store(error) => error.into(),
+            JudgeError::Lost => Self::Lost,
+        }
+    }
+}
+
 impl Registry {
     /// Checks signed entries on the state of the moment, all of them before the first is logged, and applies them. `now` is
-    /// the time in seconds since 1970. The caller sees to it that no other change runs at the same time.
+    /// the time in seconds since 1970; `schemas` are texts that entries name. The caller sees to it that no other change runs at
+    /// the same time.
     ///
     /// # Errors
     /// [`ChangeError`].
     pub async fn change(
         &self,
         texts: &[String],
+        schemas: &[String],
         now: u64,
         ledger: &Ledger,
         store: &dyn Store,
     ) -> Result<usize, ChangeError> {
         // What a change before this one logged, but could not fold in, is part of the state too.
         self.catch_up(store).await?;
-        let mut trial = RegistryState::clone(&self.state());
+        let Current { state, catalogue } = self.current();
+        let mut trial = RegistryState::clone(&state);
+        let mut judge = SchemaJudge::new(catalogue, schemas, store)?;
         let mut place = trial.next();
         let mut drafts = Vec::with_capacity(texts.len());
         for (at, text) in texts.iter().enumerate() {
             let entry = UnverifiedRegistryEntry::parse(text).map_err(|source| ChangeError::Malformed { at, source })?;
             let next = trial.next();
-            drafts.push(trial.take(entry, next, now).map_err(|source| ChangeError::Rejected { at, source })?);
+            let standing = standing_text(&trial, &entry.claims().change);
+            let taken = trial.take(entry, next, now).map_err(|source| ChangeError::Rejected { at, source })?;
+            judge.judge(standing, &taken.entry.claims().change).await?;
+            drafts.push(taken);
+        }
+        // Before the entries: a text that no entry names does no harm, an entry whose text is lost does.
+        let kept = judge.kept(&trial);
+        if !kept.is_empty() {
+            store.keep_schemas(&kept).await?;
         }
         let count = drafts.len();
         let mut result = Ok(count);
@@ -74,5 +107,15 @@ impl Registry {
         }
         self.catch_up(store).await?;
         result
+    }
+}
+
+/// The text that stands before a change of its schema.
+fn standing_text(state: &RegistryState, change: &Change) -> Option<Sha256Hash> {
+    match change {
+        Change::Added(Entry::Schema(schema)) | Change::Changed(Entry::Schema(schema)) => {
+            state.schema(&schema.id).map(|standing| standing.sha256)
+        }
+        _ => None,
     }
 }

@@ -8,6 +8,7 @@ mod commit;
 mod delivery;
 mod read;
 mod rows;
+mod schemas;
 mod writer;
 
 use std::fs::OpenOptions;
@@ -16,6 +17,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt as _};
+use saphan_schemas::catalogue::SchemaText;
 use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::ids::{MessageId, SystemId};
 use sqlx::pool::PoolConnection;
@@ -179,6 +181,19 @@ impl Store for SqliteStore {
         read::registry_entries(&self.readers, first).boxed()
     }
 
+    fn keep_schemas<'a>(&'a self, texts: &'a [SchemaText]) -> BoxFuture<'a, Result<(), StoreError>> {
+        async move {
+            let mut writer = self.writer.lock().await;
+            let done = schemas::keep(writer.durable().await?, texts).await;
+            writer.finish(done)
+        }
+        .boxed()
+    }
+
+    fn schema_texts<'a>(&'a self, hashes: &'a [Sha256Hash]) -> BoxFuture<'a, Result<Vec<SchemaText>, StoreError>> {
+        schemas::texts(&self.readers, hashes).boxed()
+    }
+
     fn due(&self, now: u64, limit: Limit) -> BoxFuture<'_, Result<Due, StoreError>> {
         delivery::due(&self.readers, now, limit).boxed()
     }
@@ -250,21 +265,17 @@ async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
         .fetch_one(&mut *transaction)
         .await
         .map_err(failed("read its version"))?;
-    match version {
-        0 => {
-            let script = sqlx::raw_sql(SCHEMA).execute(&mut *transaction).await;
-            script.map_err(failed("created its tables"))?;
-            let stamp = sqlx::raw_sql("PRAGMA user_version = 1").execute(&mut *transaction).await;
-            stamp.map_err(failed("created its tables"))?;
-        }
-        1 => {}
-        _ => return Err(StoreError::Corrupt { what: "a store of a newer version of the hub" }),
+    let done = usize::try_from(version).ok().filter(|done| *done <= MIGRATIONS.len());
+    let done = done.ok_or(StoreError::Corrupt { what: "a store of a newer version of the hub" })?;
+    for script in &MIGRATIONS[done..] {
+        sqlx::raw_sql(*script).execute(&mut *transaction).await.map_err(failed("created its tables"))?;
     }
     transaction.commit().await.map_err(failed("created its tables"))
 }
 
-const SCHEMA: &str = include_str!("sqlite/schema.sql");
 /// Marks the file as ours: the bytes of `Saph`.
 const PROBE: &str = "PRAGMA application_id = 0x53617068";
+/// The version of a store is how many of these it has seen; each stamps it.
+const MIGRATIONS: [&str; 2] = [include_str!("sqlite/schema.sql"), include_str!("sqlite/2-schema-texts.sql")];
 const READERS: u32 = 4;
 const OLDEST_SQLITE: [u32; 3] = [3, 51, 3];

@@ -32,6 +32,7 @@ mod receipt_device;
 mod registry;
 mod relay;
 mod restart;
+mod schemas;
 mod smuggling;
 mod store_contract;
 mod store_failures;

@@ -4,7 +4,10 @@ use std::path::Path;
 use std::process::Output;
 
 use saphan_hub::config::Config;
+use saphan_schemas::catalogue::Catalogue;
+use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::keys::SigningKey;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::{Child, Command};
@@ -50,6 +53,25 @@ impl Folder {
         let path = self.0.path().join("registry.toml");
         std::fs::write(&path, text).unwrap();
         path.display().to_string()
+    }
+
+    /// A file with a text of the catalogue, changed.
+    fn schema(&self, id: &str, change: &dyn Fn(&mut Value)) -> String {
+        let text = Catalogue::embedded().unwrap().schema(&id.parse().unwrap()).unwrap().text.clone();
+        let mut document: Value = serde_json::from_str(&text).unwrap();
+        change(&mut document);
+        let path = self.0.path().join(format!("{}.json", Sha256Hash::of(document.to_string().as_bytes())));
+        std::fs::write(&path, document.to_string()).unwrap();
+        path.display().to_string()
+    }
+
+    /// `saphan-hub schema …`, beside a hub that runs or not. The port was the system's choice, so the file does not know it.
+    async fn schema_command(&self, arguments: &[&str], beside: Option<&Serving>) -> Output {
+        let config = self.config();
+        let arguments: Vec<&str> = ["schema"].iter().chain(arguments).chain(&["--config", &config]).copied().collect();
+        let mut command = program(&arguments);
+        command.envs(beside.map(|hub| ("SAPHAN_HUB__HUB__LISTEN", &hub.address)));
+        in_time(command.output()).await.unwrap()
     }
 
     async fn serve(&self) -> Serving {
@@ -147,6 +169,78 @@ async fn a_registry_file_with_a_mistake_is_refused_whole_with_the_reason() {
     let hub = folder.serve().await;
     assert!(hub.get("/v1/log/checkpoint").await.text().starts_with("hub.local/log/2026h2\n1\n"), "nothing was written");
     hub.terminate().await;
+}
+
+#[tokio::test]
+async fn a_schema_is_published_on_a_running_hub_and_on_a_stopped_one_and_listed() {
+    let folder = Folder::new().await;
+    let apply = ["registry", "apply", &folder.file(&registry_file()), "--config", &folder.config()];
+    success(&run(&apply).await);
+    let withdrawn = |change: &dyn Fn(&mut Value)| folder.schema("application.withdrawn@1", change);
+    // Stopped.
+    let longer = withdrawn(&|text| text["properties"]["note"]["maxLength"] = 1001.into());
+    let said = success(&folder.schema_command(&["publish", &longer, "--dry-run"], None).await);
+    assert!(said.starts_with("would publish application.withdrawn@1\t1.1\t"), "{said}");
+    let said = success(&folder.schema_command(&["publish", &longer], None).await);
+    assert!(said.starts_with("published application.withdrawn@1\t1.1\t"), "{said}");
+    let said = success(&folder.schema_command(&["publish", &longer], None).await);
+    assert!(said.starts_with("stands already: application.withdrawn@1\t1.1\t"), "{said}");
+    // Running.
+    let hub = folder.serve().await;
+    assert!(hub.get("/v1/schemas/application.withdrawn@1").await.text().contains("1001"));
+    let optional = withdrawn(&|text| {
+        text["properties"]["note"]["maxLength"] = 1001.into();
+        text["properties"]["channel"] = json!({ "type": "string", "maxLength": 9 });
+    });
+    let said = success(&folder.schema_command(&["check", &optional], Some(&hub)).await);
+    assert!(said.contains("1.2") && said.contains("compatible with the text that stands"), "{said}");
+    let other = ["publish", &optional, "--id", "application.decided@1"];
+    assert!(failure(&folder.schema_command(&other, Some(&hub)).await).contains("is that of application.withdrawn@1"));
+    success(&folder.schema_command(&["publish", &optional, "--id", "application.withdrawn@1"], Some(&hub)).await);
+    assert!(hub.get("/v1/schemas/application.withdrawn@1").await.text().contains("channel"));
+    let said = success(&folder.schema_command(&["list"], Some(&hub)).await);
+    assert!(said.contains("application.withdrawn@1\t1.2\t") && said.contains("common@1\t1.0\t"), "{said}");
+    hub.terminate().await;
+    // What the hub is built with does not take the place of what was published.
+    assert_eq!(success(&run(&apply).await), "0 registry entries written\n");
+}
+
+#[tokio::test]
+async fn a_schema_that_cannot_be_published_is_refused_with_the_places_and_what_to_do() {
+    let folder = Folder::new().await;
+    success(&run(&["registry", "apply", &folder.file(&registry_file()), "--config", &folder.config()]).await);
+    let narrower = folder.schema("application.withdrawn@1", &|text| text["properties"]["note"]["maxLength"] = 9.into());
+    for command in ["check", "publish"] {
+        let said = failure(&folder.schema_command(&[command, &narrower], None).await);
+        assert!(said.contains("new major version") && said.contains("#/properties/note: accepts less"), "{said}");
+    }
+    let outside = folder.schema("application.withdrawn@1", &|text| text["allOf"] = json!([]));
+    let said = failure(&folder.schema_command(&["publish", &outside], None).await);
+    assert!(said.contains("#/allOf: ") && said.contains("one object"), "{said}");
+    let undecided = folder.schema("th.dopa.birth-registration@1", &|text| {
+        text["properties"]["child"]["properties"]["born_at"]["pattern"] = "^(2[0-3]|[01][0-9]):[0-5][0-9]$".into();
+    });
+    let said = failure(&folder.schema_command(&["publish", &undecided], None).await);
+    assert!(said.contains("--accept-unknown") && said.contains("born_at"), "{said}");
+    let accepted = ["publish", &undecided, "--accept-unknown", "ticket 4711: the same times"];
+    success(&folder.schema_command(&accepted, None).await);
+    let said = success(&folder.schema_command(&["list"], None).await);
+    assert!(said.contains("accepted: ticket 4711: the same times"), "{said}");
+    assert!(said.lines().filter(|line| line.contains("application.withdrawn@1\t1.0")).count() == 1, "{said}");
+}
+
+#[tokio::test]
+async fn examples_that_are_accepted_are_tried_against_a_new_text() {
+    let folder = Folder::new().await;
+    let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/../schemas/catalogue/examples/application.withdrawn@1/valid");
+    let same = folder.schema("application.withdrawn@1", &|text| text["title"] = "Other words".into());
+    let output = folder.schema_command(&["check", &same, "--examples", examples], None).await;
+    success(&output);
+    assert!(String::from_utf8(output.stderr).unwrap().contains("2 example(s) are accepted"));
+    let other =
+        folder.schema("application.withdrawn@1", &|text| text["properties"]["reason"]["enum"] = json!(["OTHER"]));
+    let said = failure(&folder.schema_command(&["check", &other, "--examples", examples], None).await);
+    assert!(said.contains("refuses examples that are accepted") && said.contains(".json: "), "{said}");
 }
 
 #[tokio::test]

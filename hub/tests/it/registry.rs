@@ -1,6 +1,7 @@
 //! The registry: a fold over the log, changed by signed entries alone, at once and whole.
 
 use saphan_hub::registry::{Registry, RegistryFile, changes_for};
+use saphan_schemas::catalogue::Catalogue;
 use saphan_schemas::ids::ServiceId;
 use saphan_schemas::keys::{JwkSet, PublicKey, SigningKey};
 use saphan_schemas::leaf::{Leaf, ShardEvent};
@@ -105,7 +106,7 @@ async fn the_registry_that_a_stranger_folds_from_the_log_is_the_live_one() {
         }
     }
     assert_eq!(state, *hub.app.registry.state());
-    let read_again = Registry::new(root);
+    let read_again = Registry::new(root, std::sync::Arc::new(Catalogue::embedded().unwrap()));
     read_again.catch_up(&*hub.store).await.unwrap();
     assert_eq!(*read_again.state(), state);
 }
@@ -198,7 +199,7 @@ async fn the_catalogue_is_served_with_the_exact_text_of_every_schema() {
     let services: Vec<Value> = hub.get("/v1/services").await.json(200);
     assert!(services.iter().any(|service| service["id"] == SERVICE), "{services:?}");
     assert!(!hub.get("/v1/evidence-types").await.json::<Vec<Value>>(200).is_empty());
-    for schema in hub.app.catalogue.schemas() {
+    for schema in hub.app.registry.catalogue().schemas() {
         let answer = hub.get(&format!("/v1/schemas/{}", schema.id)).await;
         assert_eq!(answer.header("content-type"), Some("application/schema+json"));
         assert_eq!(Sha256Hash::of(&answer.body), schema.sha256, "{}", schema.id);

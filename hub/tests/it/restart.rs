@@ -172,7 +172,7 @@ async fn refusal(site: &Site) -> String {
     }
 }
 
-async fn change(site: &Site, statement: &'static str) {
+pub(crate) async fn change(site: &Site, statement: &'static str) {
     let options = SqliteConnectOptions::new().filename(site.config.store_file());
     let mut connection = options.connect().await.unwrap();
     sqlx::raw_sql(statement).execute(&mut connection).await.unwrap();

@@ -5,6 +5,7 @@ mod commits;
 mod deliveries;
 mod leases;
 mod log_writer;
+mod schemas;
 
 use saphan_hub::store::sqlite::SqliteStore;
 use tempfile::TempDir;
@@ -59,6 +60,9 @@ contract! {
         an_outcome_of_another_system_changes_nothing,
         the_first_outcome_stays,
         a_batch_is_known_by_its_receiver_and_id,
+    ],
+    schemas: [
+        a_text_is_found_by_its_hash_and_kept_once,
     ],
 }
 

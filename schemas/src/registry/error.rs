@@ -1,9 +1,10 @@
 //! Why an entry is not applied.
 
-use crate::ids::{Code, MemberId, SystemId};
+use crate::ids::{Code, MemberId, SchemaId, SystemId};
 use crate::keys::KeyId;
 
 use super::keys::KeyNotUsable;
+use super::schemas::TextVersion;
 
 /// Why an entry cannot be applied. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -19,6 +20,14 @@ pub enum RejectedEntry {
     Missing {
         /// The id.
         id: String,
+    },
+    /// The texts of a schema are numbered without gaps.
+    #[error("the next text of {id} has version {expected}")]
+    OtherVersion {
+        /// The schema.
+        id: SchemaId,
+        /// The version that it must have.
+        expected: TextVersion,
     },
     /// A hub without a key could sign nothing.
     #[error("it is the hub's last key for this use; add another before it is revoked")]

@@ -5,9 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use super::error::RejectedEntry;
 use super::hub_keys::{HubKey, HubKeyId, HubKeyRing};
 use super::keys::KeyRecord;
-use super::{
-    Agreement, AgreementSignature, Change, Entry, EntryId, Invitation, Member, Schema, Service, System, SystemKey,
-};
+use super::schemas::{Schema, Schemas, TextVersion};
+use super::{Agreement, AgreementSignature, Change, Entry, EntryId, Invitation, Member, Service, System, SystemKey};
 use crate::digest::Sha256Hash;
 use crate::envelope::EnvelopeClaims;
 use crate::ids::{Code, HubId, LegalBasis, MemberId, MessageId, SchemaId, ServiceId, SystemId};
@@ -41,7 +40,7 @@ pub struct RegistryState {
     systems: BTreeMap<SystemId, System>,
     keys: HashMap<KeyId, KeyRecord>,
     services: BTreeMap<ServiceId, Service>,
-    schemas: BTreeMap<SchemaId, Schema>,
+    schemas: Schemas,
     agreements: BTreeMap<Code, AgreementRecord>,
     invitations: BTreeMap<InvitationId, Invitation>,
     used_invitations: BTreeMap<InvitationId, KeyId>,
@@ -124,7 +123,7 @@ impl RegistryState {
             systems: BTreeMap::new(),
             keys: HashMap::new(),
             services: BTreeMap::new(),
-            schemas: BTreeMap::new(),
+            schemas: Schemas::default(),
             agreements: BTreeMap::new(),
             invitations: BTreeMap::new(),
             used_invitations: BTreeMap::new(),
@@ -207,7 +206,24 @@ impl RegistryState {
     /// A schema.
     #[must_use]
     pub fn schema(&self, id: &SchemaId) -> Option<&Schema> {
-        self.schemas.get(id)
+        self.schemas.standing().get(id)
+    }
+
+    /// The schemas that stand, in the order of their ids.
+    pub fn schemas(&self) -> impl Iterator<Item = &Schema> {
+        self.schemas.standing().values()
+    }
+
+    /// SHA-256 of each text that a schema ever had, the first first.
+    #[must_use]
+    pub fn schema_texts(&self, id: &SchemaId) -> &[Sha256Hash] {
+        self.schemas.texts(id)
+    }
+
+    /// The version that a text of a schema has if it stands, or gets when it comes next.
+    #[must_use]
+    pub fn schema_version(&self, id: &SchemaId, sha256: Sha256Hash) -> TextVersion {
+        self.schemas.version(id, sha256)
     }
 
     /// An agreement with its signatures.
@@ -320,7 +336,7 @@ impl RegistryState {
                 self.must_have_member(&service.authority)?;
                 put(&mut self.services, service.id.clone(), service, new)
             }
-            Entry::Schema(schema) => put(&mut self.schemas, schema.id.clone(), schema, new),
+            Entry::Schema(schema) => self.schemas.put(schema, new),
             Entry::Agreement(agreement) => {
                 self.must_have_system(&agreement.sender)?;
                 self.must_have_system(&agreement.receiver)?;
@@ -365,7 +381,7 @@ impl RegistryState {
             EntryId::Member(id) => self.revoke_member(id, at),
             EntryId::System(id) => self.revoke_system(id, at),
             EntryId::Service(id) => remove(&mut self.services, id),
-            EntryId::Schema(id) => remove(&mut self.schemas, id),
+            EntryId::Schema(id) => self.schemas.remove(id),
             EntryId::Agreement(id) => remove(&mut self.agreements, id),
             EntryId::Invitation(id) => remove(&mut self.invitations, id),
             EntryId::HubKey(name @ HubKeyId::Receipts(kid)) => {
@@ -455,7 +471,7 @@ fn covers<T: Ord>(allowed: &BTreeSet<T>, named: Option<&T>) -> bool {
     named.map_or(allowed.is_empty(), |named| allowed.contains(named))
 }
 
-fn put<K: Ord + ToString, V: Clone>(
+pub(super) fn put<K: Ord + ToString, V: Clone>(
     map: &mut BTreeMap<K, V>,
     id: K,
     value: &V,
@@ -471,6 +487,6 @@ fn put<K: Ord + ToString, V: Clone>(
     }
 }
 
-fn remove<K: Ord + ToString, V>(map: &mut BTreeMap<K, V>, id: &K) -> Result<(), RejectedEntry> {
+pub(super) fn remove<K: Ord + ToString, V>(map: &mut BTreeMap<K, V>, id: &K) -> Result<(), RejectedEntry> {
     map.remove(id).map(|_| ()).ok_or_else(|| RejectedEntry::Missing { id: id.to_string() })
 }

@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test helper that fails should end its test")]
 
 mod bodies;
+mod compatibility;
 mod examples;
 mod privacy;
+mod profile;
 mod schemas;
 mod services;
 

@@ -74,7 +74,7 @@ impl Ledger {
             },
         });
         let SchemaVersion { id, sha256 } = schema();
-        ledger.change(Change::Added(Entry::Schema(Schema { id, sha256 })));
+        ledger.change(Change::Added(Entry::Schema(Schema::first(id, sha256))));
         for system in [SENDER, RECEIVER] {
             let id: SystemId = system.parse().unwrap();
             let name = id.member().to_string();

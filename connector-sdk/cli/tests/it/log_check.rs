@@ -245,7 +245,8 @@ fn a_key_is_registered_once() {
 #[test]
 fn a_message_is_logged_with_the_registered_text_of_its_schema() {
     let mut ledger = Ledger::with_messages(1);
-    let other = Schema { id: schema().id, sha256: Sha256Hash::of(b"another text") };
+    let sha256 = Sha256Hash::of(b"another text");
+    let other = Schema { version: "1.1".parse().unwrap(), ..Schema::first(schema().id, sha256) };
     ledger.change(Change::Changed(Entry::Schema(other)));
     let index = ledger.send("{}");
     refused(&ledger, index, "another text of its schema");

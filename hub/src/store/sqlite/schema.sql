@@ -75,3 +75,5 @@ CREATE INDEX outbox_inbox ON outbox (recipient, idx) WHERE transport = 0;
 CREATE INDEX outbox_broker ON outbox (due, idx) WHERE transport = 1;
 CREATE INDEX outbox_lease ON outbox (lease) WHERE lease IS NOT NULL;
 CREATE INDEX outbox_expiry ON outbox (not_after) WHERE not_after IS NOT NULL;
+
+PRAGMA user_version = 1;

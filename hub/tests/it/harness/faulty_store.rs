@@ -11,6 +11,7 @@ use saphan_hub::store::{
     Asker, Batch, Due, Head, Known, LeaseChange, LeaseRequest, Limit, LoggedEntry, MessageRecord, Pending, Settlement,
     Store, StoreCounts, StoreError,
 };
+use saphan_schemas::catalogue::SchemaText;
 use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::ids::{MessageId, SystemId};
 use tokio::sync::watch;
@@ -185,6 +186,14 @@ impl Store for FaultyStore {
 
     fn registry_entries(&self, first: u64) -> BoxFuture<'_, Result<Vec<LoggedEntry>, StoreError>> {
         self.up(self.inner.registry_entries(first))
+    }
+
+    fn keep_schemas<'a>(&'a self, texts: &'a [SchemaText]) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.up(self.inner.keep_schemas(texts))
+    }
+
+    fn schema_texts<'a>(&'a self, hashes: &'a [Sha256Hash]) -> BoxFuture<'a, Result<Vec<SchemaText>, StoreError>> {
+        self.up(self.inner.schema_texts(hashes))
     }
 
     fn due(&self, now: u64, limit: Limit) -> BoxFuture<'_, Result<Due, StoreError>> {

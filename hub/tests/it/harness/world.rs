@@ -165,7 +165,7 @@ fn agreement(id: &str, sender: &SystemId, receiver: &SystemId, types: &[&str]) -
 /// Schemas of messages, not of forms and common parts; they suffice here and save commits.
 static SCHEMAS: LazyLock<Vec<Schema>> = LazyLock::new(|| {
     let catalogue = Catalogue::embedded().unwrap();
-    let schemas = catalogue.schemas().map(|schema| Schema { id: schema.id.clone(), sha256: schema.sha256 });
+    let schemas = catalogue.schemas().map(|schema| Schema::first(schema.id.clone(), schema.sha256));
     let is_message = |schema: &Schema| KINDS.iter().any(|kind| schema.id.as_str().starts_with(kind));
     schemas.filter(is_message).collect()
 });

@@ -24,7 +24,7 @@ fn walk(schema: &Value, at: &str, check: &mut dyn FnMut(&Value, &str)) {
 fn every_schema_object(check: impl Fn(&Value, &str)) {
     let mut seen = 0;
     for schema in CATALOGUE.schemas() {
-        let document: Value = serde_json::from_str(schema.text).unwrap();
+        let document: Value = serde_json::from_str(&schema.text).unwrap();
         walk(&document, schema.id.as_str(), &mut |object, at| {
             check(object, at);
             seen += 1;
@@ -105,7 +105,7 @@ fn references_stay_inside_the_catalogue() {
 fn alternatives_are_told_apart_by_a_required_constant() {
     let mut alternatives = 0;
     for schema in CATALOGUE.schemas() {
-        let document: Value = serde_json::from_str(schema.text).unwrap();
+        let document: Value = serde_json::from_str(&schema.text).unwrap();
         walk(&document, schema.id.as_str(), &mut |object, at| {
             for alternative in object.get("oneOf").and_then(Value::as_array).into_iter().flatten() {
                 let local =
@@ -124,7 +124,7 @@ fn alternatives_are_told_apart_by_a_required_constant() {
 fn the_hash_of_a_schema_is_that_of_its_exact_text() {
     for schema in CATALOGUE.schemas() {
         assert_eq!(schema.sha256, Sha256Hash::of(schema.text.as_bytes()));
-        let same = CATALOGUE.schema(&schema.id).map(|found| found.text);
-        assert_eq!(same, Some(schema.text));
+        let same = CATALOGUE.schema(&schema.id).map(|found| &found.text);
+        assert_eq!(same, Some(&schema.text));
     }
 }

@@ -1,0 +1,73 @@
+//! Where a `$ref` may lead.
+
+use serde_json::Value;
+
+use crate::ids::SchemaId;
+
+/// Resolves references inside a text and into the catalogue, and nowhere else.
+pub(super) struct References<'a> {
+    pub(super) id: &'a SchemaId,
+    pub(super) document: &'a Value,
+    pub(super) catalogue: &'a dyn Fn(&SchemaId) -> Option<&'a Value>,
+}
+
+/// A place in a document: whose it is, and the schema there.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    document: &'a Value,
+    schema: &'a Value,
+}
+
+impl<'a> References<'a> {
+    /// That a target is there, and that the way to it ends.
+    pub(super) fn check(&self, target: &str) -> Result<(), String> {
+        let mut place = self.resolve(self.document, target)?;
+        for _ in 0..MAX_STEPS {
+            let Some(next) = place.schema.get("$ref").and_then(Value::as_str) else { return Ok(()) };
+            place = self.resolve(place.document, next)?;
+        }
+        Err("leads in a circle; refer to a schema that says something itself".to_owned())
+    }
+
+    /// The members that this alternative, or what it refers to, requires to be a constant.
+    pub(super) fn tags(&self, alternative: &'a Value) -> Vec<(String, Value)> {
+        let Some(place) = self.follow(Place { document: self.document, schema: alternative }) else {
+            return Vec::new();
+        };
+        let required = place.schema.get("required").and_then(Value::as_array).into_iter().flatten();
+        let constant = |name: &Value| {
+            let name = name.as_str()?;
+            let member = place.schema.get("properties")?.get(name)?;
+            let member = self.follow(Place { document: place.document, schema: member })?;
+            Some((name.to_owned(), member.schema.get("const")?.clone()))
+        };
+        required.filter_map(constant).collect()
+    }
+
+    fn follow(&self, mut place: Place<'a>) -> Option<Place<'a>> {
+        for _ in 0..MAX_STEPS {
+            let Some(next) = place.schema.get("$ref").and_then(Value::as_str) else { return Some(place) };
+            place = self.resolve(place.document, next).ok()?;
+        }
+        None
+    }
+
+    fn resolve(&self, from: &'a Value, target: &str) -> Result<Place<'a>, String> {
+        let (urn, pointer) = target.split_once('#').unwrap_or((target, ""));
+        let document = match SchemaId::from_urn(urn) {
+            _ if urn.is_empty() => from,
+            Some(id) if id == *self.id => self.document,
+            Some(id) => {
+                let unknown = || format!("refers to {id}, which the catalogue does not have; publish that first");
+                (self.catalogue)(&id).ok_or_else(unknown)?
+            }
+            None => {
+                return Err("leads out of the catalogue, and nothing is ever fetched; refer to #/$defs/… or to urn:saphan:schema:<id>#/$defs/…".to_owned());
+            }
+        };
+        let schema = document.pointer(pointer).filter(|schema| schema.is_object());
+        schema.map(|schema| Place { document, schema }).ok_or_else(|| "refers to a place where no schema is".to_owned())
+    }
+}
+
+const MAX_STEPS: usize = 32;
