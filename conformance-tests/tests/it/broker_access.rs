@@ -16,7 +16,7 @@ use tokio::time::timeout;
 
 use self::attempts::everything_forbidden;
 use self::exchange::{Exchange, now, sign};
-use crate::admin::{client, eventually, noting, published};
+use crate::admin::{client, eventually, metric, noting, published};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_system_may_read_its_own_inbox_and_nothing_else() {
@@ -132,6 +132,7 @@ async fn a_revoked_key_ends_its_open_connection_and_what_was_accepted_meanwhile_
     revoke(&exchange, &exchange.world.key(&system).unwrap()).await;
     let ended = timeout(Duration::from_secs(60), async { while matches!(inbox.next().await, Some(Ok(_))) {} });
     ended.await.expect("access ends within a minute, open connections included");
+    assert_eq!(metric(&exchange.world, "saphan_broker_connections_closed_total").await, 1);
     let refused = exchange.log_in(&system).await;
     assert!(refused.unwrap_err().to_string().contains("ACCESS_REFUSED"));
 
