@@ -44,7 +44,7 @@ pub async fn run(load: Load, say: impl Fn(&str)) -> anyhow::Result<Report> {
     let machine = machine::look(folder.path(), broker.version())?;
 
     say("acceptance alone");
-    let mut world = World::start(HubProgram::this_program()?, None).await?;
+    let mut world = World::start_unlimited(HubProgram::this_program()?, None).await?;
     let accepted = accept::measure(&world, load.accept).await?;
     world.stop().await?;
 
@@ -54,7 +54,7 @@ pub async fn run(load: Load, say: impl Fn(&str)) -> anyhow::Result<Report> {
     say(&format!("so far: {:.0} accepted a second, {before:.0} a second through the raw broker", accepted.per_second));
 
     say("the whole exchange");
-    let mut world = World::start(HubProgram::this_program()?, Some(broker.uri().to_owned())).await?;
+    let mut world = World::start_unlimited(HubProgram::this_program()?, Some(broker.uri().to_owned())).await?;
     let exchanged = exchange::measure(&world, &broker, load.exchange, load.paced).await?;
     let hub_rss_mb = world.hub.rss_bytes()? as f64 / f64::from(1 << 20);
     world.stop().await?;

@@ -43,6 +43,18 @@ impl World {
         Self::start_with(transport, |registry| HubOptions { broker, ..HubOptions::new(program, registry) }).await
     }
 
+    /// As [`Self::start`], without a limit for one system: to see what the hub can do.
+    ///
+    /// # Errors
+    /// When the hub does not start.
+    pub async fn start_unlimited(program: HubProgram, broker: Option<String>) -> anyhow::Result<Self> {
+        let transport = if broker.is_some() { TransportKind::Amqp } else { TransportKind::Pull };
+        let limits = ["SAPHAN_HUB__LIMITS__MESSAGES_PER_SECOND", "SAPHAN_HUB__LIMITS__REQUESTS_PER_SECOND"];
+        let settings = limits.map(|name| (name, "0".to_owned())).into();
+        Self::start_with(transport, |registry| HubOptions { broker, settings, ..HubOptions::new(program, registry) })
+            .await
+    }
+
     /// Starts the hub that `program` is, with HTTPS; systems pull.
     ///
     /// # Errors

@@ -83,8 +83,8 @@ impl ConnectorBuilder {
         self
     }
 
-    /// Believes hub and broker only with certificates that these CA certificates (PEM, one or more) vouch for, in place of
-    /// those that this machine trusts.
+    /// Believes the hub only with a certificate that these CA certificates (PEM, one or more) vouch for, in place of those that
+    /// this machine trusts; and the broker by them too, besides those of this machine.
     pub fn ca(mut self, pem: impl Into<String>) -> Self {
         self.ca = Some(pem.into());
         self
@@ -114,7 +114,19 @@ impl ConnectorBuilder {
         self.signer(Arc::new(key))
     }
 
-    /// Whoever signs with the system's registered key, such as a token that keeps it.
+    /// Whoever signs with the system's registered key: a key file or a token, as [`crate::key_store::KeySource::open`] gives
+    /// it. While a token is away, [`crate::SendError::Key`] says so, and acknowledgements wait.
+    ///
+    /// ```no_run
+    /// use saphan_connector::key_store::{KeySource, nobody};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// // `nobody`: there is no human to ask for a passphrase, so a file or the environment must have it.
+    /// let signer = KeySource::File("saphan.key.pem".into()).open(None, &nobody)?;
+    /// let connector = saphan_connector::Connector::builder("th.dlt/licensing".parse()?).signer(signer);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn signer(mut self, signer: Arc<dyn Signer>) -> Self {
         self.key = Some(signer);
         self

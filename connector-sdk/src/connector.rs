@@ -36,6 +36,12 @@ impl Connector {
         ConnectorBuilder::new(system)
     }
 
+    /// The system that it connects.
+    #[must_use]
+    pub fn system(&self) -> &SystemId {
+        self.outbox.system()
+    }
+
     /// Stores a message in the outbox and waits until the hub has accepted it. See [`Outbox::send`].
     ///
     /// # Errors

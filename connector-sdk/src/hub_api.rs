@@ -142,10 +142,13 @@ impl HubError {
         }
     }
 
-    /// Whether the hub as a whole is not there, as opposed to having trouble with this one request.
+    /// Whether the hub as a whole is not there, or takes nothing more of this system for now, as opposed to having trouble with
+    /// this one request.
     pub(crate) fn is_outage(&self) -> bool {
         match self {
-            Self::Problem { document, .. } => document.retry && document.status == SERVICE_UNAVAILABLE,
+            Self::Problem { document, .. } => {
+                document.retry && matches!(document.status, SERVICE_UNAVAILABLE | TOO_MANY_REQUESTS)
+            }
             Self::Unreachable { .. } | Self::Insecure { .. } | Self::Unreadable { .. } => true,
             Self::Sign(_) => false,
         }
@@ -153,7 +156,7 @@ impl HubError {
 
     /// Whether something before the hub turned this very request away: its path, its length, its looks.
     pub(crate) const fn is_of_a_proxy(&self) -> bool {
-        matches!(self, Self::Unreadable { status: 400..=499 })
+        matches!(self, Self::Unreadable { status: 400..=428 | 430..=499 })
     }
 
     pub(crate) const fn retry_after(&self) -> Option<Duration> {
@@ -165,3 +168,4 @@ impl HubError {
 }
 
 const SERVICE_UNAVAILABLE: u16 = 503;
+const TOO_MANY_REQUESTS: u16 = 429;

@@ -45,6 +45,7 @@
 //! - Joining, keys and agreements: [`membership`].
 //! - Receiving: [`ConnectorBuilder::handle`], [`Message`], [`Handled`], [`Receive`].
 //! - What a crash can and cannot do: [`effects`], [`Handled::Reply`], [`OutgoingMessage::id`].
+//! - Where the key is kept, passphrases and tokens: [`key_store`], [`ConnectorBuilder::signer`].
 //! - Tests without a hub or a broker: `testing`, with the feature of that name.
 
 mod address;
@@ -81,5 +82,6 @@ pub use message::Message;
 pub use outbox::{Accepted, Outbox, Status};
 pub use outgoing::OutgoingMessage;
 pub use receive::Receive;
+pub use saphan_keys as key_store;
 pub use saphan_schemas as schemas;
 pub use stats::Counts;

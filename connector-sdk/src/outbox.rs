@@ -8,7 +8,7 @@ mod queue;
 use std::fmt;
 use std::sync::Arc;
 
-use saphan_schemas::ids::MessageId;
+use saphan_schemas::ids::{MessageId, SystemId};
 use saphan_schemas::jws::SignError;
 use saphan_schemas::message::VerifyError;
 use saphan_schemas::problem::ProblemDocument;
@@ -30,6 +30,10 @@ pub struct Outbox {
 }
 
 impl Outbox {
+    pub(crate) fn system(&self) -> &SystemId {
+        &self.identity.system
+    }
+
     pub(crate) const fn new(journal: Journal, identity: Arc<Identity>) -> Self {
         Self { journal, identity }
     }

@@ -97,7 +97,7 @@ async fn run(options: &Options) -> anyhow::Result<Exchange> {
     if let Some(folder) = &options.export {
         evidence::export(&exchange, &keys, folder)?;
     }
-    let report = Report::new(options, exchange.tls(), standing, &log, took);
+    let report = Report::new(options, &exchange, &log, took);
     if options.json {
         println!("{}", serde_json::to_string(&report)?);
     } else {

@@ -6,3 +6,4 @@ pub mod hub;
 pub mod port;
 pub mod process_group;
 pub mod rabbitmq;
+pub mod ruled_broker;

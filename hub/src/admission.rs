@@ -6,7 +6,7 @@
 mod body;
 mod refusal;
 
-pub use refusal::Refusal;
+pub use refusal::{Refusal, RefusedMessage};
 
 use std::sync::Arc;
 

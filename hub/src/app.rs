@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use saphan_schemas::catalogue::Catalogue;
-use saphan_schemas::ids::HubId;
+use saphan_schemas::ids::{HubId, SystemId};
 use saphan_schemas::leaf::ShardEvent;
 use tokio::sync::{Mutex, Semaphore, watch};
 use tokio::task::JoinHandle;
@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::connections::ConnectionLimits;
 use crate::keys::{HubKeys, KeyStore};
 use crate::ledger::{Draft, Ledger};
+use crate::limits::{Exhausted, Payer, SystemLimits};
 use crate::metrics::Metrics;
 use crate::refusals::LoggedRefusals;
 use crate::registry::{self, Registry};
@@ -59,6 +60,8 @@ pub struct App {
     pub body_memory: Arc<Semaphore>,
     /// Permits for messages of batches that are worked on at once.
     pub batch_places: Semaphore,
+    /// What one system may ask for.
+    pub limits: SystemLimits,
     /// How many connections at once, and how patient with them.
     pub connections: ConnectionLimits,
     /// Lease and long-poll limits.
@@ -158,6 +161,7 @@ impl App {
             metrics,
             body_memory: Arc::new(Semaphore::new(config.limits.body_memory_mib as usize * 1024)),
             batch_places: Semaphore::new(BATCH_PLACES),
+            limits: SystemLimits::new(&config.limits),
             connections: config.limits.connections(),
             inbox: config.inbox.clone(),
             broker_login,
@@ -178,6 +182,14 @@ impl App {
                 tracing::error!(error = &*error as &dyn std::error::Error, "the hub's new keys cannot be used")
             }
         }
+    }
+
+    /// Takes a request from a system's allowance. Only once the system has proven itself.
+    ///
+    /// # Errors
+    /// [`Exhausted`].
+    pub fn take_request(&self, system: &SystemId) -> Result<(), Exhausted> {
+        self.limits.requests.take(&Payer::System(system.clone()), self.clock.now_ms())
     }
 
     /// Whether the hub is stopping.

@@ -111,9 +111,13 @@ pub struct LimitsConfig {
     pub body_memory_mib: u32,
     /// Entries that wait. Default 4096; `SAPHAN_HUB__LIMITS__QUEUE`.
     pub queue: usize,
+    /// Requests with a token, a second, of one system; 0 for no limit. Default 500; `SAPHAN_HUB__LIMITS__REQUESTS_PER_SECOND`.
+    pub requests_per_second: u32,
+    /// Messages a second of one system; 0 for no limit. Default 2000; `SAPHAN_HUB__LIMITS__MESSAGES_PER_SECOND`.
+    pub messages_per_second: u32,
     /// Connections at once. Default 4096; `SAPHAN_HUB__LIMITS__CONNECTIONS`.
     pub connections: usize,
-    /// Seconds for the headers of a request. Default 30; `SAPHAN_HUB__LIMITS__HEADER_SECONDS`.
+    /// Seconds for a TLS handshake, and for the headers of a request. Default 30; `SAPHAN_HUB__LIMITS__HEADER_SECONDS`.
     pub header_seconds: u64,
     /// Seconds in the future. Default 300; `SAPHAN_HUB__LIMITS__FUTURE_SECONDS`.
     pub future_seconds: u64,
@@ -254,6 +258,8 @@ impl Config {
                 "enough for the longest body",
             ),
             ((1..=1 << 20).contains(&self.limits.queue), "limits.queue", "1 to 1048576"),
+            (self.limits.requests_per_second <= 1_000_000, "limits.requests_per_second", "0 to 1000000"),
+            (self.limits.messages_per_second <= 1_000_000, "limits.messages_per_second", "0 to 1000000"),
             ((1..=1 << 20).contains(&self.limits.connections), "limits.connections", "1 to 1048576"),
             ((1..=300).contains(&self.limits.header_seconds), "limits.header_seconds", "1 to 300"),
             ((1..=3600).contains(&self.inbox.lease_seconds), "inbox.lease_seconds", "1 to 3600"),

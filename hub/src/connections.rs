@@ -55,6 +55,7 @@ pub(crate) async fn serve(
     let room = Arc::new(Semaphore::new(limits.connections));
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limits.headers);
+    http.max_header_size(HEADER_BYTES);
     let server = Arc::new(Server { http, router, limits, metrics });
     let open = GracefulShutdown::new();
     // Dropped when the hub stops: who has not finished a handshake by then has asked for nothing yet.
@@ -146,4 +147,7 @@ async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> (TcpStream, Op
     }
 }
 
+/// For the headers of a request: an envelope and a token, and what a proxy may add, several times over. Whoever is not known
+/// yet can take this much memory a connection.
+const HEADER_BYTES: usize = 32 * 1024;
 const PAUSE: Duration = Duration::from_millis(100);

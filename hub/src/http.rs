@@ -14,6 +14,7 @@ mod log;
 mod messages;
 mod operations;
 mod registry;
+mod strict;
 
 pub use error::ApiError;
 
@@ -22,6 +23,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::Method;
+use axum::middleware;
 use axum::routing::get;
 use saphan_schemas::problem::ProblemCode;
 use utoipa::openapi::{Info, OpenApi, OpenApiBuilder};
@@ -39,6 +41,7 @@ pub fn router(app: Arc<App>) -> Router {
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(REQUEST_BYTES))
+        .layer(middleware::from_fn(strict::refuse_ambiguous))
         .with_state(app)
 }
 

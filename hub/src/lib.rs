@@ -11,6 +11,7 @@
 //! - [`broker`]: who may do what at the broker, and when that ends;
 //! - [`acknowledging`]: what receivers state;
 //! - [`used_tokens`]: each request token once;
+//! - [`limits`]: what one system may ask for and hold;
 //! - [`registry`]: members, systems, keys, agreements as a fold over the log;
 //! - [`tls`], [`connections`]: what carries the requests;
 //! - [`app`], [`serve`], [`config`], [`keys`], [`metrics`], [`clock`], [`cli`]: the program around it.
@@ -26,6 +27,7 @@ pub mod connections;
 pub mod http;
 pub mod keys;
 pub mod ledger;
+pub mod limits;
 pub mod metrics;
 pub mod refusals;
 pub mod registry;

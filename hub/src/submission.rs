@@ -7,9 +7,10 @@ use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::ids::{MessageId, SystemId};
 use saphan_schemas::problem::ProblemCode;
 
-use crate::admission::{Addressed, Admission, Refusal};
+use crate::admission::{Addressed, Admission, Refusal, RefusedMessage};
 use crate::app::App;
 use crate::ledger::{Appended, Draft, EvidenceError, LedgerError, RefusalDraft, evidence};
+use crate::limits::{Exhausted, Payer};
 use crate::refusals::Reserved;
 use crate::store::{Asker, MessageRecord, StoreError};
 
@@ -35,6 +36,9 @@ pub enum SubmissionError {
         /// Where the refusal is in the log, if the sender is known.
         index: Option<u64>,
     },
+    /// The sender's allowance is spent. Nothing is known of the message.
+    #[error(transparent)]
+    Exhausted(#[from] Exhausted),
     /// The hub is stopping.
     #[error("the hub is stopping")]
     Stopping,
@@ -61,15 +65,24 @@ pub enum Begun {
     Known(Accepted),
 }
 
-/// Judges the envelope, before the body is read.
+/// Judges the envelope, before the body is read. `caller` is the system that brings a batch: what is in it was taken from its
+/// allowance.
 ///
 /// # Errors
 /// [`SubmissionError`].
-pub async fn begin(app: &App, envelope: Option<&str>) -> Result<Begun, SubmissionError> {
+pub async fn begin(app: &App, caller: Option<&SystemId>, envelope: Option<&str>) -> Result<Begun, SubmissionError> {
     if app.is_stopping() {
         return Err(SubmissionError::Stopping);
     }
-    match app.admission.envelope(envelope) {
+    let judged = app.admission.envelope(envelope);
+    if let Ok(addressed) = &judged {
+        // Before the body is read. Nothing is taken yet: who brings the envelope need not be who signed it.
+        let sender = &addressed.envelope().claims().iss;
+        if caller != Some(sender) {
+            app.limits.messages.check(&Payer::System(sender.clone()), app.clock.now_ms())?;
+        }
+    }
+    match judged {
         // Envelopes stand in the public log, so anyone can send one again. A large body is asked for only if it is new.
         Ok(addressed) if addressed.body_len() > LARGE_BODY as u64 => {
             let claims = addressed.envelope().claims();
@@ -80,7 +93,7 @@ pub async fn begin(app: &App, envelope: Option<&str>) -> Result<Begun, Submissio
             }
         }
         Ok(addressed) => Ok(Begun::Continue(Box::new(addressed))),
-        Err(refusal) => refuse(app, refusal).await.map(Begun::Known),
+        Err(refusal) => refuse(app, caller, refusal).await.map(Begun::Known),
     }
 }
 
@@ -90,18 +103,20 @@ pub async fn begin(app: &App, envelope: Option<&str>) -> Result<Begun, Submissio
 /// [`SubmissionError`].
 pub async fn finish(
     app: &App,
+    caller: Option<&SystemId>,
     addressed: Addressed,
     salt: Option<&str>,
     body: Vec<u8>,
 ) -> Result<Accepted, SubmissionError> {
     let started = Instant::now();
-    let accepted = judge(app, addressed, salt, body).await?;
+    let accepted = judge(app, caller, addressed, salt, body).await?;
     app.metrics.receipt_seconds.observe(started.elapsed().as_secs_f64());
     Ok(accepted)
 }
 
 async fn judge(
     app: &App,
+    caller: Option<&SystemId>,
     addressed: Addressed,
     salt: Option<&str>,
     body: Vec<u8>,
@@ -110,15 +125,20 @@ async fn judge(
     let envelope = addressed.envelope().clone();
     let draft = match check_body(&app.admission, addressed, salt, body).await? {
         Ok(draft) => draft,
-        Err(refusal) => return refuse(app, refusal).await,
+        Err(refusal) => return refuse(app, caller, refusal).await,
     };
+    let charge = Charge::take(app, caller, Payer::System(key.0.clone()))?;
     match app.ledger.append(Draft::Message(Box::new(draft))).await {
         Ok(Appended::Message { receipt, proof, .. }) => {
             app.metrics.accepted.inc();
             Ok(Accepted { receipt, proof, first: true })
         }
-        Ok(_) => first_receipt(app, &key.0, key.1).await?.ok_or_else(|| LedgerError::Unavailable.into()),
-        Err(LedgerError::DuplicateId) => refuse(app, Refusal::of(&envelope, ProblemCode::DuplicateId)).await,
+        Ok(_) => {
+            // Whoever holds a message of the log can send it again, at nobody's cost.
+            charge.give_back();
+            first_receipt(app, &key.0, key.1).await?.ok_or_else(|| LedgerError::Unavailable.into())
+        }
+        Err(LedgerError::DuplicateId) => refuse(app, caller, Refusal::of(&envelope, ProblemCode::DuplicateId)).await,
         Err(error) => Err(error.into()),
     }
 }
@@ -127,7 +147,7 @@ async fn judge(
 ///
 /// # Errors
 /// Always, unless the same message was accepted before.
-pub async fn refuse(app: &App, refusal: Refusal) -> Result<Accepted, SubmissionError> {
+pub async fn refuse(app: &App, caller: Option<&SystemId>, refusal: Refusal) -> Result<Accepted, SubmissionError> {
     let Some(message) = &refusal.message else {
         return Err(SubmissionError::Refused { refusal: Box::new(refusal), index: None });
     };
@@ -136,6 +156,7 @@ pub async fn refuse(app: &App, refusal: Refusal) -> Result<Accepted, SubmissionE
     if let Some(accepted) = known(app, &message.sender, message.id, message.content).await? {
         return Ok(accepted);
     }
+    Charge::take(app, caller, payer(app, &refusal, message))?;
     let (code, envelope) = (refusal.code, message.envelope);
     let index = match app.refusals.reserve(envelope, code) {
         Reserved::Before(index) => index,
@@ -148,6 +169,40 @@ pub async fn refuse(app: &App, refusal: Refusal) -> Result<Accepted, SubmissionE
         }
     };
     Err(SubmissionError::Refused { refusal: Box::new(refusal), index })
+}
+
+/// Who pays for a refusal: the owner of the key, unless it may not speak for its owner any more, or spoke for another.
+fn payer(app: &App, refusal: &Refusal, message: &RefusedMessage) -> Payer {
+    let owner = app.registry.state().key(message.key).map(|record| record.key.system.clone());
+    match (refusal.code, owner) {
+        (ProblemCode::KeyRevoked | ProblemCode::KeyNotValid | ProblemCode::SenderMismatch, _) | (_, None) => {
+            Payer::Key(message.key)
+        }
+        (_, Some(owner)) => Payer::System(owner),
+    }
+}
+
+/// A message that was taken from an allowance.
+struct Charge<'a> {
+    app: &'a App,
+    /// `None`: the caller of its batch paid.
+    payer: Option<Payer>,
+}
+
+impl<'a> Charge<'a> {
+    fn take(app: &'a App, caller: Option<&SystemId>, payer: Payer) -> Result<Self, Exhausted> {
+        if matches!((&payer, caller), (Payer::System(system), Some(caller)) if system == caller) {
+            return Ok(Self { app, payer: None });
+        }
+        app.limits.messages.take(&payer, app.clock.now_ms())?;
+        Ok(Self { app, payer: Some(payer) })
+    }
+
+    fn give_back(self) {
+        if let Some(payer) = &self.payer {
+            self.app.limits.messages.give_back(payer);
+        }
+    }
 }
 
 /// The first receipt of a message, if the very same was accepted before.

@@ -9,6 +9,7 @@ use crate::digest::Sha256Hash;
 use crate::ids::{HubId, MemberId, SystemId};
 use crate::keys::{KeyId, PublicKey};
 use crate::log::VerifierKey;
+use crate::message::Trust;
 use crate::registry::TransportKind;
 
 /// What an invitation is for: `GET /v1/invitations/{id}`.
@@ -55,6 +56,19 @@ pub struct TrustBundle {
     /// The CA certificates (PEM) that vouch for hub and broker, if they are not among those that the machine trusts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca: Option<String>,
+}
+
+impl TrustBundle {
+    /// What it says, for verification.
+    #[must_use]
+    pub fn trust(&self) -> Trust {
+        Trust {
+            hub: self.hub.clone(),
+            receipts: self.receipts.clone(),
+            log: self.vkey.clone(),
+            more_logs: self.more_vkeys.clone(),
+        }
+    }
 }
 
 /// The registry entries that added keys of the hub since its log began, oldest first, each signed by the operator: whoever knows

@@ -233,6 +233,10 @@ problems! {
     LeaseLost = "lease-lost", 409, Caller, retry: false,
         "The lease is over or was never given to this system; lease again",
         "สิทธิ์ถือข้อความหมดอายุหรือไม่ใช่ของระบบนี้ โปรดขอใหม่";
+    /// The system asks for more than one system may.
+    RateLimited = "rate-limited", 429, Caller, retry: true,
+        "This system sends more in a second than one system may; send the same again after Retry-After, and more slowly",
+        "ระบบนี้ส่งคำขอต่อวินาทีเกินที่กำหนดสำหรับหนึ่งระบบ โปรดส่งคำขอเดิมอีกครั้งหลังเวลา Retry-After และส่งให้ช้าลง";
     /// Queue full.
     HubBusy = "hub-busy", 503, Hub, retry: true,
         "The hub has as much work as it can hold; send the same message again after Retry-After",
@@ -285,6 +289,7 @@ impl ProblemCode {
             status: self.status(),
             fault: self.fault(),
             retry: self.retry(),
+            retry_after: None,
             detail: None,
             errors: Vec::new(),
             index: None,
@@ -325,6 +330,9 @@ pub struct ProblemDocument {
     pub fault: Fault,
     /// Whether the same request may succeed later, unchanged.
     pub retry: bool,
+    /// Seconds to wait before it is sent again, where the hub knows: what `Retry-After` says, also for one message of a batch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<u64>,
     /// What exactly; never a value of the message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
@@ -375,9 +383,9 @@ mod tests {
     }
 
     #[test]
-    fn what_the_hub_causes_may_be_retried_and_what_the_caller_causes_may_not() {
+    fn what_the_hub_causes_may_be_retried_and_what_the_caller_causes_may_not_unless_it_was_only_too_much() {
         for code in ProblemCode::ALL {
-            assert_eq!(code.retry(), code.fault() == Fault::Hub, "{code}");
+            assert_eq!(code.retry(), code.fault() == Fault::Hub || code.status() == 429, "{code}");
             assert_eq!(code.status() >= 500, code.fault() == Fault::Hub, "{code}");
         }
     }

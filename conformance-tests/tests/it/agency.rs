@@ -1,5 +1,6 @@
 //! An agency with nothing but the `saphan` program and a folder.
 
+use std::ffi::OsStr;
 use std::path::Path;
 
 use saphan_conformance::programs;
@@ -19,7 +20,13 @@ pub(crate) async fn hub() -> HubProcess {
 
 /// Runs `saphan` in a folder; its exit code and the object that it printed.
 pub(crate) async fn saphan(folder: &Path, arguments: &[&str]) -> (i32, Value) {
+    saphan_with(&[], folder, arguments).await
+}
+
+/// As [`saphan`], with more in its environment.
+pub(crate) async fn saphan_with(environment: &[(&str, &OsStr)], folder: &Path, arguments: &[&str]) -> (i32, Value) {
     let mut command = Command::new(programs::saphan().unwrap());
+    command.envs(environment.iter().copied());
     let command = command.arg("--json").args(arguments).current_dir(folder).kill_on_drop(true);
     let output = command.output().await.unwrap();
     let text = String::from_utf8(output.stdout).unwrap();

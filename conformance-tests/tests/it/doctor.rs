@@ -35,7 +35,7 @@ async fn a_connection_that_works_has_no_fault_and_each_fault_is_named_with_its_s
     let key = path.join("saphan.key.pem");
     fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
     let (exit, found) = complaints(path).await;
-    assert_eq!((exit, &found[..1]), (1, &complaint("key file", "failed", "caller")[..]));
+    assert_eq!((exit, &found[..1]), (1, &complaint("private key", "failed", "caller")[..]));
     fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
 
     // Trust of another hub.

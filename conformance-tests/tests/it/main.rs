@@ -20,3 +20,4 @@ mod killing_unmarked;
 mod observer;
 mod tampering;
 mod tls;
+mod tokens;

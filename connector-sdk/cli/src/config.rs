@@ -5,24 +5,32 @@ use std::sync::Arc;
 
 use saphan_connector::membership::Membership;
 use saphan_connector::{Connector, ConnectorBuilder, ConnectorError, HubAddress, Receive};
+use saphan_keys::KeySource;
 use saphan_schemas::ids::SystemId;
 use saphan_schemas::joining::TrustBundle;
-use saphan_schemas::keys::{KeyId, PublicKey, SigningKey};
+use saphan_schemas::keys::{KeyId, PublicKey, Signer};
 use saphan_schemas::message::Trust;
 use serde::Deserialize;
 
-use crate::files;
 use crate::outcome::Failure;
 use crate::tls::TlsFiles;
 use crate::trust_file;
+use crate::{files, key};
 
-/// A configuration that was read: paths are resolved, keys are loaded.
+/// A configuration that was read, with its key open.
 #[derive(Debug)]
 pub(crate) struct Config {
+    settings: Settings,
+    key: Arc<dyn Signer>,
+}
+
+/// A configuration that was read: paths are resolved; the private key is not touched yet.
+#[derive(Debug)]
+pub(crate) struct Settings {
     system: SystemId,
     hub: HubAddress,
-    key_file: PathBuf,
-    key: SigningKey,
+    key: KeySource,
+    key_passphrase_file: Option<PathBuf>,
     data_dir: PathBuf,
     trust: Trust,
     operator: Option<PublicKey>,
@@ -47,7 +55,8 @@ enum Transport {
 struct ConfigFile {
     system: SystemId,
     hub: String,
-    key: PathBuf,
+    key: KeySource,
+    key_passphrase_file: Option<PathBuf>,
     data_dir: PathBuf,
     trust_file: Option<PathBuf>,
     trust: Option<TrustBundle>,
@@ -60,8 +69,8 @@ struct ConfigFile {
     client_key: Option<PathBuf>,
 }
 
-impl Config {
-    /// Reads the file at `path` and the files it names.
+impl Settings {
+    /// Reads the file at `path` and the files it names, the private key apart.
     pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
         let text = files::read_text(path)?;
         let file: ConfigFile = toml::from_str(&text).map_err(|error| {
@@ -75,8 +84,6 @@ impl Config {
             return Err(Failure::caller(what, advice));
         }
         let folder = path.parent().unwrap_or_else(|| Path::new(""));
-        let key_file = folder.join(&file.key);
-        let key = read_key(&key_file)?;
         let trust = match (file.trust, file.trust_file) {
             (Some(trust), None) => trust,
             (None, Some(file)) => trust_file::read(&folder.join(file))?,
@@ -87,11 +94,11 @@ impl Config {
         let tls = TlsFiles { ca_file, client_certificate, client_key };
         Ok(Self {
             hub: tls.address(&file.hub, folder, trust.ca.clone())?,
-            trust: trust_file::trust(&trust),
+            trust: trust.trust(),
             operator: trust.operator,
             system: file.system,
-            key_file,
-            key,
+            key: file.key.relative_to(folder),
+            key_passphrase_file: file.key_passphrase_file.map(|file| folder.join(file)),
             data_dir: folder.join(file.data_dir),
             transport: file.transport,
             amqp: file.amqp.or(trust.broker),
@@ -99,47 +106,70 @@ impl Config {
         })
     }
 
-    /// The system it is for.
-    pub(crate) const fn system(&self) -> &SystemId {
-        &self.system
+    /// Opens the private key.
+    pub(crate) fn open(self) -> Result<Config, Failure> {
+        let key = key::open(&self.key, self.key_passphrase_file.as_deref())?;
+        Ok(Config { settings: self, key })
     }
 
-    /// The hub's address.
-    pub(crate) fn hub(&self) -> &str {
-        self.hub.url().trim_end_matches('/')
+    /// Where the private key is.
+    pub(crate) const fn key_source(&self) -> &KeySource {
+        &self.key
     }
 
-    /// What is trusted about the hub.
-    pub(crate) const fn trust(&self) -> &Trust {
-        &self.trust
+    /// The file with the passphrase of the key's file.
+    pub(crate) fn key_passphrase_file(&self) -> Option<&Path> {
+        self.key_passphrase_file.as_deref()
     }
 
     /// The folder of the journals.
     pub(crate) fn data_dir(&self) -> &Path {
         &self.data_dir
     }
+}
+
+impl Config {
+    /// Reads the file at `path` and the files it names, and opens the private key.
+    pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
+        Settings::read(path)?.open()
+    }
+
+    /// All but the open key.
+    pub(crate) const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The system it is for.
+    pub(crate) const fn system(&self) -> &SystemId {
+        &self.settings.system
+    }
+
+    /// The hub's address.
+    pub(crate) fn hub(&self) -> &str {
+        self.settings.hub.url().trim_end_matches('/')
+    }
+
+    /// What is trusted about the hub.
+    pub(crate) const fn trust(&self) -> &Trust {
+        &self.settings.trust
+    }
 
     /// A client that reaches the hub as the connector does.
     pub(crate) fn http_client(&self) -> Result<reqwest::Client, ConnectorError> {
-        saphan_connector::http_client(&self.hub)
-    }
-
-    /// The file of its private key.
-    pub(crate) fn key_file(&self) -> &Path {
-        &self.key_file
+        saphan_connector::http_client(&self.settings.hub)
     }
 
     /// The name of its key.
-    pub(crate) const fn key_id(&self) -> KeyId {
-        self.key.id()
+    pub(crate) fn key_id(&self) -> KeyId {
+        self.key.public().id()
     }
 
     /// How messages arrive, as the connector takes it.
     pub(crate) fn receive(&self) -> Result<Receive, Failure> {
-        match self.transport {
+        match self.settings.transport {
             Transport::Pull => Ok(Receive::Pull),
             Transport::Amqp => {
-                let uri = std::env::var(&self.amqp_uri_env).ok().or_else(|| self.amqp.clone());
+                let uri = std::env::var(&self.settings.amqp_uri_env).ok().or_else(|| self.settings.amqp.clone());
                 let uri = uri.ok_or_else(|| {
                     let what = "neither the configuration nor the trust file says where the broker is";
                     Failure::caller(
@@ -154,23 +184,15 @@ impl Config {
 
     /// The system's membership, to change what is its own in the hub's registry.
     pub(crate) fn into_membership(self) -> Result<Membership, ConnectorError> {
-        Membership::new(self.hub, self.trust.hub, self.system, Arc::new(self.key), self.operator)
+        let Settings { hub, trust, system, operator, .. } = self.settings;
+        Membership::new(hub, trust.hub, system, self.key, operator)
     }
 
     /// A connector to the hub with its own journal in `data_dir`: sending and listening may go on side by side.
     pub(crate) fn into_builder(self, journal: &str) -> ConnectorBuilder {
-        Connector::builder(self.system)
-            .hub(self.hub)
-            .trust(self.trust)
-            .key(self.key)
-            .data_dir(self.data_dir.join(journal))
+        let Settings { hub, trust, system, data_dir, .. } = self.settings;
+        Connector::builder(system).hub(hub).trust(trust).signer(self.key).data_dir(data_dir.join(journal))
     }
-}
-
-/// Reads a private key file.
-pub(crate) fn read_key(path: &Path) -> Result<SigningKey, Failure> {
-    SigningKey::from_pem(&files::read_text(path)?)
-        .map_err(|error| Failure::caller(format!("{}: {error}", path.display()), "Make a key with `saphan keys new`."))
 }
 
 fn trust_failure(path: &Path, what: &str) -> Failure {
@@ -196,8 +218,18 @@ mod tests {
 
     #[test]
     fn the_sample_mentions_every_setting() {
-        let settings =
-            ["system", "hub", "key", "data_dir", "trust_file", "[trust]", "transport", "amqp =", "amqp_uri_env"];
+        let settings = [
+            "system",
+            "hub",
+            "key",
+            "key_passphrase_file",
+            "data_dir",
+            "trust_file",
+            "[trust]",
+            "transport",
+            "amqp =",
+            "amqp_uri_env",
+        ];
         let of_tls = ["ca_file", "client_certificate", "client_key"];
         for setting in settings.into_iter().chain(of_tls) {
             let mentioned = |line: &str| line.trim_start_matches("# ").starts_with(setting);

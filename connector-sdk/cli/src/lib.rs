@@ -9,6 +9,7 @@ mod arguments;
 mod commands;
 mod config;
 mod files;
+mod key;
 pub mod log_check;
 pub mod message_check;
 mod outcome;

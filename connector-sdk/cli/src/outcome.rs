@@ -85,6 +85,11 @@ impl Failure {
         Self { exit, side, what: what.to_string(), advice: advice.to_string() }
     }
 
+    /// Whose side it is on, what happened, and what to do.
+    pub(crate) fn into_parts(self) -> (Side, String, String) {
+        (self.side, self.what, self.advice)
+    }
+
     fn to_json(&self) -> Value {
         json!({ "error": { "what": self.what, "side": self.side, "advice": self.advice } })
     }

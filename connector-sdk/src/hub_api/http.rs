@@ -223,7 +223,10 @@ async fn problem(response: Response) -> HubError {
         Err(error) => return unreachable(error.without_url()),
     };
     match document {
-        Ok(document) => HubError::Problem { document: Box::new(document), retry_after },
+        Ok(document) => {
+            let retry_after = retry_after.or(document.retry_after.map(Duration::from_secs));
+            HubError::Problem { document: Box::new(document), retry_after }
+        }
         Err(_) => HubError::Unreadable { status: StatusCode::as_u16(&status) },
     }
 }

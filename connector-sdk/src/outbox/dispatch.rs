@@ -313,6 +313,18 @@ mod tests {
         assert_eq!(dispatcher.queue.pop(Instant::now(), 9).len(), 1, "the other one is settled");
     }
 
+    #[tokio::test]
+    async fn a_hub_that_has_enough_of_this_system_is_left_alone_for_as_long_as_it_asks() {
+        let (mut dispatcher, message, _folder) = dispatcher().await;
+        let (id, content) = (message.envelope.claims().jti, Content::Fresh(Arc::clone(&message)));
+        let (document, asked) = (Box::new(ProblemCode::RateLimited.document()), Duration::from_secs(7));
+        let problem = HubError::Problem { document, retry_after: Some(asked) };
+        let answered = Instant::now();
+        dispatcher.answered(vec![(Outgoing { seq: 1, id, failures: 0, content }, Err(Failure::Hub(problem)))]);
+        assert!(!dispatcher.gate.is_open(answered + asked - Duration::from_millis(1)));
+        assert_eq!(dispatcher.queue.pop(Instant::now(), 9).len(), 1, "the message is kept");
+    }
+
     #[expect(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
     async fn dispatcher() -> (Dispatcher, Arc<SignedMessage>, tempfile::TempDir) {
         let (hub, folder) = (TestHub::new().unwrap(), tempfile::tempdir().unwrap());

@@ -4,7 +4,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -15,7 +15,7 @@ use axum::{Json, Router};
 use saphan_connector::hub_api::{Answer, HubApi, HubError, Submission};
 use saphan_connector::schemas::auth::UnverifiedAuthToken;
 use saphan_connector::schemas::b64;
-use saphan_connector::schemas::problem::ProblemCode;
+use saphan_connector::schemas::problem::{ProblemCode, ProblemDocument};
 use saphan_connector::testing::TestHub;
 use saphan_connector::{Accepted, ConnectorError, Handled, OutgoingMessage, Receive, SendError, trust};
 use serde::Serialize;
@@ -53,6 +53,27 @@ async fn a_busy_hub_is_asked_again_and_a_refusal_is_read_from_its_problem_docume
     assert!(matches!(error, SendError::Refused(_)), "{error:?}");
     assert_eq!(error.problem_code(), Some(ProblemCode::RecipientUnknown));
     assert_eq!(busy.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn a_connector_that_sends_too_fast_waits_as_long_as_the_hub_asks_and_loses_nothing() {
+    let (hub, address, _, batches) = serve_batches().await;
+    hub.register(&OFFICE.parse().unwrap()).unwrap();
+    let portal = hub.connector(PORTAL).unwrap().hub(&address).build().await.unwrap();
+    in_time(portal.send(withdrawal())).await.unwrap();
+    batches.limit.store(1, Ordering::SeqCst);
+    let asked = Instant::now();
+    in_time(portal.send(withdrawal())).await.unwrap();
+    assert!(asked.elapsed() >= Duration::from_secs(1), "it came again before its time");
+    assert_eq!(hub.accepted().len(), 2);
+}
+
+#[tokio::test]
+async fn messages_of_a_request_that_are_too_many_wait_and_all_are_accepted_in_the_end() {
+    let messages = (0..5).map(|_| withdrawal()).collect();
+    let (sent, batches) = send_what_waited(messages, |batches| batches.accept_first.store(1, Ordering::SeqCst)).await;
+    assert_eq!(batches, [4, 2], "one was accepted, and of the three that waited one probed");
+    assert!(all_accepted(&sent));
 }
 
 /// Messages that wait because the hub is busy, and what becomes of them once it is not. Place 0 in the log is another's.
@@ -168,6 +189,10 @@ struct Batches {
     turn_away: AtomicUsize,
     /// How many more are answered without their last result.
     shorten: AtomicUsize,
+    /// How many more requests with one message are too many; each may come again in a second.
+    limit: AtomicUsize,
+    /// How many more are answered so that but their first message is too many.
+    accept_first: AtomicUsize,
 }
 
 async fn serve() -> (TestHub, String, Arc<AtomicUsize>) {
@@ -197,6 +222,10 @@ async fn submit(State(server): State<Server>, headers: HeaderMap, body: Bytes) -
     if take_one(&server.busy) {
         let document = ProblemCode::HubBusy.document();
         return (StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "0")], Json(document)).into_response();
+    }
+    if take_one(&server.batches.limit) {
+        let document = ProblemCode::RateLimited.document();
+        return (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "1")], Json(document)).into_response();
     }
     assert_eq!(header(&headers, "content-type"), "application/json");
     let (envelope, salt) = (header(&headers, "saphan-envelope"), header(&headers, "saphan-salt"));
@@ -231,7 +260,10 @@ async fn submit_batch(State(server): State<Server>, headers: HeaderMap, uri: Uri
         Err(HubError::Problem { document, .. }) => json!({ "problem": document }),
         Err(error) => unreachable!("{error}"),
     };
-    let mut results: Vec<Value> = api.submit(&submissions).await.unwrap().into_iter().map(result).collect();
+    let taken = if take_one(&server.batches.accept_first) { 1 } else { submissions.len() };
+    let mut results: Vec<Value> = api.submit(&submissions[..taken]).await.unwrap().into_iter().map(result).collect();
+    let too_many = ProblemDocument { retry_after: Some(0), ..ProblemCode::RateLimited.document() };
+    results.resize(submissions.len(), json!({ "problem": too_many }));
     if take_one(&server.batches.shorten) {
         results.pop();
     }

@@ -2,15 +2,12 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
-use saphan_connector::membership::Membership;
-use saphan_connector::{Connector, ConnectorBuilder, HubAddress, Receive, trust};
+use saphan_connector::{Connector, ConnectorBuilder, HubAddress, Receive};
 use saphan_schemas::ids::SystemId;
-use saphan_schemas::keys::SigningKey;
 use saphan_schemas::message::Trust;
 use saphan_schemas::registry::TransportKind;
 use tempfile::TempDir;
@@ -19,9 +16,10 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use super::bars::Bars;
 use crate::agencies::{Records, civil_registration, civil_registry, licences, requests, welfare};
 use crate::applications::Plan;
-use crate::joining::sign_agreements;
+use crate::joining::join_by_invitation;
 use crate::local::hub::{HubOptions, HubProcess, HubProgram};
 use crate::local::rabbitmq::RabbitNode;
+use crate::local::ruled_broker::RuledBroker;
 use crate::portal::{self, Outcome, Portal};
 use crate::registry;
 
@@ -35,8 +33,19 @@ pub(super) struct Exchange {
     _folder: TempDir,
     /// What receivers kept.
     pub(super) records: Records,
-    /// The hub's keys, as fetched once at the start.
+    /// The hub's keys, as the portal learned them when it joined.
     pub(super) trust: Trust,
+    /// When each system was invited.
+    invited: HashMap<SystemId, Instant>,
+}
+
+/// What it took.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Took {
+    /// To carry out everything.
+    pub(super) all: Duration,
+    /// From a system's invitation to its first receipt: the slowest.
+    pub(super) first_receipt: Duration,
 }
 
 /// How far the work is, by what the systems themselves know.
@@ -60,28 +69,27 @@ impl Standing {
 
 impl Exchange {
     pub(super) async fn start(plan: &Plan, rabbitmq: bool) -> anyhow::Result<Self> {
-        let broker = if rabbitmq { Some(RabbitNode::start().await?) } else { None };
-        let keys = keys()?;
+        let planned = if rabbitmq { Some(RuledBroker::plan().context("cannot find free ports")?) } else { None };
         let transport = if rabbitmq { TransportKind::Amqp } else { TransportKind::Pull };
-        let file = registry::of_the_examples(transport, |system| keys.get(system).map(|(key, _)| *key.public()))?;
+        // Members, systems, services and agreements; no key: the systems join.
+        let file = registry::of_the_examples(transport, |_| None)?;
         let mut options = HubOptions::new(HubProgram::this_program()?, file.to_toml()?);
-        options.broker = broker.as_ref().map(|node| node.uri().to_owned());
         options.tls = true;
+        options.settings = planned.as_ref().map(RuledBroker::settings).unwrap_or_default();
         let hub = HubProcess::start(options).await?;
-        let trust = trust::fetch(hub.address()).await?;
-        for (system, (_, pem)) in &keys {
-            let key = SigningKey::from_pem(pem)?;
-            let membership = Membership::new(hub.address(), trust.hub.clone(), system.clone(), Arc::new(key), None)?;
-            sign_agreements(&membership).await?;
+        let broker = match &planned {
+            Some(planned) => Some(planned.start(&hub).await?),
+            None => None,
+        };
+        let mut joined = HashMap::new();
+        for system in registry::SYSTEMS {
+            joined.insert(system, join_by_invitation(&hub, &system.parse()?).await?);
         }
         let folder = tempfile::Builder::new().prefix("saphan-demo-").tempdir().context("cannot make a folder")?;
         let receive = broker.as_ref().map_or(Receive::Pull, |node| Receive::Amqp { uri: node.uri().to_owned() });
         let builder = |system: &str| -> anyhow::Result<ConnectorBuilder> {
-            let id: SystemId = system.parse()?;
-            let key = SigningKey::from_pem(&keys[&id].1)?;
-            let data = folder.path().join(system.replace('/', "__"));
-            let builder = Connector::builder(id).hub(hub.address()).trust(trust.clone()).key(key).data_dir(data);
-            Ok(builder.receive(receive.clone()))
+            let joined = joined.get(system).context("each system joined")?;
+            Ok(joined.connector(folder.path().join(system.replace('/', "__"))).receive(receive.clone()))
         };
         let records = Records::new();
         let companies = plan.companies.iter().cloned();
@@ -101,11 +109,18 @@ impl Exchange {
             connectors.push(agency.build().await?);
         }
         let portal = Portal::open(builder(portal::SYSTEM)?, &records).await?;
-        Ok(Self { portal, agencies: connectors, hub, broker, _folder: folder, records, trust })
+        let trust = joined.get(portal::SYSTEM).context("the portal joined")?.trust.clone();
+        let invited = joined.into_values().map(|joined| (joined.system, joined.invited)).collect();
+        Ok(Self { portal, agencies: connectors, hub, broker, _folder: folder, records, trust, invited })
+    }
+
+    /// How many systems joined by invitation.
+    pub(super) fn joined(&self) -> usize {
+        self.invited.len()
     }
 
     /// Submits everything and waits until all of it is done; answers how long that took.
-    pub(super) async fn carry_out(&self, plan: &Plan, bars: &Bars) -> anyhow::Result<Duration> {
+    pub(super) async fn carry_out(&self, plan: &Plan, bars: &Bars) -> anyhow::Result<Took> {
         let began = Instant::now();
         let submissions = stream::iter(&plan.applications)
             .map(|application| self.portal.submit(application))
@@ -113,9 +128,9 @@ impl Exchange {
             .try_collect::<Vec<_>>();
         let work = async { submissions.await.context("an application was not submitted").map(|_| ()) };
         let watch = self.watch(plan, bars, began + PATIENCE + PATIENCE_PER_MESSAGE * u32::try_from(plan.messages())?);
-        tokio::try_join!(work, watch)?;
+        let ((), first_receipt) = tokio::try_join!(work, watch)?;
         ensure!(self.records.doubled() == 0, "{} messages had their effect twice", self.records.doubled());
-        Ok(began.elapsed())
+        Ok(Took { all: began.elapsed(), first_receipt })
     }
 
     /// How far the work is.
@@ -183,14 +198,29 @@ impl Exchange {
         Ok(())
     }
 
+    fn note_first_receipts(&self, receipted: &mut HashMap<SystemId, Duration>) {
+        for connector in self.agencies.iter().chain([self.portal.connector()]) {
+            let system = connector.system();
+            if connector.counts().accepted > 0
+                && !receipted.contains_key(system)
+                && let Some(invited) = self.invited.get(system)
+            {
+                receipted.insert(system.clone(), invited.elapsed());
+            }
+        }
+    }
+
     /// Waits until every message is delivered and acknowledged and every application has ended. The connectors offer no
-    /// event for acknowledgements, so their counts are read at intervals.
-    async fn watch(&self, plan: &Plan, bars: &Bars, deadline: Instant) -> anyhow::Result<()> {
+    /// event for acknowledgements, so their counts are read at intervals. Answers the slowest system's time from its invitation
+    /// to its first receipt.
+    async fn watch(&self, plan: &Plan, bars: &Bars, deadline: Instant) -> anyhow::Result<Duration> {
         let expected = plan.messages() as u64;
+        let mut receipted = HashMap::new();
         let mut ticks = interval(LOOK_AGAIN);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
+            self.note_first_receipts(&mut receipted);
             let now = self.standing();
             bars.show(&now);
             if now.refused + now.rejected_messages > 0 {
@@ -204,7 +234,7 @@ impl Exchange {
             ensure!(now.delivered <= expected, "{} messages were delivered, only {expected} expected", now.delivered);
             let ended = now.decided() + now.withdrawn == plan.applications.len() as u64;
             if ended && now.delivered == expected && now.acknowledged >= expected {
-                return Ok(());
+                return receipted.into_values().max().context("no system has a receipt");
             }
             if Instant::now() > deadline {
                 bail!(
@@ -233,10 +263,6 @@ impl fmt::Display for Exchange {
         }
         Ok(())
     }
-}
-
-fn keys() -> anyhow::Result<HashMap<SystemId, (SigningKey, zeroize::Zeroizing<String>)>> {
-    registry::SYSTEMS.iter().map(|system| Ok((system.parse()?, SigningKey::generate()?))).collect()
 }
 
 const SUBMISSIONS_AT_ONCE: usize = 64;

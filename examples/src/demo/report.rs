@@ -6,7 +6,7 @@ use saphan_cli::log_check::LogReport;
 use saphan_cli::message_check::MessageReport;
 use serde::Serialize;
 
-use super::exchange::Standing;
+use super::exchange::{Exchange, Took};
 use super::options::Options;
 
 /// The result in numbers: what `--json` prints.
@@ -16,6 +16,10 @@ pub(super) struct Report {
     transport: &'static str,
     /// Every connection to the hub was HTTPS, and the hub believed by its CA alone.
     tls: bool,
+    /// Systems that joined by invitation.
+    joined: usize,
+    /// From a system's invitation to its first receipt: the slowest.
+    seconds_to_first_receipt: f64,
     /// Submitted.
     applications: usize,
     /// Messages with a receipt.
@@ -42,10 +46,13 @@ pub(super) struct Report {
 
 impl Report {
     /// `log` exists only when all of the log was fetched and holds.
-    pub(super) fn new(options: &Options, tls: bool, standing: Standing, log: &LogReport, took: Duration) -> Self {
+    pub(super) fn new(options: &Options, exchange: &Exchange, log: &LogReport, took: Took) -> Self {
+        let standing = exchange.standing();
         Self {
             transport: if options.rabbitmq { "amqp" } else { "pull" },
-            tls,
+            tls: exchange.tls(),
+            joined: exchange.joined(),
+            seconds_to_first_receipt: in_milliseconds(took.first_receipt),
             applications: options.applications,
             messages_accepted: standing.accepted,
             messages_refused: standing.refused,
@@ -55,15 +62,24 @@ impl Report {
             withdrawn: standing.withdrawn,
             log_size: log.size,
             log_verified: true,
-            seconds: (took.as_secs_f64() * 1000.0).round() / 1000.0,
+            seconds: in_milliseconds(took.all),
             approved: standing.approved,
         }
     }
 }
 
+/// Seconds with three decimals.
+fn in_milliseconds(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1000.0).round() / 1000.0
+}
+
 pub(super) fn print(report: &Report, log: &LogReport, shown: &MessageReport, options: &Options) {
     println!(
-        "\n{} applications: {} approved, {} rejected, {} withdrawn",
+        "\n{} systems joined by invitation over HTTPS; the slowest had its first receipt {} s after it was invited",
+        report.joined, report.seconds_to_first_receipt
+    );
+    println!(
+        "{} applications: {} approved, {} rejected, {} withdrawn",
         report.applications,
         report.approved,
         report.decided - report.approved,

@@ -3,6 +3,7 @@
 use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::envelope::Envelope;
 use saphan_schemas::ids::{MessageId, SystemId};
+use saphan_schemas::keys::KeyId;
 use saphan_schemas::problem::{ProblemCode, ProblemPlace};
 
 /// Why a message is not accepted, for its sender and for the log.
@@ -24,6 +25,8 @@ pub struct Refusal {
 pub struct RefusedMessage {
     /// The system whose key signed it. With [`ProblemCode::SenderMismatch`], the system it claims to be.
     pub sender: SystemId,
+    /// The key that signed it.
+    pub key: KeyId,
     /// Its id.
     pub id: MessageId,
     /// SHA-256 of the envelope's exact text.
@@ -45,6 +48,7 @@ impl Refusal {
         let claims = envelope.claims();
         let message = RefusedMessage {
             sender: claims.iss.clone(),
+            key: envelope.kid(),
             id: claims.jti,
             envelope: envelope.hash(),
             content: envelope.content_hash(),

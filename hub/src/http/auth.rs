@@ -113,6 +113,7 @@ fn any_system(token: UnverifiedAuthToken, app: &App, target: &Target<'_>) -> Res
         return Err(ApiError::problem(ProblemCode::SenderMismatch));
     }
     accept(&token, app, target)?;
+    app.take_request(&record.key.system)?;
     Ok(record.key.system.clone())
 }
 

@@ -7,6 +7,7 @@ use axum::extract::{FromRequest as _, Request, State};
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_LENGTH;
 use saphan_schemas::b64;
+use saphan_schemas::ids::SystemId;
 use saphan_schemas::problem::{ProblemCode, ProblemDocument};
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
@@ -18,6 +19,7 @@ use super::messages::{AcceptedBody, room};
 use super::{ApiError, REQUEST_BYTES};
 use crate::admission::Refusal;
 use crate::app::App;
+use crate::limits::{Exhausted, Payer};
 use crate::submission::{self, Begun};
 
 /// Messages to submit; no `Debug`, for the bodies.
@@ -62,7 +64,7 @@ pub(super) enum SubmittedResult {
 }
 
 /// Submits up to 256 messages in one request of at most 1 MiB. Each is accepted or refused by itself, as if it came alone; their
-/// order in the log is not promised. The token is any system's; the envelopes are their own authentication.
+/// order in the log is not promised. The token is any system's, and its allowance pays for all of them; the envelopes are their own authentication.
 #[utoipa::path(
     post, path = "/v1/messages/batch", tag = "systems", operation_id = "submit_batch", request_body = BatchBody,
     responses(
@@ -73,7 +75,7 @@ pub(super) enum SubmittedResult {
 )]
 pub(super) async fn submit(
     State(app): State<Arc<App>>,
-    SystemCaller(_): SystemCaller,
+    SystemCaller(caller): SystemCaller,
     request: Request,
 ) -> Result<Json<ResultsBody>, ApiError> {
     // Held until all is answered: for what is read, and then for what it holds.
@@ -86,12 +88,15 @@ pub(super) async fn submit(
     // Tasks of their own: their signatures are checked on all processors, and they meet in one batch of the log.
     let mut submissions = JoinSet::new();
     let count = messages.len();
-    for (number, message) in messages.into_iter().enumerate() {
-        let app = Arc::clone(&app);
+    // Of what its caller may not send any more nothing is looked at.
+    let granted = take_messages(&app, &caller, count);
+    let caller = Arc::new(caller);
+    for (number, message) in messages.into_iter().enumerate().take(granted) {
+        let (app, caller) = (Arc::clone(&app), Arc::clone(&caller));
         submissions.spawn(async move {
             // Batches share so many places, so that they leave time to what comes alone. It is never closed.
             let _place = app.batch_places.acquire().await;
-            (number, submit_one(&app, message).await)
+            (number, submit_one(&app, &caller, message).await)
         });
     }
     let mut results: Vec<Option<SubmittedResult>> = Vec::new();
@@ -103,20 +108,32 @@ pub(super) async fn submit(
             *place = Some(result.unwrap_or_else(|error| problem(&app, error)));
         }
     }
-    let lost = || problem(&app, ApiError::problem(ProblemCode::Internal));
-    Ok(Json(ResultsBody { results: results.into_iter().map(|result| result.unwrap_or_else(lost)).collect() }))
+    let missing = |number| {
+        let error = if number < granted { ApiError::problem(ProblemCode::Internal) } else { Exhausted::NOW.into() };
+        problem(&app, error)
+    };
+    let results = results.into_iter().enumerate();
+    let results = results.map(|(number, result)| result.unwrap_or_else(|| missing(number))).collect();
+    Ok(Json(ResultsBody { results }))
 }
 
-async fn submit_one(app: &App, message: SubmittedMessage) -> Result<SubmittedResult, ApiError> {
+/// Takes as many messages as there are from the caller's allowance, `count` at most; returns how many.
+fn take_messages(app: &App, caller: &SystemId, count: usize) -> usize {
+    let taken = app.limits.messages.take_up_to(count as u64, &Payer::System(caller.clone()), app.clock.now_ms());
+    usize::try_from(taken).unwrap_or(count)
+}
+
+async fn submit_one(app: &App, caller: &SystemId, message: SubmittedMessage) -> Result<SubmittedResult, ApiError> {
     let SubmittedMessage { envelope, salt, body } = message;
-    let accepted = match submission::begin(app, Some(&envelope)).await? {
+    let accepted = match submission::begin(app, Some(caller), Some(&envelope)).await? {
         Begun::Known(accepted) => accepted,
         Begun::Continue(addressed) => match b64::decode_std(body) {
-            Ok(body) => submission::finish(app, *addressed, Some(&salt), body).await?,
+            Ok(body) => submission::finish(app, Some(caller), *addressed, Some(&salt), body).await?,
             // What is no text of any body is not the one that the envelope commits to. The sender is known: it is logged.
             Err(error) => {
                 let refusal = Refusal::of(addressed.envelope(), ProblemCode::CommitmentMismatch);
-                submission::refuse(app, refusal.detail(format!("the body is not base64: {error}"))).await?
+                submission::refuse(app, Some(caller), refusal.detail(format!("the body is not base64: {error}")))
+                    .await?
             }
         },
     };

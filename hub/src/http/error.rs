@@ -16,6 +16,7 @@ use tokio::time::timeout;
 
 use crate::acknowledging::AcknowledgementError;
 use crate::ledger::{EvidenceError, LedgerError};
+use crate::limits::Exhausted;
 use crate::registry::ChangeError;
 use crate::store::StoreError;
 use crate::submission::SubmissionError;
@@ -64,7 +65,9 @@ impl IntoResponse for ApiError {
         let status = StatusCode::from_u16(self.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (status, Json(&*self.document)).into_response();
         response.headers_mut().insert(header::CONTENT_TYPE, PROBLEM_JSON);
-        if self.code.fault() == Fault::Hub {
+        if let Some(seconds) = self.document.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        } else if self.code.fault() == Fault::Hub {
             response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
         }
         if self.code.status() == 401 {
@@ -85,12 +88,21 @@ impl From<SubmissionError> for ApiError {
                 answer.document.index = index;
                 answer
             }
+            SubmissionError::Exhausted(error) => error.into(),
             SubmissionError::Stopping => Self::problem(ProblemCode::HubStopping),
             SubmissionError::Ledger(error) => error.into(),
             SubmissionError::Evidence(error) => error.into(),
             SubmissionError::Store(error) => error.into(),
             SubmissionError::Lost => Self::internal(&error, ProblemCode::Internal),
         }
+    }
+}
+
+impl From<Exhausted> for ApiError {
+    fn from(error: Exhausted) -> Self {
+        let mut answer = Self::problem(ProblemCode::RateLimited);
+        answer.document.retry_after = Some(error.seconds);
+        answer
     }
 }
 

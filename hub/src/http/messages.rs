@@ -1,5 +1,6 @@
 //! `POST /v1/messages` and `GET /v1/messages/{jti}`.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -89,7 +90,7 @@ impl From<Accepted> for AcceptedBody {
 }
 
 async fn exchange(app: &App, headers: &HeaderMap, body: Body) -> Result<Accepted, ApiError> {
-    let addressed = match submission::begin(app, text(headers, "saphan-envelope")).await? {
+    let addressed = match submission::begin(app, None, text(headers, "saphan-envelope")).await? {
         Begun::Known(accepted) => return Ok(accepted),
         Begun::Continue(addressed) => *addressed,
     };
@@ -97,8 +98,8 @@ async fn exchange(app: &App, headers: &HeaderMap, body: Body) -> Result<Accepted
     let deadline = BODY_DEADLINE + Duration::from_millis(addressed.body_len() / SLOWEST_BYTES_PER_MS);
     let body = timeout(deadline, read_body(body, addressed.body_len(), &addressed)).await;
     match body.unwrap_or(Err(BodyError::Broken)) {
-        Ok(body) => Ok(submission::finish(app, addressed, text(headers, "saphan-salt"), body).await?),
-        Err(BodyError::Refused(refusal)) => Ok(submission::refuse(app, *refusal).await?),
+        Ok(body) => Ok(submission::finish(app, None, addressed, text(headers, "saphan-salt"), body).await?),
+        Err(BodyError::Refused(refusal)) => Ok(submission::refuse(app, None, *refusal).await?),
         Err(BodyError::Broken) => {
             Err(ApiError::detailed(ProblemCode::RequestMalformed, "the body ended early, or came too slowly"))
         }
@@ -125,7 +126,10 @@ pub(super) async fn show(
         ReaderCaller::System(system) => record.sender == *system || record.recipient == *system,
         ReaderCaller::Auditor => true,
     };
-    let record = records.into_iter().find(mine).ok_or_else(|| ApiError::problem(ProblemCode::NotFound))?;
+    // Ids are each sender's own: what another sent under the same one must not hide what the caller sent.
+    let sent = |record: &MessageRecord| matches!(&caller, ReaderCaller::System(system) if record.sender == *system);
+    let record = records.into_iter().filter(mine).max_by_key(|record| (sent(record), Reverse(record.index)));
+    let record = record.ok_or_else(|| ApiError::problem(ProblemCode::NotFound))?;
     message_body(&app, id, record).await.map(Json)
 }
 

@@ -22,7 +22,7 @@ pub(crate) use self::faulty_store::{CommitFault, FaultyStore};
 pub(crate) use self::log_copy::LogCopy;
 pub(crate) use self::log_lines::captured;
 pub(crate) use self::messages::{Draft, PERSONAL, Submission};
-pub(crate) use self::raw::RawSubmission;
+pub(crate) use self::raw::{RawAnswers, RawSubmission};
 pub(crate) use self::transport::ScriptedTransport;
 pub(crate) use self::waiting::{eventually, in_time};
 pub(crate) use self::world::{HUB, LEGAL_BASIS, Party, SERVICE, UNLISTED_SERVICE, World};

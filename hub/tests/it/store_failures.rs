@@ -126,10 +126,10 @@ async fn under_faults_of_every_kind_no_receipt_is_lost_no_message_is_logged_twic
 
 /// Submits without HTTP.
 async fn accepted_by(app: &App, message: &Submission) -> Accepted {
-    let Begun::Continue(addressed) = submission::begin(app, message.envelope.as_deref()).await.unwrap() else {
+    let Begun::Continue(addressed) = submission::begin(app, None, message.envelope.as_deref()).await.unwrap() else {
         panic!("it was accepted before");
     };
-    submission::finish(app, *addressed, message.salt.as_deref(), message.body.clone()).await.unwrap()
+    submission::finish(app, None, *addressed, message.salt.as_deref(), message.body.clone()).await.unwrap()
 }
 
 /// A sender that gives up on nothing but a refusal.

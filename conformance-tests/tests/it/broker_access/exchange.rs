@@ -8,8 +8,8 @@ use saphan_conformance::programs;
 use saphan_conformance::world::World;
 use saphan_connector::{ConnectorBuilder, Receive};
 use saphan_examples::local::hub::{HubOptions, HubProgram};
-use saphan_examples::local::port;
 use saphan_examples::local::rabbitmq::RabbitNode;
+use saphan_examples::local::ruled_broker::RuledBroker;
 use saphan_schemas::auth::AuthClaims;
 use saphan_schemas::ids::{MessageId, SystemId};
 use saphan_schemas::jws::Signed;
@@ -25,22 +25,15 @@ pub(super) struct Exchange {
 impl Exchange {
     pub(super) async fn start() -> Self {
         let program = HubProgram::saphan_hub(programs::saphan_hub().unwrap());
-        let uri = format!("amqps://localhost:{}/saphan", port::free().unwrap());
+        let planned = RuledBroker::plan().unwrap();
+        let settings = planned.settings();
         let world = World::start_with(TransportKind::Amqp, |registry| HubOptions {
             tls: true,
-            settings: vec![
-                ("SAPHAN_HUB__AMQP__URI", uri.clone()),
-                ("SAPHAN_HUB__AMQP__MANAGEMENT", format!("https://localhost:{}", port::free().unwrap())),
-                ("SAPHAN_HUB__AMQP__CA_FILE", "data/tls/ca.pem".to_owned()),
-            ],
+            settings,
             ..HubOptions::new(program, registry)
         });
         let world = world.await.unwrap();
-        let file = |name: &str| world.hub.certificates().join(name).display().to_string();
-        let (ca, certificate, key) = (file("ca.pem"), file("broker.pem"), file("broker.key.pem"));
-        let arguments = ["--hub-ca", &ca, "--ca", &ca, "--certificate", &certificate, "--key", &key];
-        let files = world.hub.broker_files(&arguments).await.unwrap();
-        let broker = RabbitNode::start_configured(&files, &uri).await.unwrap();
+        let broker = planned.start(&world.hub).await.unwrap();
         Self { world, broker }
     }
 

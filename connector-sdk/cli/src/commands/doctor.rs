@@ -10,7 +10,7 @@ use clap::Args;
 use serde_json::json;
 
 use self::finding::{Finding, Verdict};
-use crate::config::Config;
+use crate::config::Settings;
 use crate::outcome::{Exit, Failure, Outcome};
 
 #[derive(Debug, Args)]
@@ -21,10 +21,15 @@ pub(crate) struct DoctorArguments {
 }
 
 pub(crate) async fn run(arguments: DoctorArguments) -> Result<Outcome, Failure> {
-    let config = Config::read(&arguments.config)?;
+    let settings = Settings::read(&arguments.config)?;
     let mut findings = vec![Finding::ok("configuration", format!("{} is readable", arguments.config.display()))];
-    findings.extend(machine::examine(&config));
-    findings.extend(hub::examine(config).await);
+    let folder = machine::data_folder(settings.data_dir());
+    let (key, config) = machine::private_key(settings);
+    findings.extend([key, folder]);
+    match config {
+        Some(config) => findings.extend(hub::examine(config).await),
+        None => findings.extend(hub::not_examined()),
+    }
     Ok(outcome(&findings))
 }
 

@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use clap::Args;
 use saphan_connector::membership::{Joined, join};
+use saphan_keys::KeySource;
 use saphan_schemas::invitation::InvitationCode;
-use saphan_schemas::keys::SigningKey;
+use saphan_schemas::keys::Signer;
 use saphan_schemas::registry::TransportKind;
 use serde_json::json;
 
 use super::membership_failure;
-use crate::config::read_key;
 use crate::files::{self, Readers};
+use crate::key::{self, PassphraseArguments, TokenArguments};
 use crate::outcome::{Exit, Failure, Outcome};
 use crate::tls::TlsFiles;
 
@@ -28,8 +29,14 @@ pub(crate) struct JoinArguments {
 
     /// Where the private key goes (PEM, PKCS #8, mode 0600). A key that is there already joins, so that a join whose answer was
     /// lost can be repeated
-    #[arg(long, value_name = "FILE", default_value = "saphan.key.pem")]
+    #[arg(long, value_name = "FILE", default_value = "saphan.key.pem", conflicts_with = "pkcs11_module")]
     key: PathBuf,
+
+    #[command(flatten)]
+    passphrase: PassphraseArguments,
+
+    #[command(flatten)]
+    token: TokenArguments,
 
     /// Where the connection goes; the hub's keys go to trust.json beside it. Existing files are never overwritten
     #[arg(long, value_name = "FILE", default_value = "saphan.toml")]
@@ -49,17 +56,18 @@ pub(crate) async fn run(arguments: JoinArguments) -> Result<Outcome, Failure> {
         }
     }
     // The key must be safe before the hub hears of it.
-    let key = key(&arguments.key)?;
-    let kid = key.id();
+    let source = arguments.token.key().map_or_else(|| KeySource::File(arguments.key.clone()), KeySource::Token);
+    let key = key(&source, &arguments.passphrase)?;
+    let kid = key.public().id();
     let hub = arguments.tls.address_here(&arguments.hub)?;
-    let mut joined = join(&hub, &code, Arc::new(key)).await.map_err(|error| membership_failure(&error))?;
+    let mut joined = join(&hub, &code, key).await.map_err(|error| membership_failure(&error))?;
     if let Some(ca) = hub.ca_pem() {
         joined.trust.ca = Some(ca.to_owned());
     }
     let trust = serde_json::to_string_pretty(&joined.trust)
         .map_err(|error| Failure::machine(format!("cannot write the keys as JSON: {error}"), "Report this."))?;
     files::write_new(&trust_path, format!("{trust}\n").as_bytes(), Readers::All)?;
-    let config = config_text(&arguments, &joined);
+    let config = config_text(&arguments, &source, &joined)?;
     files::write_new(&arguments.config, config.as_bytes(), Readers::All)?;
     let text = format!(
         "joined {} as {}\n\n  key      {} ({kid}); it must not leave this machine\n  config   {}\n  trust    {}\n  log      {}\n\n\
@@ -67,13 +75,13 @@ pub(crate) async fn run(arguments: JoinArguments) -> Result<Outcome, Failure> {
          `saphan agreements list` shows what may be sent.\n",
         joined.trust.hub,
         joined.system,
-        arguments.key.display(),
+        source,
         arguments.config.display(),
         trust_path.display(),
         joined.trust.vkey,
     );
     let json = json!({
-        "hub": joined.trust.hub, "system": joined.system, "kid": kid, "key": arguments.key, "config": arguments.config,
+        "hub": joined.trust.hub, "system": joined.system, "kid": kid, "key": source.to_string(), "config": arguments.config,
         "trust": trust_path, "transport": joined.transport,
     });
     Ok(Outcome { exit: Exit::Done, text, json })
@@ -92,30 +100,26 @@ fn read_code(text: &str) -> Result<InvitationCode, Failure> {
 }
 
 /// The key that is there, or a new one.
-fn key(path: &Path) -> Result<SigningKey, Failure> {
-    if path.exists() {
-        return read_key(path);
+fn key(source: &KeySource, passphrase: &PassphraseArguments) -> Result<Arc<dyn Signer>, Failure> {
+    match source {
+        KeySource::Token(token) => key::open_or_make_in_token(token),
+        KeySource::File(path) if path.exists() => key::open(source, passphrase.passphrase_file.as_deref()),
+        KeySource::File(path) => Ok(Arc::new(key::make(path, passphrase.of_new_key()?.as_ref())?)),
     }
-    let (key, pem) = SigningKey::generate()
-        .map_err(|error| Failure::machine(format!("cannot make a key: {error}"), "Try again."))?;
-    files::write_new(path, pem.as_bytes(), Readers::Owner)?;
-    Ok(key)
 }
 
-fn config_text(arguments: &JoinArguments, joined: &Joined) -> String {
+fn config_text(arguments: &JoinArguments, source: &KeySource, joined: &Joined) -> Result<String, Failure> {
     let quote = |text: &str| toml::Value::String(text.to_owned()).to_string();
-    // Relative paths of the file are relative to its folder.
-    let key = std::path::absolute(&arguments.key).unwrap_or_else(|_| arguments.key.clone());
-    let folder = arguments.config.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let beside = key.parent() == std::path::absolute(folder).ok().as_deref();
-    let key = if beside { key.file_name().map(PathBuf::from).unwrap_or(key) } else { key };
     let mut text = format!(
-        "# Written by `saphan join`. `saphan.sample.toml` documents every setting.\nsystem = {}\nhub = {}\nkey = {}\n\
+        "# Written by `saphan join`. `saphan.sample.toml` documents every setting.\nsystem = {}\nhub = {}\n{}\n\
          data_dir = \"data\"\ntrust_file = \"trust.json\"\n",
         quote(joined.system.as_str()),
         quote(arguments.hub.trim_end_matches('/')),
-        quote(&key.display().to_string()),
+        key::toml_line(&seen_from(&arguments.config, source))?,
     );
+    if let Some(file) = &arguments.passphrase.passphrase_file {
+        text.push_str(&format!("key_passphrase_file = {}\n", quote(&key::absolute(file).display().to_string())));
+    }
     let TlsFiles { client_certificate, client_key, .. } = &arguments.tls;
     for (setting, file) in [("client_certificate", client_certificate), ("client_key", client_key)] {
         if let Some(file) = file {
@@ -127,5 +131,14 @@ fn config_text(arguments: &JoinArguments, joined: &Joined) -> String {
         TransportKind::Pull => text.push_str("transport = \"pull\"\n"),
         TransportKind::Amqp => text.push_str("transport = \"amqp\"\n"),
     }
-    text
+    Ok(text)
+}
+
+/// Relative paths of a configuration are relative to its folder.
+fn seen_from(config: &Path, source: &KeySource) -> KeySource {
+    let KeySource::File(path) = source else { return source.clone() };
+    let path = key::absolute(path);
+    let folder = config.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let beside = path.parent() == Some(&*key::absolute(folder));
+    KeySource::File(if beside { path.file_name().map(PathBuf::from).unwrap_or(path) } else { path })
 }

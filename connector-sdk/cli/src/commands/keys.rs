@@ -5,11 +5,11 @@ mod rotation;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use saphan_schemas::keys::{PublicKey, SigningKey};
+use saphan_keys::KeySource;
+use saphan_schemas::keys::PublicKey;
 use serde_json::json;
 
-use crate::config::read_key;
-use crate::files::{self, Readers};
+use crate::key::{self, PassphraseArguments, TokenArguments};
 use crate::outcome::{Exit, Failure, Outcome};
 
 #[derive(Debug, Subcommand)]
@@ -27,33 +27,63 @@ pub(crate) enum KeysCommand {
 #[derive(Debug, Args)]
 pub(crate) struct NewArguments {
     /// Where the private key goes (PEM, PKCS #8, mode 0600)
-    #[arg(long, value_name = "FILE", default_value = "saphan.key.pem")]
+    #[arg(long, value_name = "FILE", default_value = "saphan.key.pem", conflicts_with = "pkcs11_module")]
     out: PathBuf,
+
+    #[command(flatten)]
+    passphrase: PassphraseArguments,
+
+    #[command(flatten)]
+    token: TokenArguments,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ShowArguments {
     /// The private key's file
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
+    #[arg(value_name = "FILE", required_unless_present = "pkcs11_module", conflicts_with = "pkcs11_module")]
+    file: Option<PathBuf>,
+
+    /// The file whose first line is the passphrase of the key's file
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+
+    #[command(flatten)]
+    token: TokenArguments,
 }
 
 pub(crate) async fn run(command: KeysCommand) -> Result<Outcome, Failure> {
     match command {
-        KeysCommand::New(NewArguments { out }) => {
-            let (key, pem) = SigningKey::generate()
-                .map_err(|error| Failure::machine(format!("cannot make a key: {error}"), "Try again."))?;
-            files::write_new(&out, pem.as_bytes(), Readers::Owner)?;
-            let mut outcome = shown(key.public())?;
-            outcome.text =
-                format!("The private key is in {}. It must not leave this machine.\n\n{}", out.display(), outcome.text);
-            outcome.json["file"] = json!(out);
-            Ok(outcome)
+        KeysCommand::New(arguments) => new(arguments),
+        KeysCommand::Show(ShowArguments { file, passphrase_file, token }) => {
+            let source = token.key().map(KeySource::Token).or(file.map(KeySource::File));
+            let source = source.ok_or_else(|| Failure::caller("no key is named", "Give its file."))?;
+            shown(key::open(&source, passphrase_file.as_deref())?.public())
         }
-        KeysCommand::Show(ShowArguments { file }) => shown(read_key(&file)?.public()),
         KeysCommand::Rotate(arguments) => rotation::rotate(arguments).await,
         KeysCommand::Revoke(arguments) => rotation::revoke(arguments).await,
     }
+}
+
+fn new(NewArguments { out, passphrase, token }: NewArguments) -> Result<Outcome, Failure> {
+    if let Some(token) = token.key() {
+        let mut outcome = shown(&key::make_in_token(&token)?)?;
+        let line = key::toml_line(&KeySource::Token(token))?;
+        outcome.text = format!(
+            "The private key is in the token and cannot be read out of it. In saphan.toml:\n\n  {line}\n\n{}",
+            outcome.text
+        );
+        outcome.json["key"] = json!(line);
+        return Ok(outcome);
+    }
+    let passphrase = passphrase.of_new_key()?;
+    let key = key::make(&out, passphrase.as_ref())?;
+    let mut outcome = shown(key.public())?;
+    let how = if passphrase.is_some() { ", under the passphrase" } else { "" };
+    outcome.text =
+        format!("The private key is in {}{how}. It must not leave this machine.\n\n{}", out.display(), outcome.text);
+    outcome.json["file"] = json!(out);
+    outcome.json["protected"] = json!(passphrase.is_some());
+    Ok(outcome)
 }
 
 fn shown(key: &PublicKey) -> Result<Outcome, Failure> {
@@ -77,6 +107,8 @@ fn registry_line(jwk: &serde_json::Value) -> String {
 
 #[cfg(test)]
 mod tests {
+    use saphan_schemas::keys::SigningKey;
+
     use super::*;
 
     #[test]

@@ -159,7 +159,7 @@ async fn submit(State(shared): State<Shared>, headers: HeaderMap, body: Bytes) -
         if held.refusing {
             return problem(ProblemCode::SchemaViolation);
         }
-        let key = *held.ledger.key(envelope.claims().iss.as_str()).public();
+        let key = held.ledger.public_key(envelope.claims().iss.as_str());
         let Ok(envelope) = envelope.verify(&key) else { return problem(ProblemCode::SignatureInvalid) };
         let same = |sent: &Sent| sent.envelope.claims().jti == envelope.claims().jti;
         let known = held.ledger.messages.iter().find(|(_, sent)| same(sent)).map(|(index, _)| *index);
@@ -182,7 +182,7 @@ fn problem(code: ProblemCode) -> Response {
 async fn lease(State(shared): State<Shared>, headers: HeaderMap, Json(request): Json<Value>) -> Response {
     let token = headers["authorization"].to_str().unwrap().strip_prefix("Bearer ").unwrap();
     let token = UnverifiedAuthToken::parse(token).unwrap();
-    let key = *shared.held.lock().unwrap().ledger.key(&token.claims().iss).public();
+    let key = shared.held.lock().unwrap().ledger.public_key(&token.claims().iss);
     let Ok(token) = token.verify(&key) else { return StatusCode::UNAUTHORIZED.into_response() };
     assert_eq!((token.claims().htm.as_str(), token.claims().htu.as_str()), ("POST", "/v1/inbox/lease"));
     assert_eq!(token.claims().aud.as_str(), HUB);
@@ -223,7 +223,7 @@ async fn release(State(shared): State<Shared>, Json(request): Json<Value>) -> St
 async fn acknowledge(State(shared): State<Shared>, body: String) -> (StatusCode, Json<Value>) {
     let batch = UnverifiedAcknowledgement::parse(&body).unwrap();
     shared.change(|held| {
-        let key = *held.ledger.key(batch.claims().iss.as_str()).public();
+        let key = held.ledger.public_key(batch.claims().iss.as_str());
         held.acknowledged.extend_from_slice(&batch.verify(&key).unwrap().claims().messages);
     });
     (StatusCode::CREATED, Json(json!({ "index": 1 })))

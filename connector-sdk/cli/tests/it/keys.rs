@@ -47,10 +47,25 @@ fn a_key_is_never_overwritten() {
 #[test]
 fn a_file_that_is_no_key_or_not_there_is_told() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("x.pem"), "-----BEGIN CERTIFICATE-----\n").unwrap();
-    for (file, expected) in [("x.pem", "not an ES256 private key"), ("none.pem", "cannot read none.pem")] {
+    let path = folder.path().join("x.pem");
+    std::fs::write(&path, "-----BEGIN CERTIFICATE-----\n").unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    for (file, expected) in [("x.pem", "x.pem holds no ES256 key"), ("none.pem", "cannot read none.pem")] {
         let shown = saphan(folder.path(), ["keys", "show", file]);
         assert_eq!((shown.code, shown.out.as_str()), (2, ""));
         assert!(shown.err.contains(expected), "{}", shown.err);
     }
+}
+
+#[test]
+fn a_key_that_others_can_read_is_refused_with_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(saphan(folder.path(), ["keys", "new", "--out", "k.pem"]).code, 0);
+    std::fs::set_permissions(folder.path().join("k.pem"), std::fs::Permissions::from_mode(0o644)).unwrap();
+    let shown = saphan(folder.path(), ["--json", "keys", "show", "k.pem"]);
+    assert_eq!(shown.code, 2);
+    let error = &shown.json()["error"];
+    assert_eq!(error["what"], "k.pem can be read by others than its owner (mode 0644)");
+    assert_eq!(error["side"], "caller");
+    assert!(error["advice"].as_str().unwrap().starts_with("chmod 600 k.pem"), "{error}");
 }

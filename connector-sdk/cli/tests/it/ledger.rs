@@ -9,7 +9,7 @@ use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::envelope::{Envelope, EnvelopeClaims};
 use saphan_schemas::ids::{HubId, MessageId, SchemaId, SystemId};
 use saphan_schemas::jws::Signed;
-use saphan_schemas::keys::{JwkSet, PublishedKey, SigningKey};
+use saphan_schemas::keys::{JwkSet, PublicKey, PublishedKey, SigningKey};
 use saphan_schemas::leaf::{Leaf, SchemaVersion, ShardEvent, message_leaf, message_prefix};
 use saphan_schemas::log::{
     BatchAppend, Checkpoint, CompactRange, LogRebuilder, NoteSigner, TlogProof, VerifierKey, leaf_hash,
@@ -37,6 +37,8 @@ pub(crate) struct Ledger {
     receipts: SigningKey,
     signer: NoteSigner,
     systems: BTreeMap<SystemId, SigningKey>,
+    /// Of all systems; the private keys of some are elsewhere.
+    public: BTreeMap<SystemId, PublicKey>,
     pub(crate) leaves: Vec<Vec<u8>>,
     pub(crate) messages: BTreeMap<u64, Sent>,
 }
@@ -56,6 +58,7 @@ impl Ledger {
             receipts: new_key(),
             signer: new_signer(),
             systems: BTreeMap::new(),
+            public: BTreeMap::new(),
             leaves: Vec::new(),
             messages: BTreeMap::new(),
         };
@@ -128,15 +131,19 @@ impl Ledger {
     }
 
     pub(crate) fn register(&mut self, system: &str, key: SigningKey) {
+        self.register_public(system, *key.public());
+        self.systems.insert(system.parse().unwrap(), key);
+    }
+
+    /// Registers a key that signs elsewhere.
+    pub(crate) fn register_public(&mut self, system: &str, jwk: PublicKey) {
         let system: SystemId = system.parse().unwrap();
-        let jwk = *key.public();
-        self.change(Change::Added(Entry::Key(SystemKey {
-            system: system.clone(),
-            jwk,
-            not_before: None,
-            not_after: None,
-        })));
-        self.systems.insert(system, key);
+        self.public.insert(system.clone(), jwk);
+        self.change(Change::Added(Entry::Key(SystemKey { system, jwk, not_before: None, not_after: None })));
+    }
+
+    pub(crate) fn public_key(&self, system: &str) -> PublicKey {
+        self.public[&system.parse::<SystemId>().unwrap()]
     }
 
     pub(crate) fn change(&mut self, change: Change) -> u64 {
@@ -222,8 +229,8 @@ impl Ledger {
     }
 
     pub(crate) fn system_keys(&self, system: &str) -> JwkSet {
-        let keys = self.systems.get(&system.parse::<SystemId>().unwrap());
-        let keys = keys.into_iter().map(|key| PublishedKey::unlimited(*key.public())).collect();
+        let keys = self.public.get(&system.parse::<SystemId>().unwrap());
+        let keys = keys.into_iter().map(|key| PublishedKey::unlimited(*key)).collect();
         JwkSet { issuer: system.into(), keys }
     }
 

@@ -7,8 +7,11 @@ mod keys;
 mod ledger;
 mod listen;
 mod log_check;
+mod passphrases;
 mod program;
 mod send;
+#[cfg(feature = "pkcs11")]
+mod tokens;
 mod trust;
 mod usage;
 mod verify;

@@ -33,14 +33,34 @@ impl Ended {
 
 /// Runs the program in `folder` until it ends.
 pub(crate) fn saphan<A: AsRef<OsStr>>(folder: &Path, arguments: impl IntoIterator<Item = A>) -> Ended {
+    saphan_with(folder, &[], arguments)
+}
+
+/// As [`saphan`], with more in its environment.
+pub(crate) fn saphan_with<A: AsRef<OsStr>>(
+    folder: &Path,
+    environment: &[(&str, &OsStr)],
+    arguments: impl IntoIterator<Item = A>,
+) -> Ended {
     let mut command = Command::new(PROGRAM);
     command.current_dir(folder).args(arguments).env_remove("SAPHAN_CONFIG").env_remove("SAPHAN_LOG");
+    command.envs(environment.iter().copied());
     Ended::new(command.output().unwrap())
 }
 
 /// As [`saphan`], while this test's own hub answers.
 pub(crate) async fn saphan_beside<A: AsRef<OsStr>>(folder: &Path, arguments: impl IntoIterator<Item = A>) -> Ended {
+    saphan_beside_with(folder, &[], arguments).await
+}
+
+/// As [`saphan_beside`], with more in its environment.
+pub(crate) async fn saphan_beside_with<A: AsRef<OsStr>>(
+    folder: &Path,
+    environment: &[(&str, &OsStr)],
+    arguments: impl IntoIterator<Item = A>,
+) -> Ended {
     let mut command = tokio::process::Command::new(PROGRAM);
     command.current_dir(folder).args(arguments).env_remove("SAPHAN_CONFIG").env_remove("SAPHAN_LOG");
+    command.envs(environment.iter().copied());
     Ended::new(command.kill_on_drop(true).output().await.unwrap())
 }

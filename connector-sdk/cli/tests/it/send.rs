@@ -1,13 +1,14 @@
 //! `saphan send`.
 
+use std::ffi::OsStr;
 use std::path::Path;
 
 use saphan_schemas::keys::SigningKey;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::hub::FakeHub;
 use crate::ledger::{Ledger, RECEIVER, SENDER};
-use crate::program::{Ended, saphan, saphan_beside};
+use crate::program::{Ended, saphan, saphan_beside, saphan_beside_with};
 
 /// A folder with a key, a configuration and a body, and a hub that knows the key.
 pub(crate) struct Station {
@@ -18,13 +19,25 @@ pub(crate) struct Station {
 impl Station {
     /// For this system.
     pub(crate) async fn new(system: &str) -> Self {
+        Self::with_key(system, |folder| {
+            let made = saphan(folder, ["--json", "keys", "new"]);
+            assert_eq!(made.code, 0, "{}", made.err);
+            ("key = \"saphan.key.pem\"\n".into(), made.json())
+        })
+        .await
+    }
+
+    /// With a key that `make` makes for the folder; it answers with the settings of the configuration that name it, and with what
+    /// `saphan keys new` said.
+    pub(crate) async fn with_key(system: &str, make: impl FnOnce(&Path) -> (String, Value)) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let made = saphan(folder.path(), ["--json", "keys", "new"]);
-        assert_eq!(made.code, 0, "{}", made.err);
-        let hub = FakeHub::start(ledger_for(system, folder.path())).await;
+        let (settings, made) = make(folder.path());
+        let mut ledger = Ledger::new();
+        ledger.register_public(system, serde_json::from_value(made["jwk"].clone()).unwrap());
+        let hub = FakeHub::start(ledger).await;
         let trusted = saphan_beside(folder.path(), ["trust", hub.url()]).await;
         assert_eq!(trusted.code, 0, "{}", trusted.err);
-        configure(folder.path(), system, hub.url());
+        configure(folder.path(), system, hub.url(), &settings);
         std::fs::write(folder.path().join("body.json"), BODY).unwrap();
         Self { folder, hub }
     }
@@ -33,15 +46,22 @@ impl Station {
         self.folder.path()
     }
 
-    async fn send(&self, more: &[&str]) -> Ended {
-        send(self.path(), more).await
+    pub(crate) async fn send(&self, more: &[&str]) -> Ended {
+        self.send_with(&[], more).await
+    }
+
+    /// With more in the program's environment.
+    pub(crate) async fn send_with(&self, environment: &[(&str, &OsStr)], more: &[&str]) -> Ended {
+        let arguments = SEND.iter().chain(more);
+        saphan_beside_with(self.path(), environment, arguments).await
     }
 }
 
 async fn send(folder: &Path, more: &[&str]) -> Ended {
-    let arguments = ["--json", "send", "--to", RECEIVER, "--type", "information.supplied", "body.json"];
-    saphan_beside(folder, arguments.iter().chain(more)).await
+    saphan_beside(folder, SEND.iter().chain(more)).await
 }
+
+const SEND: [&str; 7] = ["--json", "send", "--to", RECEIVER, "--type", "information.supplied", "body.json"];
 
 /// A ledger that knows the key in the folder as the system's.
 fn ledger_for(system: &str, folder: &Path) -> Ledger {
@@ -51,10 +71,9 @@ fn ledger_for(system: &str, folder: &Path) -> Ledger {
     ledger
 }
 
-fn configure(folder: &Path, system: &str, hub: &str) {
-    let text = format!(
-        "system = \"{system}\"\nhub = \"{hub}\"\nkey = \"saphan.key.pem\"\ndata_dir = \"data\"\ntrust_file = \"trust.json\"\n"
-    );
+fn configure(folder: &Path, system: &str, hub: &str, settings: &str) {
+    let text =
+        format!("system = \"{system}\"\nhub = \"{hub}\"\n{settings}data_dir = \"data\"\ntrust_file = \"trust.json\"\n");
     std::fs::write(folder.join("saphan.toml"), text).unwrap();
 }
 

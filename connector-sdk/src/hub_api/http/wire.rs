@@ -54,7 +54,10 @@ impl BatchResult {
     pub(super) fn into_answer(self, status: u16) -> Result<Answer, HubError> {
         match self {
             Self { receipt: Some(receipt), proof: Some(proof), problem: None } => Ok(Answer { receipt, proof }),
-            Self { problem: Some(document), .. } => Err(HubError::Problem { document, retry_after: None }),
+            Self { problem: Some(document), .. } => {
+                let retry_after = document.retry_after.map(Duration::from_secs);
+                Err(HubError::Problem { document, retry_after })
+            }
             Self { .. } => Err(HubError::Unreadable { status }),
         }
     }

@@ -1,7 +1,7 @@
 //! Answers of the hub, read as strictly as a client may read them.
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
-use saphan_schemas::problem::{Fault, ProblemCode, ProblemDocument};
+use saphan_schemas::problem::{ProblemCode, ProblemDocument};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -53,10 +53,12 @@ impl Answer {
         assert_eq!(document.code(), Some(code), "{}", self.text());
         assert_eq!(self.status, code.status(), "{code}");
         let bare = code.document();
-        let said = ProblemDocument { detail: None, errors: Vec::new(), index: None, ..document.clone() };
+        let said =
+            ProblemDocument { detail: None, errors: Vec::new(), index: None, retry_after: None, ..document.clone() };
         assert_eq!(said, bare, "the document says what the table says");
         let pause = self.header(RETRY_AFTER).map(|seconds| seconds.parse::<u64>().unwrap());
-        assert_eq!(pause.is_some_and(|seconds| seconds > 0), code.fault() == Fault::Hub, "{code}: Retry-After");
+        assert_eq!(pause.is_some_and(|seconds| seconds > 0), code.retry(), "{code}: Retry-After");
+        assert!(document.retry_after.is_none_or(|seconds| Some(seconds) == pause), "{code}: two times to wait");
         document
     }
 }

@@ -1,10 +1,12 @@
 //! Requests byte by byte, for what no HTTP client would do.
 
+use saphan_schemas::problem::{ProblemCode, ProblemDocument};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::TestHub;
 use super::messages::Submission;
+use super::waiting::in_time;
 
 /// A submission that is sent in pieces.
 pub(crate) struct RawSubmission {
@@ -42,5 +44,52 @@ impl RawSubmission {
         let mut answer = Vec::new();
         self.stream.read_to_end(&mut answer).await.unwrap();
         String::from_utf8(answer).unwrap().lines().next().unwrap_or_default().to_owned()
+    }
+}
+
+/// What came back on a connection, byte by byte.
+#[derive(Debug)]
+pub(crate) struct RawAnswers(String);
+
+impl RawAnswers {
+    /// Sends these bytes on a connection of their own, and reads until the hub closes it.
+    pub(crate) async fn to(hub: &TestHub, request: impl AsRef<[u8]>) -> Self {
+        let mut stream = TcpStream::connect(hub.address).await.unwrap();
+        // A hub that has closed already takes no more; what it said can still be read.
+        let _ = stream.write_all(request.as_ref()).await;
+        let (mut answers, mut part) = (Vec::new(), [0; 4096]);
+        in_time(async {
+            while let Ok(read @ 1..) = stream.read(&mut part).await {
+                answers.extend_from_slice(&part[..read]);
+            }
+        })
+        .await;
+        Self(String::from_utf8_lossy(&answers).into_owned())
+    }
+
+    /// The statuses, one for each request that the hub saw.
+    pub(crate) fn statuses(&self) -> Vec<u16> {
+        let answers = self.0.split("HTTP/1.1 ").skip(1);
+        answers.map(|answer| answer[..3].parse().unwrap()).collect()
+    }
+
+    /// The only answer's status.
+    pub(crate) fn status(&self) -> u16 {
+        let statuses = self.statuses();
+        assert_eq!(statuses.len(), 1, "{}", self.0);
+        statuses[0]
+    }
+
+    /// The only answer, a problem with this code; answers its detail.
+    pub(crate) fn problem(&self, code: ProblemCode) -> String {
+        assert_eq!(self.status(), code.status(), "{}", self.0);
+        let (_, body) = self.0.split_once("\r\n\r\n").unwrap();
+        let document: ProblemDocument = serde_json::from_str(body).unwrap();
+        assert_eq!(document.code(), Some(code), "{body}");
+        document.detail.unwrap_or_default()
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        &self.0
     }
 }

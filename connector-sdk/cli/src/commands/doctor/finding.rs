@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::outcome::Side;
+use crate::outcome::{Failure, Side};
 
 /// What one step showed.
 #[derive(Debug, Serialize)]
@@ -42,6 +42,12 @@ impl Finding {
     pub(super) fn failed(step: &'static str, says: impl Into<String>, side: Side, advice: impl Into<String>) -> Self {
         let remedy = Some(Remedy { side, advice: advice.into() });
         Self { step, verdict: Verdict::Failed, says: says.into(), remedy }
+    }
+
+    /// What a command would have said.
+    pub(super) fn failure(step: &'static str, failure: Failure) -> Self {
+        let (side, what, advice) = failure.into_parts();
+        Self::failed(step, what, side, advice)
     }
 
     pub(super) fn warning(step: &'static str, says: impl Into<String>, side: Side, advice: impl Into<String>) -> Self {

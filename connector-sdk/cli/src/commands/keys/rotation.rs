@@ -2,14 +2,16 @@
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
-use saphan_schemas::keys::{KeyId, SigningKey};
+use saphan_keys::{KeySource, TokenKey};
+use saphan_schemas::keys::{KeyId, PublicKey, Signer};
 use serde_json::json;
 
 use crate::commands::{membership_failure, start_failure};
-use crate::config::{Config, read_key};
-use crate::files::{self, Readers};
+use crate::config::{Config, Settings};
+use crate::key;
 use crate::outcome::{Exit, Failure, Outcome};
 
 #[derive(Debug, Args)]
@@ -17,6 +19,10 @@ pub(crate) struct RotateArguments {
     /// The connection to the hub
     #[arg(long, value_name = "FILE", default_value = "saphan.toml", env = "SAPHAN_CONFIG")]
     config: PathBuf,
+
+    /// When the key is in a token: the new key's label. It is made in the same token, unless it is there
+    #[arg(long, value_name = "LABEL")]
+    token_key: Option<String>,
 
     /// How long the new key is to be valid; without it, until it is revoked
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=3660))]
@@ -37,31 +43,88 @@ pub(crate) struct RevokeArguments {
 /// Each step may be repeated: a rotation that was cut off goes on where it stopped.
 pub(super) async fn rotate(arguments: RotateArguments) -> Result<Outcome, Failure> {
     let config = Config::read(&arguments.config)?;
-    let path = config.key_file().to_owned();
-    let old = config.key_id();
-    let next = beside(&path, "next");
-    let key = if next.exists() { read_key(&next)? } else { make(&next)? };
-    let membership = config.into_membership().map_err(|error| start_failure(&error))?;
-    let keys = membership.keys().await.map_err(|error| membership_failure(&error))?;
-    if keys.iter().all(|registered| registered.kid != key.id()) {
-        let until = arguments.valid_days.map(|days| now() + u64::from(days) * 86_400);
-        membership.add_key(*key.public(), None, until).await.map_err(|error| membership_failure(&error))?;
+    match (config.settings().key_source().clone(), arguments.token_key) {
+        (KeySource::File(path), None) => rotate_file(config, &path, arguments.valid_days).await,
+        (KeySource::Token(token), Some(label)) => rotate_in_token(config, token, label, arguments.valid_days).await,
+        (KeySource::File(path), Some(_)) => Err(Failure::caller(
+            format!("the key is in the file {}, not in a token", path.display()),
+            "Leave out --token-key. To move to a token: `saphan keys new --pkcs11-module …`, and ask the hub's operator for an \
+             invitation.",
+        )),
+        (KeySource::Token(token), None) => Err(Failure::caller(
+            format!("the key is in the token {}, and each key there has its own label", token.token),
+            "Give the new key's label with --token-key.",
+        )),
     }
-    let kept = beside(&path, &old.to_string());
+}
+
+async fn rotate_file(config: Config, path: &Path, valid_days: Option<u32>) -> Result<Outcome, Failure> {
+    let old = config.key_id();
+    let next = beside(path, "next");
+    let key = next_key(config.settings(), path, &next)?;
+    register(config, key.public(), valid_days).await?;
+    let key = key.public().id();
+    let kept = beside(path, &old.to_string());
     // At every moment there is a key at `path`.
-    match std::fs::hard_link(&path, &kept) {
+    match std::fs::hard_link(path, &kept) {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(Failure::unwritable(&kept, &error)),
-        _ => std::fs::rename(&next, &path).map_err(|error| Failure::unwritable(&path, &error))?,
+        _ => std::fs::rename(&next, path).map_err(|error| Failure::unwritable(path, &error))?,
     }
     let text = format!(
         "the new key is registered and in {}; the old one is in {}\n\n  new  {}\n  old  {old}\n\nStart the programs that use it \
          again; when all have, revoke the old one:\n  saphan keys revoke {old}\n",
         path.display(),
         kept.display(),
+        key,
+    );
+    let json = json!({ "kid": key, "old_kid": old, "key": path, "old_key": kept });
+    Ok(Outcome { exit: Exit::Done, text, json })
+}
+
+/// The configuration stays as it is: when to use the new key is for whoever starts the programs.
+async fn rotate_in_token(
+    config: Config,
+    token: TokenKey,
+    label: String,
+    valid_days: Option<u32>,
+) -> Result<Outcome, Failure> {
+    let old = config.key_id();
+    let next = TokenKey { key: label, ..token };
+    let key = *key::open_or_make_in_token(&next)?.public();
+    if key.id() == old {
+        return Err(Failure::caller("that is the label of the key in use", "Give the new key its own label."));
+    }
+    register(config, &key, valid_days).await?;
+    let line = key::toml_line(&KeySource::Token(next))?;
+    let text = format!(
+        "the new key is registered\n\n  new  {}\n  old  {old}\n\nWrite in the configuration\n  {line}\nand start the programs \
+         that use it again; when all have, revoke the old one:\n  saphan keys revoke {old}\n",
         key.id(),
     );
-    let json = json!({ "kid": key.id(), "old_kid": old, "key": path, "old_key": kept });
-    Ok(Outcome { exit: Exit::Done, text, json })
+    Ok(Outcome { exit: Exit::Done, text, json: json!({ "kid": key.id(), "old_kid": old, "key": line }) })
+}
+
+/// The key of a rotation that was cut off, or a new one, protected if the present one is.
+fn next_key(settings: &Settings, path: &Path, next: &Path) -> Result<Arc<dyn Signer>, Failure> {
+    let passphrase_file = settings.key_passphrase_file();
+    if next.exists() {
+        return key::open(&KeySource::File(next.into()), passphrase_file);
+    }
+    let protected = saphan_keys::file::is_protected(path)
+        .map_err(|error| Failure::caller(error, "Check the key's file and its permissions."))?;
+    let passphrase = if protected { key::of_new_key(true, passphrase_file)? } else { None };
+    Ok(Arc::new(key::make(next, passphrase.as_ref())?))
+}
+
+/// Registers a key of the system, unless it is.
+async fn register(config: Config, key: &PublicKey, valid_days: Option<u32>) -> Result<(), Failure> {
+    let membership = config.into_membership().map_err(|error| start_failure(&error))?;
+    let keys = membership.keys().await.map_err(|error| membership_failure(&error))?;
+    if keys.iter().all(|registered| registered.kid != key.id()) {
+        let until = valid_days.map(|days| now() + u64::from(days) * 86_400);
+        membership.add_key(*key, None, until).await.map_err(|error| membership_failure(&error))?;
+    }
+    Ok(())
 }
 
 pub(super) async fn revoke(arguments: RevokeArguments) -> Result<Outcome, Failure> {
@@ -74,13 +137,6 @@ pub(super) async fn revoke(arguments: RevokeArguments) -> Result<Outcome, Failur
         text.push_str("It was the key of this configuration; to go on, ask the hub's operator for an invitation.\n");
     }
     Ok(Outcome { exit: Exit::Done, text, json: json!({ "revoked": arguments.kid }) })
-}
-
-fn make(path: &Path) -> Result<SigningKey, Failure> {
-    let (key, pem) = SigningKey::generate()
-        .map_err(|error| Failure::machine(format!("cannot make a key: {error}"), "Try again."))?;
-    files::write_new(path, pem.as_bytes(), Readers::Owner)?;
-    Ok(key)
 }
 
 fn beside(path: &Path, suffix: &str) -> PathBuf {

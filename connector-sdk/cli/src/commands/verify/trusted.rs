@@ -17,7 +17,7 @@ pub(super) fn load(arguments: &VerifyArguments) -> Result<TrustedKeys, Failure> 
         (Some(folder), _, _) if folder.is_dir() => {
             (hub(&folder.join(HUB_KEYS), read_vkey_file(&folder.join(VKEY))?)?, senders_in(&folder.join(KEYS))?)
         }
-        (Some(file), _, _) => (TrustedKeys::from_trust(trust_file::trust(&trust_file::read(file)?)), Vec::new()),
+        (Some(file), _, _) => (TrustedKeys::from_trust(trust_file::read(file)?.trust()), Vec::new()),
         (None, Some(file), Some(vkey)) => (hub(file, read_vkey(vkey)?)?, Vec::new()),
         // clap asks for one of the two ways before it comes here.
         _ => return Err(Failure::caller("nothing to trust was given", "Give --trust, or --hub-keys and --vkey.")),

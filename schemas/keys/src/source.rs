@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use saphan_schemas::keys::Signer;
+use saphan_schemas::keys::{PublicKey, Signer};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
@@ -76,6 +76,19 @@ impl KeySource {
 }
 
 impl TokenKey {
+    /// Makes the key in its token, from where nobody can read it; answers with the public half. The PIN comes as
+    /// [`Self::pin`] says.
+    ///
+    /// # Errors
+    /// [`KeyStoreError`].
+    #[cfg_attr(not(feature = "pkcs11"), expect(unused_variables, reason = "only a token has a PIN to ask for"))]
+    pub fn generate(&self, ask: &dyn Fn(&str) -> Option<Passphrase>) -> Result<PublicKey, KeyStoreError> {
+        #[cfg(feature = "pkcs11")]
+        return Ok(crate::token::TokenSigner::generate(self, &self.pin(ask)?)?);
+        #[cfg(not(feature = "pkcs11"))]
+        Err(KeyStoreError::NoTokens)
+    }
+
     /// The token's PIN: from `pin_file`, else from the environment variable, else from `ask`.
     ///
     /// # Errors

@@ -71,7 +71,7 @@ fn a_key_made_in_a_token_signs_statements_that_verify_and_is_found_again_by_its_
     assert_eq!(*signer.public(), public);
     assert!(signer.waits());
     signs(&*signer);
-    assert_eq!(format!("{signer:?}").contains(PIN), false, "the PIN shows in Debug");
+    assert!(!format!("{signer:?}").contains(PIN), "the PIN shows in Debug");
 }
 
 #[test]

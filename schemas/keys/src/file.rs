@@ -44,6 +44,14 @@ pub fn read_pkcs8(
     })
 }
 
+/// Whether a key file needs a passphrase.
+///
+/// # Errors
+/// [`KeyStoreError`] when it cannot be read, or lies open.
+pub fn is_protected(path: &Path) -> Result<bool, KeyStoreError> {
+    Ok(pbes2::is_protected(&read_secret(path)?))
+}
+
 /// The PEM text of a private key as it is to be stored: under `passphrase`, if there is one.
 ///
 /// # Errors

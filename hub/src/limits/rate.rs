@@ -1,0 +1,183 @@
+//! So many a second for each payer, by the generic cell rate algorithm: a token bucket that keeps one number a payer.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use saphan_schemas::ids::SystemId;
+use saphan_schemas::keys::KeyId;
+
+/// Whose allowance pays. Only what a good signature proved may be one: so a stranger neither spends another's allowance nor
+/// makes the hub remember anything, and there are never more than the registry has seen.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Payer {
+    /// A system that a usable key speaks for.
+    System(SystemId),
+    /// A key that may not speak for the system it names, because it was revoked, say: its owner pays nothing for it.
+    Key(KeyId),
+}
+
+/// As many a second as configured for each payer, and two seconds' worth at once.
+#[derive(Debug)]
+pub struct RateLimit {
+    /// Between two of them at the steady rate, in nanoseconds; `None`: no limit.
+    interval: Option<u64>,
+    /// When each would be back at its full allowance, in nanoseconds since 1970.
+    full_at: Mutex<HashMap<Payer, u64>>,
+}
+
+/// An allowance is spent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the allowance is spent; the next comes within {seconds} s")]
+pub struct Exhausted {
+    /// After so many seconds, at least 1, there is some again.
+    pub seconds: u64,
+}
+
+impl Exhausted {
+    /// At a whole number a second there is one again within a second.
+    pub const NOW: Self = Self { seconds: 1 };
+}
+
+impl RateLimit {
+    /// At most `per_second`, up to a million; 0 for no limit.
+    #[must_use]
+    pub fn new(per_second: u32) -> Self {
+        let interval = SECOND.checked_div(per_second.into());
+        Self { interval, full_at: Mutex::default() }
+    }
+
+    /// Takes one, at `now` (ms since 1970).
+    ///
+    /// # Errors
+    /// [`Exhausted`].
+    pub fn take(&self, payer: &Payer, now: u64) -> Result<(), Exhausted> {
+        match self.take_up_to(1, payer, now) {
+            0 => Err(Exhausted::NOW),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes as many as there are, `wanted` at most, at `now` (ms since 1970); returns how many.
+    pub fn take_up_to(&self, wanted: u64, payer: &Payer, now: u64) -> u64 {
+        let Some(interval) = self.interval else { return wanted };
+        let now = nanoseconds(now);
+        let mut payers = self.payers();
+        let full_at = payers.entry(payer.clone()).or_insert(now);
+        settle(full_at, now);
+        let taken = wanted.min((now + WINDOW - *full_at) / interval);
+        *full_at += taken * interval;
+        taken
+    }
+
+    /// Whether there is one, at `now` (ms since 1970), without taking it.
+    ///
+    /// # Errors
+    /// [`Exhausted`].
+    pub fn check(&self, payer: &Payer, now: u64) -> Result<(), Exhausted> {
+        let Some(interval) = self.interval else { return Ok(()) };
+        let now = nanoseconds(now);
+        let mut payers = self.payers();
+        let Some(full_at) = payers.get_mut(payer) else { return Ok(()) };
+        settle(full_at, now);
+        if now + WINDOW - *full_at >= interval { Ok(()) } else { Err(Exhausted::NOW) }
+    }
+
+    /// Gives one back that was taken for nothing.
+    pub fn give_back(&self, payer: &Payer) {
+        if let Some(interval) = self.interval
+            && let Some(at) = self.payers().get_mut(payer)
+        {
+            *at = at.saturating_sub(interval);
+        }
+    }
+
+    fn payers(&self) -> MutexGuard<'_, HashMap<Payer, u64>> {
+        self.full_at.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Nobody saves up more than a window's worth. And nobody can owe more than that, unless the clock was set back: then all begin
+/// anew, or an hour that comes twice would stop everyone for that hour.
+fn settle(full_at: &mut u64, now: u64) {
+    if !(now..=now + WINDOW).contains(full_at) {
+        *full_at = now;
+    }
+}
+
+fn nanoseconds(milliseconds: u64) -> u64 {
+    // Until the year 2554.
+    milliseconds.saturating_mul(1_000_000).min(u64::MAX / 2)
+}
+
+const SECOND: u64 = 1_000_000_000;
+
+/// What may come at once: so many seconds' worth.
+const WINDOW: u64 = 2 * SECOND;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: u64 = 1_795_543_200_000;
+
+    fn system(name: &str) -> Payer {
+        Payer::System(format!("th.dga/{name}").parse().unwrap())
+    }
+
+    #[test]
+    fn two_seconds_worth_may_come_at_once_and_then_as_many_as_a_second_gives() {
+        let (limit, portal) = (RateLimit::new(3), system("portal"));
+        assert_eq!(limit.take_up_to(100, &portal, NOW), 6);
+        assert_eq!(limit.take(&portal, NOW), Err(Exhausted { seconds: 1 }));
+        assert_eq!(limit.take_up_to(100, &portal, NOW + 1000), 3);
+        assert_eq!(limit.take_up_to(100, &portal, NOW + 1333), 0);
+        assert_eq!(limit.take_up_to(100, &portal, NOW + 1334), 1);
+        assert_eq!(limit.take_up_to(100, &portal, NOW + 1_000_000), 6, "nobody saves up");
+    }
+
+    #[test]
+    fn after_the_time_that_is_said_there_is_one() {
+        for per_second in [1, 7, 1000, 1_000_000] {
+            let (limit, portal) = (RateLimit::new(per_second), system("portal"));
+            limit.take_up_to(u64::MAX, &portal, NOW);
+            let Err(Exhausted { seconds }) = limit.check(&portal, NOW) else { panic!("{per_second}: not spent") };
+            limit.check(&portal, NOW + seconds * 1000).unwrap();
+            limit.take(&portal, NOW + seconds * 1000).unwrap();
+        }
+    }
+
+    #[test]
+    fn each_has_its_own() {
+        let limit = RateLimit::new(1);
+        assert_eq!(limit.take_up_to(9, &system("a"), NOW), 2);
+        assert_eq!(limit.take_up_to(9, &system("b"), NOW), 2);
+    }
+
+    #[test]
+    fn without_a_limit_there_is_always_one_and_nothing_is_remembered() {
+        let (limit, portal) = (RateLimit::new(0), system("portal"));
+        assert_eq!(limit.take_up_to(1 << 40, &portal, NOW), 1 << 40);
+        limit.check(&portal, NOW).unwrap();
+        assert!(limit.payers().is_empty());
+    }
+
+    #[test]
+    fn what_is_given_back_can_be_taken_again_and_no_more() {
+        let (limit, portal) = (RateLimit::new(1), system("portal"));
+        limit.take_up_to(2, &portal, NOW);
+        limit.give_back(&portal);
+        assert_eq!(limit.take_up_to(9, &portal, NOW), 1);
+        limit.give_back(&system("unknown"));
+        for _ in 0..9 {
+            limit.give_back(&portal);
+        }
+        assert_eq!(limit.take_up_to(9, &portal, NOW), 2);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_stops_nobody() {
+        let (limit, portal) = (RateLimit::new(1), system("portal"));
+        limit.take_up_to(2, &portal, NOW);
+        assert_eq!(limit.take_up_to(9, &portal, NOW - 3_600_000), 2);
+    }
+}
