@@ -102,7 +102,9 @@ fn broker(config: &Config, login: &HubLogin) -> anyhow::Result<Option<Broker>> {
     };
     let management = match section.management.as_str() {
         "" => {
-            tracing::warn!("amqp.management is not set: a revoked key keeps the connection to the broker that it opened");
+            tracing::warn!(
+                "amqp.management is not set: a revoked key keeps the connection to the broker that it opened"
+            );
             None
         }
         address => Some(Management::new(address, ca.as_deref(), login.clone())?),
