@@ -43,7 +43,7 @@ pub struct Metrics {
     pub broker_up: Gauge,
     /// Whether connections to the broker can be ended, at the last look: 1 or 0.
     pub broker_management_up: Gauge,
-    /// Connections to the broker that were closed because their right had ended.
+    /// Connections to the broker that were closed because their right had ended; also such as ended by themselves just before.
     pub broker_connections_closed: Counter,
     broker_refusals: Family<BrokerLabels, Counter>,
     connections_closed: Family<ClosedLabels, Counter>,

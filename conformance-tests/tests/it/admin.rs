@@ -44,10 +44,15 @@ pub(crate) fn client(world: &World) -> reqwest::Client {
 
 /// How many publications the broker has confirmed to the hub that runs, by its metrics.
 pub(crate) async fn published(world: &World) -> u64 {
+    metric(world, "saphan_messages_published_total").await
+}
+
+/// A metric of the hub that runs.
+pub(crate) async fn metric(world: &World, name: &str) -> u64 {
     let answer = client(world).get(format!("{}/metrics", world.hub.url())).send().await.unwrap();
     let metrics = answer.error_for_status().unwrap().text().await.unwrap();
-    let line = metrics.lines().find_map(|line| line.strip_prefix("saphan_messages_published_total "));
-    line.unwrap().parse().unwrap()
+    let value = |line: &str| Some(line.strip_prefix(name)?.strip_prefix(' ')?.to_owned());
+    metrics.lines().find_map(value).unwrap().parse().unwrap()
 }
 
 /// Builds a receiver that is content with everything, and notes of each message what `note` takes from it.

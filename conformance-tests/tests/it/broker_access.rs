@@ -16,7 +16,7 @@ use tokio::time::timeout;
 
 use self::attempts::everything_forbidden;
 use self::exchange::{Exchange, now, sign};
-use crate::admin::{client, eventually, noting, published};
+use crate::admin::{client, eventually, metric, noting, published};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_system_may_read_its_own_inbox_and_nothing_else() {
@@ -130,8 +130,18 @@ async fn a_revoked_key_ends_its_open_connection_and_what_was_accepted_meanwhile_
     let (queue, options) = (system.inbox_queue(), BasicConsumeOptions::default());
     let mut inbox = channel.basic_consume(queue.into(), "".into(), options, FieldTable::default()).await.unwrap();
     revoke(&exchange, &exchange.world.key(&system).unwrap()).await;
-    let ended = timeout(Duration::from_secs(60), async { while matches!(inbox.next().await, Some(Ok(_))) {} });
-    ended.await.expect("access ends within a minute, open connections included");
+    let ended = async {
+        loop {
+            match inbox.next().await {
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return error.to_string(),
+                None => return "no reason was given".to_owned(),
+            }
+        }
+    };
+    let why = timeout(Duration::from_secs(60), ended).await.expect("access ends within a minute, open connections too");
+    assert!(why.contains("the exchange ended this system's access"), "{why}");
+    assert!(metric(&exchange.world, "saphan_broker_connections_closed_total").await > 0);
     let refused = exchange.log_in(&system).await;
     assert!(refused.unwrap_err().to_string().contains("ACCESS_REFUSED"));
 

@@ -11,6 +11,7 @@ mod admin;
 mod agency;
 mod amqp_transport;
 mod broker_access;
+mod broker_belief;
 mod doctor;
 mod exchange;
 mod joining;

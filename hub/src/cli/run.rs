@@ -101,7 +101,12 @@ fn broker(config: &Config, login: &HubLogin) -> anyhow::Result<Option<Broker>> {
         false => Some(fs::read_to_string(&section.ca_file).with_context(|| section.ca_file.display().to_string())?),
     };
     let management = match section.management.as_str() {
-        "" => None,
+        "" => {
+            tracing::warn!(
+                "amqp.management is not set: a revoked key keeps the connection to the broker that it opened"
+            );
+            None
+        }
         address => Some(Management::new(address, ca.as_deref(), login.clone())?),
     };
     let amqp = AmqpConfig {
