@@ -17,6 +17,7 @@ mod joining;
 mod killing;
 mod killing_unmarked;
 mod observer;
+mod secrets;
 mod tampering;
 mod tls;
 mod tokens;
