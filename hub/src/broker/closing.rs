@@ -103,8 +103,8 @@ mod tests {
         fn new() -> Self {
             let mut world = Self { registry: begun() };
             let member = Member { id: "th.dlt".parse().unwrap(), name_th: "ก".into(), name_en: "a".into() };
-            world.apply(Change::Added(Entry::Member(member)), 0);
-            world.apply(Change::Added(Self::desk(TransportKind::Amqp)), 0);
+            world.apply(&Change::Added(Entry::Member(member)), 0);
+            world.apply(&Change::Added(Self::desk(TransportKind::Amqp)), 0);
             world
         }
 
@@ -112,15 +112,15 @@ mod tests {
             Entry::System(System { id: DESK.parse().unwrap(), transport, roles: just_a_system() })
         }
 
-        fn apply(&mut self, change: Change, at: u64) {
+        fn apply(&mut self, change: &Change, at: u64) {
             let place = Place { at, ..Place::trial(&self.registry) };
-            self.registry.apply(&change, place).unwrap();
+            self.registry.apply(change, place).unwrap();
         }
 
         fn key(&mut self, not_after: Option<u64>) -> EntryId {
             let (key, _) = SigningKey::generate().unwrap();
             let entry = SystemKey { system: DESK.parse().unwrap(), jwk: *key.public(), not_before: None, not_after };
-            self.apply(Change::Added(Entry::Key(entry)), 0);
+            self.apply(&Change::Added(Entry::Key(entry)), 0);
             EntryId::Key(key.id())
         }
 
@@ -145,7 +145,7 @@ mod tests {
         let mut world = World::new();
         let (revoked, _other) = (world.key(None), world.key(None));
         assert!(!world.ends(600));
-        world.apply(Change::Revoked(revoked), NOW_S - 60);
+        world.apply(&Change::Revoked(revoked), NOW_S - 60);
         assert!(world.ends(600) && world.ends(61));
         assert!(!world.ends(50));
     }
@@ -164,7 +164,7 @@ mod tests {
     fn a_key_that_expired_and_was_then_revoked_ended_when_it_expired() {
         let mut world = World::new();
         let key = world.key(Some(NOW_S - 300));
-        world.apply(Change::Revoked(key), NOW_S - 10);
+        world.apply(&Change::Revoked(key), NOW_S - 10);
         assert!(world.ends(301));
         assert!(!world.ends(100), "that one was opened with another key");
     }
@@ -173,11 +173,11 @@ mod tests {
     fn a_system_that_pulls_now_or_is_gone_keeps_no_connection() {
         let mut world = World::new();
         world.key(None);
-        world.apply(Change::Changed(World::desk(TransportKind::Pull)), NOW_S - 60);
+        world.apply(&Change::Changed(World::desk(TransportKind::Pull)), NOW_S - 60);
         assert!(world.ends(600) && world.ends(0));
-        world.apply(Change::Changed(World::desk(TransportKind::Amqp)), NOW_S - 50);
+        world.apply(&Change::Changed(World::desk(TransportKind::Amqp)), NOW_S - 50);
         assert!(!world.ends(0));
-        world.apply(Change::Revoked(EntryId::System(DESK.parse().unwrap())), NOW_S - 40);
+        world.apply(&Change::Revoked(EntryId::System(DESK.parse().unwrap())), NOW_S - 40);
         assert!(world.ends(0));
     }
 
