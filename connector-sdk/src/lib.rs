@@ -46,6 +46,7 @@
 //! - Receiving: [`ConnectorBuilder::handle`], [`Message`], [`Handled`], [`Receive`].
 //! - What a crash can and cannot do: [`effects`], [`Handled::Reply`], [`OutgoingMessage::id`].
 //! - Where the key is kept, passphrases and tokens: [`key_store`], [`ConnectorBuilder::signer`].
+//! - The program's log: [`may_be_logged`].
 //! - Tests without a hub or a broker: `testing`, with the feature of that name.
 
 mod address;
@@ -81,7 +82,7 @@ pub use hub_api::http::client as http_client;
 pub use message::Message;
 pub use outbox::{Accepted, Outbox, Status};
 pub use outgoing::OutgoingMessage;
-pub use receive::Receive;
+pub use receive::{Receive, may_be_logged};
 pub use saphan_keys as key_store;
 pub use saphan_schemas as schemas;
 pub use stats::Counts;

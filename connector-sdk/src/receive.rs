@@ -28,6 +28,22 @@ pub enum Receive {
     },
 }
 
+/// Whether an event may be logged by a program that embeds the connector. The AMQP library logs every frame at `trace`, with
+/// tokens, passwords and bodies in it; a filter's directives do not keep them out, for the narrowest one wins.
+///
+/// ```
+/// use tracing_subscriber::filter::filter_fn;
+/// use tracing_subscriber::layer::SubscriberExt as _;
+///
+/// let log = tracing_subscriber::fmt().finish().with(filter_fn(saphan_connector::may_be_logged));
+/// # drop(log);
+/// ```
+#[must_use]
+pub fn may_be_logged(event: &tracing::Metadata<'_>) -> bool {
+    let target = event.target();
+    !target.starts_with("lapin") || (*event.level() <= tracing::Level::INFO && target != "lapin::returned_messages")
+}
+
 impl fmt::Debug for Receive {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -19,6 +19,7 @@ mod killing;
 mod killing_unmarked;
 mod observer;
 mod schemas;
+mod secrets;
 mod tampering;
 mod tls;
 mod tokens;

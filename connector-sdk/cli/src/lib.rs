@@ -22,6 +22,9 @@ use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use arguments::Arguments;
 use outcome::{Exit, Failure};
@@ -61,7 +64,8 @@ fn wrong_use(message: &clap::Error, json: bool) -> ExitCode {
 fn start_log() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("SAPHAN_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
-    // A program that embeds this one may have a log already.
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let _ = log.with_ansi(std::io::stderr().is_terminal()).try_init();
+    let log = log.with_ansi(std::io::stderr().is_terminal()).finish().with(filter_fn(saphan_connector::may_be_logged));
+    // A program that embeds this one may have a log already.
+    let _ = log.try_init();
 }

@@ -10,6 +10,9 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::app::App;
 use crate::broker::login::HubLogin;
@@ -17,7 +20,7 @@ use crate::broker::management::Management;
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::connections::Listener;
-use crate::routing::amqp::{AmqpConfig, AmqpTransport, LOG_DIRECTIVES};
+use crate::routing::amqp::{AmqpConfig, AmqpTransport, may_be_logged};
 use crate::routing::relay::Broker;
 use crate::serve;
 use crate::store::sqlite::SqliteStore;
@@ -154,8 +157,8 @@ async fn reload(tls: Arc<ServerTls>, mut hangup: Signal) {
 
 fn log_to_stderr() {
     let wanted = std::env::var("SAPHAN_LOG").unwrap_or_else(|_| "info".to_owned());
-    let filter = EnvFilter::new(format!("{wanted},{LOG_DIRECTIVES}"));
-    let subscriber = tracing_subscriber::fmt().json().with_writer(std::io::stderr).with_env_filter(filter);
+    let log = tracing_subscriber::fmt().json().with_writer(std::io::stderr).with_env_filter(EnvFilter::new(wanted));
+    let log = log.finish().with(filter_fn(may_be_logged));
     // A subscriber that is installed already, by a program that embeds this one, serves as well.
-    let _ = subscriber.try_init();
+    let _ = log.try_init();
 }

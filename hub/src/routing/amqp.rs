@@ -3,8 +3,8 @@
 //! One connection, owned by a task that dials, declares the topology and publishes; it dials again, with a jittered
 //! back-off, whenever the connection is lost. Only the hub declares; connectors read their own inbox.
 //!
-//! lapin logs a returned message with its body at `warn`, and every frame at `trace`: whoever sets up logging must put
-//! [`LOG_DIRECTIVES`] last in the filter.
+//! lapin logs a returned message with its body at `warn`, and every frame at `trace`, passwords and bodies included: whoever sets
+//! up logging must ask [`may_be_logged`], whatever else the log's filter says.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -31,8 +31,13 @@ mod properties;
 mod publisher;
 mod topology;
 
-/// What the filter of the hub's log must end with, so that no body and no frame is ever logged.
-pub const LOG_DIRECTIVES: &str = "lapin=info,lapin::returned_messages=off";
+/// Whether an event may be in the hub's log: no body and no frame ever is. A filter's directives do not suffice for that: the
+/// narrowest one wins, so an operator's `lapin::io_loop=trace` would.
+#[must_use]
+pub fn may_be_logged(event: &tracing::Metadata<'_>) -> bool {
+    let target = event.target();
+    !target.starts_with("lapin") || (*event.level() <= tracing::Level::INFO && target != "lapin::returned_messages")
+}
 
 /// How to reach the broker, and how patient to be.
 #[derive(Clone)]
