@@ -120,6 +120,12 @@ impl HubOptions {
     }
 }
 
+impl Drop for HubProcess {
+    fn drop(&mut self) {
+        super::keep_log("hub", &self.log_file());
+    }
+}
+
 impl HubProcess {
     /// Makes a hub in a temporary folder, applies its registry, starts it, and returns when it accepts messages.
     ///

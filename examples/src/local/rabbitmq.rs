@@ -79,6 +79,12 @@ pub struct RabbitNode {
     version: String,
 }
 
+impl Drop for RabbitNode {
+    fn drop(&mut self) {
+        super::keep_log("rabbitmq", &self.folder.path().join(NODE_LOG));
+    }
+}
+
 impl RabbitNode {
     /// The server program of the installed package.
     ///
