@@ -129,6 +129,16 @@ async fn a_new_folder_serves_and_ends_in_good_order_on_sigterm() {
 }
 
 #[tokio::test]
+async fn a_configuration_named_relative_to_the_current_folder_finds_its_keys() {
+    let folder = Folder::new().await;
+    let registry = folder.file(&registry_file());
+    for (current, config) in [(folder.0.path().to_owned(), "hub/hub.toml"), (folder.home().into(), "hub.toml")] {
+        let mut command = program(&["registry", "apply", &registry, "--config", config]);
+        success(&command.current_dir(current).output().await.unwrap());
+    }
+}
+
+#[tokio::test]
 async fn a_second_process_on_the_same_folder_is_refused_and_the_first_goes_on() {
     let folder = Folder::new().await;
     let hub = folder.serve().await;
