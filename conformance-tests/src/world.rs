@@ -15,9 +15,9 @@ use saphan_examples::portal;
 use saphan_examples::registry::{SYSTEMS, of_the_examples};
 use saphan_schemas::ids::{HubId, ServiceId, SystemId};
 use saphan_schemas::keys::{PublicKey, SigningKey};
-use saphan_schemas::message::Trust;
 use saphan_schemas::message_types::{ApplicationSubmitted, MessageBody as _, Timestamp};
 use saphan_schemas::registry::TransportKind;
+use saphan_schemas::trust::Trust;
 use tempfile::TempDir;
 
 /// A running hub, and who may talk to it.
@@ -81,10 +81,10 @@ impl World {
         }
         let registry = of_the_examples(transport, |system| public.get(system).copied())?.to_toml()?;
         let hub = HubProcess::start(options(registry)).await?;
-        let trust = trust::fetch(hub.address()).await?;
+        let trust = trust::fetch(hub.address()).await?.trust();
         for (system, pem) in &keys {
             let key = SigningKey::from_pem(pem)?;
-            let membership = Membership::new(hub.address(), trust.hub.clone(), system.clone(), Arc::new(key), None)?;
+            let membership = Membership::new(hub.address(), system.clone(), Arc::new(key), &trust)?;
             sign_agreements(&membership).await?;
         }
         Ok(Self { hub, trust, mandate: licences::MANDATE, folder: TempDir::new()?, keys })

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use saphan_schemas::ids::SystemId;
 use saphan_schemas::keys::{Signer, SigningKey};
-use saphan_schemas::message::Trust;
 use saphan_schemas::message_types::MessageBody;
+use saphan_schemas::trust::Trust;
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -16,7 +16,6 @@ use zeroize::Zeroizing;
 
 use crate::address::HubAddress;
 use crate::backoff::Backoff;
-use crate::checkpoints::Checkpoints;
 use crate::connector::{AbortOnDrop, Connector};
 use crate::error::ConnectorError;
 use crate::handler::{Handled, HandlerError, Handlers};
@@ -32,6 +31,7 @@ use crate::receive::pull::Pull;
 use crate::receive::{Receive, Transport};
 use crate::stats::Stats;
 use crate::stop;
+use crate::trusted::Trusted;
 
 /// A connector that is being set up. [`Self::trust`], [`Self::key`], [`Self::data_dir`] and one of [`Self::hub`] and
 /// [`Self::hub_api`] are needed.
@@ -103,9 +103,10 @@ impl ConnectorBuilder {
         self
     }
 
-    /// The keys of the hub that receipts and proofs are verified with. See [`crate::trust`].
-    pub fn trust(mut self, trust: Trust) -> Self {
-        self.trust = Some(trust);
+    /// The keys of the hub that receipts and proofs are verified with. When the hub's operator adds keys, the connector follows by
+    /// itself. See [`crate::trust`].
+    pub fn trust(mut self, trust: impl Into<Trust>) -> Self {
+        self.trust = Some(trust.into());
         self
     }
 
@@ -199,7 +200,7 @@ impl ConnectorBuilder {
             return Err(mistake);
         }
         let missing = |method| ConnectorError::Missing { method };
-        let trust = Arc::new(self.trust.ok_or(missing("trust"))?);
+        let trust = self.trust.ok_or(missing("trust"))?;
         let key = self.key.ok_or(missing("key"))?;
         let folder = self.data_dir.ok_or(missing("data_dir"))?;
         let identity = Arc::new(Identity { system: self.system, hub: trust.hub.clone(), key });
@@ -214,10 +215,10 @@ impl ConnectorBuilder {
         let (notices, noticed) = mpsc::unbounded_channel();
         let Opened { journal, writer } = Journal::open(&folder, &identity.system, notices).await?;
         let outbox = Outbox::new(journal.clone(), Arc::clone(&identity));
-        let (checkpoints, stats) = (Arc::new(Checkpoints::new(trust)), Arc::new(Stats::default()));
+        let (trusted, stats) = (Arc::new(Trusted::new(Arc::clone(&hub), trust)), Arc::new(Stats::default()));
         let keys = Arc::new(SystemKeys::new(Arc::clone(&hub)));
         let (stopper, stop) = stop::signal();
-        let sending = Sending { hub: Arc::clone(&hub), checkpoints: Arc::clone(&checkpoints), keys: Arc::clone(&keys) };
+        let sending = Sending { hub: Arc::clone(&hub), trusted: Arc::clone(&trusted), keys: Arc::clone(&keys) };
         let dispatcher = Dispatcher::new(sending, journal.clone(), self.backoff, self.in_flight, Arc::clone(&stats));
         let mut connector = Connector {
             outbox: outbox.clone(),
@@ -232,7 +233,7 @@ impl ConnectorBuilder {
         if let Some(transport) = transport {
             let verifier = Arc::new(Verifier {
                 identity: Arc::clone(&identity),
-                checkpoints,
+                trusted,
                 keys,
                 outbox: outbox.clone(),
                 backoff: self.backoff,

@@ -164,12 +164,6 @@ pub enum ConnectorError {
     /// The hub's keys cannot be fetched.
     #[error("cannot fetch the hub's keys: {0}")]
     Hub(#[from] HubError),
-    /// The hub answered with something that is not a key of the contract.
-    #[error("the hub's {what} cannot be read")]
-    Keys {
-        /// Which part.
-        what: &'static str,
-    },
 }
 
 /// The code that this SDK rejects a message with when the agency has no say in it.

@@ -24,15 +24,6 @@ struct Known {
     missing: Option<(KeyId, Instant)>,
 }
 
-/// What became of the search for a key.
-pub(crate) enum KeyLookup {
-    Found(PublishedKey),
-    /// The hub says that the system has no such key.
-    Unknown,
-    /// The hub could not be asked; ask again later.
-    Unavailable(HubError),
-}
-
 impl SystemKeys {
     pub(crate) fn new(hub: Arc<dyn HubApi>) -> Self {
         Self { hub, known: Mutex::new(HashMap::new()) }
@@ -45,26 +36,30 @@ impl SystemKeys {
         known.keys.get(&key).cloned()
     }
 
-    /// The key that an envelope names, asked from the hub if need be. `Unknown` also for what is no envelope.
-    pub(crate) async fn of_envelope(&self, text: &str) -> KeyLookup {
+    /// The key that an envelope names, asked from the hub if need be. None if the hub says that the system has no such key; also
+    /// for what is no envelope.
+    ///
+    /// # Errors
+    /// The hub could not be asked; it may be later.
+    pub(crate) async fn of_envelope(&self, text: &str) -> Result<Option<PublishedKey>, HubError> {
         match UnverifiedEnvelope::parse(text) {
             Ok(envelope) => self.find(&envelope.claims().iss, envelope.kid()).await,
-            Err(_) => KeyLookup::Unknown,
+            Err(_) => Ok(None),
         }
     }
 
-    async fn find(&self, system: &SystemId, key: KeyId) -> KeyLookup {
+    async fn find(&self, system: &SystemId, key: KeyId) -> Result<Option<PublishedKey>, HubError> {
         if let Some(found) = self.cached(system, key) {
-            return KeyLookup::Found(found);
+            return Ok(Some(found));
         }
         if self.is_missing(system, key) {
-            return KeyLookup::Unknown;
+            return Ok(None);
         }
         match self.hub.system_keys(system).await {
-            Ok(published) => self.keep(system, key, published),
+            Ok(published) => Ok(self.keep(system, key, published)),
             // The hub knows no such system: then neither such a key.
-            Err(error) if !error.is_retryable() => self.keep(system, key, Vec::new()),
-            Err(error) => KeyLookup::Unavailable(error),
+            Err(error) if !error.is_retryable() => Ok(self.keep(system, key, Vec::new())),
+            Err(error) => Err(error),
         }
     }
 
@@ -73,7 +68,7 @@ impl SystemKeys {
         missing.is_some_and(|(missing, at)| missing == key && at.elapsed() < MISSING_FOR)
     }
 
-    fn keep(&self, system: &SystemId, wanted: KeyId, published: Vec<PublishedKey>) -> KeyLookup {
+    fn keep(&self, system: &SystemId, wanted: KeyId, published: Vec<PublishedKey>) -> Option<PublishedKey> {
         // The name is derived from the key itself; what the set says about it is not needed.
         let keys: HashMap<_, _> = published.into_iter().map(|published| (published.key.id(), published)).collect();
         let found = keys.get(&wanted).cloned();
@@ -87,7 +82,7 @@ impl SystemKeys {
             known.remove(&oldest);
         }
         known.insert(system.clone(), Known { keys, fetched: now, missing });
-        found.map_or(KeyLookup::Unknown, KeyLookup::Found)
+        found
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<SystemId, Known>> {

@@ -52,7 +52,6 @@
 mod address;
 mod backoff;
 mod builder;
-mod checkpoints;
 mod clock;
 mod connector;
 pub mod effects;
@@ -72,6 +71,7 @@ mod stop;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod trust;
+mod trusted;
 
 pub use address::HubAddress;
 pub use builder::ConnectorBuilder;

@@ -6,15 +6,16 @@
 use std::sync::Arc;
 
 use saphan_schemas::digest::Sha256Hash;
-use saphan_schemas::ids::{HubId, MemberId, MessageId, SystemId};
+use saphan_schemas::ids::{MemberId, MessageId, SystemId};
 use saphan_schemas::invitation::{InvitationCode, InvitationError, InvitationSignature};
-use saphan_schemas::joining::{AgreementBody, InvitationBody, JoinRequest, TrustBundle};
+use saphan_schemas::joining::{AgreementBody, InvitationBody, JoinRequest};
 use saphan_schemas::jws::SignError;
 use saphan_schemas::keys::{KeyId, PublicKey, PublishedKey, Signer};
 use saphan_schemas::registry::{
     Agreement, AgreementSignature, Change, Entry, EntryId, RegistryClaims, SystemKey, TransportKind,
     UnverifiedRegistryEntry,
 };
+use saphan_schemas::trust::{Trust, TrustBundle};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -104,24 +105,24 @@ pub async fn join(
 pub struct Membership {
     hub: HttpHub,
     identity: Arc<Identity>,
-    operator: Option<PublicKey>,
+    operators: Vec<PublicKey>,
 }
 
 impl Membership {
-    /// The system's membership at a hub: its address, its name, and one of the system's usable keys. With `operator`, the key
-    /// of the hub's operator, terms of agreements are believed only with its signature.
+    /// The system's membership at a hub: its address, one of the system's usable keys, and what is trusted about the hub. Terms of
+    /// agreements are believed with the signature of the hub's operator only, if its keys are among what is trusted.
     ///
     /// # Errors
     /// [`ConnectorError`].
     pub fn new(
         address: impl Into<HubAddress>,
-        hub: HubId,
         system: SystemId,
         key: Arc<dyn Signer>,
-        operator: Option<PublicKey>,
+        trust: &Trust,
     ) -> Result<Self, ConnectorError> {
-        let identity = Arc::new(Identity { system, hub, key });
-        Ok(Self { hub: HttpHub::new(&address.into(), Arc::clone(&identity))?, identity, operator })
+        let identity = Arc::new(Identity { system, hub: trust.hub.clone(), key });
+        let hub = HttpHub::new(&address.into(), Arc::clone(&identity))?;
+        Ok(Self { hub, identity, operators: trust.operators.clone() })
     }
 
     /// The system.
@@ -190,8 +191,8 @@ impl Membership {
         let entry =
             UnverifiedRegistryEntry::parse(&body.entry).map_err(|_| MembershipError::Terms("unreadable terms"))?;
         let terms = Sha256Hash::of(body.entry.as_bytes());
-        let entry = match &self.operator {
-            Some(operator) if entry.kid() == operator.id() => {
+        let entry = match self.operators.iter().find(|key| key.id() == entry.kid()) {
+            Some(operator) => {
                 let verified = entry.verify(operator);
                 verified.map_err(|_| MembershipError::Terms("the operator's signature"))?.claims().clone()
             }

@@ -30,8 +30,9 @@ use saphan_schemas::acknowledgement::AcknowledgementClaims;
 use saphan_schemas::catalogue::CatalogueError;
 use saphan_schemas::envelope::EnvelopeClaims;
 use saphan_schemas::ids::{InvalidId, MessageId, SystemId};
+use saphan_schemas::jws::SignError;
 use saphan_schemas::keys::{KeyError, SigningKey};
-use saphan_schemas::message::Trust;
+use saphan_schemas::trust::Trust;
 use tokio::sync::watch;
 
 use self::api::SystemApi;
@@ -66,6 +67,9 @@ pub enum TestHubError {
     /// The log's key cannot be made.
     #[error(transparent)]
     LogKey(#[from] saphan_schemas::log::note::KeyError),
+    /// An entry cannot be signed.
+    #[error(transparent)]
+    Sign(#[from] SignError),
     /// The schemas cannot be compiled.
     #[error(transparent)]
     Catalogue(#[from] CatalogueError),
@@ -142,6 +146,14 @@ impl TestHub {
     #[must_use]
     pub fn trust(&self) -> Trust {
         self.exchange().trust()
+    }
+
+    /// Signs with other keys from now on, as a hub does after a rotation: the operator vouches for them.
+    ///
+    /// # Errors
+    /// [`TestHubError`].
+    pub fn rotate_keys(&self) -> Result<(), TestHubError> {
+        self.change(Exchange::rotate_keys)
     }
 
     /// The messages accepted so far, in the order of the log.

@@ -1,16 +1,14 @@
 //! Where the trusted keys come from.
 //!
-//! [`Trust`] is the hub's receipt keys and its log's key. An agency gets them with its invitation, on a way that does not
-//! lead through the hub; or takes what the hub says the first time, with [`fetch`], and keeps it.
+//! [`Trust`] is the hub's receipt keys, its log's keys, and the key of its operator, who vouches for later ones. An agency gets
+//! them with its invitation, on a way that does not lead through the hub; or takes what the hub says the first time, with
+//! [`fetch`], and keeps it. A running connector follows by itself when the operator adds keys; [`renew`] does so once.
 
-use saphan_schemas::ids::HubId;
-use saphan_schemas::keys::PublishedKey;
-pub use saphan_schemas::message::Trust;
-use serde::Deserialize;
+pub use saphan_schemas::trust::{Trust, TrustBundle};
 
 use crate::address::HubAddress;
 use crate::error::ConnectorError;
-use crate::hub_api::http::{answered, base_address, client, read};
+use crate::hub_api::http::{answered, base_address, client, read, trust_entries};
 
 /// Asks the hub itself for its keys: trust on first use.
 ///
@@ -18,21 +16,20 @@ use crate::hub_api::http::{answered, base_address, client, read};
 /// the log's key with the one the operator publishes, and keep the result. A [`HubAddress`] says which CA to believe.
 ///
 /// # Errors
-/// [`ConnectorError::Address`], [`ConnectorError::Hub`] when the hub does not answer, [`ConnectorError::Keys`] when its
-/// answer is not of the contract.
-pub async fn fetch(hub: impl Into<HubAddress>) -> Result<Trust, ConnectorError> {
+/// [`ConnectorError::Address`], [`ConnectorError::Hub`] when the hub does not answer as the contract says.
+pub async fn fetch(hub: impl Into<HubAddress>) -> Result<TrustBundle, ConnectorError> {
     let hub = hub.into();
     let (base, client) = (base_address(hub.url())?, client(&hub)?);
-    let keys: HubKeys = read(answered(client.get(format!("{base}/v1/keys"))).await?).await?;
-    let log = answered(client.get(format!("{base}/v1/log/vkey"))).await?;
-    let log = log.text().await.map_err(|_| ConnectorError::Keys { what: "log key" })?;
-    let log = log.trim_end().parse().map_err(|_| ConnectorError::Keys { what: "log key" })?;
-    let receipts = keys.keys.iter().map(|published| published.key).collect();
-    Ok(Trust { hub: keys.issuer, receipts, log, more_logs: Vec::new() })
+    Ok(read(answered(client.get(format!("{base}/v1/trust"))).await?).await?)
 }
 
-#[derive(Deserialize)]
-struct HubKeys {
-    issuer: HubId,
-    keys: Vec<PublishedKey>,
+/// The keys that the hub's operator has added since, by the operator's own signatures; `None` when there are none. Whoever
+/// controls the connection can hide keys, but adds none.
+///
+/// # Errors
+/// As [`fetch`].
+pub async fn renew(hub: impl Into<HubAddress>, trust: &Trust) -> Result<Option<Trust>, ConnectorError> {
+    let hub = hub.into();
+    let (base, client) = (base_address(hub.url())?, client(&hub)?);
+    Ok(trust.follow(&trust_entries(&client, &base).await?))
 }

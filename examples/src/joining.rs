@@ -8,7 +8,7 @@ use saphan_connector::membership::{Membership, MembershipError, join};
 use saphan_connector::{Connector, ConnectorBuilder, HubAddress};
 use saphan_schemas::ids::SystemId;
 use saphan_schemas::keys::{Signer, SigningKey};
-use saphan_schemas::message::Trust;
+use saphan_schemas::trust::Trust;
 use tokio::time::Instant;
 
 use crate::local::hub::HubProcess;
@@ -43,11 +43,9 @@ pub async fn join_by_invitation(hub: &HubProcess, system: &SystemId) -> anyhow::
     let key: Arc<dyn Signer> = Arc::new(SigningKey::generate()?.0);
     let joined = join(hub.address(), &code, Arc::clone(&key)).await?;
     anyhow::ensure!(joined.system == *system, "the code let another system in: {}", joined.system);
-    let bundle = joined.trust;
-    let (id, operator) = (bundle.hub.clone(), bundle.operator);
-    let membership = Membership::new(hub.address(), id, system.clone(), Arc::clone(&key), operator)?;
+    let trust = joined.trust.trust();
+    let membership = Membership::new(hub.address(), system.clone(), Arc::clone(&key), &trust)?;
     sign_agreements(&membership).await?;
-    let trust = bundle.trust();
     Ok(Joined { system: system.clone(), invited, trust, hub: hub.address(), key })
 }
 

@@ -6,6 +6,7 @@ use anyhow::{Context as _, bail};
 use saphan_schemas::catalogue::Catalogue;
 use saphan_schemas::ids::{HubId, SystemId};
 use saphan_schemas::leaf::ShardEvent;
+use saphan_schemas::registry::Root;
 use tokio::sync::{Mutex, Semaphore, watch};
 use tokio::task::JoinHandle;
 
@@ -99,16 +100,11 @@ impl App {
         let is_new = begun.is_none();
         let (logged_origin, root) = match begun {
             Some(begun) => begun,
-            None => (origin.clone(), keys.root(&config.hub.id)?),
+            None => (origin.clone(), new_root(config, &keys)?),
         };
         if (&logged_origin, &root.hub) != (&origin, &config.hub.id) {
             bail!(
                 "the data are of the log {logged_origin}, not of {origin}; start with the configuration that belongs to them"
-            );
-        }
-        if root.operator != *keys.operator.public() {
-            bail!(
-                "the log was opened with another operator key; start with the keys and the data that belong together"
             );
         }
         let registry = Arc::new(Registry::new(root.clone(), catalogue));
@@ -191,6 +187,13 @@ impl App {
     pub fn is_stopping(&self) -> bool {
         *self.stopping.borrow()
     }
+}
+
+/// What a log begins with. The operator's key is needed for nothing else here.
+pub(crate) fn new_root(config: &Config, keys: &HubKeys) -> anyhow::Result<Root> {
+    let operators = config.key_store().open_operators()?;
+    let operator = operators.first().context("there is no key of the operator")?;
+    Ok(keys.root(&config.hub.id, operator.public())?)
 }
 
 /// Enough for all processors to stay busy. Each costs what comes alone a tenth of a millisecond at every step, when batches of

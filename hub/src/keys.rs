@@ -7,7 +7,7 @@ use std::sync::Arc;
 use saphan_keys::{KEY_PASSPHRASE, KeySource, KeyStoreError, Passphrase, file, nobody};
 use saphan_schemas::ids::HubId;
 use saphan_schemas::keys::{self, PublicKey, Signer, SigningKey};
-use saphan_schemas::log::{NoteSigner, VerifierKey};
+use saphan_schemas::log::NoteSigner;
 use saphan_schemas::registry::{HubKey, RegistryState, Root};
 
 use zeroize::Zeroizing;
@@ -21,8 +21,6 @@ pub struct HubKeys {
     pub receipts: Vec<Arc<dyn Signer>>,
     /// Sign checkpoints (Ed25519, C2SP signed-note).
     pub logs: Vec<Arc<NoteSigner>>,
-    /// Signs registry entries (ES256). Held by the hub until operators have keys of their own.
-    pub operator: Arc<dyn Signer>,
 }
 
 /// What a key of the hub signs.
@@ -32,6 +30,8 @@ pub enum KeyUse {
     Receipts,
     /// Checkpoints.
     Log,
+    /// Registry entries.
+    Operator,
 }
 
 /// Where the keys of a hub are: in files of its data folder, protected by one passphrase or by none, and in tokens.
@@ -72,7 +72,7 @@ impl KeyStore {
     pub fn create(&self) -> Result<(), KeyStoreError> {
         let passphrase = self.passphrase()?;
         for name in [RECEIPTS, OPERATOR] {
-            self.write(name, &receipt_key()?.1, passphrase.as_ref())?;
+            self.write(name, &es256_key()?.1, passphrase.as_ref())?;
         }
         let der = NoteSigner::generate_pkcs8().map_err(|_| KeyStoreError::NoRandomness)?;
         self.write(LOG, &der, passphrase.as_ref())
@@ -85,11 +85,8 @@ impl KeyStore {
     pub fn add(&self, usage: KeyUse) -> Result<HubKey, KeyStoreError> {
         let passphrase = self.passphrase()?;
         match usage {
-            KeyUse::Receipts => {
-                let (key, der) = receipt_key()?;
-                self.write(&format!("{RECEIPTS}-{}", key.id()), &der, passphrase.as_ref())?;
-                Ok(HubKey::Receipts { jwk: *key.public() })
-            }
+            KeyUse::Receipts => Ok(HubKey::Receipts { jwk: self.add_es256(RECEIPTS, passphrase.as_ref())? }),
+            KeyUse::Operator => Ok(HubKey::Operator { jwk: self.add_es256(OPERATOR, passphrase.as_ref())? }),
             KeyUse::Log => {
                 let der = NoteSigner::generate_pkcs8().map_err(|_| KeyStoreError::NoRandomness)?;
                 let signer = NoteSigner::from_pkcs8(&self.origin, &der).map_err(|_| KeyStoreError::NoRandomness)?;
@@ -101,8 +98,8 @@ impl KeyStore {
         }
     }
 
-    /// Opens all keys: those in tokens, `receipts.pem`, `log.pem`, the operator's, and what [`Self::add`] made. It reads files,
-    /// derives keys and talks to devices, and may take seconds.
+    /// Opens all keys that the hub itself signs with: those in tokens, `receipts.pem`, `log.pem`, and what [`Self::add`] made. It
+    /// reads files, derives keys and talks to devices, and may take seconds.
     ///
     /// # Errors
     /// [`KeyStoreError`].
@@ -114,19 +111,40 @@ impl KeyStore {
         }
         let log = |path: &PathBuf| self.log_key(path).map(Arc::new);
         let logs = files(&self.folder, LOG, true)?.iter().map(log).collect::<Result<_, _>>()?;
-        Ok(HubKeys { receipts, logs, operator: self.open_operator()? })
+        Ok(HubKeys { receipts, logs })
     }
 
-    /// Opens the operator's key alone.
+    /// Opens the operator's keys: the one that the configuration names first, then what [`Self::add`] made, and `operator.pem`
+    /// if it is there.
     ///
     /// # Errors
-    /// [`KeyStoreError`].
-    pub fn open_operator(&self) -> Result<Arc<dyn Signer>, KeyStoreError> {
-        self.signer(&self.operator)
+    /// [`KeyStoreError`], also when there is none.
+    pub fn open_operators(&self) -> Result<Vec<Arc<dyn Signer>>, KeyStoreError> {
+        let named = self.operator.clone().relative_to(&self.folder);
+        let mut sources = vec![named];
+        for path in files(&self.folder, OPERATOR, false)? {
+            let source = KeySource::File(path);
+            if !sources.contains(&source) {
+                sources.push(source);
+            }
+        }
+        // Once it is revoked, the one that is named may be gone.
+        if let [KeySource::File(path), _, ..] = sources.as_slice()
+            && !path.exists()
+        {
+            sources.remove(0);
+        }
+        sources.iter().map(|source| source.open(self.passphrase_file.as_deref(), &nobody)).collect()
     }
 
     fn signer(&self, source: &KeySource) -> Result<Arc<dyn Signer>, KeyStoreError> {
         source.clone().relative_to(&self.folder).open(self.passphrase_file.as_deref(), &nobody)
+    }
+
+    fn add_es256(&self, name: &str, passphrase: Option<&Passphrase>) -> Result<PublicKey, KeyStoreError> {
+        let (key, der) = es256_key()?;
+        self.write(&format!("{name}-{}", key.id()), &der, passphrase)?;
+        Ok(*key.public())
     }
 
     fn log_key(&self, path: &Path) -> Result<NoteSigner, KeyStoreError> {
@@ -154,34 +172,43 @@ impl HubKeys {
     ///
     /// # Errors
     /// None after [`KeyStore::open`].
-    pub fn root(&self, hub: &HubId) -> Result<Root, KeyMissing> {
+    pub fn root(&self, hub: &HubId, operator: &PublicKey) -> Result<Root, KeyMissing> {
         let receipts = self.receipts.first().ok_or(KeyMissing("receipts"))?;
         let log = self.logs.first().ok_or(KeyMissing("log"))?;
         Ok(Root {
             hub: hub.clone(),
-            operator: *self.operator.public(),
+            operator: *operator,
             receipts: *receipts.public(),
             log: log.verifier_key().clone(),
         })
     }
 
-    /// The keys that sign now: the newest for receipts that is here, and all for the log.
+    /// The keys that sign now: of those that the registry has and that are here, the newest for receipts, and all for the log.
     ///
     /// # Errors
-    /// [`KeyMissing`]: the registry has a key whose file is not here.
+    /// [`KeyMissing`]: the registry has none that is here.
     pub fn signing(&self, registry: &RegistryState, origin: &str) -> Result<LedgerKeys, KeyMissing> {
         let with_key = |public: &PublicKey| self.receipts.iter().find(|signer| signer.public() == public);
         let receipts = registry.receipt_keys().standing().find_map(with_key).ok_or(KeyMissing("receipts"))?;
-        let with_vkey = |vkey: &VerifierKey| {
-            self.logs.iter().find(|signer| signer.verifier_key() == vkey).cloned().ok_or(KeyMissing("log"))
-        };
-        let logs = registry.log_keys().standing().map(with_vkey).collect::<Result<Vec<_>, _>>()?;
+        let mut logs = Vec::new();
+        for vkey in registry.log_keys().standing() {
+            match self.logs.iter().find(|signer| signer.verifier_key() == vkey) {
+                Some(signer) => logs.push(Arc::clone(signer)),
+                None => tracing::error!(
+                    %vkey,
+                    "a key of the log is not here, and signs nothing: who trusts only this one cannot verify the log any more"
+                ),
+            }
+        }
+        if logs.is_empty() {
+            return Err(KeyMissing("log"));
+        }
         Ok(LedgerKeys { hub: registry.hub().clone(), origin: origin.to_owned(), receipts: Arc::clone(receipts), logs })
     }
 }
 
-/// A new key for receipts, with its PKCS #8 form.
-fn receipt_key() -> Result<(SigningKey, Zeroizing<Vec<u8>>), KeyStoreError> {
+/// A new key, with its PKCS #8 form.
+fn es256_key() -> Result<(SigningKey, Zeroizing<Vec<u8>>), KeyStoreError> {
     let (key, pem) = SigningKey::generate().map_err(|_| KeyStoreError::NoRandomness)?;
     Ok((key, keys::from_pem(&pem).ok_or(KeyStoreError::NoRandomness)?))
 }
@@ -239,7 +266,11 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             store(folder.path()).create().unwrap();
             fs::set_permissions(folder.path().join(&name), fs::Permissions::from_mode(0o640)).unwrap();
-            let error = store(folder.path()).open().unwrap_err();
+            let opened = store(folder.path())
+                .open()
+                .map(|_| ())
+                .and_then(|()| store(folder.path()).open_operators().map(|_| ()));
+            let error = opened.unwrap_err();
             assert!(matches!(&error, KeyStoreError::Open { path, .. } if path.ends_with(&name)), "{error}");
         }
     }

@@ -38,6 +38,20 @@ pub struct AuthClaims {
     pub htu: String,
 }
 
+impl AuthClaims {
+    /// Of a new token of this issuer for one request at a hub, signed at `now` (seconds since 1970).
+    #[must_use]
+    pub fn new(issuer: String, hub: HubId, now: u64, method: &str, path: &str) -> Self {
+        Self { iss: issuer, aud: hub, jti: MessageId::new(), iat: now, htm: method.to_owned(), htu: path.to_owned() }
+    }
+
+    /// Of a new token for one login at the broker.
+    #[must_use]
+    pub fn for_broker(issuer: String, hub: HubId, now: u64) -> Self {
+        Self::new(issuer, hub, now, BROKER_METHOD, BROKER_PATH)
+    }
+}
+
 impl Claims for AuthClaims {
     const TYP: &'static str = "saphan-auth+jwt";
     const CTY: Option<&'static str> = None;

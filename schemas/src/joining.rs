@@ -1,5 +1,4 @@
-//! How a system joins and what it learns by it: the JSON bodies of `/v1/invitations`, `/v1/join`, `/v1/trust` and
-//! `/v1/agreements`.
+//! How a system joins and what it learns by it: the JSON bodies of `/v1/invitations`, `/v1/join` and `/v1/agreements`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,9 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Sha256Hash;
 use crate::ids::{HubId, MemberId, SystemId};
-use crate::keys::{KeyId, PublicKey};
-use crate::log::VerifierKey;
-use crate::message::Trust;
+use crate::keys::KeyId;
 use crate::registry::TransportKind;
 
 /// What an invitation is for: `GET /v1/invitations/{id}`.
@@ -32,51 +29,6 @@ pub struct InvitationBody {
 pub struct JoinRequest {
     /// A registry entry that adds the system's first key, signed by that key and with the invitation's code.
     pub entry: String,
-}
-
-/// What a system needs to know about a hub, and keeps: `GET /v1/trust`, `trust.json`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TrustBundle {
-    /// The hub.
-    pub hub: HubId,
-    /// The key that its operator signs registry entries with.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub operator: Option<PublicKey>,
-    /// The keys that sign its receipts.
-    pub receipts: Vec<PublicKey>,
-    /// The C2SP verifier key of its log; the newest, if there are several.
-    pub vkey: VerifierKey,
-    /// Other keys that sign the log's checkpoints, or signed them once.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub more_vkeys: Vec<VerifierKey>,
-    /// The broker's address, e.g. `amqps://broker.example:5671/saphan`, if it has one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub broker: Option<String>,
-    /// The CA certificates (PEM) that vouch for hub and broker, if they are not among those that the machine trusts.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ca: Option<String>,
-}
-
-impl TrustBundle {
-    /// What it says, for verification.
-    #[must_use]
-    pub fn trust(&self) -> Trust {
-        Trust {
-            hub: self.hub.clone(),
-            receipts: self.receipts.clone(),
-            log: self.vkey.clone(),
-            more_logs: self.more_vkeys.clone(),
-        }
-    }
-}
-
-/// The registry entries that added keys of the hub since its log began, oldest first, each signed by the operator: whoever knows
-/// the operator's key can follow from the keys that it trusted before. `GET /v1/trust/entries`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TrustEntries {
-    /// Compact JWS.
-    pub entries: Vec<String>,
 }
 
 /// One agreement as its parties see it: `GET /v1/agreements`.

@@ -8,6 +8,7 @@
 //! - [`invitation`], [`joining`]: how a system gets its first key into the registry;
 //! - [`leaf`], [`log`]: what is logged, and the Merkle log with its proofs;
 //! - [`message`]: a whole service message with its receipt and proof, and how it is verified;
+//! - [`trust`]: what is trusted about a hub, and how that follows when its keys change;
 //! - [`problem`]: every refusal, in English and Thai;
 //! - [`catalogue`], [`message_types`]: JSON Schemas, public services, and the Rust types of message bodies.
 
@@ -31,3 +32,4 @@ pub mod message_types;
 pub mod problem;
 pub mod receipt;
 pub mod registry;
+pub mod trust;

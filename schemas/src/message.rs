@@ -6,39 +6,13 @@ use crate::b64::{self, NotBase64};
 use crate::commitment::Salt;
 use crate::digest::Sha256Hash;
 use crate::envelope::{Envelope, UnverifiedEnvelope};
-use crate::ids::{HubId, SchemaId, SystemId};
+use crate::ids::{SchemaId, SystemId};
 use crate::jws::JwsError;
 use crate::keys::{KeyId, PublicKey};
 use crate::leaf::{Leaf, message_leaf};
-use crate::log::{Checkpoint, CheckpointError, SignedCheckpoint, TlogProof, TlogProofError, VerifierKey, leaf_hash};
+use crate::log::{Checkpoint, CheckpointError, NoteError, TlogProof, TlogProofError, leaf_hash};
 use crate::receipt::{Receipt, UnverifiedReceipt};
-
-/// What a verifier trusts: one hub's receipt keys and its log's key.
-#[derive(Debug, Clone)]
-pub struct Trust {
-    /// The hub.
-    pub hub: HubId,
-    /// The keys that may sign its receipts.
-    pub receipts: Vec<PublicKey>,
-    /// The key that signs its log's checkpoints; its name is the log's origin.
-    pub log: VerifierKey,
-    /// Other keys that sign or signed them.
-    pub more_logs: Vec<VerifierKey>,
-}
-
-impl Trust {
-    fn receipt_key(&self, kid: KeyId) -> Result<&PublicKey, VerifyError> {
-        self.receipts.iter().find(|key| key.id() == kid).ok_or(VerifyError::ReceiptKeyUnknown)
-    }
-
-    /// Checks the signature of a checkpoint. Callers that see the same checkpoint often keep the result.
-    ///
-    /// # Errors
-    /// [`VerifyError::Checkpoint`].
-    pub fn verify_checkpoint(&self, text: &str) -> Result<Checkpoint, VerifyError> {
-        Ok(SignedCheckpoint::parse_and_verify_any(text, &self.log, &self.more_logs)?.into_checkpoint())
-    }
-}
+use crate::trust::Trust;
 
 /// What cannot be shown about a message, named by the part that does not hold.
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +56,14 @@ pub enum VerifyError {
     /// The checkpoint is not one of the trusted log.
     #[error("checkpoint: {0}")]
     Checkpoint(#[from] CheckpointError),
+}
+
+impl VerifyError {
+    /// Whether it is a key of the hub that is not trusted, and may be one that came later: [`Trust::follow`].
+    #[must_use]
+    pub const fn is_of_an_unknown_hub_key(&self) -> bool {
+        matches!(self, Self::ReceiptKeyUnknown | Self::Checkpoint(CheckpointError::Note(NoteError::NotSignedBy { .. })))
+    }
 }
 
 /// The parts of a message as they were received.

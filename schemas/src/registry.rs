@@ -11,7 +11,7 @@ mod state;
 
 pub use authority::Taken;
 pub use error::RejectedEntry;
-pub use hub_keys::{HubKey, HubKeyId, HubKeyRecord, HubKeyRing};
+pub use hub_keys::{HubKey, HubKeyId, HubKeyRecord, HubKeyRing, Revocation};
 pub use keys::{KeyNotUsable, KeyRecord};
 pub use schemas::{InvalidVersion, Schema, TextVersion};
 pub use state::{AgreementGap, AgreementRecord, MessageFacts, Place, RegistryState, Root};
@@ -35,7 +35,7 @@ pub type UnverifiedRegistryEntry = Unverified<RegistryClaims>;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RegistryClaims {
-    /// Who signs: the hub's id for its operator key, or a system's id for a key of that system.
+    /// Who signs: the hub's id for a key of its operator, or a system's id for a key of that system.
     pub iss: String,
     /// The hub whose registry changes.
     pub aud: HubId,

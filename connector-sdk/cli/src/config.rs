@@ -7,9 +7,9 @@ use saphan_connector::membership::Membership;
 use saphan_connector::{Connector, ConnectorBuilder, ConnectorError, HubAddress, Receive};
 use saphan_keys::KeySource;
 use saphan_schemas::ids::SystemId;
-use saphan_schemas::joining::TrustBundle;
-use saphan_schemas::keys::{KeyId, PublicKey, Signer};
-use saphan_schemas::message::Trust;
+use saphan_schemas::keys::{KeyId, Signer};
+use saphan_schemas::trust::Trust;
+use saphan_schemas::trust::TrustBundle;
 use serde::Deserialize;
 
 use crate::outcome::Failure;
@@ -33,7 +33,6 @@ pub(crate) struct Settings {
     key_passphrase_file: Option<PathBuf>,
     data_dir: PathBuf,
     trust: Trust,
-    operator: Option<PublicKey>,
     transport: Transport,
     amqp: Option<String>,
     amqp_uri_env: String,
@@ -95,7 +94,6 @@ impl Settings {
         Ok(Self {
             hub: tls.address(&file.hub, folder, trust.ca.clone())?,
             trust: trust.trust(),
-            operator: trust.operator,
             system: file.system,
             key: file.key.relative_to(folder),
             key_passphrase_file: file.key_passphrase_file.map(|file| folder.join(file)),
@@ -184,8 +182,8 @@ impl Config {
 
     /// The system's membership, to change what is its own in the hub's registry.
     pub(crate) fn into_membership(self) -> Result<Membership, ConnectorError> {
-        let Settings { hub, trust, system, operator, .. } = self.settings;
-        Membership::new(hub, trust.hub, system, self.key, operator)
+        let Settings { hub, trust, system, .. } = self.settings;
+        Membership::new(hub, system, self.key, &trust)
     }
 
     /// A connector to the hub with its own journal in `data_dir`: sending and listening may go on side by side.

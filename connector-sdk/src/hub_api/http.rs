@@ -8,9 +8,10 @@ use std::time::Duration;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
 use saphan_schemas::auth::AuthClaims;
-use saphan_schemas::ids::{MessageId, SystemId};
+use saphan_schemas::ids::SystemId;
 use saphan_schemas::keys::{JwkSet, PublishedKey};
 use saphan_schemas::problem::ProblemDocument;
+use saphan_schemas::trust::TrustEntries;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -80,14 +81,8 @@ impl HttpHub {
 
     /// A fresh token for one request: it is bound to method and path.
     async fn token(&self, method: &Method, path: &str) -> Result<HeaderValue, HubError> {
-        let claims = AuthClaims {
-            iss: self.identity.system.to_string(),
-            aud: self.identity.hub.clone(),
-            jti: MessageId::new(),
-            iat: clock::unix_seconds(),
-            htm: method.to_string(),
-            htu: path.to_owned(),
-        };
+        let (issuer, hub) = (self.identity.system.to_string(), self.identity.hub.clone());
+        let claims = AuthClaims::new(issuer, hub, clock::unix_seconds(), method.as_str(), path);
         let token = self.identity.sign(claims).await?;
         // Base64 and dots are always a header value.
         let mut value = HeaderValue::from_str(&format!("Bearer {}", token.as_str())).map_err(unreachable)?;
@@ -160,6 +155,16 @@ impl HubApi for HttpHub {
             if set.issuer == system.as_str() { Ok(set.keys) } else { Err(HubError::Unreadable { status }) }
         })
     }
+
+    fn trust_entries(&self) -> HubFuture<'_, Vec<String>> {
+        Box::pin(async move { trust_entries(&self.client, &self.base).await })
+    }
+}
+
+/// `GET /v1/trust/entries`.
+pub(crate) async fn trust_entries(client: &Client, base: &str) -> Result<Vec<String>, HubError> {
+    let TrustEntries { entries } = read(answered(client.get(format!("{base}/v1/trust/entries"))).await?).await?;
+    Ok(entries)
 }
 
 /// An HTTP client as a connector uses it: with the exchange's one TLS stack, the address's

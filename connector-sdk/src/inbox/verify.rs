@@ -7,22 +7,23 @@ use saphan_schemas::ids::SystemId;
 use saphan_schemas::keys::{KeyId, PublishedKey};
 use saphan_schemas::message::{Parts as PartsRef, Verified, VerifyError, verify_delivered};
 use saphan_schemas::receipt::ReceiptClaims;
+use saphan_schemas::trust::Trust;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::backoff::Backoff;
-use crate::checkpoints::Checkpoints;
-use crate::hub_api::{Answer, Submission};
+use crate::hub_api::{Answer, HubError, Submission};
 use crate::journal::ReceivedRow;
-use crate::keys::{KeyLookup, SystemKeys};
+use crate::keys::SystemKeys;
 use crate::message::{Parts, Received};
 use crate::outbox::Outbox;
 use crate::outgoing::Identity;
 use crate::receive::{Delivery, Token};
+use crate::trusted::Trusted;
 
 pub(crate) struct Verifier {
     pub(crate) identity: Arc<Identity>,
-    pub(crate) checkpoints: Arc<Checkpoints>,
+    pub(crate) trusted: Arc<Trusted>,
     pub(crate) keys: Arc<SystemKeys>,
     pub(crate) outbox: Outbox,
     pub(crate) backoff: Backoff,
@@ -48,8 +49,7 @@ pub(super) struct Checked {
 }
 
 impl Verifier {
-    /// Verifies deliveries, on several threads when there are many. Takes as long as the senders' keys cannot be fetched;
-    /// may be dropped.
+    /// Verifies deliveries, on several threads when there are many. Takes as long as keys cannot be fetched; may be dropped.
     pub(super) async fn check(self: &Arc<Self>, deliveries: Vec<Delivery>) -> Checked {
         let mut tasks = JoinSet::new();
         let mut rest = deliveries.into_iter().peekable();
@@ -87,25 +87,39 @@ impl Verifier {
 
     async fn check_one(&self, delivery: Delivery) -> Result<Received, Unacceptable> {
         let salt: Salt = delivery.submission.salt.parse().map_err(|_| Unacceptable::Salt)?;
+        loop {
+            let trust = self.trusted.now();
+            match self.verify_with(&delivery, &salt, &trust).await {
+                // The hub may have a new key.
+                Err(Unacceptable::Verify(error)) if error.is_of_an_unknown_hub_key() => {
+                    if !self.answer("the hub's new keys", || self.trusted.follow(&trust)).await {
+                        return Err(Unacceptable::Verify(error));
+                    }
+                }
+                verified => return Ok(self.received(delivery, salt, &verified?)),
+            }
+        }
+    }
+
+    async fn verify_with(&self, delivery: &Delivery, salt: &Salt, trust: &Trust) -> Result<Verified, Unacceptable> {
         let mut missing = false;
-        let cached = self.verify(&delivery, &salt, |system, kid| {
+        let cached = self.verify(delivery, salt, trust, |system, kid| {
             let key = self.keys.cached(system, kid);
             missing = key.is_none();
             key
         });
-        let verified = if missing {
-            let key = self.wait_for_key(&delivery.submission.envelope).await;
-            self.verify(&delivery, &salt, |_, _| key)?
-        } else {
-            cached?
-        };
-        Ok(self.received(delivery, salt, &verified))
+        if !missing {
+            return cached;
+        }
+        let key = self.answer("a sender's keys", || self.keys.of_envelope(&delivery.submission.envelope)).await;
+        self.verify(delivery, salt, trust, |_, _| key)
     }
 
     fn verify(
         &self,
         delivery: &Delivery,
         salt: &Salt,
+        trust: &Trust,
         key: impl FnOnce(&SystemId, KeyId) -> Option<PublishedKey>,
     ) -> Result<Verified, Unacceptable> {
         let parts = PartsRef {
@@ -119,8 +133,8 @@ impl Verifier {
             used = key(system, kid);
             used.as_ref().map(|published| published.key)
         };
-        let checkpoint = |text: &str| self.checkpoints.verify(text);
-        let verified = verify_delivered(&parts, self.checkpoints.trust(), key, checkpoint)?;
+        let checkpoint = |text: &str| self.trusted.verify_checkpoint(trust, text);
+        let verified = verify_delivered(&parts, trust, key, checkpoint)?;
         if verified.envelope.claims().aud != self.identity.system {
             return Err(Unacceptable::Recipient);
         }
@@ -141,16 +155,19 @@ impl Verifier {
         }
     }
 
-    async fn wait_for_key(&self, envelope: &str) -> Option<PublishedKey> {
+    /// Asks the hub for `what` until it answers.
+    async fn answer<T, F>(&self, what: &str, mut ask: impl FnMut() -> F) -> T
+    where
+        F: Future<Output = Result<T, HubError>>,
+    {
         let mut failures = 0;
         loop {
-            match self.keys.of_envelope(envelope).await {
-                KeyLookup::Found(key) => return Some(key),
-                KeyLookup::Unknown => return None,
-                KeyLookup::Unavailable(error) => {
+            match ask().await {
+                Ok(answer) => return answer,
+                Err(error) => {
                     failures += 1;
                     if failures == 1 {
-                        tracing::warn!(%error, "a sender's keys cannot be fetched; its messages wait");
+                        tracing::warn!(%error, "{what} cannot be fetched; messages that need them wait");
                     }
                     sleep(self.backoff.delay(failures, error.retry_after())).await;
                 }

@@ -7,14 +7,14 @@ use saphan_schemas::receipt::UnverifiedReceipt;
 
 use super::Accepted;
 use super::queue::{Content, Outgoing};
-use crate::checkpoints::Checkpoints;
 use crate::hub_api::{Answer, HubApi, HubError, Submission};
-use crate::keys::{KeyLookup, SystemKeys};
+use crate::keys::SystemKeys;
+use crate::trusted::Trusted;
 
 /// What an attempt needs.
 pub(crate) struct Sending {
     pub(crate) hub: Arc<dyn HubApi>,
-    pub(crate) checkpoints: Arc<Checkpoints>,
+    pub(crate) trusted: Arc<Trusted>,
     pub(crate) keys: Arc<SystemKeys>,
 }
 
@@ -62,18 +62,25 @@ impl Sending {
             Content::Fresh(signed) => &signed.envelope,
             Content::Stored(stored) => {
                 // Signed in an earlier life, perhaps with an earlier key.
-                let key = match self.keys.of_envelope(&stored.envelope).await {
-                    KeyLookup::Found(published) => Some(published.key),
-                    KeyLookup::Unknown => None,
-                    KeyLookup::Unavailable(error) => return Err(Failure::Hub(error)),
-                };
+                let published = self.keys.of_envelope(&stored.envelope).await.map_err(Failure::Hub)?;
+                let key = published.map(|published| published.key);
                 reread = verify_envelope(&stored.envelope, |_, _| key).map_err(Failure::Untrusted)?;
                 &reread
             }
         };
-        let checkpoint = |text: &str| self.checkpoints.verify(text);
-        verify_acceptance(envelope, &answer.receipt, &answer.proof, self.checkpoints.trust(), checkpoint)
-            .map_err(Failure::Untrusted)
+        loop {
+            let trust = self.trusted.now();
+            let checkpoint = |text: &str| self.trusted.verify_checkpoint(&trust, text);
+            match verify_acceptance(envelope, &answer.receipt, &answer.proof, &trust, checkpoint) {
+                // The hub may have a new key.
+                Err(error) if error.is_of_an_unknown_hub_key() => {
+                    if !self.trusted.follow(&trust).await.map_err(Failure::Hub)? {
+                        return Err(Failure::Untrusted(error));
+                    }
+                }
+                verified => return verified.map_err(Failure::Untrusted),
+            }
+        }
     }
 }
 
@@ -122,13 +129,17 @@ mod tests {
         fn system_keys<'a>(&'a self, _: &'a SystemId) -> HubFuture<'a, Vec<PublishedKey>> {
             Box::pin(async { Err(missing_answer()) })
         }
+
+        fn trust_entries(&self) -> HubFuture<'_, Vec<String>> {
+            Box::pin(async { Err(missing_answer()) })
+        }
     }
 
     #[tokio::test]
     async fn a_message_that_a_hub_says_nothing_of_is_kept_to_be_sent_again() {
         let hub: Arc<dyn HubApi> = Arc::new(Forgetful);
-        let checkpoints = Arc::new(Checkpoints::new(Arc::new(TestHub::new().unwrap().trust())));
-        let sending = Sending { keys: Arc::new(SystemKeys::new(Arc::clone(&hub))), hub, checkpoints };
+        let trusted = Arc::new(Trusted::new(Arc::clone(&hub), TestHub::new().unwrap().trust()));
+        let sending = Sending { keys: Arc::new(SystemKeys::new(Arc::clone(&hub))), hub, trusted };
         let messages = [1, 2].map(|seq| {
             let (id, salt) = (MessageId::new(), Salt::from_bytes([0; 32]));
             let content = StoredOutgoing { seq, id, envelope: String::new(), salt, body: Vec::new() };

@@ -281,12 +281,12 @@ mod tests {
 
     use super::*;
     use crate::OutgoingMessage;
-    use crate::checkpoints::Checkpoints;
     use crate::journal::Opened;
     use crate::keys::SystemKeys;
     use crate::outbox::queue::Content;
     use crate::outgoing::{Identity, SignedMessage};
     use crate::testing::TestHub;
+    use crate::trusted::Trusted;
 
     #[tokio::test]
     async fn whoever_waits_for_a_message_that_settled_before_its_notice_came_is_told() {
@@ -334,7 +334,7 @@ mod tests {
         let api = hub.api(system.as_str()).unwrap();
         let sending = Sending {
             hub: Arc::clone(&api),
-            checkpoints: Arc::new(Checkpoints::new(Arc::new(hub.trust()))),
+            trusted: Arc::new(Trusted::new(Arc::clone(&api), hub.trust())),
             keys: Arc::new(SystemKeys::new(api)),
         };
         let dispatcher = Dispatcher::new(sending, journal, Backoff::default(), 1, Arc::default());

@@ -113,6 +113,10 @@ impl HubApi for SystemApi {
             if unheard { Err(lost("the answer was lost")) } else { Ok(keys) }
         })
     }
+
+    fn trust_entries(&self) -> HubFuture<'_, Vec<String>> {
+        Box::pin(async move { self.at_hub(|exchange| Ok(exchange.trust_entries())) })
+    }
 }
 
 fn refused(document: Box<ProblemDocument>) -> HubError {

@@ -14,9 +14,10 @@ use saphan_schemas::jws::{JwsError, Signed};
 use saphan_schemas::keys::{KeyError, PublicKey, PublishedKey, SigningKey};
 use saphan_schemas::leaf::{SchemaVersion, message_leaf, message_prefix};
 use saphan_schemas::log::{BatchAppend, Checkpoint, CompactRange, NoteSigner, TlogProof, leaf_hash};
-use saphan_schemas::message::Trust;
 use saphan_schemas::problem::{ProblemCode, ProblemDocument, ProblemPlace};
 use saphan_schemas::receipt::ReceiptClaims;
+use saphan_schemas::registry::{Change, Entry, HubKey, RegistryClaims};
+use saphan_schemas::trust::Trust;
 
 use super::inboxes::Inboxes;
 use super::{AcceptedMessage, Part, TestHubError};
@@ -25,8 +26,11 @@ use crate::hub_api::{Answer, Leased, Submission};
 
 pub(super) struct Exchange {
     hub: HubId,
+    operator: SigningKey,
     receipts: SigningKey,
     log: NoteSigner,
+    /// The operator's entries about keys of the hub that came later.
+    trust_entries: Vec<String>,
     catalogue: Catalogue,
     range: CompactRange,
     keys: BTreeMap<SystemId, (SigningKeyText, PublicKey)>,
@@ -65,8 +69,10 @@ impl Exchange {
         let hub: HubId = "hub.test".parse()?;
         Ok(Self {
             hub,
+            operator: SigningKey::generate()?.0,
             receipts: SigningKey::generate()?.0,
-            log: NoteSigner::from_pkcs8("hub.test/log/2026h2", &NoteSigner::generate_pkcs8()?)?,
+            log: log_key()?,
+            trust_entries: Vec::new(),
             catalogue: Catalogue::embedded()?,
             range: CompactRange::new(),
             keys: BTreeMap::new(),
@@ -90,10 +96,33 @@ impl Exchange {
     pub(super) fn trust(&self) -> Trust {
         Trust {
             hub: self.hub.clone(),
+            operators: vec![*self.operator.public()],
             receipts: vec![*self.receipts.public()],
             log: self.log.verifier_key().clone(),
             more_logs: Vec::new(),
         }
+    }
+
+    /// New keys for receipts and log, registered by the operator, in place of the old ones.
+    pub(super) fn rotate_keys(&mut self) -> Result<(), TestHubError> {
+        (self.receipts, self.log) = (SigningKey::generate()?.0, log_key()?);
+        let receipts = HubKey::Receipts { jwk: *self.receipts.public() };
+        for key in [receipts, HubKey::Log { vkey: self.log.verifier_key().clone() }] {
+            let claims = RegistryClaims {
+                iss: self.hub.to_string(),
+                aud: self.hub.clone(),
+                iat: clock::unix_seconds(),
+                jti: MessageId::new(),
+                change: Change::Added(Entry::HubKey(key)),
+                invitation: None,
+            };
+            self.trust_entries.push(Signed::sign(claims, &self.operator)?.as_str().to_owned());
+        }
+        Ok(())
+    }
+
+    pub(super) fn trust_entries(&self) -> Vec<String> {
+        self.trust_entries.clone()
     }
 
     pub(super) fn accepted(&self) -> Vec<AcceptedMessage> {
@@ -284,6 +313,10 @@ impl Exchange {
         self.range = batch.range();
         Ok(Answer { receipt: receipt.as_str().to_owned(), proof: proof.to_string() })
     }
+}
+
+fn log_key() -> Result<NoteSigner, TestHubError> {
+    Ok(NoteSigner::from_pkcs8("hub.test/log/2026h2", &NoteSigner::generate_pkcs8()?)?)
 }
 
 pub(super) fn problem(code: ProblemCode) -> Box<ProblemDocument> {

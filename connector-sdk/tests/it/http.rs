@@ -17,6 +17,7 @@ use saphan_connector::schemas::auth::UnverifiedAuthToken;
 use saphan_connector::schemas::b64;
 use saphan_connector::schemas::problem::{ProblemCode, ProblemDocument};
 use saphan_connector::testing::TestHub;
+use saphan_connector::trust::TrustBundle;
 use saphan_connector::{Accepted, ConnectorError, Handled, OutgoingMessage, Receive, SendError, trust};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -24,10 +25,20 @@ use serde_json::{Value, json};
 use crate::support::{OFFICE, PORTAL, Withdrawn, acknowledged, eventually, hub, in_time, until, withdrawal};
 
 #[tokio::test]
+async fn keys_that_the_hubs_operator_added_are_asked_for_over_http() {
+    let (hub, address, _) = serve().await;
+    let before = hub.trust();
+    assert_eq!(trust::renew(&address, &before).await.unwrap(), None);
+    hub.rotate_keys().unwrap();
+    let renewed = trust::renew(&address, &before).await.unwrap().unwrap();
+    assert_eq!(renewed.receipts, [before.receipts, hub.trust().receipts].concat());
+}
+
+#[tokio::test]
 async fn a_message_goes_through_a_hub_over_http_and_its_acknowledgement_comes_back() {
     let (hub, address, _) = serve().await;
     let trust = trust::fetch(&address).await.unwrap();
-    assert_eq!(trust.log, hub.trust().log);
+    assert_eq!(trust.vkey, hub.trust().log);
     let _office = hub
         .connector(OFFICE)
         .unwrap()
@@ -208,8 +219,8 @@ async fn serve_batches() -> (TestHub, String, Arc<AtomicUsize>, Arc<Batches>) {
         .route("/v1/inbox/lease", post(lease))
         .route("/v1/acknowledgements", post(acknowledge))
         .route("/v1/systems/{member}/{system}/keys", get(keys))
-        .route("/v1/keys", get(hub_keys))
-        .route("/v1/log/vkey", get(log_key))
+        .route("/v1/trust", get(hub_trust))
+        .route("/v1/trust/entries", get(trust_entries))
         .with_state(Server { hub: hub.clone(), busy: Arc::clone(&busy), batches: Arc::clone(&batches) });
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
@@ -308,14 +319,23 @@ async fn keys(State(server): State<Server>, Path((member, system)): Path<(String
     respond(keys.map(|keys| (StatusCode::OK, json!({ "issuer": issuer, "keys": keys }))))
 }
 
-async fn hub_keys(State(server): State<Server>) -> Json<Value> {
+async fn hub_trust(State(server): State<Server>) -> Json<TrustBundle> {
     let trust = server.hub.trust();
-    let keys = trust.receipts.into_iter().map(saphan_connector::schemas::keys::PublishedKey::unlimited);
-    Json(json!({ "issuer": trust.hub, "keys": keys.collect::<Vec<_>>() }))
+    Json(TrustBundle {
+        hub: trust.hub,
+        operator: trust.operators.first().copied(),
+        more_operators: Vec::new(),
+        receipts: trust.receipts,
+        vkey: trust.log,
+        more_vkeys: trust.more_logs,
+        broker: None,
+        ca: None,
+    })
 }
 
-async fn log_key(State(server): State<Server>) -> String {
-    format!("{}\n", server.hub.trust().log)
+async fn trust_entries(State(server): State<Server>) -> Json<Value> {
+    let entries = server.hub.api(PORTAL).unwrap().trust_entries().await.unwrap();
+    Json(json!({ "entries": entries }))
 }
 
 /// The hub as the system sees it that signed the request's token; the token must be for this very request.

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use saphan_connector::Handled;
 use saphan_connector::testing::Part;
+use saphan_connector::trust::Trust;
+use saphan_connector::{Handled, SendError};
 
 use crate::support::{
-    Withdrawn, acknowledged, content_office, eventually, hub, in_time, office, portal, until, withdrawal,
+    PORTAL, Withdrawn, acknowledged, content_office, eventually, hub, in_time, office, portal, until, withdrawal,
 };
 
 #[tokio::test]
@@ -47,4 +48,28 @@ async fn messages_wait_when_their_senders_key_cannot_be_fetched() {
     hub.release_deliveries();
     until(&hub, |hub| acknowledged(hub) == 1).await;
     assert_eq!(office.counts().unverified, 0);
+}
+
+#[tokio::test]
+async fn new_keys_of_the_hub_are_followed_when_its_operator_vouches_for_them() {
+    let hub = hub();
+    let office = content_office(&hub).await;
+    let portal = portal(&hub).await;
+    in_time(portal.send(withdrawal())).await.unwrap();
+    hub.rotate_keys().unwrap();
+    in_time(portal.send(withdrawal())).await.unwrap();
+    until(&hub, |hub| acknowledged(hub) == 2).await;
+    assert_eq!(office.counts().unverified, 0, "the receiver followed too, and lost nothing");
+}
+
+#[tokio::test]
+async fn who_does_not_know_the_operator_trusts_no_new_key_of_the_hub() {
+    let hub = hub();
+    let trust = Trust { operators: Vec::new(), ..hub.trust() };
+    let portal = hub.connector(PORTAL).unwrap().trust(trust).build().await.unwrap();
+    let office = content_office(&hub).await;
+    hub.rotate_keys().unwrap();
+    let error = in_time(portal.send(withdrawal())).await.unwrap_err();
+    assert!(matches!(error, SendError::Untrusted { .. }), "{error}");
+    drop(office);
 }

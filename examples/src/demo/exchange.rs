@@ -8,8 +8,8 @@ use anyhow::{Context as _, bail, ensure};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use saphan_connector::{Connector, ConnectorBuilder, HubAddress, Receive};
 use saphan_schemas::ids::SystemId;
-use saphan_schemas::message::Trust;
 use saphan_schemas::registry::TransportKind;
+use saphan_schemas::trust::Trust;
 use tempfile::TempDir;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 

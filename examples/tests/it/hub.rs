@@ -28,7 +28,7 @@ async fn start() -> HubProcess {
 /// What the hub says about itself: its keys, which live in its folder.
 async fn identity(hub: &HubProcess) -> String {
     let trust = trust::fetch(hub.url()).await.unwrap();
-    format!("{} {:?} {}", trust.hub, trust.receipts, trust.log)
+    format!("{} {:?} {}", trust.hub, trust.receipts, trust.vkey)
 }
 
 #[tokio::test]

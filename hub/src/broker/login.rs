@@ -3,8 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use saphan_schemas::auth::{AuthClaims, BROKER_METHOD, BROKER_PATH};
-use saphan_schemas::ids::{HubId, MessageId};
+use saphan_schemas::auth::AuthClaims;
+use saphan_schemas::ids::HubId;
 use saphan_schemas::jws::{SignError, Signed};
 use saphan_schemas::keys::KeyError;
 use tokio::sync::watch;
@@ -47,14 +47,7 @@ impl HubLogin {
     /// # Errors
     /// [`SignError`]: the key cannot be used.
     pub async fn fresh(&self) -> Result<Credentials, SignError> {
-        let claims = AuthClaims {
-            iss: self.user().to_owned(),
-            aud: self.hub.clone(),
-            jti: MessageId::new(),
-            iat: self.clock.now_ms() / 1000,
-            htm: BROKER_METHOD.to_owned(),
-            htu: BROKER_PATH.to_owned(),
-        };
+        let claims = AuthClaims::for_broker(self.user().to_owned(), self.hub.clone(), self.clock.now_ms() / 1000);
         let key = Arc::clone(&self.keys.borrow().receipts);
         let token = if key.waits() {
             let ended = |_| KeyError::Unavailable { reason: "the thread that asked it ended abnormally" };

@@ -1,23 +1,25 @@
 //! `saphan-hub keys`: the hub's own keys.
 
+use std::sync::Arc;
+
 use anyhow::{Context as _, bail};
 use clap::{Subcommand, ValueEnum};
-use saphan_schemas::keys::KeyId;
+use saphan_schemas::keys::{KeyId, PublicKey, Signer};
 use saphan_schemas::log::VerifierKey;
 use saphan_schemas::registry::{Change, Entry, EntryId, HubKey, HubKeyId};
 
 use super::{ConfigArguments, registry, run};
-use crate::keys::{KeyStore, KeyUse};
+use crate::keys::KeyUse;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum KeysCommand {
-    /// Make another key and sign with it from now on. The one before stays good until it is revoked: a new receipt key takes
-    /// the place of the old one, a new log key signs beside it.
+    /// Make another key and sign with it from now on. The one before stays good until it is revoked: a new receipt key or key of
+    /// the operator takes the place of the old one, a new log key signs beside it.
     Rotate {
         /// What it signs.
         #[arg(value_enum)]
         usage: Usage,
-        /// Take up this receipt key, which is in a token that the configuration names, instead of making one.
+        /// Take up this key for receipts or of the operator, which is where the configuration says, instead of making one.
         #[arg(long, value_name = "KID")]
         existing: Option<KeyId>,
         #[command(flatten)]
@@ -28,7 +30,7 @@ pub(super) enum KeysCommand {
         /// What it signs.
         #[arg(value_enum)]
         usage: Usage,
-        /// The thumbprint of a receipt key, or a log's verifier key.
+        /// The thumbprint of a key for receipts or of the operator, or a log's verifier key.
         key: String,
         #[command(flatten)]
         config: ConfigArguments,
@@ -42,6 +44,8 @@ pub(super) enum Usage {
     Receipts,
     /// Checkpoints of the log.
     Log,
+    /// Registry entries.
+    Operator,
 }
 
 pub(super) fn keys(command: &KeysCommand) -> anyhow::Result<()> {
@@ -57,9 +61,11 @@ fn rotate(usage: Usage, existing: Option<KeyId>, config: &ConfigArguments) -> an
     // The key first: one that the registry has and the hub has not would stop it.
     let key = match (usage, existing) {
         (Usage::Receipts, None) => store.add(KeyUse::Receipts)?,
-        (Usage::Receipts, Some(kid)) => receipt_key(&store, kid)?,
+        (Usage::Receipts, Some(kid)) => HubKey::Receipts { jwk: existing_key(&store.open()?.receipts, kid)? },
+        (Usage::Operator, None) => store.add(KeyUse::Operator)?,
+        (Usage::Operator, Some(kid)) => HubKey::Operator { jwk: existing_key(&store.open_operators()?, kid)? },
         (Usage::Log, None) => store.add(KeyUse::Log)?,
-        (Usage::Log, Some(_)) => bail!("--existing is for receipt keys; a log key is a file always"),
+        (Usage::Log, Some(_)) => bail!("--existing is for keys that may be in a token; a log key is a file always"),
     };
     let id = key.id();
     registry::write(&config, |_| Ok(vec![Change::Added(Entry::HubKey(key))]))?;
@@ -71,12 +77,11 @@ fn rotate(usage: Usage, existing: Option<KeyId>, config: &ConfigArguments) -> an
     Ok(())
 }
 
-/// A key that the hub can open already.
-fn receipt_key(store: &KeyStore, kid: KeyId) -> anyhow::Result<HubKey> {
-    let keys = store.open()?.receipts;
+/// A key that can be opened already.
+fn existing_key(keys: &[Arc<dyn Signer>], kid: KeyId) -> anyhow::Result<PublicKey> {
     let key = keys.iter().find(|key| key.public().id() == kid);
-    let key = key.with_context(|| format!("{kid} is none of this hub's keys; name its token in [keys] receipts"))?;
-    Ok(HubKey::Receipts { jwk: *key.public() })
+    let key = key.with_context(|| format!("{kid} is none of this hub's keys; name its token in [keys]"))?;
+    Ok(*key.public())
 }
 
 fn revoke(usage: Usage, key: &str, config: &ConfigArguments) -> anyhow::Result<()> {
@@ -84,6 +89,7 @@ fn revoke(usage: Usage, key: &str, config: &ConfigArguments) -> anyhow::Result<(
     let id = match usage {
         Usage::Receipts => HubKeyId::Receipts(key.parse::<KeyId>()?),
         Usage::Log => HubKeyId::Log(key.parse::<VerifierKey>()?),
+        Usage::Operator => HubKeyId::Operator(key.parse::<KeyId>()?),
     };
     registry::write(&config, |_| Ok(vec![Change::Revoked(EntryId::HubKey(id))]))?;
     println!("revoked; nothing is signed with it from now on");

@@ -9,12 +9,13 @@ use anyhow::Context as _;
 use saphan_schemas::catalogue::{Catalogue, SchemaText};
 use saphan_schemas::ids::MessageId;
 use saphan_schemas::jws::Signed;
-use saphan_schemas::keys::Signer;
+use saphan_schemas::keys::{PublicKey, Signer};
 use saphan_schemas::registry::{Change, Entry, RegistryClaims, RegistryState};
 use serde_json::json;
 use tokio::sync::watch;
 
 use super::{run, running};
+use crate::app::new_root;
 use crate::config::Config;
 use crate::registry::{ChangeError, Registry, RegistryFile, changes_for, opening};
 use crate::store::sqlite::SqliteStore;
@@ -54,22 +55,23 @@ pub(super) fn write_with_texts(
 ) -> anyhow::Result<usize> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     run::runtime()?.block_on(async {
-        let operator = config.key_store().open_operator()?;
+        let operators = config.key_store().open_operators()?;
         match run::lock(config)? {
-            Some(_lock) => write_here(config, &*operator, changes).await,
-            None => write_to_running_hub(config, &*operator, changes).await,
+            Some(_lock) => write_here(config, &operators, changes).await,
+            None => write_to_running_hub(config, &operators, changes).await,
         }
     })
 }
 
 async fn write_here(
     config: &Config,
-    operator: &dyn Signer,
+    operators: &[Arc<dyn Signer>],
     changes: impl FnOnce(&Registry) -> anyhow::Result<Changes>,
 ) -> anyhow::Result<usize> {
     let (_stop, stopping) = watch::channel(false);
     let opened = run::open(config, stopping).await?;
     let app = &opened.app;
+    let operator = operator(&app.registry.state(), operators)?;
     let Changes { changes, texts } = changes(&app.registry)?;
     let entries = sign_all(config, operator, &changes)?;
     let texts: Vec<_> = texts.into_iter().map(|text| text.text.to_string()).collect();
@@ -82,7 +84,7 @@ async fn write_here(
 /// A running hub holds the log's head in memory, so it writes; the registry itself is read from the store.
 async fn write_to_running_hub(
     config: &Config,
-    operator: &dyn Signer,
+    operators: &[Arc<dyn Signer>],
     changes: impl FnOnce(&Registry) -> anyhow::Result<Changes>,
 ) -> anyhow::Result<usize> {
     let store = SqliteStore::open(&config.store_file()).await?;
@@ -90,6 +92,7 @@ async fn write_to_running_hub(
     let registry = Registry::new(root, Arc::new(Catalogue::embedded()?));
     registry.catch_up(&store).await?;
     store.close().await?;
+    let operator = operator(&registry.state(), operators)?;
     let Changes { changes, texts } = changes(&registry)?;
     if changes.is_empty() && !texts.is_empty() {
         post(config, operator, &[], texts.iter().collect()).await?;
@@ -100,6 +103,14 @@ async fn write_to_running_hub(
         post(config, operator, chunk, texts.iter().filter(named).collect()).await?;
     }
     Ok(changes.len())
+}
+
+/// The newest of the operator's keys that is here.
+fn operator<'a>(registry: &RegistryState, operators: &'a [Arc<dyn Signer>]) -> anyhow::Result<&'a dyn Signer> {
+    let with_key = |key: &PublicKey| operators.iter().find(|signer| signer.public() == key);
+    let operator = registry.operator_keys().standing().find_map(with_key);
+    Ok(&**operator
+        .context("none of the operator's keys is here that the registry has; [keys] operator names where it is")?)
 }
 
 async fn post(
@@ -137,7 +148,7 @@ pub(super) fn read<T>(config: &Config, look: impl FnOnce(&Registry) -> anyhow::R
         let begun = opening(&store).await?;
         let root = match begun {
             Some((_, root)) => root,
-            None => config.key_store().open()?.root(&config.hub.id)?,
+            None => new_root(config, &config.key_store().open()?)?,
         };
         let registry = Registry::new(root, embedded);
         registry.catch_up(&store).await?;

@@ -4,7 +4,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use anyhow::{Context as _, bail};
 use saphan_schemas::auth::AuthClaims;
-use saphan_schemas::ids::MessageId;
 use saphan_schemas::jws::Signed;
 use saphan_schemas::keys::Signer;
 use saphan_schemas::problem::ProblemDocument;
@@ -24,14 +23,7 @@ pub(super) async fn post(
     path: &str,
     body: &impl Serialize,
 ) -> anyhow::Result<()> {
-    let token = AuthClaims {
-        iss: config.hub.id.to_string(),
-        aud: config.hub.id.clone(),
-        jti: MessageId::new(),
-        iat: now(),
-        htm: "POST".into(),
-        htu: path.into(),
-    };
+    let token = AuthClaims::new(config.hub.id.to_string(), config.hub.id.clone(), now(), "POST", path);
     // The hub is on this machine; a proxy of the environment is not on the way.
     let client = reqwest::Client::builder().no_proxy();
     let (scheme, client) = if config.tls.is_on() {

@@ -56,10 +56,8 @@ impl FromRequestParts<Arc<App>> for KnownCaller {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
         let (token, target) = (bearer(parts)?, Target::of(parts));
-        let operator = *app.registry.state().operator();
-        if token.kid() != operator.id() {
-            return any_system(token, app, &target).map(|_| Self);
-        }
+        let operator = app.registry.state().operator_keys().standing().find(|key| key.id() == token.kid()).copied();
+        let Some(operator) = operator else { return any_system(token, app, &target).map(|_| Self) };
         let token = token.verify(&operator).map_err(|_| ApiError::problem(ProblemCode::SignatureInvalid))?;
         if token.claims().iss != app.hub.as_str() {
             return Err(ApiError::problem(ProblemCode::SenderMismatch));

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use saphan_schemas::invitation::InvitationId;
-use saphan_schemas::joining::{InvitationBody, JoinRequest, TrustBundle, TrustEntries};
+use saphan_schemas::joining::{InvitationBody, JoinRequest};
 use saphan_schemas::leaf::Leaf;
 use saphan_schemas::problem::ProblemCode;
 use saphan_schemas::registry::UnverifiedRegistryEntry;
+use saphan_schemas::trust::{TrustBundle, TrustEntries};
 
 use super::ApiError;
 use super::error::{JsonBody, PathPart};
@@ -76,16 +77,13 @@ pub(super) async fn trust(State(app): State<Arc<App>>) -> Result<Json<TrustBundl
     Ok(Json(bundle(&app)?))
 }
 
-/// The signed entries that added keys of the hub since its log began: whoever knows the operator's key can follow.
+/// The signed entries that added or revoked keys of the hub since its log began: whoever knows a key of the operator can follow.
 #[utoipa::path(
     get, path = "/v1/trust/entries", tag = "anyone", operation_id = "trust_entries",
     responses((status = 200, description = "entries: compact JWS, oldest first", content_type = "application/json"))
 )]
 pub(super) async fn trust_entries(State(app): State<Arc<App>>) -> Result<Json<TrustEntries>, ApiError> {
-    let registry = app.registry.state();
-    let receipts = registry.receipt_keys().all().filter_map(|record| record.index);
-    let mut places: Vec<u64> = receipts.chain(registry.log_keys().all().filter_map(|record| record.index)).collect();
-    places.sort_unstable();
+    let places = app.registry.state().hub_key_entries();
     let mut entries = Vec::with_capacity(places.len());
     for index in places {
         entries.push(registry_entry(&app, index).await?);
@@ -107,15 +105,18 @@ pub(super) async fn registry_entry(app: &App, index: u64) -> Result<String, ApiE
 
 fn bundle(app: &App) -> Result<TrustBundle, ApiError> {
     let registry = app.registry.state();
-    let mut vkeys = registry.log_keys().standing().cloned();
-    // A hub has at least one.
-    let vkey = vkeys.next().ok_or_else(|| ApiError::problem(ProblemCode::Internal))?;
+    // A hub has at least one of each.
+    let vkey = registry.log_keys().standing().next().ok_or_else(|| ApiError::problem(ProblemCode::Internal))?;
+    let mut operators = registry.operator_keys().standing().copied();
+    // Also those that are revoked: what they signed before stays valid.
+    let vkeys = registry.log_keys().all().map(|record| &record.key);
     Ok(TrustBundle {
         hub: app.hub.clone(),
-        operator: Some(*registry.operator()),
+        operator: operators.next(),
+        more_operators: operators.collect(),
         receipts: registry.receipt_keys().all().map(|record| record.key).collect(),
-        vkey,
-        more_vkeys: vkeys.collect(),
+        vkey: vkey.clone(),
+        more_vkeys: vkeys.filter(|other| *other != vkey).cloned().collect(),
         broker: app.broker_address.clone(),
         ca: None,
     })

@@ -18,7 +18,7 @@ use crate::app::App;
 #[utoipa::path(get, path = "/v1/keys", tag = "anyone", responses((status = 200, description = "A JWK Set; `issuer` is the hub's id", content_type = "application/json")))]
 pub(super) async fn hub(State(app): State<Arc<App>>) -> impl IntoResponse {
     let published = |record: &HubKeyRecord<PublicKey>| PublishedKey {
-        revoked: record.revoked,
+        revoked: record.revoked.map(|end| end.at),
         ..PublishedKey::unlimited(record.key)
     };
     let keys = app.registry.state().receipt_keys().all().map(published).collect();

@@ -1,12 +1,12 @@
 //! The hub's own keys: rotated with an overlap, revoked, and what was signed before stays valid.
 
 use saphan_hub::keys::{KeyStore, KeyUse};
-use saphan_schemas::joining::{TrustBundle, TrustEntries};
-use saphan_schemas::keys::{JwkSet, KeyId};
+use saphan_schemas::keys::{JwkSet, KeyId, SigningKey};
 use saphan_schemas::log::{SignedCheckpoint, VerifierKey};
 use saphan_schemas::problem::ProblemCode;
 use saphan_schemas::receipt::UnverifiedReceipt;
-use saphan_schemas::registry::{Change, Entry, EntryId, HubKeyId, UnverifiedRegistryEntry};
+use saphan_schemas::registry::{Change, Entry, EntryId, HubKey, HubKeyId};
+use saphan_schemas::trust::{TrustBundle, TrustEntries};
 
 use crate::harness::{Evidence, LogCopy, TestHub};
 
@@ -116,14 +116,67 @@ async fn a_registered_key_whose_file_is_missing_leaves_the_one_before_it_in_use(
 }
 
 #[tokio::test]
+async fn a_log_key_whose_file_is_missing_signs_nothing_and_the_others_go_on_also_after_a_restart() {
+    let hub = TestHub::new().await;
+    let (_, before) = standing(&hub);
+    let lost = rotate(&hub, KeyUse::Log).await;
+    let HubKeyId::Log(lost) = lost else { panic!() };
+    let added = |name: &str| name.starts_with("log-").then(|| hub.data_folder().join(name));
+    let names = std::fs::read_dir(hub.data_folder()).unwrap().map(|entry| entry.unwrap().file_name());
+    let file = names.filter_map(|name| added(name.to_str().unwrap())).next().unwrap();
+    std::fs::remove_file(file).unwrap();
+    let hub = hub.stop().await.start().await;
+    hub.submit(&hub.world.message()).await.accepted();
+    let checkpoint = hub.get("/v1/log/checkpoint").await;
+    SignedCheckpoint::parse_and_verify(checkpoint.text(), &before).unwrap();
+    SignedCheckpoint::parse_and_verify(checkpoint.text(), &lost).unwrap_err();
+}
+
+#[tokio::test]
+async fn a_key_of_another_log_is_refused() {
+    let hub = TestHub::new().await;
+    let elsewhere = tempfile::tempdir().unwrap();
+    let key = KeyStore::new(elsewhere.path(), "hub.local/log/other".into()).add(KeyUse::Log).unwrap();
+    let problem = hub.change_registry([Change::Added(Entry::HubKey(key))]).await;
+    let problem = problem.problem(ProblemCode::RegistryEntryInvalid);
+    assert!(problem.detail.as_ref().unwrap().contains(&hub.app.origin), "{problem:?}");
+}
+
+#[tokio::test]
+async fn an_operators_key_is_rotated_with_an_overlap_and_once_revoked_changes_nothing_any_more() {
+    let mut hub = TestHub::new().await;
+    let old = HubKeyId::Operator(hub.operator.public().id());
+    let problem = hub.change_registry([Change::Revoked(EntryId::HubKey(old.clone()))]).await;
+    let problem = problem.problem(ProblemCode::RegistryEntryInvalid);
+    assert!(problem.detail.as_ref().unwrap().contains("last key"), "{problem:?}");
+
+    let (new, _) = SigningKey::generate().unwrap();
+    hub.apply([Change::Added(Entry::HubKey(HubKey::Operator { jwk: *new.public() }))]).await;
+    rotate(&hub, KeyUse::Receipts).await;
+    let bundle: TrustBundle = hub.get("/v1/trust").await.json(200);
+    assert_eq!((bundle.operator, bundle.more_operators), (Some(*new.public()), vec![*hub.operator.public()]));
+
+    let first = std::mem::replace(&mut hub.operator, new);
+    revoke(&hub, old).await;
+    rotate(&hub, KeyUse::Receipts).await;
+    hub.operator = first;
+    let (kid, _) = standing(&hub);
+    let refused = hub.change_registry([Change::Revoked(EntryId::HubKey(HubKeyId::Receipts(kid)))]).await;
+    refused.problem(ProblemCode::KeyUnknown);
+    // A restart folds the same.
+    let hub = hub.stop().await.start().await;
+    assert_eq!(standing(&hub).0, kid);
+}
+
+#[tokio::test]
 async fn who_knows_the_operators_key_can_follow_to_the_new_keys() {
     let hub = TestHub::new().await;
+    let before = hub.get("/v1/trust").await.json::<TrustBundle>(200);
     rotate(&hub, KeyUse::Receipts).await;
     rotate(&hub, KeyUse::Log).await;
     let TrustEntries { entries } = hub.get("/v1/trust/entries").await.json(200);
-    assert_eq!(entries.len(), 2);
-    for entry in entries {
-        let entry = UnverifiedRegistryEntry::parse(&entry).unwrap().verify(hub.operator.public()).unwrap();
-        assert!(matches!(entry.claims().change, Change::Added(Entry::HubKey(_))));
-    }
+    let followed = before.trust().follow(&entries).unwrap();
+    let (receipts, log) = standing(&hub);
+    assert!(followed.receipts.iter().any(|key| key.id() == receipts), "{followed:?}");
+    assert_eq!(followed.more_logs, [log]);
 }

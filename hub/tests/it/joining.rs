@@ -2,11 +2,12 @@
 
 use saphan_schemas::ids::{HubId, MessageId, SystemId};
 use saphan_schemas::invitation::{InvitationCode, InvitationSignature};
-use saphan_schemas::joining::{InvitationBody, TrustBundle};
+use saphan_schemas::joining::InvitationBody;
 use saphan_schemas::jws::Signed;
 use saphan_schemas::keys::SigningKey;
 use saphan_schemas::problem::ProblemCode;
 use saphan_schemas::registry::{Change, Entry, EntryId, RegistryClaims, SystemKey};
+use saphan_schemas::trust::TrustBundle;
 use serde_json::json;
 
 use crate::harness::{Answer, HUB, TestHub, sign_entry_as};

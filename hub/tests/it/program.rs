@@ -139,6 +139,21 @@ async fn a_configuration_named_relative_to_the_current_folder_finds_its_keys() {
 }
 
 #[tokio::test]
+async fn without_the_operators_key_or_with_anothers_the_hub_serves_and_nobody_changes_its_registry() {
+    let (folder, other) = (Folder::new().await, Folder::new().await);
+    let apply = ["registry", "apply", &folder.file(&registry_file()), "--config", &folder.config()];
+    success(&run(&apply).await);
+    let key = |folder: &Folder| format!("{}/data/operator.pem", folder.home());
+    std::fs::copy(key(&other), key(&folder)).unwrap();
+    let refused = failure(&run(&apply).await);
+    assert!(refused.contains("none of the operator's keys is here"), "{refused}");
+    std::fs::remove_file(key(&folder)).unwrap();
+    let refused = failure(&run(&apply).await);
+    assert!(refused.contains("operator.pem"), "{refused}");
+    folder.serve().await.terminate().await;
+}
+
+#[tokio::test]
 async fn a_second_process_on_the_same_folder_is_refused_and_the_first_goes_on() {
     let folder = Folder::new().await;
     let hub = folder.serve().await;

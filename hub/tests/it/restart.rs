@@ -86,14 +86,6 @@ async fn a_foreign_receipt_key_is_refused() {
 }
 
 #[tokio::test]
-async fn a_foreign_operator_key_is_refused() {
-    let site = TestHub::new().await.stop().await;
-    foreign(&site, "operator.pem");
-    let reason = refusal(&site).await;
-    assert!(reason.contains("opened with another operator key"), "{reason}");
-}
-
-#[tokio::test]
 async fn another_hub_name_or_shard_on_the_same_data_is_refused() {
     for setting in ["[hub]\nid = \"hub.elsewhere\"", "[log]\nshard = \"next\""] {
         let mut site = TestHub::new().await.stop().await;

@@ -196,7 +196,7 @@ async fn what_cannot_be_decided_needs_the_operators_reason_and_the_reason_is_in_
     let log = LogCopy::fetch(&hub).await;
     let Some(Leaf::Registry { entry: logged, .. }) = log.leaves.last() else { panic!("{:?}", log.leaves.last()) };
     let logged = saphan_schemas::registry::UnverifiedRegistryEntry::parse(logged).unwrap();
-    let logged = logged.verify(hub.app.registry.state().operator()).unwrap();
+    let logged = logged.verify(hub.app.registry.state().operator_keys().standing().next().unwrap()).unwrap();
     assert_eq!(logged.claims().change, Change::Changed(Entry::Schema(schema)));
     // A reason where nothing had to be decided would say that somebody did.
     let text = with_channel();

@@ -67,9 +67,9 @@ impl RegistryState {
         let claims = entry.claims();
         let not_theirs = || RejectedEntry::NotTheIssuersKey { issuer: claims.iss.clone() };
         if claims.iss == self.hub().as_str() {
-            let key = *self.operator();
-            let signer = Signer { key, authority: Authority::Operator, until: None };
-            return if entry.kid() == key.id() { Ok(signer) } else { Err(not_theirs()) };
+            let key = self.operator_keys().standing().find(|key| key.id() == entry.kid());
+            let key = *key.ok_or_else(not_theirs)?;
+            return Ok(Signer { key, authority: Authority::Operator, until: None });
         }
         let system: SystemId = claims.iss.parse().map_err(|_| not_theirs())?;
         if claims.invitation.is_some() {

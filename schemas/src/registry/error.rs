@@ -29,6 +29,12 @@ pub enum RejectedEntry {
         /// The version that it must have.
         expected: TextVersion,
     },
+    /// A log has one name.
+    #[error("a key of this hub's log has the name {origin}")]
+    OtherLog {
+        /// The log's origin.
+        origin: String,
+    },
     /// A hub without a key could sign nothing.
     #[error("it is the hub's last key for this use; add another before it is revoked")]
     LastHubKey,

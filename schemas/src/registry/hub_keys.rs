@@ -22,6 +22,11 @@ pub enum HubKey {
         /// The C2SP verifier key; its name is the log's origin.
         vkey: VerifierKey,
     },
+    /// May make every change of the registry, as those may that are not revoked.
+    Operator {
+        /// The key.
+        jwk: PublicKey,
+    },
 }
 
 /// The name of a [`HubKey`].
@@ -32,6 +37,8 @@ pub enum HubKeyId {
     Receipts(KeyId),
     /// The verifier key itself.
     Log(VerifierKey),
+    /// Its thumbprint.
+    Operator(KeyId),
 }
 
 /// A key of the hub, also after its end.
@@ -41,8 +48,17 @@ pub struct HubKeyRecord<K> {
     pub key: K,
     /// The place of the entry that added it; none for those that the log began with.
     pub index: Option<u64>,
-    /// When it was revoked, in seconds since 1970.
-    pub revoked: Option<u64>,
+    /// Its end, if it was revoked.
+    pub revoked: Option<Revocation>,
+}
+
+/// The end of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Revocation {
+    /// The place of the entry that revoked it.
+    pub index: u64,
+    /// When, in seconds since 1970.
+    pub at: u64,
 }
 
 /// The keys of one use, oldest first. At least one is not revoked.
@@ -52,7 +68,7 @@ pub struct HubKeyRing<K>(Vec<HubKeyRecord<K>>);
 impl fmt::Display for HubKeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Receipts(kid) => kid.fmt(f),
+            Self::Receipts(kid) | Self::Operator(kid) => kid.fmt(f),
             Self::Log(vkey) => vkey.fmt(f),
         }
     }
@@ -65,6 +81,7 @@ impl HubKey {
         match self {
             Self::Receipts { jwk } => HubKeyId::Receipts(jwk.id()),
             Self::Log { vkey } => HubKeyId::Log(vkey.clone()),
+            Self::Operator { jwk } => HubKeyId::Operator(jwk.id()),
         }
     }
 }
@@ -77,6 +94,17 @@ impl<K: Clone + PartialEq> HubKeyRing<K> {
     /// All keys there ever were, oldest first.
     pub fn all(&self) -> impl Iterator<Item = &HubKeyRecord<K>> {
         self.0.iter()
+    }
+
+    /// The places of the entries that added or revoked keys.
+    pub fn entries(&self) -> impl Iterator<Item = u64> {
+        let places = |record: &HubKeyRecord<K>| [record.index, record.revoked.map(|end| end.index)];
+        self.0.iter().flat_map(places).flatten()
+    }
+
+    /// The key that the log began with.
+    pub(super) fn first(&self) -> Option<&K> {
+        self.0.first().map(|record| &record.key)
     }
 
     /// Those that are not revoked, newest first.
@@ -92,14 +120,19 @@ impl<K: Clone + PartialEq> HubKeyRing<K> {
         Ok(())
     }
 
-    pub(super) fn revoke(&mut self, is_it: impl Fn(&K) -> bool, name: &HubKeyId, at: u64) -> Result<(), RejectedEntry> {
+    pub(super) fn revoke(
+        &mut self,
+        is_it: impl Fn(&K) -> bool,
+        name: &HubKeyId,
+        end: Revocation,
+    ) -> Result<(), RejectedEntry> {
         let standing = self.standing().count();
         let record = self.0.iter_mut().find(|record| record.revoked.is_none() && is_it(&record.key));
         let record = record.ok_or_else(|| RejectedEntry::Missing { id: name.to_string() })?;
         if standing == 1 {
             return Err(RejectedEntry::LastHubKey);
         }
-        record.revoked = Some(at);
+        record.revoked = Some(end);
         Ok(())
     }
 }

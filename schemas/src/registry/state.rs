@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::error::RejectedEntry;
-use super::hub_keys::{HubKey, HubKeyId, HubKeyRing};
+use super::hub_keys::{HubKey, HubKeyId, HubKeyRing, Revocation};
 use super::keys::KeyRecord;
 use super::schemas::{Schema, Schemas, TextVersion};
 use super::{Agreement, AgreementSignature, Change, Entry, EntryId, Invitation, Member, Service, System, SystemKey};
@@ -19,7 +19,7 @@ use crate::log::VerifierKey;
 pub struct Root {
     /// The hub.
     pub hub: HubId,
-    /// The operator's key: its holder may change everything.
+    /// The operator's key at first: its holder may change everything.
     pub operator: PublicKey,
     /// The key that signs receipts at first.
     pub receipts: PublicKey,
@@ -31,7 +31,7 @@ pub struct Root {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegistryState {
     hub: HubId,
-    operator: PublicKey,
+    operator_keys: HubKeyRing<PublicKey>,
     receipt_keys: HubKeyRing<PublicKey>,
     log_keys: HubKeyRing<VerifierKey>,
     next: u64,
@@ -114,7 +114,7 @@ impl RegistryState {
     pub fn new(root: Root) -> Self {
         Self {
             hub: root.hub,
-            operator: root.operator,
+            operator_keys: HubKeyRing::new(root.operator),
             receipt_keys: HubKeyRing::new(root.receipts),
             log_keys: HubKeyRing::new(root.log),
             next: 0,
@@ -136,10 +136,10 @@ impl RegistryState {
         &self.hub
     }
 
-    /// The operator's key.
+    /// The operator's keys.
     #[must_use]
-    pub const fn operator(&self) -> &PublicKey {
-        &self.operator
+    pub const fn operator_keys(&self) -> &HubKeyRing<PublicKey> {
+        &self.operator_keys
     }
 
     /// The hub's keys for receipts.
@@ -154,7 +154,17 @@ impl RegistryState {
         &self.log_keys
     }
 
-    /// Whether the hub's own keys are the same in both.
+    /// The places of all entries about the hub's own keys, in the log's order.
+    #[must_use]
+    pub fn hub_key_entries(&self) -> Vec<u64> {
+        let of_receipts = self.receipt_keys.entries();
+        let mut places: Vec<_> =
+            of_receipts.chain(self.log_keys.entries()).chain(self.operator_keys.entries()).collect();
+        places.sort_unstable();
+        places
+    }
+
+    /// Whether the keys that the hub itself signs with are the same in both.
     #[must_use]
     pub fn has_the_hub_keys_of(&self, other: &Self) -> bool {
         self.receipt_keys == other.receipt_keys && self.log_keys == other.log_keys
@@ -281,7 +291,7 @@ impl RegistryState {
         match change {
             Change::Added(entry) => self.put(entry, place, true)?,
             Change::Changed(entry) => self.put(entry, place, false)?,
-            Change::Revoked(id) => self.revoke(id, place.at)?,
+            Change::Revoked(id) => self.revoke(id, place)?,
             Change::Signed(signature) => return Err(not_a_party(signature, &self.hub)),
         }
         self.next = place.index + 1;
@@ -359,7 +369,14 @@ impl RegistryState {
             }
             Entry::HubKey(_) if !new => Err(RejectedEntry::Unchangeable { kind: "key" }),
             Entry::HubKey(key @ HubKey::Receipts { jwk }) => self.receipt_keys.add(jwk, &key.id(), place.index),
-            Entry::HubKey(key @ HubKey::Log { vkey }) => self.log_keys.add(vkey, &key.id(), place.index),
+            Entry::HubKey(key @ HubKey::Operator { jwk }) => self.operator_keys.add(jwk, &key.id(), place.index),
+            Entry::HubKey(key @ HubKey::Log { vkey }) => {
+                let origin = self.log_keys.first().map(VerifierKey::name).unwrap_or_default();
+                if vkey.name() != origin {
+                    return Err(RejectedEntry::OtherLog { origin: origin.to_owned() });
+                }
+                self.log_keys.add(vkey, &key.id(), place.index)
+            }
         }
     }
 
@@ -376,7 +393,8 @@ impl RegistryState {
         Ok(())
     }
 
-    fn revoke(&mut self, id: &EntryId, at: u64) -> Result<(), RejectedEntry> {
+    fn revoke(&mut self, id: &EntryId, Place { index, at, .. }: Place) -> Result<(), RejectedEntry> {
+        let end = Revocation { index, at };
         match id {
             EntryId::Member(id) => self.revoke_member(id, at),
             EntryId::System(id) => self.revoke_system(id, at),
@@ -385,9 +403,12 @@ impl RegistryState {
             EntryId::Agreement(id) => remove(&mut self.agreements, id),
             EntryId::Invitation(id) => remove(&mut self.invitations, id),
             EntryId::HubKey(name @ HubKeyId::Receipts(kid)) => {
-                self.receipt_keys.revoke(|key| key.id() == *kid, name, at)
+                self.receipt_keys.revoke(|key| key.id() == *kid, name, end)
             }
-            EntryId::HubKey(name @ HubKeyId::Log(vkey)) => self.log_keys.revoke(|key| key == vkey, name, at),
+            EntryId::HubKey(name @ HubKeyId::Operator(kid)) => {
+                self.operator_keys.revoke(|key| key.id() == *kid, name, end)
+            }
+            EntryId::HubKey(name @ HubKeyId::Log(vkey)) => self.log_keys.revoke(|key| key == vkey, name, end),
             EntryId::Key(id) => {
                 let record = self.keys.get_mut(id).filter(|record| record.revoked.is_none());
                 record.ok_or_else(|| RejectedEntry::Missing { id: id.to_string() })?.revoked = Some(at);

@@ -16,6 +16,7 @@ use crate::files::{self, Readers};
 use crate::key::{self, PassphraseArguments, TokenArguments};
 use crate::outcome::{Exit, Failure, Outcome};
 use crate::tls::TlsFiles;
+use crate::trust_file;
 
 #[derive(Debug, Args)]
 pub(crate) struct JoinArguments {
@@ -64,9 +65,7 @@ pub(crate) async fn run(arguments: JoinArguments) -> Result<Outcome, Failure> {
     if let Some(ca) = hub.ca_pem() {
         joined.trust.ca = Some(ca.to_owned());
     }
-    let trust = serde_json::to_string_pretty(&joined.trust)
-        .map_err(|error| Failure::machine(format!("cannot write the keys as JSON: {error}"), "Report this."))?;
-    files::write_new(&trust_path, format!("{trust}\n").as_bytes(), Readers::All)?;
+    files::write_new(&trust_path, trust_file::text(&joined.trust)?.as_bytes(), Readers::All)?;
     let config = config_text(&arguments, &source, &joined)?;
     files::write_new(&arguments.config, config.as_bytes(), Readers::All)?;
     let text = format!(

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use saphan_schemas::ids::{HubId, InvalidId, SystemId};
 use saphan_schemas::keys::{JwkSet, KeyId, PublicKey, PublishedKey};
 use saphan_schemas::log::VerifierKey;
-use saphan_schemas::message::Trust;
+use saphan_schemas::trust::Trust;
 
 /// A hub's receipt keys, its log's key, and the keys of senders.
 #[derive(Debug, Clone)]
@@ -83,7 +83,8 @@ impl TrustedKeys {
 
     pub(super) fn trust(&self) -> Trust {
         let receipts = self.receipts.iter().map(|published| published.key).collect();
-        Trust { hub: self.hub.clone(), receipts, log: self.log.clone(), more_logs: self.more_logs.clone() }
+        let (log, more_logs) = (self.log.clone(), self.more_logs.clone());
+        Trust { hub: self.hub.clone(), operators: Vec::new(), receipts, log, more_logs }
     }
 
     pub(super) fn knows(&self, system: &SystemId) -> bool {

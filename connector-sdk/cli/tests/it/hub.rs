@@ -124,6 +124,8 @@ impl Shared {
 fn router(shared: Shared) -> Router {
     Router::new()
         .route("/v1/keys", get(hub_keys))
+        .route("/v1/trust", get(trust))
+        .route("/v1/trust/entries", get(trust_entries))
         .route("/v1/systems/{member}/{system}/keys", get(system_keys))
         .route("/v1/log/{*path}", get(log_file))
         .route("/v1/messages", post(submit))
@@ -136,6 +138,14 @@ fn router(shared: Shared) -> Router {
 
 async fn hub_keys(State(shared): State<Shared>) -> Json<Value> {
     Json(json!(shared.held.lock().unwrap().ledger.hub_keys()))
+}
+
+async fn trust(State(shared): State<Shared>) -> Json<Value> {
+    Json(json!(shared.held.lock().unwrap().ledger.trust()))
+}
+
+async fn trust_entries(State(shared): State<Shared>) -> Json<Value> {
+    Json(json!({ "entries": shared.held.lock().unwrap().ledger.trust_entries }))
 }
 
 async fn system_keys(State(shared): State<Shared>, Path((member, system)): Path<(String, String)>) -> Json<Value> {

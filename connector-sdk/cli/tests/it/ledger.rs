@@ -17,9 +17,10 @@ use saphan_schemas::log::{
 use saphan_schemas::message::MessageFile;
 use saphan_schemas::receipt::ReceiptClaims;
 use saphan_schemas::registry::{
-    Agreement, AgreementSignature, Change, Entry, Member, RegistryClaims, Schema, System, SystemKey, TransportKind,
-    just_a_system,
+    Agreement, AgreementSignature, Change, Entry, HubKey, Member, RegistryClaims, Schema, System, SystemKey,
+    TransportKind, just_a_system,
 };
+use saphan_schemas::trust::TrustBundle;
 
 pub(crate) const HUB: &str = "hub.local";
 pub(crate) const ORIGIN: &str = "hub.local/log/2026h2";
@@ -41,6 +42,8 @@ pub(crate) struct Ledger {
     public: BTreeMap<SystemId, PublicKey>,
     pub(crate) leaves: Vec<Vec<u8>>,
     pub(crate) messages: BTreeMap<u64, Sent>,
+    /// The operator's entries about keys of the hub that came later.
+    pub(crate) trust_entries: Vec<String>,
 }
 
 /// An accepted message.
@@ -61,6 +64,7 @@ impl Ledger {
             public: BTreeMap::new(),
             leaves: Vec::new(),
             messages: BTreeMap::new(),
+            trust_entries: Vec::new(),
         };
         ledger.push(&Leaf::Shard {
             ts: NOW * 1000,
@@ -226,6 +230,28 @@ impl Ledger {
 
     pub(crate) fn hub_keys(&self) -> JwkSet {
         JwkSet { issuer: HUB.into(), keys: vec![PublishedKey::unlimited(*self.receipts.public())] }
+    }
+
+    pub(crate) fn trust(&self) -> TrustBundle {
+        TrustBundle {
+            hub: hub(),
+            operator: Some(*self.operator.public()),
+            more_operators: Vec::new(),
+            receipts: vec![*self.receipts.public()],
+            vkey: self.vkey().clone(),
+            more_vkeys: Vec::new(),
+            broker: Some("amqps://broker.test/saphan".into()),
+            ca: None,
+        }
+    }
+
+    /// Signs receipts with another key, which its operator registers.
+    pub(crate) fn rotate_receipt_key(&mut self) {
+        self.receipts = new_key();
+        let change = Change::Added(Entry::HubKey(HubKey::Receipts { jwk: *self.receipts.public() }));
+        let entry = registry_entry(change, &self.operator);
+        self.trust_entries.push(entry.clone());
+        self.push(&Leaf::Registry { ts: NOW * 1000, entry });
     }
 
     pub(crate) fn system_keys(&self, system: &str) -> JwkSet {

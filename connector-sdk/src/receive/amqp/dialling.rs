@@ -8,8 +8,7 @@ use lapin::uri::{AMQPScheme, AMQPUri};
 use lapin::{Connection, ConnectionProperties};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
-use saphan_schemas::auth::{AuthClaims, BROKER_METHOD, BROKER_PATH};
-use saphan_schemas::ids::MessageId;
+use saphan_schemas::auth::{AuthClaims, BROKER_PATH};
 use saphan_schemas::jws::SignError;
 
 use crate::clock;
@@ -64,14 +63,8 @@ impl Dialler {
 
     /// A token for one login: it is bound to the broker.
     async fn fresh_token(&self) -> Result<String, SignError> {
-        let claims = AuthClaims {
-            iss: self.identity.system.to_string(),
-            aud: self.identity.hub.clone(),
-            jti: MessageId::new(),
-            iat: clock::unix_seconds(),
-            htm: BROKER_METHOD.to_owned(),
-            htu: BROKER_PATH.to_owned(),
-        };
+        let (issuer, hub) = (self.identity.system.to_string(), self.identity.hub.clone());
+        let claims = AuthClaims::for_broker(issuer, hub, clock::unix_seconds());
         Ok(self.identity.sign(claims).await?.as_str().to_owned())
     }
 }

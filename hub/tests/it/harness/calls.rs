@@ -7,9 +7,10 @@ use saphan_schemas::ids::{MessageId, SystemId};
 use saphan_schemas::invitation::InvitationCode;
 use saphan_schemas::jws::Signed;
 use saphan_schemas::keys::{JwkSet, KeyId, PublicKey, SigningKey};
-use saphan_schemas::message::{self, Parts, Trust};
+use saphan_schemas::message::{self, Parts};
 use saphan_schemas::receipt::ReceiptClaims;
 use saphan_schemas::registry::{Change, Entry, Invitation, RegistryClaims};
+use saphan_schemas::trust::Trust;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -174,6 +175,7 @@ impl TestHub {
         assert_eq!(keys.issuer, HUB);
         Trust {
             hub: HUB.parse().unwrap(),
+            operators: Vec::new(),
             receipts: keys.keys.iter().map(|published| published.key).collect(),
             log: self.get("/v1/log/vkey").await.text().trim_end().parse().unwrap(),
             more_logs: Vec::new(),

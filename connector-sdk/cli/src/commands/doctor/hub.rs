@@ -8,10 +8,10 @@ use reqwest::{Client, Response, StatusCode};
 use saphan_connector::hub_api::HubError;
 use saphan_connector::membership::{AgreementTerms, Membership, MembershipError};
 use saphan_schemas::ids::MemberId;
-use saphan_schemas::joining::TrustBundle;
 use saphan_schemas::keys::{KeyId, PublishedKey};
 use saphan_schemas::log::VerifierKey;
-use saphan_schemas::message::Trust;
+use saphan_schemas::trust::Trust;
+use saphan_schemas::trust::TrustBundle;
 
 use super::finding::Finding;
 use crate::config::Config;
@@ -136,7 +136,7 @@ async fn identity(client: &Client, hub: &str, trust: &Trust, findings: &mut Vec<
         return Err(failed(format!("it is the hub {}, not {}", bundle.hub, trust.hub)));
     }
     let trusted = |vkey: &VerifierKey| *vkey == trust.log || trust.more_logs.contains(vkey);
-    if !std::iter::once(&bundle.vkey).chain(&bundle.more_vkeys).any(trusted) {
+    if !bundle.vkeys().any(trusted) {
         return Err(failed("its log has another key than the trusted one".to_owned()));
     }
     if !bundle.receipts.iter().any(|key| trust.receipts.contains(key)) {

@@ -1,0 +1,113 @@
+//! The hub's own keys change under connectors that run, with the real programs.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::time::Duration;
+
+use reqwest::Response;
+use saphan_conformance::programs;
+use saphan_conformance::world::{World, bodies};
+use saphan_connector::{Accepted, Receive};
+use saphan_examples::local::hub::HubProgram;
+use saphan_schemas::keys::KeyId;
+use saphan_schemas::receipt::UnverifiedReceipt;
+use saphan_schemas::trust::{TrustBundle, TrustEntries};
+
+use crate::admin::{client, noting};
+use crate::observer::Observer;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connectors_that_run_follow_when_every_key_of_the_hub_is_replaced_and_the_old_ones_are_revoked_and_gone() {
+    let mut world = World::start_over_tls(HubProgram::saphan_hub(programs::saphan_hub().unwrap())).await.unwrap();
+    let receiver = world.connector(&world.receiver().unwrap()).unwrap().receive(Receive::Pull);
+    let (receiver, handled) = noting(receiver, |message| message.id()).await;
+    let sender = world.connector(&world.sender().unwrap()).unwrap().build().await.unwrap();
+    let mut observer = Observer::default();
+    let mut bodies = bodies(4).unwrap().into_iter();
+    let mut sent = Vec::new();
+
+    let first = sender.send(world.message(bodies.next().unwrap()).unwrap()).await.unwrap();
+    observer.receipt(first.receipt());
+    sent.push(first.id());
+    let old = signed_with(&first);
+    let before = trust(&world).await;
+
+    for usage in ["receipts", "log", "operator"] {
+        world.hub.operate(&["keys", "rotate", usage]).await.unwrap();
+    }
+    let overlap = sender.send(world.message(bodies.next().unwrap()).unwrap()).await.unwrap();
+    sent.push(overlap.id());
+    assert_ne!(signed_with(&overlap), old);
+
+    // Each revocation is signed by the new key of the operator.
+    let operator = before.operator.unwrap().id();
+    for (usage, key) in
+        [("operator", operator.to_string()), ("receipts", old.to_string()), ("log", before.vkey.to_string())]
+    {
+        world.hub.operate(&["keys", "revoke", usage, &key]).await.unwrap();
+    }
+    let third = sender.send(world.message(bodies.next().unwrap()).unwrap()).await.unwrap();
+    sent.push(third.id());
+
+    // The hub starts without the old keys, and without any of the operator: that may be kept elsewhere.
+    world.hub.stop().await.unwrap();
+    let data = world.hub.folder().join("hub/data");
+    let elsewhere = tempfile::tempdir().unwrap();
+    for name in ["receipts.pem", "log.pem", "operator.pem"] {
+        std::fs::remove_file(data.join(name)).unwrap();
+    }
+    let operator = find(&data, "operator-");
+    std::fs::rename(data.join(&operator), elsewhere.path().join(&operator)).unwrap();
+    world.hub.restart().await.unwrap();
+    let last = sender.send(world.message(bodies.next().unwrap()).unwrap()).await.unwrap();
+    observer.receipt(last.receipt());
+    sent.push(last.id());
+
+    handled.subscribe().wait_for(|seen| seen.len() >= sent.len()).await.unwrap();
+    assert!(receiver.shutdown(Duration::from_secs(30)).await.unwrap().finished);
+    let mut arrived = handled.borrow().clone();
+    arrived.sort();
+    sent.sort();
+    assert_eq!(arrived, sent, "each once");
+
+    // Without the operator's key nobody changes the registry; where it is, its holder names it.
+    let refused = world.hub.operate(&["invite", world.sender().unwrap().as_str()]).await.unwrap_err();
+    assert!(refused.to_string().contains("operator"), "{refused}");
+    let config = world.hub.folder().join("hub/hub.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let named = format!("operator = {:?}", elsewhere.path().join(&operator));
+    std::fs::write(&config, text.replace(r#"operator = "operator.pem""#, &named)).unwrap();
+    world.hub.operate(&["invite", world.sender().unwrap().as_str()]).await.unwrap();
+
+    let TrustEntries { entries } = fetch(&world, "/v1/trust/entries").await.json().await.unwrap();
+    let followed = before.trust().follow(&entries).unwrap();
+    let after = trust(&world).await.trust();
+    assert_eq!((&followed.operators, &followed.receipts), (&after.operators, &after.receipts));
+    assert_eq!(followed.more_logs, std::slice::from_ref(&after.log));
+    world.trust = after;
+    let report = observer.check_log(&world).await;
+    observer.no_checkpoint_was_ever_contradicted(&world, report.size).await;
+    world.stop().await.unwrap();
+}
+
+/// The key that signed the receipt.
+fn signed_with(accepted: &Accepted) -> KeyId {
+    UnverifiedReceipt::parse(accepted.receipt_text()).unwrap().kid()
+}
+
+async fn fetch(world: &World, path: &str) -> Response {
+    client(world).get(format!("{}{path}", world.hub.url())).send().await.unwrap().error_for_status().unwrap()
+}
+
+async fn trust(world: &World) -> TrustBundle {
+    fetch(world, "/v1/trust").await.json().await.unwrap()
+}
+
+/// The only file of the folder whose name begins so.
+fn find(folder: &Path, beginning: &str) -> OsString {
+    let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
+    let mut found = names.filter(|name| name.to_str().unwrap().starts_with(beginning));
+    let name = found.next().unwrap();
+    assert_eq!(found.next(), None);
+    name
+}
