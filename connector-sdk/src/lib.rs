@@ -82,6 +82,8 @@ pub use hub_api::http::client as http_client;
 pub use message::Message;
 pub use outbox::{Accepted, Outbox, Status};
 pub use outgoing::OutgoingMessage;
+#[cfg(feature = "amqp")]
+pub use receive::amqp::BrokerError;
 pub use receive::{Receive, may_be_logged};
 pub use saphan_keys as key_store;
 pub use saphan_schemas as schemas;

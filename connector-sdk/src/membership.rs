@@ -180,6 +180,16 @@ impl Membership {
         self.change(Change::Revoked(EntryId::Key(key))).await
     }
 
+    /// Logs in at the broker as a connector of the system does, with `ca` (PEM) as the only authorities that may vouch for it, and
+    /// looks at the system's inbox there: answers how many messages wait in it. Takes nothing.
+    ///
+    /// # Errors
+    /// [`crate::BrokerError`].
+    #[cfg(feature = "amqp")]
+    pub async fn waiting_at_broker(&self, uri: &str, ca: Option<&str>) -> Result<u32, crate::BrokerError> {
+        crate::receive::amqp::inbox(uri, Arc::clone(&self.identity), ca).await
+    }
+
     async fn change(&self, change: Change) -> Result<(), MembershipError> {
         let entry = entry(&self.identity, change, None).await?;
         let _: Applied = self.hub.call("/v1/registry", &json!({ "entries": [entry] })).await?;

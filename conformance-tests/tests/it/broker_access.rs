@@ -3,12 +3,14 @@
 mod attempts;
 mod exchange;
 
+use std::path::Path;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use lapin::options::BasicConsumeOptions;
 use lapin::types::FieldTable;
 use saphan_conformance::world::bodies;
+use saphan_connector::trust;
 use saphan_schemas::ids::SystemId;
 use saphan_schemas::keys::SigningKey;
 use serde_json::Value;
@@ -17,6 +19,7 @@ use tokio::time::timeout;
 use self::attempts::everything_forbidden;
 use self::exchange::{Exchange, now, sign};
 use crate::admin::{client, eventually, metric, noting, published};
+use crate::agency::saphan;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_system_may_read_its_own_inbox_and_nothing_else() {
@@ -164,6 +167,48 @@ async fn a_revoked_key_ends_its_open_connection_and_what_was_accepted_meanwhile_
     assert_eq!(*handled.borrow(), [second, third, fourth]);
     assert!(receiver.shutdown(Duration::from_secs(30)).await.unwrap().finished);
     exchange.broker.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_says_whether_the_broker_lets_a_system_in_and_what_is_wrong_when_it_does_not() {
+    let exchange = Exchange::start().await;
+    let (folder, system) = (tempfile::tempdir().unwrap(), exchange.receiver());
+    write_agency(&exchange, folder.path()).await;
+    let broker = async || {
+        let (code, told) = saphan(folder.path(), &["doctor"]).await;
+        let check = told["checks"].as_array().unwrap_or_else(|| panic!("{told}")).last().unwrap().clone();
+        assert_eq!(check["step"], "broker", "{told}");
+        (code, check["verdict"].as_str().unwrap().to_owned(), check["says"].as_str().unwrap().to_owned())
+    };
+    exchange.broker.registered(&system.inbox_queue()).await.unwrap();
+    let (code, verdict, says) = broker().await;
+    assert_eq!((code, verdict.as_str(), says.contains("0 messages wait")), (0, "ok", true), "{says}");
+
+    register(&exchange, &system, "pull", &exchange.world.key(&system).unwrap()).await;
+    let (code, verdict, says) = broker().await;
+    assert_eq!((code, verdict.as_str(), says.contains("does not let this system in")), (1, "failed", true), "{says}");
+
+    exchange.broker.stop().await.unwrap();
+    let (code, verdict, says) = broker().await;
+    assert_eq!((code, verdict.as_str(), says.contains("was not reached")), (1, "failed", true), "{says}");
+}
+
+/// An agency's folder for the receiving system: its key, what it trusts, and that it reads at the broker.
+async fn write_agency(exchange: &Exchange, folder: &Path) {
+    let hub = &exchange.world.hub;
+    let key = exchange.world.pem(&exchange.receiver()).unwrap();
+    saphan_keys::file::write_new(&folder.join("key.pem"), key).unwrap();
+    let mut trust = trust::fetch(hub.address()).await.unwrap();
+    trust.ca = hub.ca().map(ToOwned::to_owned);
+    std::fs::write(folder.join("trust.json"), serde_json::to_vec(&trust).unwrap()).unwrap();
+    let config = format!(
+        "system = \"{}\"\nhub = \"{}\"\nkey = \"key.pem\"\ndata_dir = \"data\"\ntrust_file = \"trust.json\"\n\
+         transport = \"amqp\"\namqp = \"{}\"\n",
+        exchange.receiver(),
+        hub.url(),
+        exchange.broker.uri(),
+    );
+    std::fs::write(folder.join("saphan.toml"), config).unwrap();
 }
 
 fn new_key() -> SigningKey {

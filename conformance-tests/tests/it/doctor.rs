@@ -28,7 +28,7 @@ async fn a_connection_that_works_has_no_fault_and_each_fault_is_named_with_its_s
     let folder = join(&hub, portal::SYSTEM).await;
     let path = folder.path();
     let told = done(path, &["doctor"]).await;
-    assert_eq!((&told["works"], told["checks"].as_array().unwrap().len()), (&Value::Bool(true), 11), "{told}");
+    assert_eq!((&told["works"], told["checks"].as_array().unwrap().len()), (&Value::Bool(true), 12), "{told}");
     // The other members have not signed, so nothing is in force yet.
     assert_eq!(complaints(path).await, (0, complaint("agreements", "warning", "hub")));
 
@@ -37,6 +37,13 @@ async fn a_connection_that_works_has_no_fault_and_each_fault_is_named_with_its_s
     let (exit, found) = complaints(path).await;
     assert_eq!((exit, &found[..1]), (1, &complaint("private key", "failed", "caller")[..]));
     fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+
+    // Its operator gave the hub other keys.
+    hub.operate(&["keys", "rotate", "log"]).await.unwrap();
+    hub.operate(&["keys", "rotate", "receipts"]).await.unwrap();
+    assert_eq!(complaints(path).await.1[0], complaint("identity", "warning", "caller")[0]);
+    done(path, &["trust", hub.url(), "--renew"]).await;
+    assert_eq!(complaints(path).await, (0, complaint("agreements", "warning", "hub")));
 
     // Trust of another hub.
     let trust = fs::read_to_string(path.join("trust.json")).unwrap();

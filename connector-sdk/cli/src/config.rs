@@ -152,6 +152,11 @@ impl Config {
         &self.settings.trust
     }
 
+    /// The CA certificates (PEM) that vouch for hub and broker, if they are not among those that the machine trusts.
+    pub(crate) fn ca(&self) -> Option<&str> {
+        self.settings.hub.ca_pem()
+    }
+
     /// A client that reaches the hub as the connector does.
     pub(crate) fn http_client(&self) -> Result<reqwest::Client, ConnectorError> {
         saphan_connector::http_client(&self.settings.hub)

@@ -249,7 +249,7 @@ fn unreachable(source: impl std::error::Error + Send + Sync + 'static) -> HubErr
 }
 
 /// What TLS found wrong, somewhere below an error of the client.
-fn tls_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
+pub(crate) fn tls_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
     std::iter::successors(Some(error), |error| below(*error)).find_map(|error| error.downcast_ref())
 }
 

@@ -1,6 +1,7 @@
 //! Receiving from the exchange's broker.
 
 mod dialling;
+mod looking;
 
 use std::sync::{Arc, Mutex as SyncMutex, PoisonError};
 use std::time::Duration;
@@ -14,6 +15,8 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use self::dialling::Dialler;
+pub use self::looking::BrokerError;
+pub(crate) use self::looking::inbox;
 use super::{Delivery, ReceiveError, Token, Transport, TransportFuture};
 use crate::error::ConnectorError;
 use crate::hub_api::{Answer, Submission};

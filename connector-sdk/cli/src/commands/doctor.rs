@@ -1,5 +1,6 @@
 //! `saphan doctor`: every step of a connection, and whose side a fault is on.
 
+mod broker;
 mod finding;
 mod hub;
 mod machine;

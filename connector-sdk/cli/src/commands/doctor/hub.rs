@@ -10,15 +10,16 @@ use saphan_connector::membership::{AgreementTerms, Membership, MembershipError};
 use saphan_schemas::ids::MemberId;
 use saphan_schemas::keys::{KeyId, PublishedKey};
 use saphan_schemas::log::VerifierKey;
-use saphan_schemas::trust::Trust;
-use saphan_schemas::trust::TrustBundle;
+use saphan_schemas::trust::{Trust, TrustBundle, TrustEntries};
 
+use super::broker;
 use super::finding::Finding;
 use crate::config::Config;
 use crate::outcome::Side;
 
 /// The steps in their order; each needs those before it.
-const STEPS: [&str; 8] = ["connection", "clock", "readiness", "identity", "log", "key", "token", "agreements"];
+const STEPS: [&str; 9] =
+    ["connection", "clock", "readiness", "identity", "log", "key", "token", "agreements", broker::STEP];
 
 pub(super) async fn examine(config: Config) -> Vec<Finding> {
     let mut findings = Vec::with_capacity(STEPS.len());
@@ -38,6 +39,7 @@ pub(super) fn not_examined() -> impl Iterator<Item = Finding> {
 async fn look(config: Config, findings: &mut Vec<Finding>) -> Result<(), Finding> {
     let (hub, trust, kid, member) =
         (config.hub().to_owned(), config.trust().clone(), config.key_id(), config.system().member());
+    let (receive, ca) = (config.receive(), config.ca().map(ToOwned::to_owned));
     let client = config
         .http_client()
         .map_err(|error| Finding::failed("connection", error.to_string(), Side::Machine, "check the configuration"))?;
@@ -49,7 +51,7 @@ async fn look(config: Config, findings: &mut Vec<Finding>) -> Result<(), Finding
     findings.push(Finding::ok("connection", format!("{hub} answers")));
     findings.push(clock(&alive));
     findings.push(readiness(&client, &hub).await);
-    identity(&client, &hub, &trust, findings).await?;
+    let trust = identity(&client, &hub, trust, findings).await?;
     findings.push(log(&client, &hub, &trust).await?);
     let membership = config
         .into_membership()
@@ -58,6 +60,7 @@ async fn look(config: Config, findings: &mut Vec<Finding>) -> Result<(), Finding
     let agreements = membership.agreements().await.map_err(|error| token_fault(&error))?;
     findings.push(Finding::ok("token", "the hub believes a token of this key"));
     findings.push(agreed(&agreements, &member));
+    findings.push(broker::examine(&membership, receive, ca.as_deref()).await);
     Ok(())
 }
 
@@ -125,7 +128,8 @@ async fn readiness(client: &Client, hub: &str) -> Finding {
     }
 }
 
-async fn identity(client: &Client, hub: &str, trust: &Trust, findings: &mut Vec<Finding>) -> Result<(), Finding> {
+/// Answers with what is trusted then: the hub's operator may have added keys.
+async fn identity(client: &Client, hub: &str, trust: Trust, findings: &mut Vec<Finding>) -> Result<Trust, Finding> {
     let failed = |says: String| {
         let advice = "send nothing; ask the hub's operator on another way which keys are right, and who answers there";
         Finding::failed("identity", says, Side::Hub, advice)
@@ -135,15 +139,29 @@ async fn identity(client: &Client, hub: &str, trust: &Trust, findings: &mut Vec<
     if bundle.hub != trust.hub {
         return Err(failed(format!("it is the hub {}, not {}", bundle.hub, trust.hub)));
     }
+    let followed = match get(client, &format!("{hub}/v1/trust/entries")).await {
+        Ok(answer) => answer.json().await.ok().and_then(|TrustEntries { entries }| trust.follow(&entries)),
+        Err(error) => return Err(failed(error.to_string())),
+    };
+    let followed_any = followed.is_some();
+    let trust = followed.unwrap_or(trust);
     let trusted = |vkey: &VerifierKey| *vkey == trust.log || trust.more_logs.contains(vkey);
-    if !bundle.vkeys().any(trusted) {
+    // Of all keys there ever were, the newest signs.
+    if !trusted(&bundle.vkey) {
         return Err(failed("its log has another key than the trusted one".to_owned()));
     }
-    if !bundle.receipts.iter().any(|key| trust.receipts.contains(key)) {
-        return Err(failed("it signs receipts with keys that are not trusted".to_owned()));
+    if !bundle.receipts.last().is_some_and(|key| trust.receipts.contains(key)) {
+        return Err(failed("it signs receipts with a key that is not trusted".to_owned()));
     }
-    findings.push(Finding::ok("identity", format!("it is {}, with the keys that are trusted", bundle.hub)));
-    Ok(())
+    if followed_any {
+        let says = format!("it is {}; its operator vouches for keys that the trust file does not have", bundle.hub);
+        let advice =
+            "programs that run follow by themselves; `saphan trust URL --renew` keeps the new keys for `saphan verify`";
+        findings.push(Finding::warning("identity", says, Side::Caller, advice));
+    } else {
+        findings.push(Finding::ok("identity", format!("it is {}, with the keys that are trusted", bundle.hub)));
+    }
+    Ok(trust)
 }
 
 async fn log(client: &Client, hub: &str, trust: &Trust) -> Result<Finding, Finding> {
