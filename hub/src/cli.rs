@@ -1,10 +1,11 @@
-//! The command line: `init`, `serve`, `registry apply`, `invite`, `broker config`, `schema`, `keys`, `check-config`,
+//! The command line: `init`, `serve`, `registry`, `invite`, `broker config`, `schema`, `keys`, `check-config`,
 //! `default-config`.
 
 mod broker;
 mod init;
 mod invite;
 mod keys;
+mod operate;
 mod registry;
 mod run;
 mod running;
@@ -30,9 +31,9 @@ enum Command {
     Init(init::InitArguments),
     /// Run the hub until SIGTERM or Ctrl-C. Prints one line when it is ready; logs go to standard error.
     Serve(ConfigArguments),
-    /// Change the registry.
+    /// Change the registry, and look at it.
     #[command(subcommand)]
-    Registry(RegistryCommand),
+    Registry(operate::RegistryCommand),
     /// Let a system register its first key: prints a code that works once.
     Invite(invite::InviteArguments),
     /// Publish schemas, and look at them.
@@ -48,17 +49,6 @@ enum Command {
     CheckConfig(ConfigArguments),
     /// Print the default configuration with every setting explained.
     DefaultConfig,
-}
-
-#[derive(Debug, Subcommand)]
-enum RegistryCommand {
-    /// Add and change what FILE says, as signed entries in the log; works on a running hub and on a stopped one.
-    Apply {
-        /// A TOML file with [[member]], [[system]], [[service]], [[agreement]] and [revoke].
-        file: PathBuf,
-        #[command(flatten)]
-        config: ConfigArguments,
-    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -89,7 +79,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let result = match arguments.command {
         Command::Init(arguments) => init::init(&arguments),
         Command::Serve(arguments) => run::serve(&arguments.config),
-        Command::Registry(RegistryCommand::Apply { file, config }) => registry::apply(&file, &config.config),
+        Command::Registry(command) => operate::registry(command),
         Command::Invite(arguments) => invite::invite(&arguments),
         Command::Schema(command) => schema::schema(&command),
         Command::Broker(BrokerCommand::Config(arguments)) => broker::config(&arguments),

@@ -66,7 +66,7 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(acknowledgements::submit))
         .routes(routes!(agreements::list))
         // Operators, and systems for themselves: an entry says itself who may make it.
-        .routes(routes!(registry::change))
+        .routes(routes!(registry::show, registry::change))
         // RabbitMQ, about its users.
         .routes(routes!(broker::user))
         .routes(routes!(broker::vhost))

@@ -4,10 +4,12 @@ mod apply;
 mod change;
 mod publish;
 mod texts;
+mod view;
 
 pub use apply::{ApplyError, RegistryFile, RevokeSection, SystemSection, changes_for};
 pub use change::ChangeError;
 pub use publish::{SchemaRefusal, candidate};
+pub use view::RegistryView;
 
 use std::sync::{Arc, PoisonError, RwLock};
 

@@ -1,7 +1,5 @@
-//! `saphan-hub registry apply`, and how an operator's command changes the registry.
+//! How an operator's command changes the registry, or looks at it, whether the hub runs or not.
 
-use std::fs;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -17,21 +15,8 @@ use tokio::sync::watch;
 use super::{run, running};
 use crate::app::new_root;
 use crate::config::Config;
-use crate::registry::{ChangeError, Registry, RegistryFile, changes_for, opening};
+use crate::registry::{ChangeError, Registry, opening};
 use crate::store::sqlite::SqliteStore;
-
-pub(super) fn apply(file: &Path, config: &Path) -> anyhow::Result<()> {
-    let config = run::load(config)?;
-    let text = fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
-    let file = RegistryFile::parse(&text).with_context(|| format!("{}", file.display()))?;
-    let applied = write_with_texts(&config, |registry| {
-        let embedded = registry.embedded();
-        let changes = changes_for(&registry.state(), file, embedded.schemas())?;
-        Ok(Changes { changes, texts: embedded.schemas().cloned().collect() })
-    })?;
-    println!("{applied} registry entries written");
-    Ok(())
-}
 
 /// Changes, and texts of schemas of which some may be new to the hub.
 pub(super) struct Changes {
@@ -94,8 +79,12 @@ async fn write_to_running_hub(
     store.close().await?;
     let operator = operator(&registry.state(), operators)?;
     let Changes { changes, texts } = changes(&registry)?;
-    if changes.is_empty() && !texts.is_empty() {
-        post(config, operator, &[], texts.iter().collect()).await?;
+    // A text that the registry names already, and that the hub has lost.
+    let catalogue = registry.catalogue();
+    let here = |text: &&SchemaText| catalogue.schema(&text.id).is_some_and(|known| known.sha256 == text.sha256);
+    let lost: Vec<_> = texts.iter().filter(|text| !here(text)).collect();
+    if changes.is_empty() && !lost.is_empty() {
+        post(config, operator, &[], lost).await?;
     }
     // They are in an order in which each can be applied, so every beginning of the list is a valid registry.
     for chunk in changes.chunks(ENTRIES_AT_ONCE) {

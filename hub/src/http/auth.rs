@@ -7,6 +7,7 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use saphan_schemas::auth::{AuthClaims, AuthToken, MAX_TOKEN_AGE_SECONDS, UnverifiedAuthToken};
 use saphan_schemas::ids::SystemId;
+use saphan_schemas::keys::PublicKey;
 use saphan_schemas::problem::ProblemCode;
 use saphan_schemas::registry::Role;
 
@@ -30,6 +31,10 @@ pub(super) enum ReaderCaller {
 /// The operator, or any registered system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct KnownCaller;
+
+/// The operator, or a system of the role `operator` or `auditor`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Overseer;
 
 impl FromRequestParts<Arc<App>> for SystemCaller {
     type Rejection = ApiError;
@@ -56,15 +61,41 @@ impl FromRequestParts<Arc<App>> for KnownCaller {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
         let (token, target) = (bearer(parts)?, Target::of(parts));
-        let operator = app.registry.state().operator_keys().standing().find(|key| key.id() == token.kid()).copied();
-        let Some(operator) = operator else { return any_system(token, app, &target).map(|_| Self) };
-        let token = token.verify(&operator).map_err(|_| ApiError::problem(ProblemCode::SignatureInvalid))?;
-        if token.claims().iss != app.hub.as_str() {
-            return Err(ApiError::problem(ProblemCode::SenderMismatch));
+        match operator_key(app, &token) {
+            Some(key) => own(token, &key, app, &target).map(|()| Self),
+            None => any_system(token, app, &target).map(|_| Self),
         }
-        accept(&token, app, &target)?;
-        Ok(Self)
     }
+}
+
+impl FromRequestParts<Arc<App>> for Overseer {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        let (token, target) = (bearer(parts)?, Target::of(parts));
+        if let Some(key) = operator_key(app, &token) {
+            return own(token, &key, app, &target).map(|()| Self);
+        }
+        let system = any_system(token, app, &target)?;
+        if has_role(app, &system, Role::Auditor) || has_role(app, &system, Role::Operator) {
+            return Ok(Self);
+        }
+        Err(ApiError::problem(ProblemCode::Forbidden))
+    }
+}
+
+/// The key of the operator that a token says it is signed with.
+fn operator_key(app: &App, token: &UnverifiedAuthToken) -> Option<PublicKey> {
+    app.registry.state().operator_keys().standing().find(|key| key.id() == token.kid()).copied()
+}
+
+/// A key of the hub or of its operator signed the token for this target.
+fn own(token: UnverifiedAuthToken, key: &PublicKey, app: &App, target: &Target<'_>) -> Result<(), ApiError> {
+    let token = token.verify(key).map_err(|_| ApiError::problem(ProblemCode::SignatureInvalid))?;
+    if token.claims().iss != app.hub.as_str() {
+        return Err(ApiError::problem(ProblemCode::SenderMismatch));
+    }
+    accept(&token, app, target)
 }
 
 fn bearer(parts: &Parts) -> Result<UnverifiedAuthToken, ApiError> {
@@ -119,12 +150,7 @@ fn any_system(token: UnverifiedAuthToken, app: &App, target: &Target<'_>) -> Res
 pub(super) fn hub(token: UnverifiedAuthToken, app: &App, target: &Target<'_>) -> Result<(), ApiError> {
     let registry = app.registry.state();
     let key = registry.receipt_keys().standing().find(|key| key.id() == token.kid());
-    let key = key.ok_or_else(|| ApiError::problem(ProblemCode::KeyUnknown))?;
-    let token = token.verify(key).map_err(|_| ApiError::problem(ProblemCode::SignatureInvalid))?;
-    if token.claims().iss != app.hub.as_str() {
-        return Err(ApiError::problem(ProblemCode::SenderMismatch));
-    }
-    accept(&token, app, target)
+    own(token, key.ok_or_else(|| ApiError::problem(ProblemCode::KeyUnknown))?, app, target)
 }
 
 fn has_role(app: &App, system: &SystemId, role: Role) -> bool {

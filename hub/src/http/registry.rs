@@ -1,17 +1,19 @@
-//! `POST /v1/registry`.
+//! `GET` and `POST /v1/registry`.
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use axum::response::IntoResponse;
 use saphan_schemas::problem::ProblemCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::ApiError;
-use super::auth::KnownCaller;
+use super::auth::{KnownCaller, Overseer};
 use super::error::JsonBody;
 use crate::app::App;
+use crate::registry::RegistryView;
 
 /// Signed registry entries, in this order. All are tried before the first is logged; if the store fails half-way, the same
 /// file again applies the rest.
@@ -30,6 +32,19 @@ pub(super) struct ChangeBody {
 pub(super) struct ChangedBody {
     /// How many entries.
     applied: usize,
+}
+
+/// What stands, for operators and auditors: keys of the hub, members, systems with their keys, services, schemas, agreements with
+/// their signatures, invitations. Everybody can derive the same from the log.
+#[utoipa::path(
+    get, path = "/v1/registry", tag = "operators and auditors", operation_id = "registry",
+    responses(
+        (status = 200, description = "hub, next, hub_keys, members, systems, services, schemas, agreements, invitations", content_type = "application/json"),
+        (status = "4XX", description = "A problem", content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn show(State(app): State<Arc<App>>, _: Overseer) -> impl IntoResponse {
+    Json(RegistryView::new(&app.registry.state())).into_response()
 }
 
 /// Changes the registry. Each entry says by its own signature who makes the change: an operator any, a system those of its own

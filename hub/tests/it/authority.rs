@@ -182,3 +182,33 @@ async fn a_system_sees_its_own_agreements_only() {
     assert_eq!(listed.len(), 2, "to-archive and to-archive.unlisted");
     assert!(listed.iter().all(|body| body.unsigned.is_empty() && body.signatures.len() == 2));
 }
+
+#[tokio::test]
+async fn the_registry_is_shown_to_operators_and_auditors_and_says_what_stands() {
+    let hub = TestHub::new().await;
+    let (portal, office, archive) = (&hub.world.portal, &hub.world.office, &hub.world.archive);
+    hub.call(portal, "GET", "/v1/registry", &Value::Null).await.problem(ProblemCode::Forbidden);
+    let with = |party: &Party, role| {
+        let system = System { id: party.id.clone(), transport: TransportKind::Pull, roles: [role].into() };
+        Change::Changed(Entry::System(system))
+    };
+    hub.apply([with(office, Role::Operator), with(archive, Role::Auditor)]).await;
+    hub.apply([Change::Revoked(EntryId::Key(portal.key.id()))]).await;
+    let token = crate::harness::sign_token(hub.token(HUB, "GET", "/v1/registry"), &hub.operator);
+    let to_operator: Value =
+        hub.call_with(&format!("Bearer {token}"), "GET", "/v1/registry", &Value::Null).await.json(200);
+    for overseer in [office, archive] {
+        let shown: Value = hub.call(overseer, "GET", "/v1/registry", &Value::Null).await.json(200);
+        assert_eq!(shown, to_operator);
+    }
+    let find = |list: &str, id: &str| {
+        let all = to_operator[list].as_array().unwrap();
+        all.iter().find(|one| one["id"] == id).unwrap_or_else(|| panic!("no {id} in {all:?}")).clone()
+    };
+    let shown = find("systems", portal.id.as_str());
+    assert_eq!((&shown["keys"][0]["id"], shown["keys"][0]["revoked"].is_u64()), (&json!(portal.key.id()), true));
+    assert_eq!(find("systems", archive.id.as_str())["roles"], json!(["auditor"]));
+    let agreement = find("agreements", "to-office");
+    assert_eq!((&agreement["terms"], &agreement["unsigned"]), (&json!(terms(&hub)), &json!([])));
+    assert_eq!(to_operator["hub_keys"]["operator"][0]["id"], json!(hub.operator.public().id()));
+}

@@ -185,6 +185,37 @@ async fn a_registry_file_is_applied_to_a_running_hub_and_to_a_stopped_one_and_on
 }
 
 #[tokio::test]
+async fn an_operator_tries_a_file_looks_at_what_stands_gives_roles_and_revokes_with_commands() {
+    let folder = Folder::new().await;
+    let config = folder.config();
+    let registry = folder.file(&registry_file());
+    let operate = async |arguments: &[&str]| run(&[&["registry"], arguments, &["--config", &config]].concat()).await;
+    let said = success(&operate(&["apply", &registry, "--dry-run"]).await);
+    assert!(said.contains("th.dga/portal") && said.contains("would be written"), "{said}");
+    let shown = async || serde_json::from_str::<Value>(&success(&operate(&["show", "--json"]).await)).unwrap();
+    assert_eq!(shown().await["systems"], json!([]), "nothing was changed");
+    success(&operate(&["apply", &registry]).await);
+
+    assert!(success(&operate(&["roles", "th.dga/portal", "auditor", "system"]).await).contains("from now on"));
+    assert!(success(&operate(&["roles", "th.dga/portal", "system", "auditor"]).await).contains("already"));
+    let text = success(&operate(&["show"]).await);
+    assert!(text.contains("th.dga/portal  transport pull, roles system, auditor"), "{text}");
+    let kid = shown().await["systems"][0]["keys"][0]["id"].as_str().unwrap().to_owned();
+    success(&operate(&["revoke", "key", &kid]).await);
+    assert!(shown().await["systems"][0]["keys"][0]["revoked"].is_u64());
+    assert!(success(&operate(&["show"]).await).contains(&format!("key {kid}, revoked 20")));
+
+    success(&operate(&["revoke", "member", "th.dga"]).await);
+    assert_eq!((&shown().await["members"], &shown().await["systems"]), (&json!([]), &json!([])));
+    let said = failure(&operate(&["revoke", "member", "th.dga"]).await);
+    assert!(said.contains("th.dga does not exist"), "{said}");
+    let said = failure(&operate(&["revoke", "key", "short"]).await);
+    assert!(said.contains("short is not the id"), "{said}");
+    let said = failure(&operate(&["roles", "th.dga/portal", "system"]).await);
+    assert!(said.contains("th.dga/portal does not exist"), "{said}");
+}
+
+#[tokio::test]
 async fn a_registry_file_with_a_mistake_is_refused_whole_with_the_reason() {
     let folder = Folder::new().await;
     let file = folder.file(&format!("{}\n[[service]]\nid = \"th.x.y\"\nauthority = \"th.x\"", registry_file()));

@@ -182,6 +182,11 @@ impl RegistryState {
         self.members.get(id)
     }
 
+    /// All members.
+    pub fn members(&self) -> impl Iterator<Item = &Member> {
+        self.members.values()
+    }
+
     /// A system.
     #[must_use]
     pub fn system(&self, id: &SystemId) -> Option<&System> {
@@ -213,6 +218,11 @@ impl RegistryState {
         self.services.get(id)
     }
 
+    /// All public services.
+    pub fn services(&self) -> impl Iterator<Item = &Service> {
+        self.services.values()
+    }
+
     /// A schema.
     #[must_use]
     pub fn schema(&self, id: &SchemaId) -> Option<&Schema> {
@@ -242,6 +252,11 @@ impl RegistryState {
         self.agreements.get(id)
     }
 
+    /// All agreements.
+    pub fn agreements(&self) -> impl Iterator<Item = &AgreementRecord> {
+        self.agreements.values()
+    }
+
     /// The agreements that a system sends or receives under.
     pub fn agreements_of(&self, system: &SystemId) -> impl Iterator<Item = &AgreementRecord> {
         self.agreements.values().filter(move |record| record.agreement.is_party(system))
@@ -257,6 +272,11 @@ impl RegistryState {
     #[must_use]
     pub fn joined_with(&self, id: InvitationId) -> Option<&KeyRecord> {
         self.used_invitations.get(&id).and_then(|kid| self.keys.get(kid))
+    }
+
+    /// The invitations that were not used; some may have expired.
+    pub fn invitations(&self) -> impl Iterator<Item = &Invitation> {
+        self.invitations.values()
     }
 
     /// The invitations of a system that were not used; some may have expired.

@@ -1,0 +1,174 @@
+//! `saphan-hub registry`: apply a file, look at what stands, end something, give roles.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use clap::{Subcommand, ValueEnum};
+use saphan_schemas::ids::SystemId;
+use saphan_schemas::registry::{Change, Entry, EntryId, RegistryState, Role, System};
+
+use super::registry::{self, Changes};
+use super::{ConfigArguments, run};
+use crate::registry::{Registry, RegistryFile, RegistryView, changes_for};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum RegistryCommand {
+    /// Add and change what FILE says, as signed entries in the log; works on a running hub and on a stopped one.
+    Apply {
+        /// A TOML file with [[member]], [[system]], [[service]], [[agreement]] and [revoke].
+        file: PathBuf,
+        /// Say what would change, and change nothing.
+        #[arg(long)]
+        dry_run: bool,
+        #[command(flatten)]
+        config: ConfigArguments,
+    },
+    /// Print what stands: keys of the hub, members, systems with their keys, services, agreements, invitations, schemas.
+    Show {
+        /// As one JSON object.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        config: ConfigArguments,
+    },
+    /// End something at once and for ever. What goes with it: a member's systems; a system's keys, invitations and agreements.
+    Revoke {
+        #[arg(value_enum)]
+        kind: Kind,
+        /// Its id, as `registry show` prints it; a key's is its thumbprint.
+        id: String,
+        #[command(flatten)]
+        config: ConfigArguments,
+    },
+    /// Give a system these roles, in place of those that it has.
+    Roles {
+        /// The system, e.g. th.oag/audit.
+        system: SystemId,
+        /// What it may do.
+        #[arg(value_enum, required = true)]
+        roles: Vec<RoleName>,
+        #[command(flatten)]
+        config: ConfigArguments,
+    },
+}
+
+/// What can end.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum Kind {
+    /// A key of a system.
+    Key,
+    /// A system.
+    System,
+    /// A member.
+    Member,
+    /// A public service.
+    Service,
+    /// A schema.
+    Schema,
+    /// An agreement.
+    Agreement,
+    /// An invitation that was not used.
+    Invitation,
+}
+
+/// What a system may do.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum RoleName {
+    /// Send, receive and acknowledge messages, as agreements allow.
+    System,
+    /// Look at the state of every message, and at the registry.
+    Auditor,
+    /// Change the registry.
+    Operator,
+}
+
+pub(super) fn registry(command: RegistryCommand) -> anyhow::Result<()> {
+    match command {
+        RegistryCommand::Apply { file, dry_run, config } => apply(&file, dry_run, &config),
+        RegistryCommand::Show { json, config } => show(json, &config),
+        RegistryCommand::Revoke { kind, id, config } => revoke(kind, &id, &config),
+        RegistryCommand::Roles { system, roles, config } => give_roles(&system, &roles, &config),
+    }
+}
+
+fn apply(file: &Path, dry_run: bool, config: &ConfigArguments) -> anyhow::Result<()> {
+    let config = run::load(&config.config)?;
+    let text = std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
+    let file = RegistryFile::parse(&text).with_context(|| format!("{}", file.display()))?;
+    let plan = |registry: &Registry| changes_for(&registry.state(), file, registry.embedded().schemas());
+    if dry_run {
+        let changes = registry::read(&config, |registry| Ok(plan(registry)?))?;
+        for change in &changes {
+            println!("{}", serde_json::to_string(change)?);
+        }
+        println!("{} registry entries would be written", changes.len());
+        return Ok(());
+    }
+    let applied = registry::write_with_texts(&config, |registry| {
+        let texts = registry.embedded().schemas().cloned().collect();
+        Ok(Changes { changes: plan(registry)?, texts })
+    })?;
+    println!("{applied} registry entries written");
+    Ok(())
+}
+
+fn show(json: bool, config: &ConfigArguments) -> anyhow::Result<()> {
+    let config = run::load(&config.config)?;
+    registry::read(&config, |registry| {
+        let state = registry.state();
+        let view = RegistryView::new(&state);
+        if json {
+            println!("{}", serde_json::to_string_pretty(&view)?);
+        } else {
+            print!("{view}");
+        }
+        Ok(())
+    })
+}
+
+fn revoke(kind: Kind, id: &str, config: &ConfigArguments) -> anyhow::Result<()> {
+    let config = run::load(&config.config)?;
+    let entry = entry_id(kind, id).with_context(|| format!("{id} is not the id of such a thing"))?;
+    registry::write(&config, |_| Ok(vec![Change::Revoked(entry)]))?;
+    println!("revoked; nothing of it is accepted from now on");
+    Ok(())
+}
+
+fn entry_id(kind: Kind, id: &str) -> anyhow::Result<EntryId> {
+    Ok(match kind {
+        Kind::Key => EntryId::Key(id.parse()?),
+        Kind::System => EntryId::System(id.parse()?),
+        Kind::Member => EntryId::Member(id.parse()?),
+        Kind::Service => EntryId::Service(id.parse()?),
+        Kind::Schema => EntryId::Schema(id.parse()?),
+        Kind::Agreement => EntryId::Agreement(id.parse()?),
+        Kind::Invitation => EntryId::Invitation(id.parse()?),
+    })
+}
+
+fn give_roles(system: &SystemId, roles: &[RoleName], config: &ConfigArguments) -> anyhow::Result<()> {
+    let config = run::load(&config.config)?;
+    let roles: BTreeSet<Role> = roles.iter().copied().map(Role::from).collect();
+    let written = registry::write(&config, |state| with_roles(state, system, roles))?;
+    println!("{}", if written == 0 { "it has these roles already" } else { "it has these roles from now on" });
+    Ok(())
+}
+
+fn with_roles(state: &RegistryState, system: &SystemId, roles: BTreeSet<Role>) -> anyhow::Result<Vec<Change>> {
+    let Some(standing) = state.system(system) else { bail!("{system} does not exist") };
+    if standing.roles == roles {
+        return Ok(Vec::new());
+    }
+    Ok(vec![Change::Changed(Entry::System(System { roles, ..standing.clone() }))])
+}
+
+impl From<RoleName> for Role {
+    fn from(name: RoleName) -> Self {
+        match name {
+            RoleName::System => Self::System,
+            RoleName::Auditor => Self::Auditor,
+            RoleName::Operator => Self::Operator,
+        }
+    }
+}
