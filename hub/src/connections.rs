@@ -179,9 +179,6 @@ async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> (TcpStream, Ip
     }
 }
 
-/// For the headers of a request: an envelope and a token, and what a proxy may add, several times over. Whoever is not known
-/// yet can take this much memory a connection.
-const HEADER_BYTES: usize = 32 * 1024;
 /// Who has an IPv6 address has its /64.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
@@ -207,4 +204,7 @@ fn closed(error: &hyper::Error) -> Option<Closed> {
     }
 }
 
+/// For the headers of a request: an envelope and a token, and what a proxy may add, several times over. Whoever is not known
+/// yet can take this much memory a connection.
+const HEADER_BYTES: usize = 32 * 1024;
 const PAUSE: Duration = Duration::from_millis(100);

@@ -126,7 +126,7 @@ fn told(error: ChangeError) -> anyhow::Error {
         ChangeError::Schema(refusal) => refusal.findings().iter().map(|finding| format!("\n  {finding}")).collect(),
         _ => String::new(),
     };
-    anyhow::anyhow!("{:#}{places}", anyhow::Error::from(error))
+    anyhow::anyhow!("{}{places}", super::told(&error.into()))
 }
 
 /// Looks at the registry and its schemas, whether the hub runs or not; a hub that never ran has the catalogue it is built with.

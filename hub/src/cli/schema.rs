@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
-use saphan_schemas::catalogue::{Candidate, Compatibility, Finding, Unpublishable};
+use saphan_schemas::catalogue::{Candidate, Catalogue, Compatibility, Finding, SchemaText, Unpublishable};
 use saphan_schemas::ids::{Reason, SchemaId};
 use saphan_schemas::registry::{Change, Entry, Schema};
 
@@ -153,10 +153,8 @@ fn list(config: &ConfigArguments) -> anyhow::Result<()> {
 
 fn judge(registry: &Registry, text: &str, arguments: &TextArguments) -> anyhow::Result<Judged> {
     let current = registry.current();
-    let standing = saphan_schemas::catalogue::SchemaText::parse(text)
-        .ok()
-        .and_then(|text| current.state.schema(&text.id))
-        .map(|schema| schema.sha256);
+    let standing =
+        SchemaText::parse(text).ok().and_then(|text| current.state.schema(&text.id)).map(|schema| schema.sha256);
     let candidate = candidate(&current.catalogue, standing, text).map_err(unpublishable)?;
     let (id, sha256) = (&candidate.text.id, candidate.text.sha256);
     if let Some(folder) = &arguments.examples {
@@ -169,11 +167,7 @@ fn judge(registry: &Registry, text: &str, arguments: &TextArguments) -> anyhow::
 }
 
 /// A second look beside the proof: bodies that are accepted now must be accepted still.
-fn try_examples(
-    folder: &Path,
-    standing: &saphan_schemas::catalogue::Catalogue,
-    candidate: &Candidate,
-) -> anyhow::Result<()> {
+fn try_examples(folder: &Path, standing: &Catalogue, candidate: &Candidate) -> anyhow::Result<()> {
     let id = &candidate.text.id;
     let (mut tried, mut refused) = (0, String::new());
     for entry in fs::read_dir(folder).with_context(|| format!("{} cannot be read", folder.display()))? {

@@ -1,5 +1,5 @@
-//! `GET /v1/invitations/{id}`, `POST /v1/join`, `GET /v1/trust` and its entries: how a system gets its first key into the registry, and what
-//! it needs to know about the hub.
+//! `GET /v1/invitations/{id}`, `POST /v1/join`, `GET /v1/trust` and its entries: how a system gets its first key into the
+//! registry, and what it needs to know about the hub.
 
 use std::sync::Arc;
 

@@ -61,7 +61,8 @@ pub(super) async fn change(
     Ok(Json(ChangedBody { applied: apply(app, body.entries, body.schemas).await? }))
 }
 
-/// Judges and logs the entries, with the texts of the schemas that they name, in a task of its own: a caller that goes away half-way must not leave the change half-way.
+/// Judges and logs the entries, with the texts of the schemas that they name, in a task of its own: a caller that goes away
+/// half-way must not leave the change half-way.
 pub(super) async fn apply(app: Arc<App>, entries: Vec<String>, schemas: Vec<String>) -> Result<usize, ApiError> {
     let change = tokio::spawn(async move {
         let _turn = app.registry_change.lock().await;

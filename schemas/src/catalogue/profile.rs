@@ -9,7 +9,8 @@ mod references;
 
 use serde_json::{Map, Value};
 
-use self::keywords::{ALLOWED, ANNOTATIONS, FORMATS, ROOT, advice};
+use self::keywords::{ALLOWED, FORMATS, ROOT, advice};
+pub(super) use self::keywords::{ANNOTATIONS, DRAFT};
 use self::references::References;
 use super::finding::{Finding, token};
 use crate::ids::SchemaId;
@@ -230,7 +231,6 @@ fn is_snake_case(name: &str) -> bool {
     name.len() <= 64 && name.starts_with(|c: char| c.is_ascii_lowercase()) && name.chars().all(word)
 }
 
-const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
 const MAX_FINDINGS: usize = 100;
 const TYPES: &[&str] = &["array", "boolean", "integer", "null", "number", "object", "string"];
 /// What must be bounded, by which keyword, and why.

@@ -47,11 +47,7 @@ impl Opener {
     pub(super) fn open(&self) -> Result<OpenSession, TokenError> {
         let session = self.library.open_ro_session(self.slot()?)?;
         self.login(&session)?;
-        let private = match session.find_objects(&self.template(ObjectClass::PRIVATE_KEY))?[..] {
-            [private] => private,
-            [] => return Err(TokenError::NoKey { token: self.key.token.clone(), key: self.key.key.clone() }),
-            _ => return Err(TokenError::Ambiguous { token: self.key.token.clone(), key: self.key.key.clone() }),
-        };
+        let private = only(&session, &self.key, ObjectClass::PRIVATE_KEY)?;
         Ok(OpenSession { session, private, key: self.key.clone() })
     }
 
@@ -122,10 +118,6 @@ impl Opener {
             }
         }
     }
-
-    fn template(&self, class: ObjectClass) -> [Attribute; 3] {
-        template(&self.key, class)
-    }
 }
 
 impl OpenSession {
@@ -137,18 +129,7 @@ impl OpenSession {
 
     /// The public key of the same label.
     pub(super) fn public_key(&self) -> Result<PublicKey, TokenError> {
-        let of = || (self.key.token.clone(), self.key.key.clone());
-        let public = match self.session.find_objects(&template(&self.key, ObjectClass::PUBLIC_KEY))?[..] {
-            [public] => public,
-            [] => {
-                let (token, key) = of();
-                return Err(TokenError::NoKey { token, key });
-            }
-            _ => {
-                let (token, key) = of();
-                return Err(TokenError::Ambiguous { token, key });
-            }
-        };
+        let public = only(&self.session, &self.key, ObjectClass::PUBLIC_KEY)?;
         let attributes = self.session.get_attributes(public, &[AttributeType::EcPoint, AttributeType::EcParams])?;
         let (mut point, mut curve) = (None, None);
         for attribute in attributes {
@@ -190,9 +171,15 @@ pub(super) const fn is_lost(error: &TokenError) -> bool {
     )
 }
 
-fn template(key: &TokenKey, class: ObjectClass) -> [Attribute; 3] {
+/// The only object of this class with the key's label.
+fn only(session: &Session, key: &TokenKey, class: ObjectClass) -> Result<ObjectHandle, TokenError> {
     let label = Attribute::Label(key.key.clone().into_bytes());
-    [Attribute::Class(class), Attribute::KeyType(KeyType::EC), label]
+    let (token, name) = (|| key.token.clone(), || key.key.clone());
+    match session.find_objects(&[Attribute::Class(class), Attribute::KeyType(KeyType::EC), label])?[..] {
+        [object] => Ok(object),
+        [] => Err(TokenError::NoKey { token: token(), key: name() }),
+        _ => Err(TokenError::Ambiguous { token: token(), key: name() }),
+    }
 }
 
 /// CKA_EC_POINT: an uncompressed point in a DER OCTET STRING, or, from some tokens, bare.

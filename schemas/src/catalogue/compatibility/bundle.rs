@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::Documents;
 use crate::catalogue::compile;
+use crate::catalogue::profile::DRAFT;
 use crate::ids::SchemaId;
 
 /// Each schema lies below `/$defs/<id>`; all references are local.
@@ -85,5 +86,4 @@ fn localise(value: &mut Value, own: &SchemaId, left: &mut Vec<SchemaId>) {
     }
 }
 
-const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
 const MAX_STEPS: usize = 32;

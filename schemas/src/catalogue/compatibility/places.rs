@@ -177,7 +177,8 @@ impl<'a> Places<'a> {
     fn finding(&self, pointer: &str, message: &str) -> Finding {
         let inside = pointer.strip_prefix("/$defs/").unwrap_or(pointer);
         let (id, below) = inside.find('/').map_or((inside, ""), |at| inside.split_at(at));
-        let urn = if id == self.candidate.as_str() { String::new() } else { format!("urn:saphan:schema:{id}") };
+        let other = id.parse().ok().filter(|id: &SchemaId| id != self.candidate);
+        let urn = other.map(|id| id.urn()).unwrap_or_default();
         Finding { place: format!("{urn}#{below}"), message: message.to_owned() }
     }
 }

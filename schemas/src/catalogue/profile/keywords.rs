@@ -1,10 +1,13 @@
 //! Which keywords the profile has, and what to write instead of the others.
 
+/// The `$schema` of every text.
+pub(in crate::catalogue) const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
+
 /// At the top of a text only, beside the annotations.
 pub(super) const ROOT: &[&str] = &["$schema", "$id", "$defs", "title", "description"];
 
 /// Say nothing about what is accepted.
-pub(super) const ANNOTATIONS: &[&str] = &["title", "description"];
+pub(in crate::catalogue) const ANNOTATIONS: &[&str] = &["title", "description"];
 
 /// The keywords of the profile, but for those of the root.
 pub(super) const ALLOWED: &[&str] = &[

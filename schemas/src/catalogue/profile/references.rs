@@ -21,35 +21,31 @@ struct Place<'a> {
 impl<'a> References<'a> {
     /// That a target is there, and that the way to it ends.
     pub(super) fn check(&self, target: &str) -> Result<(), String> {
-        let mut place = self.resolve(self.document, target)?;
-        for _ in 0..MAX_STEPS {
-            let Some(next) = place.schema.get("$ref").and_then(Value::as_str) else { return Ok(()) };
-            place = self.resolve(place.document, next)?;
-        }
-        Err("leads in a circle; refer to a schema that says something itself".to_owned())
+        self.follow(self.resolve(self.document, target)?).map(|_| ())
     }
 
     /// The members that this alternative, or what it refers to, requires to be a constant.
     pub(super) fn tags(&self, alternative: &'a Value) -> Vec<(String, Value)> {
-        let Some(place) = self.follow(Place { document: self.document, schema: alternative }) else {
+        let Ok(place) = self.follow(Place { document: self.document, schema: alternative }) else {
             return Vec::new();
         };
         let required = place.schema.get("required").and_then(Value::as_array).into_iter().flatten();
         let constant = |name: &Value| {
             let name = name.as_str()?;
             let member = place.schema.get("properties")?.get(name)?;
-            let member = self.follow(Place { document: place.document, schema: member })?;
+            let member = self.follow(Place { document: place.document, schema: member }).ok()?;
             Some((name.to_owned(), member.schema.get("const")?.clone()))
         };
         required.filter_map(constant).collect()
     }
 
-    fn follow(&self, mut place: Place<'a>) -> Option<Place<'a>> {
+    /// The schema behind all references.
+    fn follow(&self, mut place: Place<'a>) -> Result<Place<'a>, String> {
         for _ in 0..MAX_STEPS {
-            let Some(next) = place.schema.get("$ref").and_then(Value::as_str) else { return Some(place) };
-            place = self.resolve(place.document, next).ok()?;
+            let Some(next) = place.schema.get("$ref").and_then(Value::as_str) else { return Ok(place) };
+            place = self.resolve(place.document, next)?;
         }
-        None
+        Err("leads in a circle; refer to a schema that says something itself".to_owned())
     }
 
     fn resolve(&self, from: &'a Value, target: &str) -> Result<Place<'a>, String> {

@@ -4,6 +4,7 @@ use jsonschema::canonical::Containment;
 use serde_json::{Value, json};
 
 use super::{Members, Places, number};
+use crate::catalogue::profile::ANNOTATIONS;
 
 impl Places<'_> {
     pub(super) fn values(&mut self, (old, was): (&str, &Members), (new, is): (&str, &Members), covered: Containment) {
@@ -48,7 +49,7 @@ fn differences(was: &Members, is: &Members) -> String {
     keywords.sort();
     keywords.dedup();
     let differ = keywords.into_iter().filter(|keyword| was.get(*keyword) != is.get(*keyword));
-    let differ = differ.filter(|keyword| !["title", "description"].contains(&keyword.as_str()));
+    let differ = differ.filter(|keyword| !ANNOTATIONS.contains(&keyword.as_str()));
     let tell = |keyword: &String| format!("{keyword} was {}, is {}", shown(was.get(keyword)), shown(is.get(keyword)));
     differ.map(tell).collect::<Vec<_>>().join("; ")
 }
