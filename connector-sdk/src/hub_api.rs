@@ -39,7 +39,7 @@ pub trait HubApi: Send + Sync {
     /// All keys that a system ever had, with their validity.
     fn system_keys<'a>(&'a self, system: &'a SystemId) -> HubFuture<'a, Vec<PublishedKey>>;
 
-    /// The signed registry entries that added keys of the hub since its log began.
+    /// The signed registry entries that added or revoked keys of the hub since its log began.
     fn trust_entries(&self) -> HubFuture<'_, Vec<String>>;
 }
 

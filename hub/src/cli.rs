@@ -2,10 +2,10 @@
 //! `default-config`.
 
 mod broker;
+mod change;
 mod init;
 mod invite;
 mod keys;
-mod operate;
 mod registry;
 mod run;
 mod running;
@@ -33,7 +33,7 @@ enum Command {
     Serve(ConfigArguments),
     /// Change the registry, and look at it.
     #[command(subcommand)]
-    Registry(operate::RegistryCommand),
+    Registry(registry::RegistryCommand),
     /// Let a system register its first key: prints a code that works once.
     Invite(invite::InviteArguments),
     /// Publish schemas, and look at them.
@@ -79,7 +79,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let result = match arguments.command {
         Command::Init(arguments) => init::init(&arguments),
         Command::Serve(arguments) => run::serve(&arguments.config),
-        Command::Registry(command) => operate::registry(command),
+        Command::Registry(command) => registry::registry(command),
         Command::Invite(arguments) => invite::invite(&arguments),
         Command::Schema(command) => schema::schema(&command),
         Command::Broker(BrokerCommand::Config(arguments)) => broker::config(&arguments),
@@ -106,4 +106,21 @@ fn told(error: &anyhow::Error) -> String {
         cause if told.contains(&cause) => told,
         cause => format!("{told}: {cause}"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("outer: {0}")]
+    struct Telling(#[source] std::fmt::Error);
+
+    #[test]
+    fn a_cause_is_told_once_whether_or_not_its_error_tells_it_too() {
+        let inner = std::fmt::Error.to_string();
+        assert_eq!(told(&Telling(std::fmt::Error).into()), format!("outer: {inner}"));
+        let context = anyhow::Error::from(std::fmt::Error).context("context");
+        assert_eq!(told(&context), format!("context: {inner}"));
+    }
 }

@@ -266,11 +266,7 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             store(folder.path()).create().unwrap();
             fs::set_permissions(folder.path().join(&name), fs::Permissions::from_mode(0o640)).unwrap();
-            let opened = store(folder.path())
-                .open()
-                .map(|_| ())
-                .and_then(|()| store(folder.path()).open_operators().map(|_| ()));
-            let error = opened.unwrap_err();
+            let error = store(folder.path()).open().and_then(|_| store(folder.path()).open_operators()).unwrap_err();
             assert!(matches!(&error, KeyStoreError::Open { path, .. } if path.ends_with(&name)), "{error}");
         }
     }

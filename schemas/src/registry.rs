@@ -2,6 +2,7 @@
 //!
 //! The registry's state is a fold over these entries in log order ([`RegistryState`]); nothing else changes it.
 
+mod agreement;
 mod authority;
 mod error;
 mod hub_keys;
@@ -9,12 +10,13 @@ mod keys;
 mod schemas;
 mod state;
 
+pub use agreement::{AgreementGap, AgreementRecord, MessageFacts};
 pub use authority::Taken;
 pub use error::RejectedEntry;
 pub use hub_keys::{HubKey, HubKeyId, HubKeyRecord, HubKeyRing, Revocation};
 pub use keys::{KeyNotUsable, KeyRecord};
 pub use schemas::{InvalidVersion, Schema, TextVersion};
-pub use state::{AgreementGap, AgreementRecord, MessageFacts, Place, RegistryState, Root};
+pub use state::{Place, RegistryState, Root};
 
 use std::collections::BTreeSet;
 

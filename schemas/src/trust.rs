@@ -50,8 +50,8 @@ pub struct TrustBundle {
     pub ca: Option<String>,
 }
 
-/// The registry entries that added or revoked keys of the hub since its log began, oldest first, each signed by the operator: whoever knows
-/// an operator's key can follow from the keys that it trusted before. `GET /v1/trust/entries`.
+/// The registry entries that added or revoked keys of the hub since its log began, oldest first, each signed by the operator:
+/// whoever knows a key of the operator can follow from the keys that it trusted before. `GET /v1/trust/entries`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrustEntries {
     /// Compact JWS.

@@ -121,14 +121,8 @@ async fn post_batch(world: &World, client: &Client, url: &str, batch: &[Submissi
 }
 
 fn token(world: &World) -> anyhow::Result<String> {
-    let claims = AuthClaims {
-        iss: world.sender()?.to_string(),
-        aud: world.hub_id().clone(),
-        jti: MessageId::new(),
-        iat: SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs(),
-        htm: "POST".to_owned(),
-        htu: BATCH.to_owned(),
-    };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    let claims = AuthClaims::new(world.sender()?.to_string(), world.hub_id().clone(), now, "POST", BATCH);
     Ok(Signed::sign(claims, &world.key(&world.sender()?)?)?.as_str().to_owned())
 }
 

@@ -8,8 +8,7 @@ use saphan_connector::{Connector, ConnectorBuilder, ConnectorError, HubAddress, 
 use saphan_keys::KeySource;
 use saphan_schemas::ids::SystemId;
 use saphan_schemas::keys::{KeyId, Signer};
-use saphan_schemas::trust::Trust;
-use saphan_schemas::trust::TrustBundle;
+use saphan_schemas::trust::{Trust, TrustBundle};
 use serde::Deserialize;
 
 use crate::outcome::Failure;
@@ -150,6 +149,11 @@ impl Config {
     /// What is trusted about the hub.
     pub(crate) const fn trust(&self) -> &Trust {
         &self.settings.trust
+    }
+
+    /// The hub's address with what its connection needs.
+    pub(crate) const fn address(&self) -> &HubAddress {
+        &self.settings.hub
     }
 
     /// The CA certificates (PEM) that vouch for hub and broker, if they are not among those that the machine trusts.

@@ -6,7 +6,7 @@ use saphan_schemas::ids::SystemId;
 use saphan_schemas::invitation::InvitationCode;
 use saphan_schemas::registry::{Change, Entry, Invitation, RegistryState, System, TransportKind, just_a_system};
 
-use super::{ConfigArguments, registry, run};
+use super::{ConfigArguments, change, run};
 
 #[derive(Debug, Args)]
 pub(super) struct InviteArguments {
@@ -28,9 +28,9 @@ pub(super) fn invite(arguments: &InviteArguments) -> anyhow::Result<()> {
     let invitation = Invitation {
         id: code.id()?,
         system: arguments.system.clone(),
-        not_after: registry::now() + u64::from(arguments.valid_for) * 60,
+        not_after: change::now() + u64::from(arguments.valid_for) * 60,
     };
-    registry::write(&config, |state| changes(state, arguments, invitation))?;
+    change::write(&config, |state| changes(state, arguments, invitation))?;
     println!("{}", &*code.text());
     eprintln!(
         "The code works once, for {} and for {} minutes. Give it to whoever runs that system; there:\n  saphan join HUB-URL CODE",

@@ -8,7 +8,7 @@ use saphan_schemas::keys::{KeyId, PublicKey, Signer};
 use saphan_schemas::log::VerifierKey;
 use saphan_schemas::registry::{Change, Entry, EntryId, HubKey, HubKeyId};
 
-use super::{ConfigArguments, registry, run};
+use super::{ConfigArguments, change, run};
 use crate::keys::KeyUse;
 
 #[derive(Debug, Subcommand)]
@@ -58,7 +58,7 @@ pub(super) fn keys(command: &KeysCommand) -> anyhow::Result<()> {
 fn rotate(usage: Usage, existing: Option<KeyId>, config: &ConfigArguments) -> anyhow::Result<()> {
     let config = run::load(&config.config)?;
     let store = config.key_store();
-    // The key first: one that the registry has and the hub has not would stop it.
+    // The key first: one that the registry has and that is not here signs nothing.
     let key = match (usage, existing) {
         (Usage::Receipts, None) => store.add(KeyUse::Receipts)?,
         (Usage::Receipts, Some(kid)) => HubKey::Receipts { jwk: existing_key(&store.open()?.receipts, kid)? },
@@ -68,7 +68,7 @@ fn rotate(usage: Usage, existing: Option<KeyId>, config: &ConfigArguments) -> an
         (Usage::Log, Some(_)) => bail!("--existing is for keys that may be in a token; a log key is a file always"),
     };
     let id = key.id();
-    registry::write(&config, |_| Ok(vec![Change::Added(Entry::HubKey(key))]))?;
+    change::write(&config, |_| Ok(vec![Change::Added(Entry::HubKey(key))]))?;
     println!("{id}");
     if existing.is_some() {
         return Ok(());
@@ -91,7 +91,7 @@ fn revoke(usage: Usage, key: &str, config: &ConfigArguments) -> anyhow::Result<(
         Usage::Log => HubKeyId::Log(key.parse::<VerifierKey>()?),
         Usage::Operator => HubKeyId::Operator(key.parse::<KeyId>()?),
     };
-    registry::write(&config, |_| Ok(vec![Change::Revoked(EntryId::HubKey(id))]))?;
+    change::write(&config, |_| Ok(vec![Change::Revoked(EntryId::HubKey(id))]))?;
     println!("revoked; nothing is signed with it from now on");
     Ok(())
 }

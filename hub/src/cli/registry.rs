@@ -1,170 +1,174 @@
-//! How an operator's command changes the registry, or looks at it, whether the hub runs or not.
+//! `saphan-hub registry`: apply a file, look at what stands, end something, give roles.
 
-use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
-use saphan_schemas::catalogue::{Catalogue, SchemaText};
-use saphan_schemas::ids::MessageId;
-use saphan_schemas::jws::Signed;
-use saphan_schemas::keys::{PublicKey, Signer};
-use saphan_schemas::registry::{Change, Entry, RegistryClaims, RegistryState};
-use serde_json::json;
-use tokio::sync::watch;
+use anyhow::{Context as _, bail};
+use clap::{Subcommand, ValueEnum};
+use saphan_schemas::ids::SystemId;
+use saphan_schemas::registry::{Change, Entry, EntryId, RegistryState, Role, System};
 
-use super::{run, running};
-use crate::app::new_root;
-use crate::config::Config;
-use crate::registry::{ChangeError, Registry, opening};
-use crate::store::sqlite::SqliteStore;
+use super::change::{self, Changes};
+use super::{ConfigArguments, run};
+use crate::registry::{Registry, RegistryFile, RegistryView, changes_for};
 
-/// Changes, and texts of schemas of which some may be new to the hub.
-pub(super) struct Changes {
-    pub(super) changes: Vec<Change>,
-    pub(super) texts: Vec<SchemaText>,
+#[derive(Debug, Subcommand)]
+pub(super) enum RegistryCommand {
+    /// Add and change what FILE says, as signed entries in the log; works on a running hub and on a stopped one.
+    Apply {
+        /// A TOML file with [[member]], [[system]], [[service]], [[agreement]] and [revoke].
+        file: PathBuf,
+        /// Say what would change, and change nothing.
+        #[arg(long)]
+        dry_run: bool,
+        #[command(flatten)]
+        config: ConfigArguments,
+    },
+    /// Print what stands: keys of the hub, members, systems with their keys, services, agreements, invitations, schemas.
+    Show {
+        /// As one JSON object.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        config: ConfigArguments,
+    },
+    /// End something at once and for ever. What goes with it: a member's systems; a system's keys, invitations and agreements.
+    Revoke {
+        #[arg(value_enum)]
+        kind: Kind,
+        /// Its id, as `registry show` prints it; a key's is its thumbprint.
+        id: String,
+        #[command(flatten)]
+        config: ConfigArguments,
+    },
+    /// Give a system these roles, in place of those that it has.
+    Roles {
+        /// The system, e.g. th.oag/audit.
+        system: SystemId,
+        /// What it may do.
+        #[arg(value_enum, required = true)]
+        roles: Vec<RoleName>,
+        #[command(flatten)]
+        config: ConfigArguments,
+    },
 }
 
-/// Signs, with the operator's key, the changes that are to be made to the state of the moment, and writes them, whether the hub
-/// runs or not. Returns how many.
-pub(super) fn write(
-    config: &Config,
-    changes: impl FnOnce(&RegistryState) -> anyhow::Result<Vec<Change>>,
-) -> anyhow::Result<usize> {
-    write_with_texts(config, |registry| Ok(Changes { changes: changes(&registry.state())?, texts: Vec::new() }))
+/// What can end.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum Kind {
+    /// A key of a system.
+    Key,
+    /// A system.
+    System,
+    /// A member.
+    Member,
+    /// A public service.
+    Service,
+    /// A schema.
+    Schema,
+    /// An agreement.
+    Agreement,
+    /// An invitation that was not used.
+    Invitation,
 }
 
-/// The same, with texts of schemas.
-pub(super) fn write_with_texts(
-    config: &Config,
-    changes: impl FnOnce(&Registry) -> anyhow::Result<Changes>,
-) -> anyhow::Result<usize> {
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    run::runtime()?.block_on(async {
-        let operators = config.key_store().open_operators()?;
-        match run::lock(config)? {
-            Some(_lock) => write_here(config, &operators, changes).await,
-            None => write_to_running_hub(config, &operators, changes).await,
+/// What a system may do.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum RoleName {
+    /// Send, receive and acknowledge messages, as agreements allow.
+    System,
+    /// Look at the state of every message, and at the registry.
+    Auditor,
+    /// Change the registry.
+    Operator,
+}
+
+pub(super) fn registry(command: RegistryCommand) -> anyhow::Result<()> {
+    match command {
+        RegistryCommand::Apply { file, dry_run, config } => apply(&file, dry_run, &config),
+        RegistryCommand::Show { json, config } => show(json, &config),
+        RegistryCommand::Revoke { kind, id, config } => revoke(kind, &id, &config),
+        RegistryCommand::Roles { system, roles, config } => give_roles(&system, &roles, &config),
+    }
+}
+
+fn apply(file: &Path, dry_run: bool, config: &ConfigArguments) -> anyhow::Result<()> {
+    let config = run::load(&config.config)?;
+    let text = std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
+    let file = RegistryFile::parse(&text).with_context(|| format!("{}", file.display()))?;
+    let plan = |registry: &Registry| changes_for(&registry.state(), file, registry.embedded().schemas());
+    if dry_run {
+        let changes = change::read(&config, |registry| Ok(plan(registry)?))?;
+        for change in &changes {
+            println!("{}", serde_json::to_string(change)?);
         }
+        println!("{} registry entries would be written", changes.len());
+        return Ok(());
+    }
+    let applied = change::write_with_texts(&config, |registry| {
+        let texts = registry.embedded().schemas().cloned().collect();
+        Ok(Changes { changes: plan(registry)?, texts })
+    })?;
+    println!("{applied} registry entries written");
+    Ok(())
+}
+
+fn show(json: bool, config: &ConfigArguments) -> anyhow::Result<()> {
+    let config = run::load(&config.config)?;
+    change::read(&config, |registry| {
+        let state = registry.state();
+        let view = RegistryView::new(&state);
+        if json {
+            println!("{}", serde_json::to_string_pretty(&view)?);
+        } else {
+            print!("{view}");
+        }
+        Ok(())
     })
 }
 
-async fn write_here(
-    config: &Config,
-    operators: &[Arc<dyn Signer>],
-    changes: impl FnOnce(&Registry) -> anyhow::Result<Changes>,
-) -> anyhow::Result<usize> {
-    let (_stop, stopping) = watch::channel(false);
-    let opened = run::open(config, stopping).await?;
-    let app = &opened.app;
-    let operator = operator(&app.registry.state(), operators)?;
-    let Changes { changes, texts } = changes(&app.registry)?;
-    let entries = sign_all(config, operator, &changes)?;
-    let texts: Vec<_> = texts.into_iter().map(|text| text.text.to_string()).collect();
-    let applied = app.registry.change(&entries, &texts, now(), &app.ledger, &*app.store).await.map_err(told)?;
-    drop(opened.app);
-    opened.writer.await?;
-    Ok(applied)
+fn revoke(kind: Kind, id: &str, config: &ConfigArguments) -> anyhow::Result<()> {
+    let config = run::load(&config.config)?;
+    let entry = entry_id(kind, id).with_context(|| format!("{id} is not the id of such a thing"))?;
+    change::write(&config, |_| Ok(vec![Change::Revoked(entry)]))?;
+    println!("revoked; nothing of it is accepted from now on");
+    Ok(())
 }
 
-/// A running hub holds the log's head in memory, so it writes; the registry itself is read from the store.
-async fn write_to_running_hub(
-    config: &Config,
-    operators: &[Arc<dyn Signer>],
-    changes: impl FnOnce(&Registry) -> anyhow::Result<Changes>,
-) -> anyhow::Result<usize> {
-    let store = SqliteStore::open(&config.store_file()).await?;
-    let (_, root) = opening(&store).await?.context("the hub has not begun its log yet; try again")?;
-    let registry = Registry::new(root, Arc::new(Catalogue::embedded()?));
-    registry.catch_up(&store).await?;
-    store.close().await?;
-    let operator = operator(&registry.state(), operators)?;
-    let Changes { changes, texts } = changes(&registry)?;
-    // A text that the registry names already, and that the hub has lost.
-    let catalogue = registry.catalogue();
-    let here = |text: &&SchemaText| catalogue.schema(&text.id).is_some_and(|known| known.sha256 == text.sha256);
-    let lost: Vec<_> = texts.iter().filter(|text| !here(text)).collect();
-    if changes.is_empty() && !lost.is_empty() {
-        post(config, operator, &[], lost).await?;
-    }
-    // They are in an order in which each can be applied, so every beginning of the list is a valid registry.
-    for chunk in changes.chunks(ENTRIES_AT_ONCE) {
-        let named = |text: &&SchemaText| chunk.iter().any(|change| names(change, text));
-        post(config, operator, chunk, texts.iter().filter(named).collect()).await?;
-    }
-    Ok(changes.len())
-}
-
-/// The newest of the operator's keys that is here.
-fn operator<'a>(registry: &RegistryState, operators: &'a [Arc<dyn Signer>]) -> anyhow::Result<&'a dyn Signer> {
-    let with_key = |key: &PublicKey| operators.iter().find(|signer| signer.public() == key);
-    let operator = registry.operator_keys().standing().find_map(with_key);
-    Ok(&**operator
-        .context("none of the operator's keys is here that the registry has; [keys] operator names where it is")?)
-}
-
-async fn post(
-    config: &Config,
-    operator: &dyn Signer,
-    changes: &[Change],
-    texts: Vec<&SchemaText>,
-) -> anyhow::Result<()> {
-    let entries = sign_all(config, operator, changes)?;
-    let texts: Vec<&str> = texts.iter().map(|text| &*text.text).collect();
-    running::post(config, operator, "/v1/registry", &json!({ "entries": entries, "schemas": texts })).await
-}
-
-fn names(change: &Change, text: &SchemaText) -> bool {
-    match change {
-        Change::Added(Entry::Schema(schema)) | Change::Changed(Entry::Schema(schema)) => schema.sha256 == text.sha256,
-        _ => false,
-    }
-}
-
-/// A refusal with its places, each on a line.
-fn told(error: ChangeError) -> anyhow::Error {
-    let places = match &error {
-        ChangeError::Schema(refusal) => refusal.findings().iter().map(|finding| format!("\n  {finding}")).collect(),
-        _ => String::new(),
-    };
-    anyhow::anyhow!("{}{places}", super::told(&error.into()))
-}
-
-/// Looks at the registry and its schemas, whether the hub runs or not; a hub that never ran has the catalogue it is built with.
-pub(super) fn read<T>(config: &Config, look: impl FnOnce(&Registry) -> anyhow::Result<T>) -> anyhow::Result<T> {
-    run::runtime()?.block_on(async {
-        let embedded = Arc::new(Catalogue::embedded()?);
-        let store = SqliteStore::open(&config.store_file()).await?;
-        let begun = opening(&store).await?;
-        let root = match begun {
-            Some((_, root)) => root,
-            None => new_root(config, &config.key_store().open()?)?,
-        };
-        let registry = Registry::new(root, embedded);
-        registry.catch_up(&store).await?;
-        store.close().await?;
-        look(&registry)
+fn entry_id(kind: Kind, id: &str) -> anyhow::Result<EntryId> {
+    Ok(match kind {
+        Kind::Key => EntryId::Key(id.parse()?),
+        Kind::System => EntryId::System(id.parse()?),
+        Kind::Member => EntryId::Member(id.parse()?),
+        Kind::Service => EntryId::Service(id.parse()?),
+        Kind::Schema => EntryId::Schema(id.parse()?),
+        Kind::Agreement => EntryId::Agreement(id.parse()?),
+        Kind::Invitation => EntryId::Invitation(id.parse()?),
     })
 }
 
-fn sign_all(config: &Config, operator: &dyn Signer, changes: &[Change]) -> anyhow::Result<Vec<String>> {
-    changes.iter().map(|change| sign(config, operator, change.clone())).collect()
+fn give_roles(system: &SystemId, roles: &[RoleName], config: &ConfigArguments) -> anyhow::Result<()> {
+    let config = run::load(&config.config)?;
+    let roles: BTreeSet<Role> = roles.iter().copied().map(Role::from).collect();
+    let written = change::write(&config, |state| with_roles(state, system, roles))?;
+    println!("{}", if written == 0 { "it has these roles already" } else { "it has these roles from now on" });
+    Ok(())
 }
 
-fn sign(config: &Config, operator: &dyn Signer, change: Change) -> anyhow::Result<String> {
-    let claims = RegistryClaims {
-        iss: config.hub.id.to_string(),
-        aud: config.hub.id.clone(),
-        iat: now(),
-        jti: MessageId::new(),
-        change,
-        invitation: None,
-    };
-    Ok(Signed::sign(claims, operator)?.as_str().to_owned())
+fn with_roles(state: &RegistryState, system: &SystemId, roles: BTreeSet<Role>) -> anyhow::Result<Vec<Change>> {
+    let Some(standing) = state.system(system) else { bail!("{system} does not exist") };
+    if standing.roles == roles {
+        return Ok(Vec::new());
+    }
+    Ok(vec![Change::Changed(Entry::System(System { roles, ..standing.clone() }))])
 }
 
-pub(super) fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+impl From<RoleName> for Role {
+    fn from(name: RoleName) -> Self {
+        match name {
+            RoleName::System => Self::System,
+            RoleName::Auditor => Self::Auditor,
+            RoleName::Operator => Self::Operator,
+        }
+    }
 }
-
-/// An entry takes up to 15 KiB, and a request up to 1 MiB.
-const ENTRIES_AT_ONCE: usize = 64;

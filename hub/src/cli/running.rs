@@ -9,7 +9,7 @@ use saphan_schemas::keys::Signer;
 use saphan_schemas::problem::ProblemDocument;
 use serde::Serialize;
 
-use super::registry::now;
+use super::change::now;
 use crate::config::Config;
 use crate::tls;
 

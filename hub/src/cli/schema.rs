@@ -9,8 +9,8 @@ use saphan_schemas::catalogue::{Candidate, Catalogue, Compatibility, Finding, Sc
 use saphan_schemas::ids::{Reason, SchemaId};
 use saphan_schemas::registry::{Change, Entry, Schema};
 
-use super::registry::Changes;
-use super::{ConfigArguments, registry, run};
+use super::change::Changes;
+use super::{ConfigArguments, change, run};
 use crate::registry::{Registry, candidate};
 
 #[derive(Debug, Subcommand)]
@@ -78,12 +78,12 @@ fn publish(arguments: &PublishArguments) -> anyhow::Result<()> {
     let text = read(&arguments.text.file)?;
     if arguments.dry_run {
         let plan = |registry: &Registry| plan(registry, &text, arguments);
-        let (judged, _) = registry::read(&config, plan)?;
+        let (judged, _) = change::read(&config, plan)?;
         println!("would publish {}", told(&judged.schema));
         return Ok(());
     }
     let mut planned = None;
-    registry::write_with_texts(&config, |registry| {
+    change::write_with_texts(&config, |registry| {
         let (judged, changes) = plan(registry, &text, arguments)?;
         planned = Some((judged.stands, told(&judged.schema)));
         Ok(changes)
@@ -126,7 +126,7 @@ fn plan(registry: &Registry, text: &str, arguments: &PublishArguments) -> anyhow
 fn check(arguments: &TextArguments, config: &ConfigArguments) -> anyhow::Result<()> {
     let config = run::load(&config.config)?;
     let text = read(&arguments.file)?;
-    let judged = registry::read(&config, |registry| judge(registry, &text, arguments))?;
+    let judged = change::read(&config, |registry| judge(registry, &text, arguments))?;
     let verdict = match &judged.candidate.compatibility {
         Compatibility::Incompatible(findings) => return Err(refused(INCOMPATIBLE, findings)),
         Compatibility::Unknown(findings) => return Err(refused(UNDECIDED, findings)),
@@ -140,7 +140,7 @@ fn check(arguments: &TextArguments, config: &ConfigArguments) -> anyhow::Result<
 
 fn list(config: &ConfigArguments) -> anyhow::Result<()> {
     let config = run::load(&config.config)?;
-    registry::read(&config, |registry| {
+    change::read(&config, |registry| {
         let current = registry.current();
         for schema in current.state.schemas() {
             let here = current.catalogue.schema(&schema.id).is_some_and(|text| text.sha256 == schema.sha256);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use saphan_schemas::problem::ProblemCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -43,7 +43,7 @@ pub(super) struct ChangedBody {
         (status = "4XX", description = "A problem", content_type = "application/problem+json"),
     )
 )]
-pub(super) async fn show(State(app): State<Arc<App>>, _: Overseer) -> impl IntoResponse {
+pub(super) async fn show(State(app): State<Arc<App>>, _: Overseer) -> Response {
     Json(RegistryView::new(&app.registry.state())).into_response()
 }
 

@@ -10,7 +10,7 @@ use saphan_schemas::registry::{
 };
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, HUB, LogCopy, NOW, Party, TestHub, sign_entry, sign_entry_as};
+use crate::harness::{Answer, HUB, LogCopy, NOW, Party, TestHub, sign_entry, sign_entry_as, sign_token};
 
 /// A change that a system makes, with its own token and its own signature.
 async fn change(hub: &TestHub, party: &Party, change: Change) -> Answer {
@@ -194,7 +194,7 @@ async fn the_registry_is_shown_to_operators_and_auditors_and_says_what_stands() 
     };
     hub.apply([with(office, Role::Operator), with(archive, Role::Auditor)]).await;
     hub.apply([Change::Revoked(EntryId::Key(portal.key.id()))]).await;
-    let token = crate::harness::sign_token(hub.token(HUB, "GET", "/v1/registry"), &hub.operator);
+    let token = sign_token(hub.token(HUB, "GET", "/v1/registry"), &hub.operator);
     let to_operator: Value =
         hub.call_with(&format!("Bearer {token}"), "GET", "/v1/registry", &Value::Null).await.json(200);
     for overseer in [office, archive] {

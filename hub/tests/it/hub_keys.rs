@@ -119,11 +119,9 @@ async fn a_registered_key_whose_file_is_missing_leaves_the_one_before_it_in_use(
 async fn a_log_key_whose_file_is_missing_signs_nothing_and_the_others_go_on_also_after_a_restart() {
     let hub = TestHub::new().await;
     let (_, before) = standing(&hub);
-    let lost = rotate(&hub, KeyUse::Log).await;
-    let HubKeyId::Log(lost) = lost else { panic!() };
-    let added = |name: &str| name.starts_with("log-").then(|| hub.data_folder().join(name));
-    let names = std::fs::read_dir(hub.data_folder()).unwrap().map(|entry| entry.unwrap().file_name());
-    let file = names.filter_map(|name| added(name.to_str().unwrap())).next().unwrap();
+    let HubKeyId::Log(lost) = rotate(&hub, KeyUse::Log).await else { panic!() };
+    let id = u32::from_be_bytes(*lost.key_id());
+    let file = hub.data_folder().join(format!("log-{id:08x}.pem"));
     std::fs::remove_file(file).unwrap();
     let hub = hub.stop().await.start().await;
     hub.submit(&hub.world.message()).await.accepted();

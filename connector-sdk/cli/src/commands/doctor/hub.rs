@@ -7,10 +7,11 @@ use reqwest::header::DATE;
 use reqwest::{Client, Response, StatusCode};
 use saphan_connector::hub_api::HubError;
 use saphan_connector::membership::{AgreementTerms, Membership, MembershipError};
+use saphan_connector::{HubAddress, trust};
 use saphan_schemas::ids::MemberId;
 use saphan_schemas::keys::{KeyId, PublishedKey};
 use saphan_schemas::log::VerifierKey;
-use saphan_schemas::trust::{Trust, TrustBundle, TrustEntries};
+use saphan_schemas::trust::{Trust, TrustBundle};
 
 use super::broker;
 use super::finding::Finding;
@@ -51,7 +52,7 @@ async fn look(config: Config, findings: &mut Vec<Finding>) -> Result<(), Finding
     findings.push(Finding::ok("connection", format!("{hub} answers")));
     findings.push(clock(&alive));
     findings.push(readiness(&client, &hub).await);
-    let trust = identity(&client, &hub, trust, findings).await?;
+    let trust = identity(&client, config.address(), trust, findings).await?;
     findings.push(log(&client, &hub, &trust).await?);
     let membership = config
         .into_membership()
@@ -129,7 +130,13 @@ async fn readiness(client: &Client, hub: &str) -> Finding {
 }
 
 /// Answers with what is trusted then: the hub's operator may have added keys.
-async fn identity(client: &Client, hub: &str, trust: Trust, findings: &mut Vec<Finding>) -> Result<Trust, Finding> {
+async fn identity(
+    client: &Client,
+    address: &HubAddress,
+    trust: Trust,
+    findings: &mut Vec<Finding>,
+) -> Result<Trust, Finding> {
+    let hub = address.url().trim_end_matches('/');
     let failed = |says: String| {
         let advice = "send nothing; ask the hub's operator on another way which keys are right, and who answers there";
         Finding::failed("identity", says, Side::Hub, advice)
@@ -139,14 +146,11 @@ async fn identity(client: &Client, hub: &str, trust: Trust, findings: &mut Vec<F
     if bundle.hub != trust.hub {
         return Err(failed(format!("it is the hub {}, not {}", bundle.hub, trust.hub)));
     }
-    let followed = match get(client, &format!("{hub}/v1/trust/entries")).await {
-        Ok(answer) => answer.json().await.ok().and_then(|TrustEntries { entries }| trust.follow(&entries)),
-        Err(error) => return Err(failed(error.to_string())),
-    };
+    let followed = trust::renew(address, &trust).await.map_err(|error| failed(error.to_string()))?;
     let followed_any = followed.is_some();
     let trust = followed.unwrap_or(trust);
     let trusted = |vkey: &VerifierKey| *vkey == trust.log || trust.more_logs.contains(vkey);
-    // Of all keys there ever were, the newest signs.
+    // Of all keys for receipts there ever were, the newest comes last.
     if !trusted(&bundle.vkey) {
         return Err(failed("its log has another key than the trusted one".to_owned()));
     }

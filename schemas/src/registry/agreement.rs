@@ -1,0 +1,104 @@
+//! What an agreement allows, and what a message lacks that it does not.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Agreement;
+use crate::digest::Sha256Hash;
+use crate::envelope::EnvelopeClaims;
+use crate::ids::{LegalBasis, MemberId, SystemId};
+
+/// An agreement and who signed it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgreementRecord {
+    /// What it says.
+    pub agreement: Agreement,
+    /// SHA-256 of the exact text of the entry that says so: what a signature names.
+    pub terms: Sha256Hash,
+    /// The place of that entry in the log.
+    pub index: u64,
+    /// The members that signed, and the place of each signature in the log.
+    pub signatures: BTreeMap<MemberId, u64>,
+}
+
+/// What an agreement must cover.
+#[derive(Debug, Clone, Copy)]
+pub struct MessageFacts<'a> {
+    /// The envelope.
+    pub claims: &'a EnvelopeClaims,
+    /// The time, in seconds since 1970.
+    pub now: u64,
+}
+
+/// The part that no agreement covers; the best agreement decides which part is named.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+pub enum AgreementGap {
+    /// No agreement between the two systems, in this direction.
+    #[error("there is no agreement from this sender to this recipient")]
+    Parties,
+    /// None for the message type.
+    #[error("no agreement between the two covers this message type")]
+    Type,
+    /// None for the public service.
+    #[error("no agreement covers this public service for this message type")]
+    Service,
+    /// None for the purpose.
+    #[error("no agreement covers this purpose for this message type and service")]
+    Purpose,
+    /// Another law than the agreement's.
+    #[error("the legal basis cited is not the agreement's")]
+    LegalBasis,
+    /// No consent is named.
+    #[error("the agreement asks for the person's consent, and the message names none")]
+    Consent,
+    /// A member has not signed.
+    #[error("{0} has not signed the agreement that would cover it")]
+    Signature(MemberId),
+    /// Not yet or no longer valid.
+    #[error("the agreement that would cover it is not valid at this time")]
+    Validity,
+}
+
+impl AgreementRecord {
+    /// The members that have not signed.
+    #[must_use]
+    pub fn unsigned(&self) -> BTreeSet<MemberId> {
+        self.agreement.parties().into_iter().filter(|member| !self.signatures.contains_key(member)).collect()
+    }
+
+    /// The first part of a message that it does not cover.
+    pub(super) fn gap(&self, MessageFacts { claims, now }: MessageFacts<'_>) -> Option<AgreementGap> {
+        let agreement = &self.agreement;
+        let other_law = |law: &LegalBasis| *law != agreement.legal_basis;
+        let early = agreement.not_before.is_some_and(|time| now < time);
+        let late = agreement.not_after.is_some_and(|time| now >= time);
+        if !agreement.types.contains(&claims.message_type) {
+            Some(AgreementGap::Type)
+        } else if !covers(&agreement.services, claims.service.as_ref()) {
+            Some(AgreementGap::Service)
+        } else if !covers(&agreement.purposes, claims.purpose.as_ref()) {
+            Some(AgreementGap::Purpose)
+        } else if claims.legal_basis.as_ref().is_some_and(other_law) {
+            Some(AgreementGap::LegalBasis)
+        } else if agreement.consent && claims.consent.is_none() {
+            Some(AgreementGap::Consent)
+        } else if let Some(member) = self.unsigned().pop_first() {
+            Some(AgreementGap::Signature(member))
+        } else if early || late {
+            Some(AgreementGap::Validity)
+        } else {
+            None
+        }
+    }
+}
+
+impl Agreement {
+    /// Whether the system sends or receives under it.
+    #[must_use]
+    pub fn is_party(&self, system: &SystemId) -> bool {
+        self.sender == *system || self.receiver == *system
+    }
+}
+
+fn covers<T: Ord>(allowed: &BTreeSet<T>, named: Option<&T>) -> bool {
+    named.map_or(allowed.is_empty(), |named| allowed.contains(named))
+}
