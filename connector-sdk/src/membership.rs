@@ -105,7 +105,7 @@ pub async fn join(
 pub struct Membership {
     hub: HttpHub,
     identity: Arc<Identity>,
-    operators: Vec<PublicKey>,
+    trust: Trust,
 }
 
 impl Membership {
@@ -122,7 +122,7 @@ impl Membership {
     ) -> Result<Self, ConnectorError> {
         let identity = Arc::new(Identity { system, hub: trust.hub.clone(), key });
         let hub = HttpHub::new(&address.into(), Arc::clone(&identity))?;
-        Ok(Self { hub, identity, operators: trust.operators.clone() })
+        Ok(Self { hub, identity, trust: trust.clone() })
     }
 
     /// The system.
@@ -145,7 +145,10 @@ impl Membership {
     /// [`MembershipError`].
     pub async fn agreements(&self) -> Result<Vec<AgreementTerms>, MembershipError> {
         let bodies: Vec<AgreementBody> = self.hub.get("/v1/agreements").await?;
-        bodies.into_iter().map(|body| self.terms(body)).collect()
+        // The operator may have another key by now.
+        let followed = self.trust.follow(&self.hub.trust_entries().await?);
+        let trust = followed.as_ref().unwrap_or(&self.trust);
+        bodies.into_iter().map(|body| self.terms(body, trust)).collect()
     }
 
     /// Signs an agreement for the system's member. It is in force once both members have.
@@ -197,17 +200,22 @@ impl Membership {
     }
 
     /// Believes nothing that is not in the signed entry itself.
-    fn terms(&self, body: AgreementBody) -> Result<AgreementTerms, MembershipError> {
+    fn terms(&self, body: AgreementBody, trust: &Trust) -> Result<AgreementTerms, MembershipError> {
         let entry =
             UnverifiedRegistryEntry::parse(&body.entry).map_err(|_| MembershipError::Terms("unreadable terms"))?;
         let terms = Sha256Hash::of(body.entry.as_bytes());
-        let entry = match self.operators.iter().find(|key| key.id() == entry.kid()) {
+        let operators = || trust.operators.iter().chain(&trust.former_operators);
+        let of_the_operator = entry.claims().iss == self.identity.hub.as_str();
+        let entry = match operators().find(|key| key.id() == entry.kid()) {
             Some(operator) => {
                 let verified = entry.verify(operator);
                 verified.map_err(|_| MembershipError::Terms("the operator's signature"))?.claims().clone()
             }
-            // An operator's system signed it; the log shows that it may.
-            _ => entry.claims().clone(),
+            None if of_the_operator && operators().next().is_some() => {
+                return Err(MembershipError::Terms("they are signed with a key that is not known as the operator's"));
+            }
+            // An operator's system signed it, and the log shows that it may; or no key of the operator is known.
+            None => entry.claims().clone(),
         };
         let (Change::Added(Entry::Agreement(agreement)) | Change::Changed(Entry::Agreement(agreement))) = entry.change
         else {

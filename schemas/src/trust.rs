@@ -15,6 +15,8 @@ pub struct Trust {
     pub hub: HubId,
     /// The keys of the hub's operator, who vouches for later keys of the hub; without one there is no following.
     pub operators: Vec<PublicKey>,
+    /// Revoked keys of the operator: what they signed before stays valid, and they vouch for nothing.
+    pub former_operators: Vec<PublicKey>,
     /// The keys that may sign its receipts.
     pub receipts: Vec<PublicKey>,
     /// The key that signs its log's checkpoints; its name is the log's origin.
@@ -35,6 +37,9 @@ pub struct TrustBundle {
     /// Other keys of the operator.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub more_operators: Vec<PublicKey>,
+    /// Revoked keys of the operator.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub former_operators: Vec<PublicKey>,
     /// The keys that sign its receipts, or signed them once.
     pub receipts: Vec<PublicKey>,
     /// The C2SP verifier key of its log; the newest, if there are several.
@@ -72,9 +77,9 @@ impl Trust {
     }
 
     /// This trust with the keys that the hub's operator has added since, as [`TrustEntries`] brings them. An entry that the
-    /// operator did not sign for this hub, or that is about something else, changes nothing. A revoked key of the operator is
-    /// dropped; keys for receipts and log are not: what was signed with an earlier one stays verifiable. `None` when there is
-    /// nothing new.
+    /// operator did not sign for this hub, or that is about something else, changes nothing. A revoked key of the operator
+    /// vouches for nothing any more, for ever; keys for receipts and log stay: what was signed with an earlier one stays
+    /// verifiable. `None` when there is nothing new.
     #[must_use]
     pub fn follow(&self, entries: &[String]) -> Option<Self> {
         let mut trust = self.clone();
@@ -82,7 +87,7 @@ impl Trust {
             match trust.vouched_for(entry) {
                 Some(Change::Added(Entry::HubKey(key))) => trust.add(key),
                 Some(Change::Revoked(EntryId::HubKey(HubKeyId::Operator(kid)))) => {
-                    trust.operators.retain(|key| key.id() != kid);
+                    trust.former_operators.extend(trust.operators.extract_if(.., |key| key.id() == kid));
                 }
                 _ => {}
             }
@@ -102,6 +107,8 @@ impl Trust {
     fn add(&mut self, key: HubKey) {
         match key {
             HubKey::Receipts { jwk } => add_once(&mut self.receipts, jwk),
+            // A list that leaves out its end does not bring it back.
+            HubKey::Operator { jwk } if self.former_operators.contains(&jwk) => {}
             HubKey::Operator { jwk } => add_once(&mut self.operators, jwk),
             HubKey::Log { vkey } if vkey.name() == self.log.name() && vkey != self.log => {
                 add_once(&mut self.more_logs, vkey);
@@ -124,6 +131,7 @@ impl TrustBundle {
         Trust {
             hub: self.hub.clone(),
             operators: self.operator.iter().chain(&self.more_operators).copied().collect(),
+            former_operators: self.former_operators.clone(),
             receipts: self.receipts.clone(),
             log: self.vkey.clone(),
             more_logs: self.more_vkeys.clone(),
@@ -142,6 +150,7 @@ impl TrustBundle {
         Self {
             operator: operators.next(),
             more_operators: operators.collect(),
+            former_operators: trust.former_operators,
             receipts: trust.receipts,
             vkey: trust.log,
             more_vkeys: trust.more_logs,
@@ -180,6 +189,7 @@ mod tests {
         Trust {
             hub: "hub.test".parse().unwrap(),
             operators: operator.iter().map(|key| *key.public()).collect(),
+            former_operators: Vec::new(),
             receipts: vec![*key().public()],
             log: vkey(ORIGIN),
             more_logs: Vec::new(),
@@ -250,6 +260,9 @@ mod tests {
         assert_eq!((after.operators.as_slice(), after.receipts.len()), ([*new.public()].as_slice(), 2));
         assert_eq!(after.follow(&[entry(&old, "hub.test", receipts())]), None);
         assert_eq!(after.follow(&handed_on), None, "the old key cannot vouch for anything again");
+        assert_eq!(after.former_operators, before.operators);
+        let again = entry(&new, "hub.test", added(HubKey::Operator { jwk: *old.public() }));
+        assert_eq!(after.follow(&[again]), None, "a revoked key stays revoked, whatever a list leaves out");
     }
 
     #[test]

@@ -2,16 +2,18 @@
 
 use std::ffi::OsString;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::Response;
 use saphan_conformance::programs;
 use saphan_conformance::world::{World, bodies};
+use saphan_connector::membership::{AgreementTerms, Membership, MembershipError};
 use saphan_connector::{Accepted, Receive};
 use saphan_examples::local::hub::HubProgram;
-use saphan_schemas::keys::KeyId;
+use saphan_schemas::keys::{KeyId, SigningKey};
 use saphan_schemas::receipt::UnverifiedReceipt;
-use saphan_schemas::trust::{TrustBundle, TrustEntries};
+use saphan_schemas::trust::{Trust, TrustBundle, TrustEntries};
 
 use crate::admin::{client, noting};
 use crate::observer::Observer;
@@ -79,10 +81,24 @@ async fn connectors_that_run_follow_when_every_key_of_the_hub_is_replaced_and_th
     std::fs::write(&config, text.replace(r#"operator = "operator.pem""#, &named)).unwrap();
     world.hub.operate(&["invite", world.sender().unwrap().as_str()]).await.unwrap();
 
+    // Terms signed by the operator's new key are believed by who trusted the old one, and by nobody who trusts another.
+    let agreement = "[[agreement]]\nid = \"after.rotation\"\nsender = \"th.dga/citizen-portal\"\nreceiver = \"th.dlt/licensing\"\n\
+                     types = [\"application.withdrawn\"]\nlegal_basis = \"Motor Vehicle Act BE 2522 s.42\"\n";
+    world.hub.apply(agreement).await.unwrap();
+    let terms = agreements(&world, &before.trust()).await.unwrap();
+    assert!(terms.iter().any(|terms| terms.agreement.id.as_str() == "after.rotation"), "{terms:?}");
+    // And the terms of before by who came after.
+    let newcomer = agreements(&world, &trust(&world).await.trust()).await.unwrap();
+    assert_eq!(newcomer.len(), terms.len());
+    let (stranger, _) = SigningKey::generate().unwrap();
+    let fooled = agreements(&world, &Trust { operators: vec![*stranger.public()], ..before.trust() }).await;
+    assert!(matches!(fooled, Err(MembershipError::Terms(_))), "{fooled:?}");
+
     let TrustEntries { entries } = fetch(&world, "/v1/trust/entries").await.json().await.unwrap();
     let followed = before.trust().follow(&entries).unwrap();
     let after = trust(&world).await.trust();
     assert_eq!((&followed.operators, &followed.receipts), (&after.operators, &after.receipts));
+    assert_eq!(followed.former_operators, after.former_operators);
     assert_eq!(followed.more_logs, std::slice::from_ref(&after.log));
     world.trust = after;
     let report = observer.check_log(&world).await;
@@ -101,6 +117,13 @@ async fn fetch(world: &World, path: &str) -> Response {
 
 async fn trust(world: &World) -> TrustBundle {
     fetch(world, "/v1/trust").await.json().await.unwrap()
+}
+
+/// The sender's agreements, as a membership with this trust believes them.
+async fn agreements(world: &World, trust: &Trust) -> Result<Vec<AgreementTerms>, MembershipError> {
+    let system = world.sender().unwrap();
+    let key = Arc::new(world.key(&system).unwrap());
+    Membership::new(world.hub.address(), system, key, trust).unwrap().agreements().await
 }
 
 /// The only file of the folder whose name begins so.

@@ -97,6 +97,7 @@ impl Exchange {
         Trust {
             hub: self.hub.clone(),
             operators: vec![*self.operator.public()],
+            former_operators: Vec::new(),
             receipts: vec![*self.receipts.public()],
             log: self.log.verifier_key().clone(),
             more_logs: Vec::new(),

@@ -325,6 +325,7 @@ async fn hub_trust(State(server): State<Server>) -> Json<TrustBundle> {
         hub: trust.hub,
         operator: trust.operators.first().copied(),
         more_operators: Vec::new(),
+        former_operators: trust.former_operators,
         receipts: trust.receipts,
         vkey: trust.log,
         more_vkeys: trust.more_logs,

@@ -114,6 +114,7 @@ fn bundle(app: &App) -> Result<TrustBundle, ApiError> {
         hub: app.hub.clone(),
         operator: operators.next(),
         more_operators: operators.collect(),
+        former_operators: registry.operator_keys().former().copied().collect(),
         receipts: registry.receipt_keys().all().map(|record| record.key).collect(),
         vkey: vkey.clone(),
         more_vkeys: vkeys.filter(|other| *other != vkey).cloned().collect(),

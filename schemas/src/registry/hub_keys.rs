@@ -112,6 +112,11 @@ impl<K: Clone + PartialEq> HubKeyRing<K> {
         self.0.iter().rev().filter(|record| record.revoked.is_none()).map(|record| &record.key)
     }
 
+    /// Those that are revoked, oldest first.
+    pub fn former(&self) -> impl Iterator<Item = &K> {
+        self.0.iter().filter(|record| record.revoked.is_some()).map(|record| &record.key)
+    }
+
     pub(super) fn add(&mut self, key: &K, name: &HubKeyId, index: u64) -> Result<(), RejectedEntry> {
         if self.0.iter().any(|record| record.key == *key) {
             return Err(RejectedEntry::Exists { id: name.to_string() });

@@ -84,7 +84,8 @@ impl TrustedKeys {
     pub(super) fn trust(&self) -> Trust {
         let receipts = self.receipts.iter().map(|published| published.key).collect();
         let (log, more_logs) = (self.log.clone(), self.more_logs.clone());
-        Trust { hub: self.hub.clone(), operators: Vec::new(), receipts, log, more_logs }
+        let (operators, former_operators) = (Vec::new(), Vec::new());
+        Trust { hub: self.hub.clone(), operators, former_operators, receipts, log, more_logs }
     }
 
     pub(super) fn knows(&self, system: &SystemId) -> bool {

@@ -237,6 +237,7 @@ impl Ledger {
             hub: hub(),
             operator: Some(*self.operator.public()),
             more_operators: Vec::new(),
+            former_operators: Vec::new(),
             receipts: vec![*self.receipts.public()],
             vkey: self.vkey().clone(),
             more_vkeys: Vec::new(),

@@ -176,6 +176,7 @@ impl TestHub {
         Trust {
             hub: HUB.parse().unwrap(),
             operators: Vec::new(),
+            former_operators: Vec::new(),
             receipts: keys.keys.iter().map(|published| published.key).collect(),
             log: self.get("/v1/log/vkey").await.text().trim_end().parse().unwrap(),
             more_logs: Vec::new(),
