@@ -1,6 +1,6 @@
 //! The use case behind `POST /v1/acknowledgements`: a receiver states what became of messages.
 
-use saphan_schemas::acknowledgement::UnverifiedAcknowledgement;
+use saphan_schemas::acknowledgement::{Acknowledged, UnverifiedAcknowledgement};
 use saphan_schemas::ids::SystemId;
 use saphan_schemas::jws::JwsError;
 use saphan_schemas::problem::ProblemCode;
@@ -94,18 +94,15 @@ async fn check_messages(
 ) -> Result<(), AcknowledgementError> {
     let messages = &batch.claims().messages;
     let indices: Vec<u64> = messages.iter().map(|message| message.index).collect();
-    let records = app.store.messages_at(Asker::Request, &indices).await?;
-    for message in messages {
-        let record = records.iter().find(|record| record.index == message.index && record.recipient == *caller);
-        let record = record.ok_or_else(|| AcknowledgementError::Problem {
-            code: ProblemCode::AcknowledgementUnknownMessage,
-            detail: format!("place {}", message.index),
-        })?;
-        let contradicts = record.outcome().is_some_and(|outcome| outcome != (message.outcome, message.code.clone()));
-        if contradicts {
-            let detail = format!("place {}", message.index);
-            return Err(AcknowledgementError::Problem { code: ProblemCode::AcknowledgementConflict, detail });
-        }
+    let problem = |code, index: u64| AcknowledgementError::Problem { code, detail: format!("place {index}") };
+    if let Some(index) = app.store.not_addressed(caller, &indices).await? {
+        return Err(problem(ProblemCode::AcknowledgementUnknownMessage, index));
     }
-    Ok(())
+    let settled = app.store.outcomes(Asker::Request, &indices).await?;
+    let contradicted =
+        |message: &&Acknowledged| settled.iter().any(|said| said.index == message.index && said != *message);
+    match messages.iter().find(contradicted) {
+        Some(message) => Err(problem(ProblemCode::AcknowledgementConflict, message.index)),
+        None => Ok(()),
+    }
 }

@@ -5,7 +5,7 @@
 pub mod sqlite;
 
 use futures_util::future::BoxFuture;
-use saphan_schemas::acknowledgement::Outcome;
+use saphan_schemas::acknowledgement::{Acknowledged, Outcome};
 use saphan_schemas::catalogue::SchemaText;
 use saphan_schemas::commitment::Salt;
 use saphan_schemas::digest::Sha256Hash;
@@ -166,17 +166,6 @@ pub struct MessageRecord {
     pub acknowledgement: Option<u64>,
 }
 
-impl MessageRecord {
-    /// What its receiver said, if it has.
-    #[must_use]
-    pub fn outcome(&self) -> Option<(Outcome, Option<Code>)> {
-        match self.state {
-            MessageState::Settled(outcome) => Some((outcome, self.code.clone())),
-            MessageState::Accepted | MessageState::Delivered | MessageState::Expired => None,
-        }
-    }
-}
-
 /// An entry of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoggedEntry {
@@ -207,6 +196,15 @@ pub struct Pending {
     pub attempts: u32,
     /// How often the broker confirmed it.
     pub published: u32,
+}
+
+/// Which outbox rows for the broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deliveries {
+    /// Every one.
+    All,
+    /// Those of which [`Store::settle`] wrote something: to be tried again, or to be delivered again.
+    Again,
 }
 
 /// Outbox rows for the broker.
@@ -303,12 +301,16 @@ pub trait Store: Send + Sync {
     /// The records with this message id; ids are unique for a sender only.
     fn messages(&self, id: MessageId) -> BoxFuture<'_, Result<Vec<MessageRecord>, StoreError>>;
 
-    /// The records at these places, in order; places that hold no message are left out.
-    fn messages_at<'a>(
+    /// One of these places that holds no message to this recipient; `None` when all do.
+    fn not_addressed<'a>(
         &'a self,
-        asker: Asker,
+        recipient: &'a SystemId,
         indices: &'a [u64],
-    ) -> BoxFuture<'a, Result<Vec<MessageRecord>, StoreError>>;
+    ) -> BoxFuture<'a, Result<Option<u64>, StoreError>>;
+
+    /// What receivers said of the messages at these places, in order of places; those that were not acknowledged are left out.
+    fn outcomes<'a>(&'a self, asker: Asker, indices: &'a [u64])
+    -> BoxFuture<'a, Result<Vec<Acknowledged>, StoreError>>;
 
     /// The receipt of the message at this place.
     fn receipt(&self, index: u64) -> BoxFuture<'_, Result<Option<String>, StoreError>>;
@@ -340,7 +342,7 @@ pub trait Store: Send + Sync {
     fn schema_texts<'a>(&'a self, hashes: &'a [Sha256Hash]) -> BoxFuture<'a, Result<Vec<SchemaText>, StoreError>>;
 
     /// Outbox rows for the broker that are due at `now` (ms), oldest first, expired ones left out.
-    fn due(&self, now: u64, limit: Limit) -> BoxFuture<'_, Result<Due, StoreError>>;
+    fn due(&self, which: Deliveries, now: u64, limit: Limit) -> BoxFuture<'_, Result<Due, StoreError>>;
 
     /// Writes what became of deliveries. May be lost in a power cut: then they are delivered again.
     fn settle<'a>(&'a self, settlements: &'a [Settlement]) -> BoxFuture<'a, Result<(), StoreError>>;

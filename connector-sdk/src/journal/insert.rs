@@ -65,5 +65,5 @@ fn text(head: &str, columns: usize, tail: &str, rows: usize) -> String {
     format!("{head} VALUES {} {tail}", iter::repeat_n(row.as_str(), rows).collect::<Vec<_>>().join(","))
 }
 
-/// Largest first; one row at the end, so that any number of rows is a sum of these.
-const SIZES: [usize; 4] = [128, 32, 8, 1];
+/// Largest first; any number of rows is a sum of few of these. Each statement is a trip to SQLite's thread.
+const SIZES: [usize; 8] = [128, 64, 32, 16, 8, 4, 2, 1];

@@ -5,9 +5,9 @@ use std::collections::hash_map::Entry as Slot;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use saphan_schemas::acknowledgement::{Acknowledged, AcknowledgementClaims, Outcome};
+use saphan_schemas::acknowledgement::{Acknowledged, AcknowledgementClaims};
 use saphan_schemas::digest::Sha256Hash;
-use saphan_schemas::ids::{Code, MessageId, SystemId};
+use saphan_schemas::ids::{MessageId, SystemId};
 use saphan_schemas::log::{CompactRange, SignedCheckpoint};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -246,29 +246,24 @@ impl Writer {
         if named.is_empty() {
             return Some(fresh);
         }
-        let mut settled: HashMap<u64, (Outcome, Option<Code>)> =
-            match self.store.messages_at(Asker::Ledger, &named).await {
-                Ok(records) => {
-                    records.into_iter().filter_map(|record| Some((record.index, record.outcome()?))).collect()
-                }
-                Err(error) => {
-                    tracing::error!(error = &error as &dyn std::error::Error, "outcomes could not be looked for");
-                    self.failed();
-                    fresh.into_iter().for_each(|one| answer(one.reply, Err(LedgerError::Unavailable)));
-                    return None;
-                }
-            };
+        let mut settled: HashMap<u64, Acknowledged> = match self.store.outcomes(Asker::Ledger, &named).await {
+            Ok(outcomes) => outcomes.into_iter().map(|said| (said.index, said)).collect(),
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "outcomes could not be looked for");
+                self.failed();
+                fresh.into_iter().for_each(|one| answer(one.reply, Err(LedgerError::Unavailable)));
+                return None;
+            }
+        };
         let mut kept = Vec::with_capacity(fresh.len());
         for waiting in fresh {
             let messages = acknowledged(&waiting.draft).map_or(&[][..], |claims| &claims.messages);
-            let stated = |message: &Acknowledged| (message.outcome, message.code.clone());
-            let contradicted =
-                messages.iter().find(|one| settled.get(&one.index).is_some_and(|outcome| *outcome != stated(one)));
+            let contradicted = messages.iter().find(|one| settled.get(&one.index).is_some_and(|said| said != *one));
             if let Some(index) = contradicted.map(|one| one.index) {
                 answer(waiting.reply, Err(LedgerError::Contradiction { index }));
                 continue;
             }
-            settled.extend(messages.iter().map(|one| (one.index, stated(one))));
+            settled.extend(messages.iter().map(|one| (one.index, one.clone())));
             kept.push(waiting);
         }
         Some(kept)

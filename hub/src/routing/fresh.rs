@@ -37,6 +37,11 @@ impl Fresh {
         *self.queue() = Queue { open: true, ..Queue::default() };
     }
 
+    /// Whether all that was committed since it was opened went through here.
+    pub(super) fn is_open(&self) -> bool {
+        self.queue().open
+    }
+
     /// Rings when something was offered, also when it found no room.
     pub(super) const fn bell(&self) -> &Notify {
         &self.bell

@@ -1,8 +1,11 @@
 //! The relay: reads the outbox, publishes, and marks what the broker confirmed.
 //!
-//! Rounds of bounded count and size: take what was just committed, or read what is due; publish it all at once; write what
-//! became of it. What was not confirmed is due again after a back-off, and what was confirmed but never acknowledged after a
-//! longer one, should the broker have lost it; receivers tell repetitions by the message id.
+//! Rounds of bounded count and size: take what was just committed, or read what is due; publish it all at once. What was not
+//! confirmed is due again after a back-off, and what was confirmed but never acknowledged after a longer one, should the broker
+//! have lost it; receivers tell repetitions by the message id.
+//!
+//! What became of publications is written a little later: most are acknowledged by then and have no row any more. A hub that
+//! ends before publishes them again.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -14,12 +17,12 @@ use saphan_schemas::envelope::UnverifiedEnvelope;
 use saphan_schemas::ids::SystemId;
 use saphan_schemas::leaf::split_message;
 use saphan_schemas::registry::TransportKind;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::transport::{Dispatch, PublishError, Transport};
 use crate::app::App;
 use crate::broker::management::Management;
-use crate::store::{Due, Limit, Pending, Settlement, StoreError};
+use crate::store::{Deliveries, Due, Limit, Pending, Settlement, StoreError};
 
 /// A broker, and how the relay uses it.
 pub struct Broker {
@@ -40,9 +43,14 @@ pub struct Relay {
     rows: u32,
     again_seconds: u64,
     declared: HashSet<SystemId>,
+    /// What became of publications and is not written yet, and since when the first of it waits.
+    settlements: Vec<Settlement>,
+    unsettled: Option<Instant>,
     /// When the store was last read to the end; `None` when it has to be read now.
     read: Option<Instant>,
-    /// What was read then; it may come again among what is fresh.
+    /// Whether it was read to the end since the queue of what is fresh was opened.
+    caught_up: bool,
+    /// What was read last of all that is due; it may come again among what is fresh.
     known: HashSet<u64>,
 }
 
@@ -51,7 +59,18 @@ impl Relay {
     #[must_use]
     pub fn new(app: Arc<App>, broker: Broker) -> Self {
         let Broker { transport, rows, again_seconds, .. } = broker;
-        Self { app, transport, rows, again_seconds, declared: HashSet::new(), read: None, known: HashSet::new() }
+        Self {
+            app,
+            transport,
+            rows,
+            again_seconds,
+            declared: HashSet::new(),
+            settlements: Vec::new(),
+            unsettled: None,
+            read: None,
+            caught_up: false,
+            known: HashSet::new(),
+        }
     }
 
     /// Works until the hub stops; a round that has begun is finished.
@@ -75,14 +94,21 @@ impl Relay {
                     () = self.app.wakeups.fresh().bell().notified() => false,
                     () = self.app.wakeups.relay().notified() => true,
                     () = sleep(LOOK_AGAIN) => true,
+                    () = sleep_until(self.settle_at().unwrap_or_else(Instant::now)), if self.unsettled.is_some() => false,
                     _ = stopping.changed() => false,
                 };
             }
+        }
+        if let Err(error) = self.settle().await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "what was published last is published again");
         }
     }
 
     /// One round; returns how many messages it handled.
     async fn round(&mut self, look: bool) -> Result<usize, StoreError> {
+        if self.settle_at().is_some_and(|at| at <= Instant::now()) {
+            self.settle().await?;
+        }
         self.declare_inboxes().await;
         if !self.transport.healthy() {
             return Ok(0);
@@ -94,33 +120,61 @@ impl Relay {
         while let Some(outcome) = publications.next().await {
             outcomes.push(outcome);
         }
+        if outcomes.is_empty() {
+            return Ok(0);
+        }
         // One time for all: the store writes those together that become due together.
-        let now = self.app.clock.now_ms();
+        let (now, published) = (self.app.clock.now_ms(), outcomes.len());
         let settlements: Vec<Settlement> =
             outcomes.into_iter().map(|(of, result)| self.settlement(of, result, now)).collect();
-        if !settlements.is_empty() {
-            self.app.store.settle(&settlements).await?;
+        self.settlements.extend(settlements);
+        self.unsettled.get_or_insert_with(Instant::now);
+        Ok(published)
+    }
+
+    fn settle_at(&self) -> Option<Instant> {
+        self.unsettled.map(|since| since + SETTLE_AFTER)
+    }
+
+    /// Writes what became of publications. What cannot be written is kept.
+    async fn settle(&mut self) -> Result<(), StoreError> {
+        if self.settlements.is_empty() {
+            return Ok(());
         }
-        Ok(settlements.len())
+        // Should this fail, it is tried again after as long.
+        self.unsettled = Some(Instant::now());
+        self.app.store.settle(&self.settlements).await?;
+        self.settlements.clear();
+        self.unsettled = None;
+        Ok(())
     }
 
     /// What was just committed; or, when told to `look`, once a second, and whenever that may not be all, what is due in the store.
     async fn next(&mut self, look: bool) -> Result<Vec<Pending>, StoreError> {
         let (now, limit) = (self.app.clock.now_ms(), Limit { rows: self.rows, bytes: ROUND_BYTES });
-        let fresh = self.app.wakeups.fresh();
         if self.read.is_some_and(|read| read.elapsed() < LOOK_AGAIN)
-            && let Some(mut messages) = fresh.take(now, limit)
+            && let Some(mut messages) = self.app.wakeups.fresh().take(now, limit)
         {
             messages.retain(|message| !self.known.contains(&message.index));
             if !messages.is_empty() || !look {
                 return Ok(messages);
             }
         }
-        // First this: what is committed from now on is fresh, and the rest will be found in the store.
-        fresh.open();
-        let Due { messages, more } = self.app.store.due(now, limit).await?;
+        // What is published is due until that is written.
+        self.settle().await?;
+        let fresh = self.app.wakeups.fresh();
+        let which = if self.caught_up && fresh.is_open() { Deliveries::Again } else { Deliveries::All };
+        if which == Deliveries::All {
+            // First this: what is committed from now on is fresh, and the rest will be found in the store.
+            fresh.open();
+            self.known.clear();
+        }
+        let Due { messages, more } = self.app.store.due(which, now, limit).await?;
         self.read = (!more).then(Instant::now);
-        self.known = messages.iter().map(|message| message.index).collect();
+        if which == Deliveries::All {
+            self.caught_up = !more;
+            self.known = messages.iter().map(|message| message.index).collect();
+        }
         Ok(messages)
     }
 
@@ -216,6 +270,8 @@ fn back_off(attempts: u32) -> u64 {
 
 const ROUND_BYTES: u64 = 32 << 20;
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// Longer than most messages take to be acknowledged, short for those who ask where their message is.
+const SETTLE_AFTER: Duration = Duration::from_millis(250);
 
 #[cfg(test)]
 mod tests {

@@ -17,6 +17,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt as _};
+use saphan_schemas::acknowledgement::Acknowledged;
 use saphan_schemas::catalogue::SchemaText;
 use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::ids::{MessageId, SystemId};
@@ -27,8 +28,8 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use self::writer::Writer;
 use super::{
-    Asker, Batch, Due, Head, Known, LeaseChange, LeaseRequest, Limit, LoggedEntry, MessageRecord, Pending, Settlement,
-    Store, StoreCounts, StoreError,
+    Asker, Batch, Deliveries, Due, Head, Known, LeaseChange, LeaseRequest, Limit, LoggedEntry, MessageRecord, Pending,
+    Settlement, Store, StoreCounts, StoreError,
 };
 
 /// The store in one SQLite file.
@@ -144,12 +145,20 @@ impl Store for SqliteStore {
         read::messages(&self.readers, id).boxed()
     }
 
-    fn messages_at<'a>(
+    fn not_addressed<'a>(
+        &'a self,
+        recipient: &'a SystemId,
+        indices: &'a [u64],
+    ) -> BoxFuture<'a, Result<Option<u64>, StoreError>> {
+        read::not_addressed(&self.readers, recipient, indices).boxed()
+    }
+
+    fn outcomes<'a>(
         &'a self,
         asker: Asker,
         indices: &'a [u64],
-    ) -> BoxFuture<'a, Result<Vec<MessageRecord>, StoreError>> {
-        async move { read::messages_at(self.reading(asker).await?.connection(), indices).await }.boxed()
+    ) -> BoxFuture<'a, Result<Vec<Acknowledged>, StoreError>> {
+        async move { read::outcomes(self.reading(asker).await?.connection(), indices).await }.boxed()
     }
 
     fn receipt(&self, index: u64) -> BoxFuture<'_, Result<Option<String>, StoreError>> {
@@ -194,8 +203,8 @@ impl Store for SqliteStore {
         schemas::texts(&self.readers, hashes).boxed()
     }
 
-    fn due(&self, now: u64, limit: Limit) -> BoxFuture<'_, Result<Due, StoreError>> {
-        delivery::due(&self.readers, now, limit).boxed()
+    fn due(&self, which: Deliveries, now: u64, limit: Limit) -> BoxFuture<'_, Result<Due, StoreError>> {
+        delivery::due(&self.readers, which, now, limit).boxed()
     }
 
     fn settle<'a>(&'a self, settlements: &'a [Settlement]) -> BoxFuture<'a, Result<(), StoreError>> {

@@ -132,6 +132,16 @@ async fn what_waits_for_the_broker_outlives_a_restart() {
 }
 
 #[tokio::test]
+async fn what_the_broker_confirmed_just_before_a_hub_stops_is_not_published_again_after_its_start() {
+    let broker = Arc::new(ScriptedTransport::new());
+    let hub = TestHub::with_broker(&broker).await;
+    hub.accept(&hub.world.message_to_archive()).await;
+    broker.until(|seen| seen.confirmed.len() == 1).await;
+    let hub = hub.stop().await.start_with(None).await;
+    assert!(due(&hub).await.is_empty());
+}
+
+#[tokio::test]
 async fn what_was_confirmed_and_never_acknowledged_is_published_again_and_what_was_acknowledged_is_not() {
     let broker = Arc::new(ScriptedTransport::new());
     let hub = TestHub::with_broker(&broker).await;
@@ -179,7 +189,12 @@ async fn failures(hub: &TestHub) -> u64 {
 }
 
 async fn due(hub: &TestHub) -> Vec<saphan_hub::store::Pending> {
-    use saphan_hub::store::Limit;
+    use saphan_hub::store::{Deliveries, Limit};
 
-    hub.app.store.due(hub.clock.now() * 1000, Limit { rows: 10, bytes: 1 << 20 }).await.unwrap().messages
+    hub.app
+        .store
+        .due(Deliveries::All, hub.clock.now() * 1000, Limit { rows: 10, bytes: 1 << 20 })
+        .await
+        .unwrap()
+        .messages
 }

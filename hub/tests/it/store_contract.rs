@@ -52,6 +52,7 @@ contract! {
         a_retry_is_due_at_its_time_and_counted,
         a_confirmed_message_is_due_again_until_it_is_acknowledged,
         due_stops_at_its_rows_and_bytes_and_says_so,
+        what_was_never_settled_is_not_due_again,
         settling_what_is_gone_changes_nothing,
         what_expired_is_not_due,
     ],

@@ -151,7 +151,8 @@ const fn kind(effect: &Effect) -> i64 {
     }
 }
 
-const CHUNKS: [usize; 4] = [64, 16, 4, 1];
+/// Each statement is a trip to SQLite's thread: of any number of rows, few are needed.
+const CHUNKS: [usize; 9] = [256, 128, 64, 32, 16, 8, 4, 2, 1];
 const INSERT_MESSAGE: &str = "INSERT OR FAIL INTO message (idx, jti, sender, recipient, content) ";
 const INSERT_OUTBOX: &str = "INSERT OR FAIL INTO outbox (idx, transport, recipient, proof, not_after) ";
 const PROCESSED: &str = "UPDATE OR FAIL message SET state = 2, acknowledgement = ?3 \

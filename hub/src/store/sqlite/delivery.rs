@@ -7,16 +7,22 @@ use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
 
 use super::failed;
 use super::rows::{PENDING, UNREADABLE, column, index, pending, signed};
-use crate::store::{Due, LeaseChange, LeaseRequest, Limit, Pending, Settlement, StoreError};
+use crate::store::{Deliveries, Due, LeaseChange, LeaseRequest, Limit, Pending, Settlement, StoreError};
 
-pub(super) async fn due(pool: &SqlitePool, now: u64, limit: Limit) -> Result<Due, StoreError> {
+pub(super) async fn due(pool: &SqlitePool, which: Deliveries, now: u64, limit: Limit) -> Result<Due, StoreError> {
+    // A row's time is 0 until it is settled for the first time.
+    let from = match which {
+        Deliveries::All => 0_i64,
+        Deliveries::Again => 1,
+    };
     let mut connection = pool.acquire().await.map_err(failed("waited for a connection"))?;
     let candidates = sqlx::query(
         "SELECT outbox.idx, length(parts.body) FROM outbox JOIN parts USING (idx) \
-         WHERE transport = 1 AND due <= ?1 AND (not_after IS NULL OR not_after > ?1) ORDER BY due, outbox.idx LIMIT ?2",
+         WHERE transport = 1 AND due BETWEEN ?3 AND ?1 AND (not_after IS NULL OR not_after > ?1) ORDER BY due, outbox.idx LIMIT ?2",
     )
     .bind(signed(now))
     .bind(i64::from(limit.rows))
+    .bind(from)
     .fetch_all(&mut *connection)
     .await
     .map_err(failed("read the outbox"))?;

@@ -1,5 +1,6 @@
 //! Reading.
 
+use saphan_schemas::acknowledgement::Acknowledged;
 use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::ids::{MessageId, SystemId};
 use saphan_schemas::log::CompactRange;
@@ -7,7 +8,7 @@ use sqlx::sqlite::SqlitePool;
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
 use super::failed;
-use super::rows::{MESSAGE, UNREADABLE, column, hash, index, message, parsed, signed};
+use super::rows::{MESSAGE, UNREADABLE, column, hash, index, message, outcome, parsed, signed};
 use crate::store::{Head, Known, LoggedEntry, MessageRecord, StoreCounts, StoreError};
 
 pub(super) async fn head(pool: &SqlitePool) -> Result<Option<Head>, StoreError> {
@@ -41,28 +42,41 @@ pub(super) async fn known(
 
 pub(super) async fn messages(pool: &SqlitePool, id: MessageId) -> Result<Vec<MessageRecord>, StoreError> {
     let statement = format!("SELECT {MESSAGE} WHERE message.jti = ?1 ORDER BY message.idx");
-    let mut connection = pool.acquire().await.map_err(failed("waited for a connection"))?;
-    read_messages(&mut connection, statement, id.to_string()).await
-}
-
-pub(super) async fn messages_at(
-    from: &mut SqliteConnection,
-    indices: &[u64],
-) -> Result<Vec<MessageRecord>, StoreError> {
-    let indices = serde_json::to_string(indices).map_err(|_| UNREADABLE)?;
-    let statement =
-        format!("SELECT {MESSAGE} WHERE message.idx IN (SELECT value FROM json_each(?1)) ORDER BY message.idx");
-    read_messages(from, statement, indices).await
-}
-
-/// `statement` is made of constants; nothing of a caller is in it.
-async fn read_messages(
-    from: &mut SqliteConnection,
-    statement: String,
-    parameter: String,
-) -> Result<Vec<MessageRecord>, StoreError> {
-    let rows = sqlx::query(AssertSqlSafe(statement)).bind(parameter).fetch_all(from).await;
+    // Nothing of a caller is in the text: it is constants.
+    let rows = sqlx::query(AssertSqlSafe(statement)).bind(id.to_string()).fetch_all(pool).await;
     rows.map_err(failed("read messages"))?.iter().map(message).collect()
+}
+
+/// No row for each message: in the usual case all are the receiver's and none is settled, and this finds nothing.
+pub(super) async fn not_addressed(
+    pool: &SqlitePool,
+    recipient: &SystemId,
+    indices: &[u64],
+) -> Result<Option<u64>, StoreError> {
+    // By its position: SQLite does not hold every place that a caller can name.
+    let position: Option<i64> = sqlx::query_scalar(
+        "SELECT place.key FROM json_each(?1) AS place WHERE NOT EXISTS \
+         (SELECT 1 FROM message WHERE message.idx = place.value AND message.recipient = ?2) LIMIT 1",
+    )
+    .bind(serde_json::to_string(indices).map_err(|_| UNREADABLE)?)
+    .bind(recipient.as_str())
+    .fetch_optional(pool)
+    .await
+    .map_err(failed("read messages"))?;
+    let place = |position: i64| usize::try_from(position).ok().and_then(|position| indices.get(position)).copied();
+    position.map(|position| place(position).ok_or(UNREADABLE)).transpose()
+}
+
+pub(super) async fn outcomes(from: &mut SqliteConnection, indices: &[u64]) -> Result<Vec<Acknowledged>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT idx, state, code FROM message \
+         WHERE idx IN (SELECT value FROM json_each(?1)) AND acknowledgement IS NOT NULL ORDER BY idx",
+    )
+    .bind(serde_json::to_string(indices).map_err(|_| UNREADABLE)?)
+    .fetch_all(from)
+    .await
+    .map_err(failed("read outcomes"))?;
+    rows.iter().map(outcome).collect()
 }
 
 pub(super) async fn receipt(pool: &SqlitePool, index: u64) -> Result<Option<String>, StoreError> {

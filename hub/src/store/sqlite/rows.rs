@@ -1,8 +1,9 @@
 //! Between column values and the domain's types.
 
-use saphan_schemas::acknowledgement::Outcome;
+use saphan_schemas::acknowledgement::{Acknowledged, Outcome};
 use saphan_schemas::commitment::Salt;
 use saphan_schemas::digest::Sha256Hash;
+use saphan_schemas::ids::Code;
 use saphan_schemas::registry::TransportKind;
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
@@ -30,16 +31,25 @@ pub(super) const MESSAGE: &str = "message.idx, message.sender, message.recipient
      message.acknowledgement, outbox.published FROM message LEFT JOIN outbox USING (idx)";
 
 pub(super) fn message(row: &SqliteRow) -> Result<MessageRecord, StoreError> {
-    let code: Option<String> = column(row, 4)?;
     let acknowledgement: Option<i64> = column(row, 5)?;
     Ok(MessageRecord {
         index: index(row, 0)?,
         sender: parsed(row, 1)?,
         recipient: parsed(row, 2)?,
         state: state(column(row, 3)?, column(row, 6)?)?,
-        code: code.map(|code| code.parse().map_err(|_| UNREADABLE)).transpose()?,
+        code: code(row, 4)?,
         acknowledgement: acknowledgement.map(|at| at.try_into().map_err(|_| UNREADABLE)).transpose()?,
     })
+}
+
+/// What a receiver said, of columns place, state and code.
+pub(super) fn outcome(row: &SqliteRow) -> Result<Acknowledged, StoreError> {
+    let MessageState::Settled(outcome) = state(column(row, 1)?, None)? else { return Err(UNREADABLE) };
+    Ok(Acknowledged { index: index(row, 0)?, outcome, code: code(row, 2)? })
+}
+
+fn code(row: &SqliteRow, at: usize) -> Result<Option<Code>, StoreError> {
+    column::<Option<&str>>(row, at)?.map(|code| code.parse().map_err(|_| UNREADABLE)).transpose()
 }
 
 pub(super) fn column<'r, T>(row: &'r SqliteRow, at: usize) -> Result<T, StoreError>

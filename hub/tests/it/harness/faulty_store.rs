@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use futures_util::future::{BoxFuture, FutureExt as _};
 use saphan_hub::store::sqlite::SqliteStore;
 use saphan_hub::store::{
-    Asker, Batch, Due, Head, Known, LeaseChange, LeaseRequest, Limit, LoggedEntry, MessageRecord, Pending, Settlement,
-    Store, StoreCounts, StoreError,
+    Asker, Batch, Deliveries, Due, Head, Known, LeaseChange, LeaseRequest, Limit, LoggedEntry, MessageRecord, Pending,
+    Settlement, Store, StoreCounts, StoreError,
 };
+use saphan_schemas::acknowledgement::Acknowledged;
 use saphan_schemas::catalogue::SchemaText;
 use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::ids::{MessageId, SystemId};
@@ -151,12 +152,20 @@ impl Store for FaultyStore {
         self.up(self.inner.messages(id))
     }
 
-    fn messages_at<'a>(
+    fn not_addressed<'a>(
+        &'a self,
+        recipient: &'a SystemId,
+        indices: &'a [u64],
+    ) -> BoxFuture<'a, Result<Option<u64>, StoreError>> {
+        self.up(self.inner.not_addressed(recipient, indices))
+    }
+
+    fn outcomes<'a>(
         &'a self,
         asker: Asker,
         indices: &'a [u64],
-    ) -> BoxFuture<'a, Result<Vec<MessageRecord>, StoreError>> {
-        self.up(self.inner.messages_at(asker, indices))
+    ) -> BoxFuture<'a, Result<Vec<Acknowledged>, StoreError>> {
+        self.up(self.inner.outcomes(asker, indices))
     }
 
     fn receipt(&self, index: u64) -> BoxFuture<'_, Result<Option<String>, StoreError>> {
@@ -196,8 +205,8 @@ impl Store for FaultyStore {
         self.up(self.inner.schema_texts(hashes))
     }
 
-    fn due(&self, now: u64, limit: Limit) -> BoxFuture<'_, Result<Due, StoreError>> {
-        self.up(self.inner.due(now, limit))
+    fn due(&self, which: Deliveries, now: u64, limit: Limit) -> BoxFuture<'_, Result<Due, StoreError>> {
+        self.up(self.inner.due(which, now, limit))
     }
 
     fn settle<'a>(&'a self, settlements: &'a [Settlement]) -> BoxFuture<'a, Result<(), StoreError>> {

@@ -1,20 +1,25 @@
 //! Outcomes of messages.
 
-use saphan_hub::store::{Asker, Effect, MessageState, NewAcknowledgement, NewEntry, Store, StoreError};
+use saphan_hub::store::{Asker, Effect, MessageRecord, MessageState, NewAcknowledgement, NewEntry, Store, StoreError};
 use saphan_schemas::acknowledgement::Outcome;
 use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::ids::{MessageId, SystemId};
 
-use super::log_writer::{LogWriter, archive, due, extend, lease, office};
+use super::log_writer::{LogWriter, archive, due, extend, lease, message_of, office};
 
 pub(super) async fn an_outcome_settles_its_message_and_ends_its_delivery(store: &dyn Store) {
     let mut log = LogWriter::new();
-    let entries = vec![LogWriter::message("p"), LogWriter::message("r"), LogWriter::broker_message("b")];
-    log.commit(store, entries).await;
+    let [p, r, b] = [LogWriter::message("p"), LogWriter::message("r"), LogWriter::broker_message("b")];
+    log.commit(store, vec![p.clone(), r.clone(), b.clone()]).await;
     lease(store, "l", (0, 100), 2).await;
     let place = log.commit(store, vec![batch(&office(), &[(0, None), (1, Some("wrong-office"))])]).await;
     log.commit(store, vec![batch(&archive(), &[(2, None)])]).await;
-    let records = store.messages_at(Asker::Request, &[0, 1, 2]).await.unwrap();
+    let said = store.outcomes(Asker::Request, &[2, 0, 1, 9]).await.unwrap();
+    let said: Vec<_> =
+        said.iter().map(|one| (one.index, one.outcome, one.code.as_ref().map(|code| code.as_str()))).collect();
+    let rejected = (1, Outcome::Rejected, Some("wrong-office"));
+    assert_eq!(said, [(0, Outcome::Processed, None), rejected, (2, Outcome::Processed, None)]);
+    let records = records(store, &[&p, &r, &b]).await;
     let states: Vec<_> = records.iter().map(|record| record.state).collect();
     let processed = MessageState::Settled(Outcome::Processed);
     assert_eq!(states, [processed, MessageState::Settled(Outcome::Rejected), processed]);
@@ -31,20 +36,23 @@ pub(super) async fn an_outcome_settles_its_message_and_ends_its_delivery(store: 
 
 pub(super) async fn an_outcome_of_another_system_changes_nothing(store: &dyn Store) {
     let mut log = LogWriter::new();
-    log.commit(store, vec![LogWriter::message("p")]).await;
+    let message = LogWriter::message("p");
+    log.commit(store, vec![message.clone()]).await;
     log.commit(store, vec![batch(&archive(), &[(0, None), (1, None), (99, None)])]).await;
-    assert_eq!(store.messages_at(Asker::Request, &[0]).await.unwrap()[0].state, MessageState::Accepted);
+    assert_eq!(records(store, &[&message]).await[0].state, MessageState::Accepted);
+    assert!(store.outcomes(Asker::Ledger, &[0]).await.unwrap().is_empty());
     assert_eq!(lease(store, "l", (0, 100), 9).await, [(0, 0)]);
 }
 
 pub(super) async fn the_first_outcome_stays(store: &dyn Store) {
     let mut log = LogWriter::new();
-    log.commit(store, vec![LogWriter::message("p")]).await;
+    let message = LogWriter::message("p");
+    log.commit(store, vec![message.clone()]).await;
     let first = batch(&office(), &[(0, Some("too-late"))]);
     let second = batch(&office(), &[(0, None)]);
     log.commit(store, vec![first, second]).await;
     log.commit(store, vec![batch(&office(), &[(0, None)])]).await;
-    let record = store.messages_at(Asker::Request, &[0]).await.unwrap().remove(0);
+    let record = records(store, &[&message]).await.remove(0);
     assert_eq!(record.state, MessageState::Settled(Outcome::Rejected));
     assert_eq!((record.code.unwrap().as_str(), record.acknowledgement), ("too-late", Some(1)));
 }
@@ -62,6 +70,15 @@ pub(super) async fn a_batch_is_known_by_its_receiver_and_id(store: &dyn Store) {
     let again = log.batch_apart(vec![same(&office())]);
     assert!(matches!(store.commit(&again).await, Err(StoreError::Failed { .. })));
     assert_eq!(store.acknowledgement(Asker::Request, &office(), id).await.unwrap(), Some((content, 1)));
+}
+
+/// The record of each of these messages.
+async fn records(store: &dyn Store, messages: &[&NewEntry]) -> Vec<MessageRecord> {
+    let mut records = Vec::new();
+    for message in messages {
+        records.extend(store.messages(message_of(message).id).await.unwrap());
+    }
+    records
 }
 
 fn batch(receiver: &SystemId, outcomes: &[(u64, Option<&str>)]) -> NewEntry {

@@ -10,7 +10,8 @@ use super::log_writer::{LogWriter, message_of, office};
 pub(super) async fn a_store_that_was_never_written_has_nothing(store: &dyn Store) {
     assert_eq!(store.head().await.unwrap(), None);
     assert!(store.messages(MessageId::new()).await.unwrap().is_empty());
-    assert!(store.messages_at(Asker::Request, &[0, 1]).await.unwrap().is_empty());
+    assert!(store.outcomes(Asker::Request, &[0, 1]).await.unwrap().is_empty());
+    assert_eq!(store.not_addressed(&office(), &[7]).await.unwrap(), Some(7));
     assert!(store.entries(0, 256).await.unwrap().is_empty());
     assert!(store.hashes(0, 0, 256).await.unwrap().is_empty());
     assert!(store.registry_entries(0).await.unwrap().is_empty());
@@ -44,9 +45,16 @@ pub(super) async fn what_was_committed_is_read_back(store: &dyn Store) {
         (&known.sender, known.id, known.content, known.index),
         (&written.sender, written.id, written.content, 1)
     );
-    let at: Vec<_> =
-        store.messages_at(Asker::Request, &[5, 1, 0]).await.unwrap().iter().map(|record| record.index).collect();
-    assert_eq!(at, [1]);
+    assert!(store.outcomes(Asker::Request, &[1]).await.unwrap().is_empty(), "nobody said anything of it");
+    for (recipient, places, not_addressed) in [
+        (&written.recipient, &[1][..], None),
+        (&written.recipient, &[], None),
+        (&written.recipient, &[1, 0], Some(0)),
+        (&written.recipient, &[1, u64::MAX], Some(u64::MAX)),
+        (&written.sender, &[1], Some(1)),
+    ] {
+        assert_eq!(store.not_addressed(recipient, places).await.unwrap(), not_addressed, "{places:?}");
+    }
 }
 
 pub(super) async fn a_trial_write_changes_nothing(store: &dyn Store) {

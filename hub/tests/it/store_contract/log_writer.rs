@@ -1,6 +1,8 @@
 //! Makes batches as the ledger does, with content that only the store looks at.
 
-use saphan_hub::store::{Batch, Effect, Head, LeaseChange, LeaseRequest, Limit, NewEntry, NewMessage, Store};
+use saphan_hub::store::{
+    Batch, Deliveries, Effect, Head, LeaseChange, LeaseRequest, Limit, NewEntry, NewMessage, Store,
+};
 use saphan_schemas::commitment::Salt;
 use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::ids::{MessageId, SystemId};
@@ -107,7 +109,7 @@ pub(super) async fn extend(store: &dyn Store, lease: &str, (now, until): (u64, u
 /// The places that are due for the broker.
 pub(super) async fn due(store: &dyn Store, now: u64) -> Vec<u64> {
     let limit = Limit { rows: 100, bytes: u64::MAX };
-    store.due(now, limit).await.unwrap().messages.into_iter().map(|pending| pending.index).collect()
+    store.due(Deliveries::All, now, limit).await.unwrap().messages.into_iter().map(|pending| pending.index).collect()
 }
 
 pub(super) const ORIGIN: &str = "hub.local/log/main";
