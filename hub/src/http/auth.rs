@@ -7,7 +7,7 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use saphan_schemas::auth::{AuthClaims, AuthToken, MAX_TOKEN_AGE_SECONDS, UnverifiedAuthToken};
 use saphan_schemas::ids::SystemId;
-use saphan_schemas::keys::PublicKey;
+use saphan_schemas::keys::{KeyId, PublicKey};
 use saphan_schemas::problem::ProblemCode;
 use saphan_schemas::registry::Role;
 
@@ -18,6 +18,23 @@ use crate::used_tokens::{CLOCK_SKEW_SECONDS, TokenNotNew};
 /// A registered system that takes part in the exchange (role `system`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct SystemCaller(pub(super) SystemId);
+
+/// A [`SystemCaller`] whose request takes a while: its right is looked at again before anything is handed out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct WaitingCaller {
+    pub(super) system: SystemId,
+    key: KeyId,
+}
+
+impl WaitingCaller {
+    /// Whether the key that was shown is still good, and the system still one that takes part.
+    pub(super) fn check(&self, app: &App) -> Result<(), ApiError> {
+        let registry = app.registry.state();
+        let record = registry.key(self.key).ok_or_else(|| ApiError::problem(ProblemCode::KeyUnknown))?;
+        record.usable_at(app.clock.now_ms() / 1000).map_err(|reason| ApiError::problem(reason.into()))?;
+        must_have_role(app, &self.system, Role::System)
+    }
+}
 
 /// Who may look at messages: a system at its own, an auditor at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +61,16 @@ impl FromRequestParts<Arc<App>> for SystemCaller {
     }
 }
 
+impl FromRequestParts<Arc<App>> for WaitingCaller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        let token = bearer(parts)?;
+        let key = token.kid();
+        Ok(Self { system: system(token, app, &Target::of(parts))?, key })
+    }
+}
+
 impl FromRequestParts<Arc<App>> for ReaderCaller {
     type Rejection = ApiError;
 
@@ -52,7 +79,8 @@ impl FromRequestParts<Arc<App>> for ReaderCaller {
         if has_role(app, &system, Role::Auditor) {
             return Ok(Self::Auditor);
         }
-        must_have_role(app, system, Role::System).map(Self::System)
+        must_have_role(app, &system, Role::System)?;
+        Ok(Self::System(system))
     }
 }
 
@@ -129,7 +157,9 @@ impl<'a> Target<'a> {
 
 /// The system, of role `system`, whose usable key signed the token for this target.
 pub(super) fn system(token: UnverifiedAuthToken, app: &App, target: &Target<'_>) -> Result<SystemId, ApiError> {
-    must_have_role(app, any_system(token, app, target)?, Role::System)
+    let system = any_system(token, app, target)?;
+    must_have_role(app, &system, Role::System)?;
+    Ok(system)
 }
 
 /// The system of any role.
@@ -157,8 +187,8 @@ fn has_role(app: &App, system: &SystemId, role: Role) -> bool {
     app.registry.state().system(system).is_some_and(|system| system.roles.contains(&role))
 }
 
-fn must_have_role(app: &App, system: SystemId, role: Role) -> Result<SystemId, ApiError> {
-    if has_role(app, &system, role) { Ok(system) } else { Err(ApiError::problem(ProblemCode::Forbidden)) }
+fn must_have_role(app: &App, system: &SystemId, role: Role) -> Result<(), ApiError> {
+    if has_role(app, system, role) { Ok(()) } else { Err(ApiError::problem(ProblemCode::Forbidden)) }
 }
 
 /// Whether a token with a good signature is fresh and for this target; then it is used up.

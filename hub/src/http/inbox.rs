@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::ApiError;
-use super::auth::SystemCaller;
+use super::auth::{SystemCaller, WaitingCaller};
 use super::error::JsonBody;
 use crate::app::App;
 use crate::routing::inbox;
@@ -88,13 +88,13 @@ pub(super) struct ReleaseBody {
 )]
 pub(super) async fn lease(
     State(app): State<Arc<App>>,
-    SystemCaller(caller): SystemCaller,
+    caller: WaitingCaller,
     JsonBody(body): JsonBody<LeaseBody>,
 ) -> Result<Json<LeasedBody>, ApiError> {
     if !(1..=inbox::MAX_LEASED).contains(&body.max) {
         return Err(ApiError::detailed(ProblemCode::RequestMalformed, "`max` must be 1 to 256"));
     }
-    let lease = inbox::lease(&app, &caller, body.max, body.wait).await?;
+    let lease = inbox::lease(&app, &caller.system, body.max, body.wait, || caller.check(&app)).await?;
     let messages = lease.messages.into_iter().map(leased).collect::<Result<_, _>>()?;
     Ok(Json(LeasedBody { lease: lease.id, expires_in: lease.seconds, messages }))
 }

@@ -19,11 +19,18 @@ pub struct Lease {
     pub messages: Vec<Pending>,
 }
 
-/// Leases up to `max` messages, waiting up to `wait` seconds for the first. Returns early with nothing when the hub stops.
+/// Leases up to `max` messages, waiting up to `wait` seconds for the first. Returns early with nothing when the hub stops. The
+/// right to them may end meanwhile, so `may_have` is asked before each look.
 ///
 /// # Errors
-/// [`StoreError`].
-pub async fn lease(app: &App, system: &SystemId, max: u32, wait: u64) -> Result<Lease, StoreError> {
+/// Of `may_have`, and [`StoreError`].
+pub async fn lease<E: From<StoreError>>(
+    app: &App,
+    system: &SystemId,
+    max: u32,
+    wait: u64,
+    may_have: impl Fn() -> Result<(), E>,
+) -> Result<Lease, E> {
     let bell = app.wakeups.receiver(system);
     let deadline = Instant::now() + Duration::from_secs(wait.min(app.inbox.longest_wait_seconds));
     let id = MessageId::new().to_string();
@@ -32,6 +39,7 @@ pub async fn lease(app: &App, system: &SystemId, max: u32, wait: u64) -> Result<
     loop {
         // Listen before looking: what is committed in between rings.
         let rung = bell.notified();
+        may_have()?;
         let now = app.clock.now_ms();
         let limit = Limit { rows: max.clamp(1, MAX_LEASED), bytes: MAX_LEASED_BYTES };
         let request = LeaseRequest { recipient: system, lease: &id, now, until: now + seconds * 1000, limit };

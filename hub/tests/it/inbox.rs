@@ -54,6 +54,28 @@ async fn a_long_poll_is_woken_by_a_message() {
 }
 
 #[tokio::test]
+async fn a_long_poll_gives_nothing_to_a_key_or_a_system_whose_right_ended_while_it_waited() {
+    let hub = TestHub::new().await;
+    let office = &hub.world.office;
+    let (next, system) = (office.another_key(), office.id.clone());
+    hub.apply([Change::Added(Entry::Key(next.key_entry()))]).await;
+    let auditor = System { id: system, transport: TransportKind::Pull, roles: [Role::Auditor].into() };
+    for (end, party, code) in [
+        (Change::Revoked(EntryId::Key(office.key.id())), office, ProblemCode::KeyRevoked),
+        (Change::Changed(Entry::System(auditor)), &next, ProblemCode::Forbidden),
+    ] {
+        let (answer, ()) = in_time(join(hub.lease_answer(party, 1, 30), async {
+            eventually(async || hub.waits_for_messages(&office.id)).await;
+            // What comes right after must find the right ended.
+            hub.apply([end]).await;
+            hub.accept(&hub.world.message()).await;
+        }))
+        .await;
+        answer.problem(code);
+    }
+}
+
+#[tokio::test]
 async fn a_message_that_is_given_back_wakes_a_long_poll() {
     let hub = TestHub::new().await;
     let office = &hub.world.office;
