@@ -60,21 +60,12 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(messages::submit))
         .routes(routes!(batch::submit))
         .routes(routes!(messages::show))
-        .routes(routes!(inbox::lease))
-        .routes(routes!(inbox::extend))
-        .routes(routes!(inbox::release))
-        .routes(routes!(acknowledgements::submit))
         .routes(routes!(agreements::list))
         // Operators, and systems for themselves: an entry says itself who may make it.
         .routes(routes!(registry::show, registry::change))
-        // RabbitMQ, about its users.
-        .routes(routes!(broker::user))
-        .routes(routes!(broker::vhost))
-        .routes(routes!(broker::resource))
-        .routes(routes!(broker::topic))
+        .merge(with_small_bodies())
         // Anyone.
         .routes(routes!(joining::invitation))
-        .routes(routes!(joining::join))
         .routes(routes!(joining::trust))
         .routes(routes!(joining::trust_entries))
         .routes(routes!(catalogue::services))
@@ -91,6 +82,22 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(operations::metrics))
 }
 
+/// What is asked with a few names, numbers or one signed text. Some of it strangers may ask, and nobody counts their bodies.
+fn with_small_bodies() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(inbox::lease))
+        .routes(routes!(inbox::extend))
+        .routes(routes!(inbox::release))
+        .routes(routes!(acknowledgements::submit))
+        .routes(routes!(joining::join))
+        // RabbitMQ, about its users.
+        .routes(routes!(broker::user))
+        .routes(routes!(broker::vhost))
+        .routes(routes!(broker::resource))
+        .routes(routes!(broker::topic))
+        .layer(DefaultBodyLimit::max(SMALL_BYTES))
+}
+
 async fn not_found() -> ApiError {
     ApiError::problem(ProblemCode::NotFound)
 }
@@ -101,3 +108,5 @@ async fn method_not_allowed(method: Method) -> ApiError {
 
 /// For every body but that of a message, which has a limit of its own.
 const REQUEST_BYTES: usize = 1 << 20;
+/// The longest signed text, in JSON, twice over.
+const SMALL_BYTES: usize = 32 << 10;

@@ -12,6 +12,7 @@ pub use draft::{AcknowledgementDraft, Appended, Draft, Judgement, MessageDraft, 
 pub use evidence::{Evidence, EvidenceError, evidence};
 pub use writer::Committed;
 
+use std::fmt;
 use std::sync::Arc;
 
 use saphan_schemas::ids::HubId;
@@ -40,7 +41,7 @@ pub struct LedgerKeys {
 }
 
 /// Why nothing was appended, as far as is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
     /// As much waits as may wait.
     #[error("as many entries wait as may wait")]
@@ -65,10 +66,24 @@ pub enum LedgerError {
     },
     /// The registry changed since the draft was judged, or what the judgement rests on has ended: to be judged again.
     #[error("the registry changed since the entry was judged")]
-    Outdated,
+    Outdated(Box<SentBack>),
     /// The entry is over 16 KiB.
     #[error("the entry is over 16 KiB")]
     TooLarge,
+}
+
+/// A draft that the writer did not take.
+pub struct SentBack {
+    /// As it was.
+    pub draft: Draft,
+    /// The first place of the log that the registry's state need not have folded in to judge it again.
+    pub registry: u64,
+}
+
+impl fmt::Debug for SentBack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SentBack").field("registry", &self.registry).finish_non_exhaustive()
+    }
 }
 
 /// Why the ledger cannot start.

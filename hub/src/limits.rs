@@ -23,6 +23,8 @@ pub struct SystemLimits {
     pub requests: RateLimit,
     /// Messages: accepted ones, refusals that are logged, and everything in batches.
     pub messages: RateLimit,
+    /// Changes that a system makes in the registry. They stay in the log and in everyone's memory for ever.
+    pub changes: RateLimit,
     /// Memory for bodies, in KiB.
     pub bodies: Shares,
     /// Messages of batches that are worked on.
@@ -66,11 +68,17 @@ impl SystemLimits {
         Self {
             requests: RateLimit::new(config.requests_per_second, "requests a second"),
             messages: RateLimit::new(config.messages_per_second, "messages a second"),
+            changes: RateLimit::spaced(SECONDS_PER_CHANGE, CHANGES_AT_ONCE, "changes of the registry"),
             bodies: Shares::new((kib / 2).max(longest), "memory for bodies"),
             batches: Lanes::new(BATCH_PLACES, BATCH_PLACES / 2),
         }
     }
 }
+
+/// Changes of the registry that one system may make at once, after a while without any: a new key, an old one revoked, and
+/// signatures under its agreements when it joins.
+pub const CHANGES_AT_ONCE: u32 = 60;
+const SECONDS_PER_CHANGE: u32 = 60;
 
 /// The longest body of a request that is no message, in KiB.
 const REQUEST_KIB: usize = 1024;

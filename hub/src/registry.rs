@@ -16,6 +16,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use saphan_schemas::catalogue::Catalogue;
 use saphan_schemas::leaf::{Leaf, ShardEvent};
 use saphan_schemas::registry::{RegistryState, Root, UnverifiedRegistryEntry};
+use tokio::sync::watch;
 
 use crate::store::{LoggedEntry, Store, StoreError};
 
@@ -24,6 +25,8 @@ use crate::store::{LoggedEntry, Store, StoreError};
 pub struct Registry {
     embedded: Arc<Catalogue>,
     current: RwLock<Current>,
+    /// The first place of the log that is not folded in.
+    folded: watch::Sender<u64>,
 }
 
 /// A state of the registry and the catalogue with the texts that it names. Both change together: a message is never checked
@@ -74,7 +77,13 @@ impl Registry {
     #[must_use]
     pub fn new(root: Root, embedded: Arc<Catalogue>) -> Self {
         let current = Current { state: Arc::new(RegistryState::new(root)), catalogue: Arc::clone(&embedded) };
-        Self { embedded, current: RwLock::new(current) }
+        Self { embedded, current: RwLock::new(current), folded: watch::Sender::new(0) }
+    }
+
+    /// Waits until all entries before this place of the log are folded in.
+    pub async fn reached(&self, place: u64) {
+        // It fails when the sender is gone, which is here.
+        let _ = self.folded.subscribe().wait_for(|folded| *folded >= place).await;
     }
 
     /// The state of the moment.
@@ -124,6 +133,7 @@ impl Registry {
         };
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         if current.state.next() <= state.next() {
+            self.folded.send_replace(state.next());
             *current = Current { state: Arc::new(state), catalogue };
         }
         Ok(())

@@ -1,17 +1,18 @@
 //! The use case behind `POST /v1/messages` and its batch: from an envelope and a body to a receipt, or to a logged refusal.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use saphan_schemas::b64;
 use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::ids::{MessageId, SystemId};
 use saphan_schemas::problem::ProblemCode;
+use tokio::time::timeout;
 
 use crate::admission::{Addressed, Admission, Refusal, RefusedMessage};
 use crate::app::App;
 use crate::caller;
-use crate::ledger::{Appended, Draft, EvidenceError, LedgerError, MessageDraft, RefusalDraft, evidence};
+use crate::ledger::{Appended, Draft, EvidenceError, LedgerError, MessageDraft, RefusalDraft, SentBack, evidence};
 use crate::limits::{Exhausted, Payer};
 use crate::refusals::Reserved;
 use crate::store::{Asker, MessageRecord, StoreError};
@@ -147,24 +148,52 @@ pub async fn log(
     Ok(accepted)
 }
 
-async fn append(app: &App, caller: Option<&SystemId>, draft: MessageDraft) -> Result<Accepted, SubmissionError> {
+async fn append(app: &App, caller: Option<&SystemId>, mut draft: MessageDraft) -> Result<Accepted, SubmissionError> {
     let (sender, id) = (draft.envelope.claims().iss.clone(), draft.envelope.claims().jti);
     let envelope = draft.envelope.clone();
     let payer = Payer::System(sender.clone());
     let charge = Charge::take(app, caller, payer.clone())?;
-    match app.ledger.append_for(&payer, Draft::Message(Box::new(draft))).await {
-        Ok(Appended::Message { receipt, proof, .. }) => {
-            app.metrics.accepted.inc();
-            caller::proven(&sender);
-            Ok(Accepted { receipt, proof, first: true })
-        }
-        Ok(_) => {
-            // Whoever holds a message of the log can send it again, at nobody's cost.
-            charge.give_back();
-            first_receipt(app, &sender, id).await?.ok_or_else(|| LedgerError::Unavailable.into())
-        }
-        Err(LedgerError::DuplicateId) => refuse(app, caller, Refusal::of(&envelope, ProblemCode::DuplicateId)).await,
-        Err(error) => Err(error.into()),
+    let mut rounds = 0;
+    loop {
+        let error = match app.ledger.append_for(&payer, Draft::Message(Box::new(draft))).await {
+            Ok(Appended::Message { receipt, proof, .. }) => {
+                app.metrics.accepted.inc();
+                caller::proven(&sender);
+                return Ok(Accepted { receipt, proof, first: true });
+            }
+            Ok(_) => {
+                // Whoever holds a message of the log can send it again, at nobody's cost.
+                charge.give_back();
+                return first_receipt(app, &sender, id).await?.ok_or_else(|| LedgerError::Unavailable.into());
+            }
+            Err(LedgerError::DuplicateId) => {
+                return refuse(app, caller, Refusal::of(&envelope, ProblemCode::DuplicateId)).await;
+            }
+            Err(error) => error,
+        };
+        // Others change the registry as they please; that is no reason to turn this message away.
+        draft = match error {
+            LedgerError::Outdated(back) if rounds < ROUNDS => match judge_again(app, *back).await? {
+                Ok(draft) => draft,
+                Err(refusal) => {
+                    charge.give_back();
+                    return refuse(app, caller, refusal).await;
+                }
+            },
+            error => return Err(error.into()),
+        };
+        rounds += 1;
+    }
+}
+
+/// Judges a message on the state of the registry that its place in the log needs.
+async fn judge_again(app: &App, back: SentBack) -> Result<Result<MessageDraft, Refusal>, SubmissionError> {
+    let Draft::Message(message) = back.draft else { return Err(LedgerError::Unavailable.into()) };
+    timeout(FOLDED_WITHIN, app.registry.reached(back.registry)).await.map_err(|_| LedgerError::Busy)?;
+    let MessageDraft { envelope, salt, body, .. } = *message;
+    match app.admission.envelope(Some(envelope.as_str())) {
+        Ok(addressed) => check_body(&app.admission, addressed, Some(&salt.to_text()), body).await,
+        Err(refusal) => Ok(Err(refusal)),
     }
 }
 
@@ -270,3 +299,9 @@ async fn check_body(
 }
 
 const LARGE_BODY: usize = 256 * 1024;
+
+/// How often a message is judged again before it is sent back.
+const ROUNDS: u32 = 5;
+
+/// How long it takes at most until the registry has folded in what was just committed.
+const FOLDED_WITHIN: Duration = Duration::from_secs(1);

@@ -11,7 +11,7 @@ mod schemas;
 mod state;
 
 pub use agreement::{AgreementGap, AgreementRecord, MessageFacts};
-pub use authority::Taken;
+pub use authority::{MOST_KEYS, Taken};
 pub use error::RejectedEntry;
 pub use hub_keys::{HubKey, HubKeyId, HubKeyRecord, HubKeyRing, Revocation};
 pub use keys::{KeyNotUsable, KeyRecord};

@@ -46,8 +46,13 @@ pub(super) enum ReaderCaller {
 }
 
 /// The operator, or any registered system.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct KnownCaller;
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum KnownCaller {
+    /// With the operator's key, or a system of role `operator`.
+    Operator,
+    /// Any other system.
+    System(SystemId),
+}
 
 /// The operator, or a system of the role `operator` or `auditor`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,10 +94,11 @@ impl FromRequestParts<Arc<App>> for KnownCaller {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
         let (token, target) = (bearer(parts)?, Target::of(parts));
-        match operator_key(app, &token) {
-            Some(key) => own(token, &key, app, &target).map(|()| Self),
-            None => any_system(token, app, &target).map(|_| Self),
+        if let Some(key) = operator_key(app, &token) {
+            return own(token, &key, app, &target).map(|()| Self::Operator);
         }
+        let system = any_system(token, app, &target)?;
+        Ok(if has_role(app, &system, Role::Operator) { Self::Operator } else { Self::System(system) })
     }
 }
 

@@ -151,7 +151,7 @@ impl From<LedgerError> for ApiError {
     fn from(error: LedgerError) -> Self {
         match error {
             // A caller that asks again is judged on the registry as it is by then.
-            LedgerError::Busy | LedgerError::Outdated => Self::problem(ProblemCode::HubBusy),
+            LedgerError::Busy | LedgerError::Outdated(_) => Self::problem(ProblemCode::HubBusy),
             LedgerError::Exhausted(error) => error.into(),
             LedgerError::Stopped => Self::problem(ProblemCode::HubStopping),
             LedgerError::Unavailable => Self::problem(ProblemCode::HubUnavailable),

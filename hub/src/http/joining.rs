@@ -16,6 +16,7 @@ use super::ApiError;
 use super::error::{JsonBody, PathPart};
 use super::registry::apply;
 use crate::app::App;
+use crate::registry::ChangeError;
 
 /// What an invitation is for. Its id is derived from its code, so only who has the code, or read the log, can ask.
 #[utoipa::path(
@@ -63,6 +64,11 @@ pub(super) async fn join(
     if invited.claims().invitation.is_none() {
         return Err(ApiError::problem(ProblemCode::InvitationInvalid));
     }
+    // Before it waits for its turn to change anything: a stranger's garbage must not stand in anyone's way.
+    app.registry
+        .state()
+        .admits(&invited, app.clock.now_ms() / 1000)
+        .map_err(|source| ChangeError::Rejected { at: 0, source })?;
     let bundle = bundle(&app)?;
     apply(app, vec![entry], Vec::new()).await?;
     Ok(Json(bundle))

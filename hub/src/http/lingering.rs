@@ -18,9 +18,10 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::app::App;
 
-/// Reads bodies to their end, in the time that bodies have and up to the longest that is allowed.
+/// Reads bodies to their end, in the time that bodies have and up to some times the longest that is allowed: who sends too much
+/// shall learn that it is too much.
 pub(super) async fn read_to_the_end(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let limit = app.admission.limits().body_bytes.max(super::REQUEST_BYTES as u64);
+    let limit = READ_ON * app.admission.limits().body_bytes.max(super::REQUEST_BYTES as u64);
     let until = Instant::now() + app.connections.body;
     next.run(request.map(|body| Body::new(Lingering { body, until, limit }))).await
 }
@@ -74,3 +75,5 @@ async fn forget(mut body: Body, until: Instant, limit: u64) {
         left = less;
     }
 }
+
+const READ_ON: u64 = 4;

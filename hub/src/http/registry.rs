@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{DefaultBodyLimit, FromRequest as _, Request, State};
 use axum::response::{IntoResponse, Response};
 use saphan_schemas::problem::ProblemCode;
 use serde::{Deserialize, Serialize};
@@ -13,6 +13,7 @@ use super::ApiError;
 use super::auth::{KnownCaller, Overseer};
 use super::error::JsonBody;
 use crate::app::App;
+use crate::limits::{CHANGES_AT_ONCE, Payer};
 use crate::registry::RegistryView;
 
 /// Signed registry entries, in this order. All are tried before the first is logged; if the store fails half-way, the same
@@ -48,16 +49,29 @@ pub(super) async fn show(State(app): State<Arc<App>>, _: Overseer) -> Response {
 }
 
 /// Changes the registry. Each entry says by its own signature who makes the change: an operator any, a system those of its own
-/// keys and its signatures under agreements. The token is any caller's.
+/// keys and its signatures under agreements. The token is any caller's. What a system brings counts: 60 entries at once, then one
+/// a minute.
 #[utoipa::path(
     post, path = "/v1/registry", tag = "operators and systems", request_body = ChangeBody,
     responses((status = 200, body = ChangedBody), (status = "4XX", description = "A problem", content_type = "application/problem+json"))
 )]
 pub(super) async fn change(
     State(app): State<Arc<App>>,
-    _: KnownCaller,
-    JsonBody(body): JsonBody<ChangeBody>,
+    caller: KnownCaller,
+    mut request: Request,
 ) -> Result<Json<ChangedBody>, ApiError> {
+    if matches!(caller, KnownCaller::System(_)) {
+        DefaultBodyLimit::max(SYSTEM_BYTES).apply(&mut request);
+    }
+    let JsonBody(body) = JsonBody::<ChangeBody>::from_request(request, &app).await?;
+    if let KnownCaller::System(system) = caller {
+        let count = body.entries.len() as u64;
+        if count > u64::from(CHANGES_AT_ONCE) {
+            let detail = format!("a system brings at most {CHANGES_AT_ONCE} entries at once");
+            return Err(ApiError::detailed(ProblemCode::RequestMalformed, detail));
+        }
+        app.limits.changes.take_all(count, &Payer::System(system), app.clock.now_ms())?;
+    }
     Ok(Json(ChangedBody { applied: apply(app, body.entries, body.schemas).await? }))
 }
 
@@ -78,3 +92,6 @@ pub(super) async fn apply(app: Arc<App>, entries: Vec<String>, schemas: Vec<Stri
     });
     Ok(change.await.map_err(|_| ApiError::problem(ProblemCode::Internal))??)
 }
+
+/// For what a system changes: some signed entries.
+const SYSTEM_BYTES: usize = 64 << 10;

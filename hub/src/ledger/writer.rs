@@ -12,7 +12,7 @@ use saphan_schemas::log::{CompactRange, SignedCheckpoint};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::batch::{BatchError, Written, build, write_leaf};
-use super::{Appended, Draft, Judgement, LedgerError, LedgerKeys, OpenError, Waiting};
+use super::{Appended, Draft, Judgement, LedgerError, LedgerKeys, OpenError, SentBack, Waiting};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::routing::Wakeups;
@@ -104,7 +104,7 @@ impl Writer {
                 judgement.registry < registry || judgement.until.is_some_and(|until| until <= now / 1000)
             };
             if draft.judgement().is_some_and(outdated) {
-                answer(reply, Err(LedgerError::Outdated));
+                answer(reply, Err(LedgerError::Outdated(Box::new(SentBack { draft, registry }))));
                 continue;
             }
             if matches!(draft, Draft::Registry(_)) {

@@ -5,11 +5,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{Exhausted, Payer};
 
-/// As many a second as configured for each payer, and two seconds' worth at once.
+/// As many a second as configured for each payer, and two seconds' worth at once; or one in so many seconds, and some at once.
 #[derive(Debug)]
 pub struct RateLimit {
     /// Between two of them at the steady rate, in nanoseconds; `None`: no limit.
     interval: Option<u64>,
+    /// What may come at once: so many nanoseconds' worth.
+    window: u64,
     what: &'static str,
     /// When each would be back at its full allowance, in nanoseconds since 1970.
     full_at: Mutex<HashMap<Payer, u64>>,
@@ -20,7 +22,14 @@ impl RateLimit {
     #[must_use]
     pub fn new(per_second: u32, what: &'static str) -> Self {
         let interval = SECOND.checked_div(per_second.into());
-        Self { interval, what, full_at: Mutex::default() }
+        Self { interval, window: WINDOW, what, full_at: Mutex::default() }
+    }
+
+    /// One of `what` in `seconds`, and `at_once` after a while without any.
+    #[must_use]
+    pub fn spaced(seconds: u32, at_once: u32, what: &'static str) -> Self {
+        let interval = SECOND * u64::from(seconds);
+        Self { interval: Some(interval), window: interval * u64::from(at_once), what, full_at: Mutex::default() }
     }
 
     /// Takes one, at `now` (ms since 1970).
@@ -34,14 +43,27 @@ impl RateLimit {
         }
     }
 
+    /// Takes `wanted`, or none.
+    ///
+    /// # Errors
+    /// [`Exhausted`].
+    pub fn take_all(&self, wanted: u64, payer: &Payer, now: u64) -> Result<(), Exhausted> {
+        let taken = self.take_up_to(wanted, payer, now);
+        if taken == wanted {
+            return Ok(());
+        }
+        (0..taken).for_each(|_| self.give_back(payer));
+        Err(self.exhausted())
+    }
+
     /// Takes as many as there are, `wanted` at most, at `now` (ms since 1970); returns how many.
     pub fn take_up_to(&self, wanted: u64, payer: &Payer, now: u64) -> u64 {
         let Some(interval) = self.interval else { return wanted };
         let now = nanoseconds(now);
         let mut payers = self.payers();
         let full_at = payers.entry(payer.clone()).or_insert(now);
-        settle(full_at, now);
-        let taken = wanted.min((now + WINDOW - *full_at) / interval);
+        self.settle(full_at, now);
+        let taken = wanted.min((now + self.window - *full_at) / interval);
         *full_at += taken * interval;
         taken
     }
@@ -55,8 +77,8 @@ impl RateLimit {
         let now = nanoseconds(now);
         let mut payers = self.payers();
         let Some(full_at) = payers.get_mut(payer) else { return Ok(()) };
-        settle(full_at, now);
-        if now + WINDOW - *full_at >= interval { Ok(()) } else { Err(self.exhausted()) }
+        self.settle(full_at, now);
+        if now + self.window - *full_at >= interval { Ok(()) } else { Err(self.exhausted()) }
     }
 
     /// Gives one back that was taken for nothing.
@@ -70,20 +92,21 @@ impl RateLimit {
 
     /// What to say to a payer whose allowance is spent.
     #[must_use]
-    pub const fn exhausted(&self) -> Exhausted {
-        Exhausted::of(self.what)
+    pub fn exhausted(&self) -> Exhausted {
+        let seconds = self.interval.unwrap_or(0).div_ceil(SECOND).max(1);
+        Exhausted { seconds, ..Exhausted::of(self.what) }
+    }
+
+    /// Nobody saves up more than a window's worth. And nobody can owe more than that, unless the clock was set back: then all
+    /// begin anew, or an hour that comes twice would stop everyone for that hour.
+    fn settle(&self, full_at: &mut u64, now: u64) {
+        if !(now..=now + self.window).contains(full_at) {
+            *full_at = now;
+        }
     }
 
     fn payers(&self) -> MutexGuard<'_, HashMap<Payer, u64>> {
         self.full_at.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Nobody saves up more than a window's worth. And nobody can owe more than that, unless the clock was set back: then all begin
-/// anew, or an hour that comes twice would stop everyone for that hour.
-fn settle(full_at: &mut u64, now: u64) {
-    if !(now..=now + WINDOW).contains(full_at) {
-        *full_at = now;
     }
 }
 
@@ -94,7 +117,7 @@ fn nanoseconds(milliseconds: u64) -> u64 {
 
 const SECOND: u64 = 1_000_000_000;
 
-/// What may come at once: so many seconds' worth.
+/// What may come at once of what is limited by the second.
 const WINDOW: u64 = 2 * SECOND;
 
 #[cfg(test)]
@@ -127,6 +150,18 @@ mod tests {
             limit.check(&portal, NOW + seconds * 1000).unwrap();
             limit.take(&portal, NOW + seconds * 1000).unwrap();
         }
+    }
+
+    #[test]
+    fn of_what_is_rare_some_may_come_at_once_and_then_one_in_its_time_all_of_a_request_or_none() {
+        let (limit, portal) = (RateLimit::spaced(60, 5, "tests"), system("portal"));
+        limit.take_all(4, &portal, NOW).unwrap();
+        assert_eq!(limit.take_all(2, &portal, NOW), Err(Exhausted { what: "tests", seconds: 60 }));
+        limit.take_all(1, &portal, NOW).unwrap();
+        limit.take_all(1, &portal, NOW + 59_999).unwrap_err();
+        limit.take_all(1, &portal, NOW + 60_000).unwrap();
+        limit.take_all(6, &portal, NOW + 1_000_000_000).unwrap_err();
+        limit.take_all(5, &portal, NOW + 1_000_000_000).unwrap();
     }
 
     #[test]

@@ -7,7 +7,7 @@ use saphan_schemas::keys::SigningKey;
 use saphan_schemas::problem::ProblemCode;
 use saphan_schemas::registry::{Change, EntryId};
 
-use crate::harness::{Evidence, LogCopy, Submission, TestHub, eventually, in_time, verify};
+use crate::harness::{Answer, Evidence, LogCopy, Submission, TestHub, eventually, in_time, verify};
 
 #[tokio::test]
 async fn an_accepted_message_has_a_receipt_and_a_proof_that_a_stranger_can_verify() {
@@ -174,20 +174,18 @@ async fn a_key_that_was_added_later_signs_as_well_as_the_first() {
     hub.verify(&message, &evidence).await;
 }
 
-#[tokio::test]
-async fn a_message_whose_key_was_revoked_before_its_place_in_the_log_is_sent_back_and_then_refused() {
-    let hub = TestHub::new().await;
+/// What becomes of a message that is judged while a change waits to be written, and stands behind it in the log.
+async fn behind(hub: &TestHub, change: Change) -> Answer {
     let (first, late) = (hub.world.message(), hub.world.message());
     let room = hub.app.ledger.room();
-    let revoked = EntryId::Key(hub.world.portal.key.id());
     hub.store.block();
-    let (first, late_answer, ()) = in_time(join3(
+    let (first, late, ()) = in_time(join3(
         join(hub.submit(&first), async {
             hub.store.until_blocked().await;
-            hub.apply([Change::Revoked(revoked)]).await;
+            hub.apply([change]).await;
         }),
         async {
-            // The revocation waits to be written; the registry does not know of it yet.
+            // The change waits to be written; the registry does not know of it yet.
             eventually(async || hub.app.ledger.room() == room - 1).await;
             hub.submit(&late).await
         },
@@ -198,9 +196,33 @@ async fn a_message_whose_key_was_revoked_before_its_place_in_the_log_is_sent_bac
     ))
     .await;
     first.0.accepted();
-    late_answer.problem(ProblemCode::HubBusy);
-    hub.submit(&late).await.problem(ProblemCode::KeyRevoked);
+    late
+}
+
+#[tokio::test]
+async fn a_message_that_stands_behind_the_revocation_of_its_key_in_the_log_is_refused() {
+    let hub = TestHub::new().await;
+    let revoked = Change::Revoked(EntryId::Key(hub.world.portal.key.id()));
+    behind(&hub, revoked).await.problem(ProblemCode::KeyRevoked);
     assert_eq!(LogCopy::fetch(&hub).await.messages().len(), 1);
+}
+
+#[tokio::test]
+async fn an_agreement_that_is_revoked_in_flight_covers_what_stands_before_and_nothing_behind() {
+    let hub = TestHub::new().await;
+    let revoked = Change::Revoked(EntryId::Agreement("to-office".parse().unwrap()));
+    behind(&hub, revoked).await.problem(ProblemCode::AgreementMissing);
+    assert_eq!(LogCopy::fetch(&hub).await.messages().len(), 1);
+    let delivered = hub.lease(&hub.world.office, 10).await;
+    assert_eq!(delivered.messages.len(), 1, "what was accepted is delivered all the same");
+}
+
+#[tokio::test]
+async fn a_change_of_the_registry_that_concerns_others_turns_no_message_away() {
+    let hub = TestHub::new().await;
+    let revoked = Change::Revoked(EntryId::Key(hub.world.archive.key.id()));
+    behind(&hub, revoked).await.accepted();
+    assert_eq!(LogCopy::fetch(&hub).await.messages().len(), 2);
 }
 
 #[tokio::test]

@@ -49,6 +49,25 @@ async fn a_system_adds_a_key_signs_with_both_and_revokes_the_old_one() {
 }
 
 #[tokio::test]
+async fn a_system_has_at_most_sixteen_keys_that_stand_unless_the_operator_adds_more() {
+    let hub = TestHub::new().await;
+    let portal = &hub.world.portal;
+    let added = || Change::Added(Entry::Key(portal.another_key().key_entry()));
+    for _ in 1..16 {
+        change(&hub, portal, added()).await.json::<Value>(200);
+    }
+    refused(&change(&hub, portal, added()).await, "has 16 keys that stand");
+    let (more, one) = (portal.another_key(), portal.another_key());
+    hub.apply([Change::Added(Entry::Key(more.key_entry())), Change::Added(Entry::Key(one.key_entry()))]).await;
+    for key in [&more, &one] {
+        refused(&change(&hub, portal, added()).await, "keys that stand");
+        change(&hub, portal, Change::Revoked(EntryId::Key(key.key.id()))).await.json::<Value>(200);
+    }
+    change(&hub, portal, Change::Revoked(EntryId::Key(portal.key.id()))).await.json::<Value>(200);
+    assert_eq!(hub.app.registry.state().keys_of(&portal.id).len(), 18, "none is forgotten");
+}
+
+#[tokio::test]
 async fn a_system_changes_nothing_of_another_and_gives_itself_no_role() {
     let hub = TestHub::new().await;
     let (portal, office) = (&hub.world.portal, &hub.world.office);

@@ -3,7 +3,7 @@
 use saphan_schemas::problem::ProblemCode;
 use serde_json::{Value, json};
 
-use crate::harness::{RawAnswers, TestHub, sign_token};
+use crate::harness::{RawAnswers, RawSubmission, TestHub, sign_token};
 
 /// A request of the portal with a token, these lines and this body.
 fn request(hub: &TestHub, path: &str, lines: &str, body: &[u8]) -> Vec<u8> {
@@ -57,27 +57,60 @@ async fn a_message_that_commits_to_compressed_bytes_is_no_json() {
 #[tokio::test]
 async fn deep_and_strange_json_of_the_largest_size_is_refused_by_every_call_that_reads_json() {
     let hub = TestHub::new().await;
-    let most = 1 << 20;
-    let bodies = [
-        ("arrays in arrays", "[".repeat(most)),
-        ("objects in objects", r#"{"a":"#.repeat(most / 5)),
-        ("a known member full of arrays", format!(r#"{{"max":{}"#, "[".repeat(most - 7))),
-        ("a number without end", format!(r#"{{"max":{}}}"#, "9".repeat(most - 8))),
-        ("a number beyond all numbers", r#"{"max":1e999999999}"#.to_owned()),
-        ("escapes only", format!(r#"{{"{}":1}}"#, "\\u0000".repeat((most - 8) / 6))),
-        ("half a surrogate", r#"{"max":"\ud800"}"#.to_owned()),
-        ("one member many times", format!(r#"{{{}"max":1}}"#, r#""max":1,"#.repeat(most / 8 - 2))),
-    ];
-    for path in
-        ["/v1/inbox/lease", "/v1/inbox/extend", "/v1/inbox/release", "/v1/messages/batch", "/v1/registry", "/v1/join"]
-    {
-        for (what, body) in &bodies {
+    let bodies = |most: usize| {
+        [
+            ("arrays in arrays", "[".repeat(most)),
+            ("objects in objects", r#"{"a":"#.repeat(most / 5)),
+            ("a known member full of arrays", format!(r#"{{"max":{}"#, "[".repeat(most - 7))),
+            ("a number without end", format!(r#"{{"max":{}}}"#, "9".repeat(most - 8))),
+            ("a number beyond all numbers", r#"{"max":1e999999999}"#.to_owned()),
+            ("escapes only", format!(r#"{{"{}":1}}"#, "\\u0000".repeat((most - 8) / 6))),
+            ("half a surrogate", r#"{"max":"\ud800"}"#.to_owned()),
+            ("one member many times", format!(r#"{{{}"max":1}}"#, r#""max":1,"#.repeat(most / 8 - 2))),
+        ]
+    };
+    for (path, most) in [
+        ("/v1/inbox/lease", 32 << 10),
+        ("/v1/inbox/extend", 32 << 10),
+        ("/v1/inbox/release", 32 << 10),
+        ("/v1/messages/batch", 1 << 20),
+        ("/v1/registry", 64 << 10),
+        ("/v1/join", 32 << 10),
+    ] {
+        for (what, body) in &bodies(most) {
             let answer = RawAnswers::to(&hub, request(&hub, path, "", body.as_bytes())).await;
             assert_eq!(answer.status(), 400, "{what} to {path}: {}", answer.text());
             answer.problem(ProblemCode::RequestMalformed);
         }
     }
     assert_eq!(hub.get("/livez").await.status, 200);
+}
+
+#[tokio::test]
+async fn what_needs_little_is_refused_when_it_is_long_before_all_of_it_is_in_memory() {
+    let hub = TestHub::new().await;
+    for (path, most) in [
+        ("/v1/inbox/lease", 32 << 10),
+        ("/v1/acknowledgements", 32 << 10),
+        ("/v1/join", 32 << 10),
+        ("/v1/registry", 64 << 10),
+    ] {
+        let answer = RawAnswers::to(&hub, request(&hub, path, "", &vec![b' '; most + 1])).await;
+        assert_eq!(answer.status(), 400, "{path}");
+        assert!(answer.text().contains("length limit exceeded"), "{path}: {}", answer.text());
+    }
+    let form = "x".repeat((32 << 10) + 1);
+    assert_eq!(hub.ask("user", &[("username", &form), ("password", "")]).await, "deny");
+}
+
+#[tokio::test]
+async fn who_writes_all_of_a_body_that_is_too_long_before_reading_can_read_that_it_is() {
+    let hub = TestHub::new().await;
+    for megabytes in [11, 20, 39] {
+        let draft = hub.world.withdrawal().with_body(vec![b' '; megabytes << 20]);
+        let submission = RawSubmission::begin(&hub, &draft.sign(&hub.world.portal.key), 1).await;
+        assert_eq!(submission.finish().await, "HTTP/1.1 413 Payload Too Large");
+    }
 }
 
 #[tokio::test]

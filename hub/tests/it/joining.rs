@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::harness::{Answer, HUB, TestHub, sign_entry_as};
 
 /// What a key that joins sends; every part can be wrong.
-struct Attempt {
+pub(crate) struct Attempt {
     system: SystemId,
     hub: HubId,
     key: SigningKey,
@@ -21,7 +21,7 @@ struct Attempt {
 }
 
 impl Attempt {
-    fn new(system: &SystemId, code: &InvitationCode) -> Self {
+    pub(crate) fn new(system: &SystemId, code: &InvitationCode) -> Self {
         Self::with_key(system, code, SigningKey::generate().unwrap().0)
     }
 
@@ -44,7 +44,7 @@ impl Attempt {
         Signed::sign(claims, &self.key).unwrap().as_str().to_owned()
     }
 
-    async fn send(&self, hub: &TestHub) -> Answer {
+    pub(crate) async fn send(&self, hub: &TestHub) -> Answer {
         hub.call_with("", "POST", "/v1/join", &json!({ "entry": self.entry() })).await
     }
 }

@@ -63,6 +63,15 @@ impl RegistryState {
         Ok(Taken { entry, until })
     }
 
+    /// Whether an entry would be listened to: its signer has a right, and signed it. What it changes is not looked at.
+    ///
+    /// # Errors
+    /// [`RejectedEntry`].
+    pub fn admits(&self, entry: &UnverifiedRegistryEntry, at: u64) -> Result<(), RejectedEntry> {
+        let Signer { key, .. } = self.signer(entry, at)?;
+        entry.clone().verify(&key).map_err(|_| RejectedEntry::Signature).map(|_| ())
+    }
+
     fn signer(&self, entry: &UnverifiedRegistryEntry, at: u64) -> Result<Signer, RejectedEntry> {
         let claims = entry.claims();
         let not_theirs = || RejectedEntry::NotTheIssuersKey { issuer: claims.iss.clone() };
@@ -103,7 +112,13 @@ impl RegistryState {
     /// Applies a change that a system makes for itself.
     fn apply_for(&mut self, system: &SystemId, change: &Change, place: Place) -> Result<(), RejectedEntry> {
         let own = match change {
-            Change::Added(Entry::Key(key)) => key.system == *system,
+            Change::Added(Entry::Key(key)) if key.system == *system => {
+                let standing = self.keys_of(system).iter().filter(|record| record.ended(place.at).is_none()).count();
+                if standing >= MOST_KEYS {
+                    return Err(RejectedEntry::TooManyKeys { system: system.clone() });
+                }
+                true
+            }
             Change::Revoked(EntryId::Key(kid)) => self.key(*kid).is_some_and(|record| record.key.system == *system),
             Change::Signed(signature) => return self.sign_agreement(system, signature, place),
             _ => false,
@@ -119,3 +134,7 @@ impl Place {
         Self { index: state.next(), at: 0, entry: Sha256Hash::of(&[]) }
     }
 }
+
+/// The keys of one system that may stand when it adds another: each is one more that can be stolen, and all that ever stood are
+/// kept for ever.
+pub const MOST_KEYS: usize = 16;

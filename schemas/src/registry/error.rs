@@ -3,6 +3,7 @@
 use crate::ids::{Code, MemberId, SchemaId, SystemId};
 use crate::keys::KeyId;
 
+use super::authority::MOST_KEYS;
 use super::keys::KeyNotUsable;
 use super::schemas::TextVersion;
 
@@ -74,6 +75,12 @@ pub enum RejectedEntry {
     )]
     NotAllowed {
         /// The issuer.
+        system: SystemId,
+    },
+    /// A system collects keys.
+    #[error("{system} has {most} keys that stand; revoke those that are not used before another is added", most = MOST_KEYS)]
+    TooManyKeys {
+        /// The system.
         system: SystemId,
     },
     /// No invitation that stands fits the code.

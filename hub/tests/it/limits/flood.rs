@@ -4,11 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use saphan_schemas::b64;
+use saphan_schemas::invitation::InvitationCode;
 use saphan_schemas::problem::ProblemCode;
+use saphan_schemas::registry::{Change, Entry, EntryId, MOST_KEYS};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::harness::{Answer, Draft, Submission, TestHub, in_time};
+use crate::harness::{Answer, Draft, Submission, TestHub, in_time, sign_entry_as};
+use crate::joining::Attempt;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_one_system_floods_the_hub_beyond_its_limit_every_message_of_another_is_accepted() {
@@ -52,6 +55,53 @@ async fn flood(settings: &str) {
     while let Some(flood) = floods.join_next().await {
         flood.unwrap();
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_one_system_and_strangers_flood_the_registry_every_message_of_another_is_accepted_and_keys_are_revoked_at_once()
+ {
+    let hub = Arc::new(TestHub::new().await);
+    let (done, limited) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let size = hub.size();
+    let mut floods = JoinSet::new();
+    for number in 0..8 {
+        let (hub, done, limited) = (Arc::clone(&hub), Arc::clone(&done), Arc::clone(&limited));
+        floods.spawn(async move {
+            while !done.load(Ordering::SeqCst) {
+                if number % 2 == 0 {
+                    limited.fetch_add(new_key(&hub).await, Ordering::SeqCst);
+                } else {
+                    let guess = Attempt::new(&hub.world.archive.id, &InvitationCode::generate().unwrap());
+                    guess.send(&hub).await.problem(ProblemCode::InvitationInvalid);
+                }
+            }
+        });
+    }
+    let (portal, office) = (&hub.world.portal, &hub.world.office);
+    let mut messages = 0;
+    while messages < 60 || limited.load(Ordering::SeqCst) < 100 {
+        let message = Draft::withdrawal(&office.id, &portal.id).sign(&office.key);
+        in_time(hub.submit(&message)).await.accepted();
+        messages += 1;
+    }
+    let revoked = EntryId::Key(hub.world.archive.key.id());
+    in_time(hub.apply([Change::Revoked(revoked)])).await;
+    done.store(true, Ordering::SeqCst);
+    while let Some(flood) = floods.join_next().await {
+        flood.unwrap();
+    }
+    let most = size + messages + 1 + MOST_KEYS as u64;
+    assert!(hub.size() <= most, "{} entries, where {most} are the most", hub.size());
+}
+
+/// Registers a key; returns 1 when told to come later.
+async fn new_key(hub: &TestHub) -> usize {
+    let portal = &hub.world.portal;
+    let change = Change::Added(Entry::Key(portal.another_key().key_entry()));
+    let entry = sign_entry_as(portal.id.as_str(), change, &portal.key);
+    let answer = hub.call(portal, "POST", "/v1/registry", &json!({ "entries": [entry] })).await;
+    assert!([200, 422, 429].contains(&answer.status), "{}", answer.text());
+    usize::from(answer.status == 429)
 }
 
 /// Sends one message; returns how many were told to come later.

@@ -2,10 +2,10 @@
 
 use saphan_schemas::b64;
 use saphan_schemas::problem::{ProblemCode, ProblemDocument};
-use saphan_schemas::registry::{Change, EntryId};
+use saphan_schemas::registry::{Change, Entry, EntryId, Member};
 use serde_json::{Value, json};
 
-use crate::harness::{Draft, LogCopy, Submission, TestHub};
+use crate::harness::{Draft, LogCopy, Submission, TestHub, sign_entry_as};
 
 #[tokio::test]
 async fn messages_beyond_the_limit_are_told_when_to_come_again_and_are_accepted_then() {
@@ -110,7 +110,7 @@ async fn messages_of_the_log_that_someone_sends_again_and_again_cost_their_sende
 async fn whoever_stole_a_key_that_was_revoked_cannot_spend_the_allowance_of_its_owner() {
     let hub = TestHub::with("[limits]\nmessages_per_second = 1").await;
     let stolen = hub.world.portal.another_key();
-    hub.apply([Change::Added(saphan_schemas::registry::Entry::Key(stolen.key_entry()))]).await;
+    hub.apply([Change::Added(Entry::Key(stolen.key_entry()))]).await;
     hub.apply([Change::Revoked(EntryId::Key(stolen.key.id()))]).await;
     for _ in 0..2 {
         hub.submit(&hub.world.withdrawal().sign(&stolen.key)).await.problem(ProblemCode::KeyRevoked);
@@ -143,4 +143,31 @@ async fn batch(hub: &TestHub, messages: &[Submission]) -> Vec<Value> {
     let items: Vec<Value> = messages.iter().map(item).collect();
     let answer = hub.call(&hub.world.portal, "POST", "/v1/messages/batch", &json!({ "messages": items })).await;
     answer.json::<Value>(200)["results"].as_array().unwrap().clone()
+}
+
+#[tokio::test]
+async fn of_changes_of_the_registry_a_system_makes_sixty_at_once_and_then_one_a_minute_and_the_operator_any_number() {
+    let hub = TestHub::new().await;
+    let portal = &hub.world.portal;
+    let size = hub.size();
+    // They are counted whatever comes of them: none of these is any.
+    let garbage = |count: usize| json!({ "entries": vec!["a.b.c"; count] });
+    let change = async |body: Value| hub.call(portal, "POST", "/v1/registry", &body).await;
+    change(garbage(61)).await.problem(ProblemCode::RequestMalformed);
+    change(garbage(59)).await.problem(ProblemCode::RegistryEntryInvalid);
+    let problem = change(garbage(2)).await.problem(ProblemCode::RateLimited);
+    assert_eq!((problem.retry, problem.retry_after), (true, Some(60)));
+    change(garbage(1)).await.problem(ProblemCode::RegistryEntryInvalid);
+    change(garbage(1)).await.problem(ProblemCode::RateLimited);
+    hub.call(&hub.world.office, "POST", "/v1/registry", &garbage(1)).await.problem(ProblemCode::RegistryEntryInvalid);
+    assert_eq!(hub.size(), size);
+    let members = (0..100).map(|number| {
+        let id = format!("th.m{number}").parse().unwrap();
+        Change::Added(Entry::Member(Member { id, name_th: "ก".into(), name_en: "a".into() }))
+    });
+    hub.apply(members).await;
+    hub.clock.advance(60);
+    let next = portal.another_key();
+    let entry = sign_entry_as(portal.id.as_str(), Change::Added(Entry::Key(next.key_entry())), &portal.key);
+    change(json!({ "entries": [entry] })).await.json::<Value>(200);
 }
