@@ -22,6 +22,12 @@ pub enum SendError {
     /// The message cannot be written as JSON, or its envelope cannot be signed. Nothing was stored.
     #[error("the message cannot be sent as it is: {0}")]
     Invalid(#[from] OutgoingError),
+    /// The caller's own id was used before, for a message with another recipient, type, subject or body. Nothing was stored.
+    #[error("the id {id} is that of another message, nothing was stored; a new message needs an id of its own")]
+    DuplicateId {
+        /// The id.
+        id: MessageId,
+    },
     /// The system's key did not sign: the device that holds it is away, say. Nothing was stored or sent.
     #[error("the message could not be signed, nothing was stored or sent: {0}")]
     Key(#[source] KeyError),
@@ -59,11 +65,12 @@ impl SendError {
         }
     }
 
-    /// The problem's code, when the hub refused with one that this version knows.
+    /// The problem's code, when there is one: mostly that with which the hub refused.
     #[must_use]
     pub fn problem_code(&self) -> Option<ProblemCode> {
         match self {
             Self::Refused(document) => document.code(),
+            Self::DuplicateId { .. } => Some(ProblemCode::DuplicateId),
             _ => None,
         }
     }

@@ -47,13 +47,13 @@ impl Outbox {
     /// [`SendError`]; [`SendError::is_retryable`] says whether to call again.
     pub async fn send(&self, message: OutgoingMessage) -> Result<Accepted, SendError> {
         let (waiter, answer) = oneshot::channel();
-        let (id, enqueued) = self.store(message, Some(waiter)).await?;
-        match enqueued {
-            Enqueued::Waiting => match answer.await {
-                Ok(outcome) => outcome.into_result(id),
-                Err(_) => Err(SendError::Stopped { kept: Some(id) }),
-            },
-            Enqueued::Settled => self.settled(id).await,
+        let (id, is_settled) = self.store(message, Some(waiter)).await?;
+        if is_settled {
+            return self.settled(id).await;
+        }
+        match answer.await {
+            Ok(outcome) => outcome.into_result(id),
+            Err(_) => Err(SendError::Stopped { kept: Some(id) }),
         }
     }
 
@@ -81,15 +81,14 @@ impl Outbox {
         })
     }
 
-    async fn store(
-        &self,
-        message: OutgoingMessage,
-        waiter: Option<Waiter>,
-    ) -> Result<(MessageId, Enqueued), SendError> {
+    /// Gives the message's id, and whether it was sent before.
+    async fn store(&self, message: OutgoingMessage, waiter: Option<Waiter>) -> Result<(MessageId, bool), SendError> {
         let message = self.sign(message).await?;
         let id = message.envelope.claims().jti;
         match self.journal.enqueue(Arc::new(message), waiter).await {
-            Ok(enqueued) => Ok((id, enqueued)),
+            Ok(Enqueued::Waiting) => Ok((id, false)),
+            Ok(Enqueued::Settled) => Ok((id, true)),
+            Ok(Enqueued::OtherMessage) => Err(SendError::DuplicateId { id }),
             Err(JournalError::Closed) => Err(SendError::Stopped { kept: None }),
             Err(JournalError::Interrupted) => Err(SendError::Stopped { kept: Some(id) }),
             Err(error) => Err(error.into()),

@@ -91,7 +91,8 @@ impl OutgoingMessage {
     /// Gives the message an id of the caller's own, minted once and kept in the caller's database.
     ///
     /// A message whose id is already in the journal is not stored again: the call continues the first one. So a caller that
-    /// crashed between its own commit and `send` may simply send again.
+    /// crashed between its own commit and `send` may simply send again. Another message under the same id is an error
+    /// ([`crate::SendError::DuplicateId`]); `not_after` makes no other message of it.
     #[must_use]
     pub const fn id(mut self, id: MessageId) -> Self {
         self.id = Some(id);

@@ -1,10 +1,9 @@
 //! Reading the journal: after a restart, for a retry, and to answer questions.
 
-use saphan_schemas::commitment::Salt;
 use saphan_schemas::ids::MessageId;
 use sqlx::SqliteConnection;
 
-use super::rows::{StoredOutgoing, ToAcknowledge, read_code};
+use super::rows::{StoredOutgoing, ToAcknowledge, read_code, read_salt};
 use super::{Journal, JournalError};
 use crate::hub_api::Answer;
 use crate::message::Parts;
@@ -115,8 +114,4 @@ impl Journal {
 pub(super) async fn last_numbers(connection: &mut SqliteConnection) -> Result<(i64, i64), JournalError> {
     let text = "SELECT coalesce((SELECT max(seq) FROM outbox), 0), coalesce((SELECT max(id) FROM inbox), 0)";
     Ok(sqlx::query_as(text).fetch_one(connection).await?)
-}
-
-fn read_salt(bytes: &[u8]) -> Result<Salt, JournalError> {
-    bytes.try_into().map(Salt::from_bytes).map_err(|_| JournalError::Damaged { column: "salt" })
 }

@@ -17,6 +17,8 @@ pub(crate) enum Enqueued {
     Waiting,
     /// It was sent before under the caller's own id.
     Settled,
+    /// The caller's own id is that of another message; nothing was stored.
+    OtherMessage,
 }
 
 /// A message of the outbox that is read back after a restart, or because it did not fit into memory.
@@ -74,4 +76,8 @@ pub(crate) struct ToAcknowledge {
 
 pub(super) fn read_code(code: Option<String>) -> Result<Option<Code>, JournalError> {
     code.map(|code| code.parse().map_err(|_| JournalError::Damaged { column: "code" })).transpose()
+}
+
+pub(super) fn read_salt(bytes: &[u8]) -> Result<Salt, JournalError> {
+    bytes.try_into().map(Salt::from_bytes).map_err(|_| JournalError::Damaged { column: "salt" })
 }

@@ -39,7 +39,10 @@ pub(super) async fn prepare(
     check_library(connection).await?;
     let found: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *connection).await?;
     match found {
-        FORMAT => {
+        1..=FORMAT => {
+            if found < 2 {
+                sqlx::raw_sql(SINCE_1).execute(&mut *connection).await?;
+            }
             let owner: String = sqlx::query_scalar("SELECT system FROM owner").fetch_one(connection).await?;
             let owner = owner.parse().map_err(|_| JournalError::Damaged { column: "system" })?;
             Ok((owner != *system).then_some(owner))
@@ -68,17 +71,20 @@ fn is_safe(version: &str) -> bool {
 /// Earlier versions can damage a database in WAL mode when two connections checkpoint at once.
 const SAFE_SQLITE: &[u32] = &[3, 51, 3];
 
-const FORMAT: i64 = 1;
+const FORMAT: i64 = 2;
+
+/// From format 1 to 2.
+const SINCE_1: &str = "BEGIN IMMEDIATE; ALTER TABLE outbox ADD COLUMN salt BLOB; PRAGMA user_version = 2; COMMIT;";
 
 /// State and content are apart, so that contents can be dropped when they are no longer needed while the small rows that
 /// stop duplicates stay. States: outbox 0 waiting, 1 accepted, 2 refused; inbox 0 pending, 1 handled, 2 acknowledged; `code`
-/// is that of a rejection.
+/// is that of a rejection. The salt beside an envelope opens its commitment when the caller's own id comes again.
 const TABLES: &str = "
 CREATE TABLE owner (system TEXT NOT NULL) STRICT;
 
 CREATE TABLE outbox (
     seq INTEGER PRIMARY KEY, jti TEXT NOT NULL UNIQUE, at INTEGER NOT NULL, state INTEGER NOT NULL DEFAULT 0,
-    envelope TEXT NOT NULL, problem TEXT
+    envelope TEXT NOT NULL, problem TEXT, salt BLOB
 ) STRICT;
 CREATE TABLE outbox_content (seq INTEGER PRIMARY KEY, salt BLOB NOT NULL, body BLOB NOT NULL) STRICT;
 CREATE TABLE outbox_receipt (
@@ -94,12 +100,29 @@ CREATE TABLE inbox_content (
     proof TEXT NOT NULL
 ) STRICT;
 
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 ";
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_journal_of_the_first_format_is_brought_to_the_newest() {
+        let folder = tempfile::tempdir().unwrap();
+        let system: SystemId = "th.dlt/licensing".parse().unwrap();
+        let mut connection = connect(&folder.path().join("journal.sqlite")).await.unwrap();
+        prepare(&mut connection, &system).await.unwrap();
+        let first = "ALTER TABLE outbox DROP COLUMN salt; PRAGMA user_version = 1; \
+             INSERT INTO outbox (seq, jti, at, envelope) VALUES (1, 'a', 0, 'e')";
+        sqlx::raw_sql(first).execute(&mut connection).await.unwrap();
+        for _ in 0..2 {
+            assert_eq!(prepare(&mut connection, &system).await.unwrap(), None);
+            let row: (String, Option<Vec<u8>>) =
+                sqlx::query_as("SELECT envelope, salt FROM outbox").fetch_one(&mut connection).await.unwrap();
+            assert_eq!(row, ("e".into(), None));
+        }
+    }
 
     #[test]
     fn versions_with_the_wal_reset_bug_are_not_safe() {

@@ -97,16 +97,16 @@ async fn send_what_waited(messages: Vec<OutgoingMessage>, batches: impl FnOnce(&
     batches(&seen);
     busy.store(usize::MAX, Ordering::SeqCst);
     let mut ids = Vec::new();
-    for message in messages {
-        ids.push(portal.enqueue(message).await.unwrap());
+    for message in &messages {
+        ids.push(portal.enqueue(message.clone()).await.unwrap());
     }
     // What was on its way is back after this many answers, and one message at a time probes.
     eventually(async || busy.load(Ordering::SeqCst) < usize::MAX - MORE_THAN_GO_AT_ONCE).await;
     busy.store(0, Ordering::SeqCst);
     let mut sent = Vec::new();
-    for id in ids {
+    for (id, message) in ids.into_iter().zip(messages) {
         // Sent again under its id it is the same message, and its outcome is waited for.
-        sent.push(in_time(portal.send(withdrawal().id(id))).await);
+        sent.push(in_time(portal.send(message.id(id))).await);
     }
     let seen = seen.seen.lock().unwrap().clone();
     (sent, seen)

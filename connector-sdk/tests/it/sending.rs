@@ -133,6 +133,47 @@ async fn a_callers_own_id_makes_sending_again_the_same_send() {
 }
 
 #[tokio::test]
+async fn another_message_under_an_id_that_was_used_is_an_error_and_never_the_first_ones_receipt() {
+    let hub = hub();
+    hub.register(&OFFICE.parse().unwrap()).unwrap();
+    let portal = portal(&hub).await;
+    let id = MessageId::new();
+    let other_body = || {
+        let body = serde_json::json!({
+            "withdrawn_at": "2026-11-24T09:31:00+07:00", "withdrawn_by": "APPLICANT", "reason": "NO_LONGER_NEEDED"
+        });
+        OutgoingMessage::json(OFFICE.parse().unwrap(), "application.withdrawn@1".parse().unwrap(), &body)
+    };
+    let others: [fn(OutgoingMessage) -> OutgoingMessage; 2] =
+        [|message| message.case(saphan_schemas::ids::CaseId::new()), |message| message.reply_to(MessageId::new())];
+    hub.outage(true);
+    portal.enqueue(withdrawal().id(id)).await.unwrap();
+    for is_settled in [false, true] {
+        if is_settled {
+            hub.outage(false);
+            in_time(portal.send(withdrawal().id(id))).await.unwrap();
+        }
+        for other in others.map(|other| other(withdrawal())).into_iter().chain([other_body()]) {
+            for error in [
+                in_time(portal.send(other.clone().id(id))).await.unwrap_err(),
+                in_time(portal.enqueue(other.id(id))).await.unwrap_err(),
+            ] {
+                assert!(matches!(error, SendError::DuplicateId { id: named } if named == id), "{error:?}");
+                assert!(!error.is_retryable());
+            }
+        }
+        portal.enqueue(withdrawal().id(id).not_after(9_999_999_999)).await.unwrap();
+    }
+    assert_eq!(hub.accepted().len(), 1);
+    let (one, two) = tokio::join!(portal.send(withdrawal().id(MessageId::new())), async {
+        let id = MessageId::new();
+        tokio::join!(portal.send(withdrawal().id(id)), portal.send(other_body().id(id)))
+    });
+    one.unwrap();
+    assert_eq!([two.0.is_ok(), two.1.is_ok()].into_iter().filter(|sent| *sent).count(), 1, "one of two at once");
+}
+
+#[tokio::test]
 async fn a_receipt_or_proof_that_does_not_verify_is_not_believed_and_the_message_is_tried_again() {
     for part in [Part::Receipt, Part::Proof] {
         let hub = hub();

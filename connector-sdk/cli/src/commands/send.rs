@@ -180,6 +180,7 @@ fn refused(id: MessageId, problem: &ProblemDocument) -> Outcome {
 fn failure(id: MessageId, error: &SendError) -> Failure {
     match error {
         SendError::Invalid(error) => Failure::caller(error, "Correct the body or the arguments; nothing was stored."),
+        SendError::DuplicateId { .. } => Failure::caller(error, "Leave out --id for a new message; nothing was sent."),
         SendError::Stopped { kept: None } | SendError::Journal(_) => {
             Failure::machine(error, "Check `data_dir` and the free space; nothing was sent.")
         }

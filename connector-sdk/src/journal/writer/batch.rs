@@ -32,7 +32,7 @@ pub(super) struct Answers {
 impl Statements {
     pub(super) fn new() -> Self {
         Self {
-            outbox: Insert::new("INSERT OR FAIL INTO outbox (seq, jti, at, envelope)", 4, ""),
+            outbox: Insert::new("INSERT OR FAIL INTO outbox (seq, jti, at, envelope, salt)", 5, ""),
             outbox_content: Insert::new("INSERT OR FAIL INTO outbox_content (seq, salt, body)", 3, ""),
             outbox_receipt: Insert::new("INSERT OR FAIL INTO outbox_receipt (seq, idx, receipt, proof)", 4, ""),
             inbox: Insert::new("INSERT OR FAIL INTO inbox (id, iss, jti, idx, at)", 5, "ON CONFLICT DO NOTHING"),

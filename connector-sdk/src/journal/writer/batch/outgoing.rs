@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use saphan_schemas::commitment::Salt;
+use saphan_schemas::envelope::{EnvelopeClaims, UnverifiedEnvelope};
 use saphan_schemas::ids::MessageId;
 use serde_json::json;
 use sqlx::SqliteConnection;
@@ -9,7 +11,7 @@ use sqlx::SqliteConnection;
 use super::{Numbers, Request, Statements, stored};
 use crate::journal::JournalError;
 use crate::journal::insert::Values;
-use crate::journal::rows::{Enqueued, Settled};
+use crate::journal::rows::{Enqueued, Settled, read_salt};
 use crate::outbox::Accepted;
 use crate::outgoing::SignedMessage;
 
@@ -31,18 +33,23 @@ impl Statements {
         for request in batch {
             let standing = outgoing(request).map(|message| {
                 let id = message.envelope.claims().jti;
-                if let Some(standing) = known.get(&id) {
-                    return (*standing, None);
+                if let Some(first) = known.get(&id) {
+                    return (first.standing(message), None);
                 }
                 if message.own_id {
-                    known.insert(id, Enqueued::Waiting);
+                    known.insert(id, Known::waiting(message));
                 }
                 let seq = numbers.next_outbox();
                 rows.push(NewOutgoing { seq, message });
                 (Enqueued::Waiting, Some(seq))
             });
             match request {
-                Request::Settle { .. } => replies.extend(standing.map(|(_, seq)| seq)),
+                Request::Settle { .. } => replies.extend(standing.map(|(standing, seq)| {
+                    if standing == Enqueued::OtherMessage {
+                        tracing::error!("a handler's reply has the id of another message and is not sent");
+                    }
+                    seq
+                })),
                 _ => enqueued.extend(standing),
             }
         }
@@ -61,6 +68,7 @@ impl Statements {
             values.add(row.message.envelope.claims().jti.to_string());
             values.add(now);
             values.add(row.message.envelope.as_str());
+            values.add(row.message.own_id.then(|| row.message.salt.as_bytes().as_slice()));
         };
         self.outbox.run(connection, rows, bind).await?;
         let bind = |row: &NewOutgoing<'_>, values: &mut Values| {
@@ -126,24 +134,55 @@ fn outgoing(request: &Request) -> impl Iterator<Item = &SignedMessage> {
     one.into_iter().chain(many.iter().flat_map(|row| &row.replies).map(|message| &**message))
 }
 
+/// The message that used an id first.
+struct Known {
+    standing: Enqueued,
+    claims: EnvelopeClaims,
+    /// Opens its commitment; `None` in a journal of an earlier version.
+    salt: Option<Salt>,
+}
+
+impl Known {
+    fn waiting(message: &SignedMessage) -> Self {
+        let (claims, salt) = (message.envelope.claims().clone(), Some(message.salt.clone()));
+        Self { standing: Enqueued::Waiting, claims, salt }
+    }
+
+    /// Where a message with the same id stands.
+    fn standing(&self, message: &SignedMessage) -> Enqueued {
+        if self.is(message) { self.standing } else { Enqueued::OtherMessage }
+    }
+
+    /// Whether it is the same message, signed again perhaps: later, and under another salt.
+    fn is(&self, message: &SignedMessage) -> bool {
+        let first = &self.claims;
+        let (iat, not_after, body) = (first.iat, first.not_after, first.body.clone());
+        EnvelopeClaims { iat, not_after, body, ..message.envelope.claims().clone() } == *first
+            && self.salt.as_ref().is_none_or(|salt| first.body.open(salt, &message.body).is_ok())
+    }
+}
+
 /// Which of the ids that callers chose themselves are in the outbox already. Ids minted here cannot be.
 async fn known_outgoing(
     connection: &mut SqliteConnection,
     batch: &[Request],
-) -> Result<HashMap<MessageId, Enqueued>, JournalError> {
+) -> Result<HashMap<MessageId, Known>, JournalError> {
     let messages = batch.iter().flat_map(outgoing).filter(|message| message.own_id);
     let chosen: Vec<MessageId> = messages.map(|message| message.envelope.claims().jti).collect();
     if chosen.is_empty() {
         return Ok(HashMap::new());
     }
-    let found: Vec<(String, i64)> =
-        sqlx::query_as("SELECT jti, state FROM outbox WHERE jti IN (SELECT value FROM json_each(?))")
+    let found: Vec<(String, i64, Option<Vec<u8>>)> =
+        sqlx::query_as("SELECT envelope, state, salt FROM outbox WHERE jti IN (SELECT value FROM json_each(?))")
             .bind(json!(chosen).to_string())
             .fetch_all(connection)
             .await?;
-    let states = found.into_iter().map(|(id, state)| {
-        let id = id.parse().map_err(|_| JournalError::Damaged { column: "jti" })?;
-        Ok((id, if state == 0 { Enqueued::Waiting } else { Enqueued::Settled }))
+    let known = found.into_iter().map(|(envelope, state, salt)| {
+        let envelope =
+            UnverifiedEnvelope::parse(&envelope).map_err(|_| JournalError::Damaged { column: "envelope" })?;
+        let standing = if state == 0 { Enqueued::Waiting } else { Enqueued::Settled };
+        let claims = envelope.claims().clone();
+        Ok((claims.jti, Known { standing, claims, salt: salt.as_deref().map(read_salt).transpose()? }))
     });
-    states.collect()
+    known.collect()
 }
