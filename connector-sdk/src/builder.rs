@@ -30,7 +30,7 @@ use crate::outgoing::Identity;
 use crate::receive::pull::Pull;
 use crate::receive::{Receive, Transport};
 use crate::stats::Stats;
-use crate::stop;
+use crate::stop::{self, Stop};
 use crate::trusted::Trusted;
 
 /// A connector that is being set up. [`Self::trust`], [`Self::key`], [`Self::data_dir`] and one of [`Self::hub`] and
@@ -50,6 +50,7 @@ pub struct ConnectorBuilder {
     mistake: Option<ConnectorError>,
     backoff: Backoff,
     in_flight: usize,
+    hub_keys_every: Duration,
     handlers_at_once: usize,
 }
 
@@ -73,6 +74,7 @@ impl ConnectorBuilder {
             mistake: None,
             backoff: Backoff::default(),
             in_flight: 64,
+            hub_keys_every: Duration::from_secs(60),
             handlers_at_once: 32,
         }
     }
@@ -190,6 +192,13 @@ impl ConnectorBuilder {
         self
     }
 
+    /// How often the hub is asked which of its keys its operator has added or revoked; default a minute. A key that was revoked is
+    /// believed no longer than this.
+    pub const fn hub_keys_every(mut self, time: Duration) -> Self {
+        self.hub_keys_every = time;
+        self
+    }
+
     /// Opens the journal and starts. Messages that an earlier run left in the outbox go out; those that it left in the
     /// inbox are handled. The hub need not be reachable.
     ///
@@ -230,6 +239,7 @@ impl ConnectorBuilder {
             writer: AbortOnDrop(writer),
         };
         connector.tasks.spawn(dispatcher.run(noticed, stop.clone()));
+        connector.tasks.spawn(keep_up(Arc::clone(&trusted), self.hub_keys_every, stop.clone()));
         if let Some(transport) = transport {
             let verifier = Arc::new(Verifier {
                 identity: Arc::clone(&identity),
@@ -260,6 +270,13 @@ impl ConnectorBuilder {
         if let Err(mistake) = result {
             self.mistake.get_or_insert(mistake);
         }
+    }
+}
+
+async fn keep_up(trusted: Arc<Trusted>, every: Duration, mut stop: Stop) {
+    tokio::select! {
+        () = stop.given() => {}
+        () = trusted.keep_up(every) => {}
     }
 }
 

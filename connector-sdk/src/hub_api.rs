@@ -10,6 +10,7 @@ use std::time::Duration;
 use saphan_schemas::ids::SystemId;
 use saphan_schemas::keys::PublishedKey;
 use saphan_schemas::problem::{ProblemCode, ProblemDocument};
+use saphan_schemas::trust::TrustEntry;
 
 pub(crate) mod http;
 
@@ -40,7 +41,7 @@ pub trait HubApi: Send + Sync {
     fn system_keys<'a>(&'a self, system: &'a SystemId) -> HubFuture<'a, Vec<PublishedKey>>;
 
     /// The signed registry entries that added or revoked keys of the hub since its log began.
-    fn trust_entries(&self) -> HubFuture<'_, Vec<String>>;
+    fn trust_entries(&self) -> HubFuture<'_, Vec<TrustEntry>>;
 }
 
 /// A message as it is submitted.

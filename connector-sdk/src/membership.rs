@@ -205,16 +205,15 @@ impl Membership {
             UnverifiedRegistryEntry::parse(&body.entry).map_err(|_| MembershipError::Terms("unreadable terms"))?;
         let terms = Sha256Hash::of(body.entry.as_bytes());
         let operators = || trust.operators.iter().chain(&trust.former_operators);
-        let of_the_operator = entry.claims().iss == self.identity.hub.as_str();
         let entry = match operators().find(|key| key.id() == entry.kid()) {
             Some(operator) => {
                 let verified = entry.verify(operator);
                 verified.map_err(|_| MembershipError::Terms("the operator's signature"))?.claims().clone()
             }
-            None if of_the_operator && operators().next().is_some() => {
+            // A system with the operator's role may make agreements too, but that is seen in the whole log only.
+            None if operators().next().is_some() => {
                 return Err(MembershipError::Terms("they are signed with a key that is not known as the operator's"));
             }
-            // An operator's system signed it, and the log shows that it may; or no key of the operator is known.
             None => entry.claims().clone(),
         };
         let (Change::Added(Entry::Agreement(agreement)) | Change::Changed(Entry::Agreement(agreement))) = entry.change

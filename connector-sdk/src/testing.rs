@@ -156,6 +156,14 @@ impl TestHub {
         self.change(Exchange::rotate_keys)
     }
 
+    /// The operator revokes the keys of receipts and log, and they go on signing, as whoever stole them would.
+    ///
+    /// # Errors
+    /// [`TestHubError`].
+    pub fn revoke_keys(&self) -> Result<(), TestHubError> {
+        self.change(Exchange::revoke_keys)
+    }
+
     /// The messages accepted so far, in the order of the log.
     #[must_use]
     pub fn accepted(&self) -> Vec<AcceptedMessage> {

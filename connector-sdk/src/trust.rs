@@ -23,8 +23,8 @@ pub async fn fetch(hub: impl Into<HubAddress>) -> Result<TrustBundle, ConnectorE
     Ok(read(answered(client.get(format!("{base}/v1/trust"))).await?).await?)
 }
 
-/// The keys that the hub's operator has added since, by the operator's own signatures; `None` when there are none. Whoever
-/// controls the connection can hide keys, but adds none.
+/// The same with the keys that the hub's operator has added and revoked since, by the operator's own signatures; `None` when there
+/// are none. Whoever controls the connection can hide that, but adds no key.
 ///
 /// # Errors
 /// As [`fetch`].

@@ -1,5 +1,5 @@
-//! What is trusted about the hub now. It follows when the hub's operator adds keys; and each checkpoint's signature is verified
-//! once, not once a message.
+//! What is trusted about the hub now. It follows when the hub's operator adds or revokes keys; and each checkpoint's signature is
+//! verified once, not once a message.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -8,7 +8,7 @@ use std::time::Duration;
 use saphan_schemas::log::Checkpoint;
 use saphan_schemas::message::VerifyError;
 use saphan_schemas::trust::Trust;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::hub_api::{HubApi, HubError};
 
@@ -17,7 +17,7 @@ pub(crate) struct Trusted {
     hub: Arc<dyn HubApi>,
     trust: RwLock<Arc<Trust>>,
     known: Mutex<VecDeque<(Box<str>, Checkpoint)>>,
-    /// When the hub was asked last and had nothing new, so that a flood of forgeries does not become one of requests.
+    /// When the hub was asked last of those times that it had nothing new.
     nothing_new: tokio::sync::Mutex<Option<Instant>>,
 }
 
@@ -50,31 +50,56 @@ impl Trusted {
         Ok(checkpoint)
     }
 
-    /// Whether more is trusted now than `seen`, in which a key was missing: asks the hub which keys its operator has added. Who
-    /// asks while another does waits for that answer.
+    /// Whether something else is trusted now than `seen`, with which something did not verify: asks the hub which keys its
+    /// operator has added. Who asks while another does waits for that answer, and the hub is not asked more often than every
+    /// five seconds: a flood of forgeries must not become one of requests. Nothing is said to be unknown without a question that
+    /// was put after it came.
     ///
     /// # Errors
     /// The hub could not be asked; it may be later.
     pub(crate) async fn follow(&self, seen: &Arc<Trust>) -> Result<bool, HubError> {
+        let came = Instant::now();
         let mut nothing_new = self.nothing_new.lock().await;
         if !Arc::ptr_eq(seen, &self.now()) {
             return Ok(true);
         }
-        if nothing_new.is_some_and(|at| at.elapsed() < ASKED_AGAIN) {
-            return Ok(false);
+        if let Some(asked) = *nothing_new {
+            if came <= asked {
+                return Ok(false);
+            }
+            sleep_until(asked + ASKED_AGAIN).await;
         }
-        let followed = match self.hub.trust_entries().await {
-            Ok(entries) => seen.follow(&entries),
+        let asked = Instant::now();
+        let is_new = self.ask().await?;
+        *nothing_new = (!is_new).then_some(asked);
+        Ok(is_new)
+    }
+
+    /// Asks every so often which keys the hub's operator has added or revoked: a revoked key is known as such no later. Runs until
+    /// dropped.
+    pub(crate) async fn keep_up(&self, every: Duration) {
+        loop {
+            if let Err(error) = self.ask().await {
+                tracing::debug!(%error, "the hub could not be asked for its keys; those that are trusted stay so");
+            }
+            sleep(every).await;
+        }
+    }
+
+    /// Takes up what the hub's operator has changed; whether it was anything.
+    async fn ask(&self) -> Result<bool, HubError> {
+        let entries = match self.hub.trust_entries().await {
+            Ok(entries) => entries,
             // It tells nobody; then neither us.
-            Err(error) if !error.is_retryable() => None,
+            Err(error) if !error.is_retryable() => return Ok(false),
             Err(error) => return Err(error),
         };
-        let Some(trust) = followed else {
-            *nothing_new = Some(Instant::now());
-            return Ok(false);
-        };
-        tracing::info!("the hub has new keys, and its operator vouches for them; they are trusted from now on");
-        *self.trust.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(trust);
+        let mut trust = self.trust.write().unwrap_or_else(PoisonError::into_inner);
+        let Some(followed) = trust.follow(&entries) else { return Ok(false) };
+        tracing::info!("the hub's operator has added or revoked keys of the hub; from now on others are trusted");
+        *trust = Arc::new(followed);
+        // What was verified with a key that ended may not be good any more.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).clear();
         Ok(true)
     }
 
@@ -87,5 +112,5 @@ impl Trusted {
 /// Messages of one batch share a checkpoint, and few batches are under way at once.
 const KEPT: usize = 64;
 
-/// After an answer without the key that was missing, the hub is asked again after this time.
+/// After an answer without the key that was missing, the hub is asked again after this time at the earliest.
 const ASKED_AGAIN: Duration = Duration::from_secs(5);

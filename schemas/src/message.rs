@@ -38,6 +38,9 @@ pub enum VerifyError {
     /// The receipt's key is not trusted.
     #[error("receipt: the key it names is not a trusted key of the hub")]
     ReceiptKeyUnknown,
+    /// The receipt's key was revoked before that place of the log.
+    #[error("receipt: its key was revoked before its place in the log")]
+    ReceiptKeyRevoked,
     /// The receipt was changed, or signed by someone else.
     #[error("receipt: the signature does not hold")]
     ReceiptSignature,
@@ -56,13 +59,21 @@ pub enum VerifyError {
     /// The checkpoint is not one of the trusted log.
     #[error("checkpoint: {0}")]
     Checkpoint(#[from] CheckpointError),
+    /// The checkpoint is signed with a key that was revoked before the log had this size.
+    #[error("checkpoint: its key was revoked before the log had this size")]
+    CheckpointKeyRevoked,
 }
 
 impl VerifyError {
     /// Whether it is a key of the hub that is not trusted, and may be one that came later: [`Trust::follow`].
     #[must_use]
     pub const fn is_of_an_unknown_hub_key(&self) -> bool {
-        matches!(self, Self::ReceiptKeyUnknown | Self::Checkpoint(CheckpointError::Note(NoteError::NotSignedBy { .. })))
+        matches!(
+            self,
+            Self::ReceiptKeyUnknown
+                | Self::CheckpointKeyRevoked
+                | Self::Checkpoint(CheckpointError::Note(NoteError::NotSignedBy { .. }))
+        )
     }
 }
 
@@ -113,7 +124,7 @@ pub fn verify(
     sender_key: impl FnOnce(&SystemId, KeyId) -> Option<PublicKey>,
 ) -> Result<(Verified, Receipt), VerifyError> {
     let verified = verify_delivered(parts, trust, sender_key, |text| trust.verify_checkpoint(text))?;
-    let key = trust.receipt_key(verified.receipt.kid())?;
+    let key = trust.receipt_key(verified.receipt.kid(), verified.receipt.claims().index)?;
     let receipt = verified.receipt.clone().verify(key).map_err(|_| VerifyError::ReceiptSignature)?;
     Ok((verified, receipt))
 }
@@ -153,7 +164,7 @@ pub fn verify_acceptance(
     checkpoint: impl FnOnce(&str) -> Result<Checkpoint, VerifyError>,
 ) -> Result<UnverifiedReceipt, VerifyError> {
     let (receipt, _) = verify_place(envelope, receipt, proof, trust, checkpoint)?;
-    trust.receipt_key(receipt.kid())?;
+    trust.receipt_key(receipt.kid(), receipt.claims().index)?;
     Ok(receipt)
 }
 

@@ -23,6 +23,18 @@ pub struct Trust {
     pub log: VerifierKey,
     /// Other keys that sign or signed them.
     pub more_logs: Vec<VerifierKey>,
+    /// Where keys among these were revoked.
+    pub ended: Vec<EndedKey>,
+}
+
+/// A key of the hub that was revoked: what stands before that place of the log stays good, what is said to stand behind it is not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EndedKey {
+    /// The key.
+    pub key: HubKeyId,
+    /// The place of the entry that revoked it.
+    pub index: u64,
 }
 
 /// What a system needs to know about a hub, and keeps: `GET /v1/trust`, `trust.json`.
@@ -47,6 +59,9 @@ pub struct TrustBundle {
     /// Other keys that sign the log's checkpoints, or signed them once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub more_vkeys: Vec<VerifierKey>,
+    /// Where keys of receipts and log were revoked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ended: Vec<EndedKey>,
     /// The broker's address, e.g. `amqps://broker.example:5671/saphan`, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub broker: Option<String>,
@@ -59,35 +74,69 @@ pub struct TrustBundle {
 /// whoever knows a key of the operator can follow from the keys that it trusted before. `GET /v1/trust/entries`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrustEntries {
-    /// Compact JWS.
-    pub entries: Vec<String>,
+    /// In the log's order.
+    pub entries: Vec<TrustEntry>,
+}
+
+/// One of [`TrustEntries`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrustEntry {
+    /// Its place in the log.
+    pub index: u64,
+    /// A compact JWS.
+    pub entry: String,
 }
 
 impl Trust {
-    pub(crate) fn receipt_key(&self, kid: KeyId) -> Result<&PublicKey, VerifyError> {
-        self.receipts.iter().find(|key| key.id() == kid).ok_or(VerifyError::ReceiptKeyUnknown)
+    /// The key of a receipt for this place of the log.
+    pub(crate) fn receipt_key(&self, kid: KeyId, index: u64) -> Result<&PublicKey, VerifyError> {
+        let key = self.receipts.iter().find(|key| key.id() == kid).ok_or(VerifyError::ReceiptKeyUnknown)?;
+        match self.end(&HubKeyId::Receipts(kid)) {
+            Some(end) if end <= index => Err(VerifyError::ReceiptKeyRevoked),
+            _ => Ok(key),
+        }
     }
 
     /// Checks the signature of a checkpoint. Callers that see the same checkpoint often keep the result.
     ///
     /// # Errors
-    /// [`VerifyError::Checkpoint`].
+    /// [`VerifyError::Checkpoint`], [`VerifyError::CheckpointKeyRevoked`].
     pub fn verify_checkpoint(&self, text: &str) -> Result<Checkpoint, VerifyError> {
-        Ok(SignedCheckpoint::parse_and_verify_any(text, &self.log, &self.more_logs)?.into_checkpoint())
+        let mut failed = None;
+        for key in std::iter::once(&self.log).chain(&self.more_logs) {
+            match SignedCheckpoint::parse_and_verify(text, key).map(SignedCheckpoint::into_checkpoint) {
+                // A log of that size has entries up to the place before.
+                Ok(checkpoint) if self.end(&HubKeyId::Log(key.clone())).is_none_or(|end| checkpoint.size <= end) => {
+                    return Ok(checkpoint);
+                }
+                Ok(_) => failed = Some(VerifyError::CheckpointKeyRevoked),
+                Err(error) => {
+                    failed.get_or_insert(error.into());
+                }
+            }
+        }
+        Err(failed.unwrap_or(VerifyError::CheckpointKeyRevoked))
     }
 
-    /// This trust with the keys that the hub's operator has added since, as [`TrustEntries`] brings them. An entry that the
-    /// operator did not sign for this hub, or that is about something else, changes nothing. A revoked key of the operator
-    /// vouches for nothing any more, for ever; keys for receipts and log stay: what was signed with an earlier one stays
-    /// verifiable. `None` when there is nothing new.
+    fn end(&self, key: &HubKeyId) -> Option<u64> {
+        self.ended.iter().find(|ended| ended.key == *key).map(|ended| ended.index)
+    }
+
+    /// This trust with the keys that the hub's operator has added and revoked since, as [`TrustEntries`] brings them. An entry
+    /// that the operator did not sign for this hub, or that is about something else, changes nothing. A revoked key of the
+    /// operator vouches for nothing any more, for ever; revoked keys for receipts and log are good for what stands before their
+    /// end. `None` when there is nothing new.
     #[must_use]
-    pub fn follow(&self, entries: &[String]) -> Option<Self> {
+    pub fn follow(&self, entries: &[TrustEntry]) -> Option<Self> {
         let mut trust = self.clone();
-        for entry in entries {
+        for TrustEntry { index, entry } in entries {
             match trust.vouched_for(entry) {
                 Some(Change::Added(Entry::HubKey(key))) => trust.add(key),
                 Some(Change::Revoked(EntryId::HubKey(HubKeyId::Operator(kid)))) => {
                     trust.former_operators.extend(trust.operators.extract_if(.., |key| key.id() == kid));
+                }
+                Some(Change::Revoked(EntryId::HubKey(key))) if trust.end(&key).is_none() => {
+                    trust.ended.push(EndedKey { key, index: *index });
                 }
                 _ => {}
             }
@@ -135,6 +184,7 @@ impl TrustBundle {
             receipts: self.receipts.clone(),
             log: self.vkey.clone(),
             more_logs: self.more_vkeys.clone(),
+            ended: self.ended.clone(),
         }
     }
 
@@ -154,6 +204,7 @@ impl TrustBundle {
             receipts: trust.receipts,
             vkey: trust.log,
             more_vkeys: trust.more_logs,
+            ended: trust.ended,
             ..self
         }
     }
@@ -168,6 +219,7 @@ impl From<TrustBundle> for Trust {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::digest::Sha256Hash;
     use crate::ids::MessageId;
     use crate::jws::Signed;
     use crate::keys::SigningKey;
@@ -193,10 +245,12 @@ mod tests {
             receipts: vec![*key().public()],
             log: vkey(ORIGIN),
             more_logs: Vec::new(),
+            ended: Vec::new(),
         }
     }
 
-    fn entry(signer: &SigningKey, hub: &str, change: Change) -> String {
+    /// At place 7 of the log.
+    fn entry(signer: &SigningKey, hub: &str, change: Change) -> TrustEntry {
         let claims = RegistryClaims {
             iss: hub.to_owned(),
             aud: hub.parse().unwrap(),
@@ -205,7 +259,11 @@ mod tests {
             change,
             invitation: None,
         };
-        Signed::sign(claims, signer).unwrap().as_str().to_owned()
+        TrustEntry { index: 7, entry: Signed::sign(claims, signer).unwrap().as_str().to_owned() }
+    }
+
+    fn ended(key: HubKey) -> Change {
+        Change::Revoked(EntryId::HubKey(key.id()))
     }
 
     fn added(key: HubKey) -> Change {
@@ -236,11 +294,8 @@ mod tests {
             ("another key", entry(&thief, "hub.test", receipts())),
             ("another hub", entry(&operator, "hub.other", receipts())),
             ("another log", entry(&operator, "hub.test", added(HubKey::Log { vkey: vkey("hub.test/log/2") }))),
-            (
-                "an end",
-                entry(&operator, "hub.test", Change::Revoked(EntryId::HubKey(HubKey::Log { vkey: vkey(ORIGIN) }.id()))),
-            ),
-            ("no entry", "e30.e30.e30".to_owned()),
+            ("an end, by another", entry(&thief, "hub.test", ended(HubKey::Log { vkey: trust.log.clone() }))),
+            ("no entry", TrustEntry { index: 7, entry: "e30.e30.e30".to_owned() }),
         ] {
             assert_eq!(trust.follow(&[entry]), None, "{case}");
         }
@@ -263,6 +318,45 @@ mod tests {
         assert_eq!(after.former_operators, before.operators);
         let again = entry(&new, "hub.test", added(HubKey::Operator { jwk: *old.public() }));
         assert_eq!(after.follow(&[again]), None, "a revoked key stays revoked, whatever a list leaves out");
+    }
+
+    #[test]
+    fn a_revoked_key_for_receipts_is_good_for_what_stands_before_its_end_only() {
+        let operator = key();
+        let before = trust(Some(&operator));
+        let receipts = before.receipts[0];
+        let end = entry(&operator, "hub.test", ended(HubKey::Receipts { jwk: receipts }));
+        let after = before.follow(std::slice::from_ref(&end)).unwrap();
+        assert_eq!(after.follow(&[TrustEntry { index: 9, ..end }]), None, "its first end counts");
+        assert!(after.receipt_key(receipts.id(), 6).is_ok());
+        assert!(matches!(after.receipt_key(receipts.id(), 7), Err(VerifyError::ReceiptKeyRevoked)));
+        assert!(before.receipt_key(receipts.id(), 7).is_ok());
+    }
+
+    #[test]
+    fn a_revoked_key_of_the_log_signs_no_larger_log_than_that_of_its_end() {
+        let operator = key();
+        let pkcs8 = NoteSigner::generate_pkcs8().unwrap();
+        let old = NoteSigner::from_pkcs8(ORIGIN, &pkcs8).unwrap();
+        let new = NoteSigner::from_pkcs8(ORIGIN, &NoteSigner::generate_pkcs8().unwrap()).unwrap();
+        let checkpoint = |size: u64, signers: &[&NoteSigner]| {
+            let root = Sha256Hash::of(b"root");
+            let checkpoint = Checkpoint { origin: ORIGIN.to_owned(), size, root, extensions: Vec::new() };
+            checkpoint.sign_with(signers[0], signers[1..].iter().copied()).unwrap()
+        };
+        let log = old.verifier_key().clone();
+        let before = Trust { log: log.clone(), more_logs: vec![new.verifier_key().clone()], ..trust(Some(&operator)) };
+        let after = before.follow(&[entry(&operator, "hub.test", ended(HubKey::Log { vkey: log }))]).unwrap();
+        for (size, signers, good) in
+            [(7, &[&old][..], true), (8, &[&old], false), (8, &[&new], true), (8, &[&old, &new], true)]
+        {
+            let text = checkpoint(size, signers);
+            assert!(before.verify_checkpoint(&text).is_ok());
+            match after.verify_checkpoint(&text) {
+                Ok(_) => assert!(good, "{size}"),
+                Err(error) => assert!(!good && matches!(error, VerifyError::CheckpointKeyRevoked), "{error}"),
+            }
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use saphan_schemas::auth::AuthClaims;
 use saphan_schemas::ids::SystemId;
 use saphan_schemas::keys::{JwkSet, PublishedKey};
 use saphan_schemas::problem::ProblemDocument;
-use saphan_schemas::trust::TrustEntries;
+use saphan_schemas::trust::{TrustEntries, TrustEntry};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -161,13 +161,13 @@ impl HubApi for HttpHub {
         })
     }
 
-    fn trust_entries(&self) -> HubFuture<'_, Vec<String>> {
+    fn trust_entries(&self) -> HubFuture<'_, Vec<TrustEntry>> {
         Box::pin(async move { trust_entries(&self.client, &self.base).await })
     }
 }
 
 /// `GET /v1/trust/entries`.
-pub(crate) async fn trust_entries(client: &Client, base: &str) -> Result<Vec<String>, HubError> {
+pub(crate) async fn trust_entries(client: &Client, base: &str) -> Result<Vec<TrustEntry>, HubError> {
     let TrustEntries { entries } = read(answered(client.get(format!("{base}/v1/trust/entries"))).await?).await?;
     Ok(entries)
 }

@@ -96,6 +96,7 @@ mod tests {
     use saphan_schemas::commitment::Salt;
     use saphan_schemas::ids::{MessageId, SystemId};
     use saphan_schemas::keys::PublishedKey;
+    use saphan_schemas::trust::TrustEntry;
 
     use super::*;
     use crate::hub_api::{HubFuture, Lease};
@@ -130,7 +131,7 @@ mod tests {
             Box::pin(async { Err(missing_answer()) })
         }
 
-        fn trust_entries(&self) -> HubFuture<'_, Vec<String>> {
+        fn trust_entries(&self) -> HubFuture<'_, Vec<TrustEntry>> {
             Box::pin(async { Err(missing_answer()) })
         }
     }

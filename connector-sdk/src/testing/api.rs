@@ -5,6 +5,7 @@ use std::time::Duration;
 use saphan_schemas::ids::SystemId;
 use saphan_schemas::keys::PublishedKey;
 use saphan_schemas::problem::{ProblemCode, ProblemDocument};
+use saphan_schemas::trust::TrustEntry;
 use tokio::time::{Instant, timeout_at};
 
 use super::TestHub;
@@ -114,7 +115,7 @@ impl HubApi for SystemApi {
         })
     }
 
-    fn trust_entries(&self) -> HubFuture<'_, Vec<String>> {
+    fn trust_entries(&self) -> HubFuture<'_, Vec<TrustEntry>> {
         Box::pin(async move { self.at_hub(|exchange| Ok(exchange.trust_entries())) })
     }
 }

@@ -16,8 +16,8 @@ use saphan_schemas::leaf::{SchemaVersion, message_leaf, message_prefix};
 use saphan_schemas::log::{BatchAppend, Checkpoint, CompactRange, NoteSigner, TlogProof, leaf_hash};
 use saphan_schemas::problem::{ProblemCode, ProblemDocument, ProblemPlace};
 use saphan_schemas::receipt::ReceiptClaims;
-use saphan_schemas::registry::{Change, Entry, HubKey, RegistryClaims};
-use saphan_schemas::trust::Trust;
+use saphan_schemas::registry::{Change, Entry, EntryId, HubKey, RegistryClaims};
+use saphan_schemas::trust::{Trust, TrustEntry};
 
 use super::inboxes::Inboxes;
 use super::{AcceptedMessage, Part, TestHubError};
@@ -30,7 +30,7 @@ pub(super) struct Exchange {
     receipts: SigningKey,
     log: NoteSigner,
     /// The operator's entries about keys of the hub that came later.
-    trust_entries: Vec<String>,
+    trust_entries: Vec<TrustEntry>,
     catalogue: Catalogue,
     range: CompactRange,
     keys: BTreeMap<SystemId, (SigningKeyText, PublicKey)>,
@@ -101,6 +101,7 @@ impl Exchange {
             receipts: vec![*self.receipts.public()],
             log: self.log.verifier_key().clone(),
             more_logs: Vec::new(),
+            ended: Vec::new(),
         }
     }
 
@@ -109,20 +110,36 @@ impl Exchange {
         (self.receipts, self.log) = (SigningKey::generate()?.0, log_key()?);
         let receipts = HubKey::Receipts { jwk: *self.receipts.public() };
         for key in [receipts, HubKey::Log { vkey: self.log.verifier_key().clone() }] {
-            let claims = RegistryClaims {
-                iss: self.hub.to_string(),
-                aud: self.hub.clone(),
-                iat: clock::unix_seconds(),
-                jti: MessageId::new(),
-                change: Change::Added(Entry::HubKey(key)),
-                invitation: None,
-            };
-            self.trust_entries.push(Signed::sign(claims, &self.operator)?.as_str().to_owned());
+            self.vouch(Change::Added(Entry::HubKey(key)))?;
         }
         Ok(())
     }
 
-    pub(super) fn trust_entries(&self) -> Vec<String> {
+    /// The operator revokes the keys of receipts and log; they go on signing, as whoever stole them would.
+    pub(super) fn revoke_keys(&mut self) -> Result<(), TestHubError> {
+        let receipts = HubKey::Receipts { jwk: *self.receipts.public() };
+        for key in [receipts, HubKey::Log { vkey: self.log.verifier_key().clone() }] {
+            self.vouch(Change::Revoked(EntryId::HubKey(key.id())))?;
+        }
+        Ok(())
+    }
+
+    /// An entry of the operator about keys of the hub, at this place of the log.
+    fn vouch(&mut self, change: Change) -> Result<(), TestHubError> {
+        let claims = RegistryClaims {
+            iss: self.hub.to_string(),
+            aud: self.hub.clone(),
+            iat: clock::unix_seconds(),
+            jti: MessageId::new(),
+            change,
+            invitation: None,
+        };
+        let entry = Signed::sign(claims, &self.operator)?.as_str().to_owned();
+        self.trust_entries.push(TrustEntry { index: self.range.size(), entry });
+        Ok(())
+    }
+
+    pub(super) fn trust_entries(&self) -> Vec<TrustEntry> {
         self.trust_entries.clone()
     }
 

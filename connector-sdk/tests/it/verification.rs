@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use saphan_connector::testing::Part;
 use saphan_connector::trust::Trust;
-use saphan_connector::{Handled, SendError};
+use saphan_connector::{Handled, Receive, SendError, Status};
 
 use crate::support::{
-    PORTAL, Withdrawn, acknowledged, content_office, eventually, hub, in_time, office, portal, until, withdrawal,
+    OFFICE, PORTAL, Withdrawn, acknowledged, content_office, eventually, hub, in_time, office, portal, until,
+    withdrawal,
 };
 
 #[tokio::test]
@@ -60,6 +62,21 @@ async fn new_keys_of_the_hub_are_followed_when_its_operator_vouches_for_them() {
     in_time(portal.send(withdrawal())).await.unwrap();
     until(&hub, |hub| acknowledged(hub) == 2).await;
     assert_eq!(office.counts().unverified, 0, "the receiver followed too, and lost nothing");
+}
+
+#[tokio::test]
+async fn what_is_said_to_stand_behind_the_end_of_a_hub_key_is_refused_once_the_end_is_known() {
+    let hub = hub();
+    let office = hub.connector(OFFICE).unwrap().receive(Receive::Pull).hub_keys_every(Duration::from_millis(5));
+    let office = office.handle(async |_: Withdrawn| Ok(Handled::Done)).build().await.unwrap();
+    let portal = hub.connector(PORTAL).unwrap().hub_keys_every(Duration::from_millis(5)).build().await.unwrap();
+    let before = in_time(portal.send(withdrawal())).await.unwrap();
+    until(&hub, |hub| acknowledged(hub) == 1).await;
+    hub.revoke_keys().unwrap();
+    // A thief of both keys has everything but the hub's log.
+    eventually(async || matches!(portal.send(withdrawal()).await, Err(SendError::Untrusted { .. }))).await;
+    eventually(async || office.counts().unverified > 0).await;
+    assert_eq!(portal.status(before.id()).await.unwrap(), Some(Status::Accepted(before)), "what stood before stands");
 }
 
 #[tokio::test]

@@ -127,7 +127,7 @@ impl From<ChangeError> for ApiError {
             ChangeError::Rejected { source: RejectedEntry::NotInvited, .. } => {
                 Self::problem(ProblemCode::InvitationInvalid)
             }
-            ChangeError::Malformed { .. } | ChangeError::Rejected { .. } => {
+            ChangeError::Malformed { .. } | ChangeError::Rejected { .. } | ChangeError::InUse { .. } => {
                 Self::detailed(ProblemCode::RegistryEntryInvalid, error.to_string())
             }
             ChangeError::Schema(refusal) => {

@@ -10,7 +10,7 @@ use saphan_schemas::joining::{InvitationBody, JoinRequest};
 use saphan_schemas::leaf::Leaf;
 use saphan_schemas::problem::ProblemCode;
 use saphan_schemas::registry::UnverifiedRegistryEntry;
-use saphan_schemas::trust::{TrustBundle, TrustEntries};
+use saphan_schemas::trust::{EndedKey, TrustBundle, TrustEntries, TrustEntry};
 
 use super::ApiError;
 use super::error::{JsonBody, PathPart};
@@ -77,7 +77,7 @@ pub(super) async fn join(
 /// The hub's name and keys, and the broker's address. Whoever asks decides why to believe it.
 #[utoipa::path(
     get, path = "/v1/trust", tag = "anyone", operation_id = "trust",
-    responses((status = 200, description = "hub, operator, receipts, vkey, broker", content_type = "application/json"))
+    responses((status = 200, description = "hub, operator, receipts, vkey, ended, broker, ca", content_type = "application/json"))
 )]
 pub(super) async fn trust(State(app): State<Arc<App>>) -> Result<Json<TrustBundle>, ApiError> {
     Ok(Json(bundle(&app)?))
@@ -86,13 +86,13 @@ pub(super) async fn trust(State(app): State<Arc<App>>) -> Result<Json<TrustBundl
 /// The signed entries that added or revoked keys of the hub since its log began: whoever knows a key of the operator can follow.
 #[utoipa::path(
     get, path = "/v1/trust/entries", tag = "anyone", operation_id = "trust_entries",
-    responses((status = 200, description = "entries: compact JWS, oldest first", content_type = "application/json"))
+    responses((status = 200, description = "entries: index and entry (a compact JWS) of each, oldest first", content_type = "application/json"))
 )]
 pub(super) async fn trust_entries(State(app): State<Arc<App>>) -> Result<Json<TrustEntries>, ApiError> {
     let places = app.registry.state().hub_key_entries();
     let mut entries = Vec::with_capacity(places.len());
     for index in places {
-        entries.push(registry_entry(&app, index).await?);
+        entries.push(TrustEntry { index, entry: registry_entry(&app, index).await? });
     }
     Ok(Json(TrustEntries { entries }))
 }
@@ -124,6 +124,7 @@ fn bundle(app: &App) -> Result<TrustBundle, ApiError> {
         receipts: registry.receipt_keys().all().map(|record| record.key).collect(),
         vkey: vkey.clone(),
         more_vkeys: vkeys.filter(|other| *other != vkey).cloned().collect(),
+        ended: registry.ended_hub_keys().map(|(key, index)| EndedKey { key, index }).collect(),
         broker: app.broker_address.clone(),
         ca: None,
     })

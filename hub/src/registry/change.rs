@@ -2,11 +2,13 @@
 
 use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::jws::JwsError;
-use saphan_schemas::registry::{Change, Entry, RegistryState, RejectedEntry, UnverifiedRegistryEntry};
+use saphan_schemas::registry::{
+    Change, Entry, EntryId, HubKeyId, RegistryState, RejectedEntry, UnverifiedRegistryEntry,
+};
 
 use super::publish::{JudgeError, SchemaJudge};
 use super::{Current, Registry, RegistryError, SchemaRefusal};
-use crate::ledger::{Draft, Judgement, Ledger, LedgerError, RegistryDraft};
+use crate::ledger::{Draft, Judgement, Ledger, LedgerError, LedgerKeys, RegistryDraft};
 use crate::store::{Store, StoreError};
 
 /// Why entries are not applied.
@@ -29,6 +31,14 @@ pub enum ChangeError {
         /// Why.
         #[source]
         source: RejectedEntry,
+    },
+    /// A key that is needed is revoked.
+    #[error(
+        "entry {at}: the hub still signs with this key; when another was added and is not used, the hub's log says why"
+    )]
+    InUse {
+        /// Which, from 0.
+        at: usize,
     },
     /// A schema's text cannot stand.
     #[error("{0}")]
@@ -84,6 +94,9 @@ impl Registry {
             let next = trial.next();
             let standing = standing_text(&trial, &entry.claims().change);
             let taken = trial.take(entry, next, now).map_err(|source| ChangeError::Rejected { at, source })?;
+            if needs(&ledger.keys().borrow(), &taken.entry.claims().change) {
+                return Err(ChangeError::InUse { at });
+            }
             judge.judge(standing, &taken.entry.claims().change).await?;
             drafts.push(taken);
         }
@@ -111,6 +124,18 @@ impl Registry {
         }
         self.catch_up(store).await?;
         result
+    }
+}
+
+/// Whether the hub signs with the key that a change revokes, and with no other. Nobody believes what it signs with it from there
+/// on.
+fn needs(keys: &LedgerKeys, change: &Change) -> bool {
+    match change {
+        Change::Revoked(EntryId::HubKey(HubKeyId::Receipts(kid))) => keys.receipts.public().id() == *kid,
+        Change::Revoked(EntryId::HubKey(HubKeyId::Log(vkey))) => {
+            keys.logs.iter().all(|signer| signer.verifier_key() == vkey)
+        }
+        _ => false,
     }
 }
 

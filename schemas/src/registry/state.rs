@@ -113,6 +113,13 @@ impl RegistryState {
         places
     }
 
+    /// The revoked keys for receipts and checkpoints, with the places of the entries that revoked them.
+    pub fn ended_hub_keys(&self) -> impl Iterator<Item = (HubKeyId, u64)> {
+        let receipts = self.receipt_keys.all().map(|record| (HubKeyId::Receipts(record.key.id()), record.revoked));
+        let logs = self.log_keys.all().map(|record| (HubKeyId::Log(record.key.clone()), record.revoked));
+        receipts.chain(logs).filter_map(|(key, end)| Some((key, end?.index)))
+    }
+
     /// Whether the keys that the hub itself signs with are the same in both.
     #[must_use]
     pub fn has_the_hub_keys_of(&self, other: &Self) -> bool {

@@ -20,7 +20,7 @@ use saphan_schemas::registry::{
     Agreement, AgreementSignature, Change, Entry, HubKey, Member, RegistryClaims, Schema, System, SystemKey,
     TransportKind, just_a_system,
 };
-use saphan_schemas::trust::TrustBundle;
+use saphan_schemas::trust::{TrustBundle, TrustEntry};
 
 pub(crate) const HUB: &str = "hub.local";
 pub(crate) const ORIGIN: &str = "hub.local/log/2026h2";
@@ -43,7 +43,7 @@ pub(crate) struct Ledger {
     pub(crate) leaves: Vec<Vec<u8>>,
     pub(crate) messages: BTreeMap<u64, Sent>,
     /// The operator's entries about keys of the hub that came later.
-    pub(crate) trust_entries: Vec<String>,
+    pub(crate) trust_entries: Vec<TrustEntry>,
 }
 
 /// An accepted message.
@@ -241,6 +241,7 @@ impl Ledger {
             receipts: vec![*self.receipts.public()],
             vkey: self.vkey().clone(),
             more_vkeys: Vec::new(),
+            ended: Vec::new(),
             broker: Some("amqps://broker.test/saphan".into()),
             ca: None,
         }
@@ -251,7 +252,7 @@ impl Ledger {
         self.receipts = new_key();
         let change = Change::Added(Entry::HubKey(HubKey::Receipts { jwk: *self.receipts.public() }));
         let entry = registry_entry(change, &self.operator);
-        self.trust_entries.push(entry.clone());
+        self.trust_entries.push(TrustEntry { index: self.size(), entry: entry.clone() });
         self.push(&Leaf::Registry { ts: NOW * 1000, entry });
     }
 

@@ -180,6 +180,7 @@ impl TestHub {
             receipts: keys.keys.iter().map(|published| published.key).collect(),
             log: self.get("/v1/log/vkey").await.text().trim_end().parse().unwrap(),
             more_logs: Vec::new(),
+            ended: Vec::new(),
         }
     }
 
