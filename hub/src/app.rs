@@ -24,6 +24,7 @@ use crate::refusals::LoggedRefusals;
 use crate::registry::{self, Registry};
 use crate::routing::Wakeups;
 use crate::store::Store;
+use crate::tls;
 use crate::used_tokens::UsedTokens;
 
 /// Everything a request may need. Built once; shared.
@@ -36,6 +37,8 @@ pub struct App {
     pub key_store: KeyStore,
     /// Where connectors reach the broker, if there is one.
     pub broker_address: Option<String>,
+    /// The CA certificates (PEM) that vouch for hub and broker, if connectors are to believe no others.
+    pub ca: Option<String>,
     /// Which messages are acceptable.
     pub admission: Arc<Admission>,
     /// Who exists and may do what.
@@ -92,6 +95,7 @@ impl App {
         clock: Arc<dyn Clock>,
         stopping: watch::Receiver<bool>,
     ) -> anyhow::Result<Opened> {
+        let ca = tls::authorities(&config.tls)?;
         let catalogue = Arc::new(Catalogue::embedded().context("the embedded catalogue is broken")?);
         let wakeups = Arc::new(Wakeups::default());
         let metrics = Arc::new(Metrics::default());
@@ -138,6 +142,7 @@ impl App {
             origin,
             key_store: config.key_store(),
             broker_address: Some(config.amqp.address.clone()).filter(|address| !address.is_empty()),
+            ca,
             admission: Arc::new(admission),
             registry,
             registry_change: Mutex::new(()),

@@ -61,6 +61,9 @@ pub struct TlsSection {
     pub certificate: PathBuf,
     /// PEM file: the certificate's private key. Default empty; `SAPHAN_HUB__TLS__KEY`.
     pub key: PathBuf,
+    /// PEM file: the CA certificates that vouch for the hub and the broker, for those who join: they believe no others from then
+    /// on. Default empty, which leaves it to their machines; `SAPHAN_HUB__TLS__CA`.
+    pub ca: PathBuf,
     /// PEM file: the CA certificates that sign client certificates. Default empty; `SAPHAN_HUB__TLS__CLIENT_CA`.
     pub client_ca: PathBuf,
     /// Whether clients show certificates. Default `none`; `SAPHAN_HUB__TLS__CLIENT_CERTIFICATES`.
@@ -177,7 +180,8 @@ impl Config {
         let mut config = Self::parse(&text, environment)?;
         let folder = path.parent().unwrap_or(Path::new(""));
         config.hub.data_dir = folder.join(&config.hub.data_dir);
-        let tls = [&mut config.tls.certificate, &mut config.tls.key, &mut config.tls.client_ca];
+        let tls = &mut config.tls;
+        let tls = [&mut tls.certificate, &mut tls.key, &mut tls.ca, &mut tls.client_ca];
         let others = [&mut config.amqp.ca_file, &mut config.keys.passphrase_file];
         for file in tls.into_iter().chain(others) {
             if !file.as_os_str().is_empty() {
@@ -245,6 +249,7 @@ impl Config {
                 "tls.key",
                 "set if tls.certificate is set, and only then",
             ),
+            (!is_set(&self.tls.ca) || is_set(&self.tls.certificate), "tls.ca", "set only if tls.certificate is set"),
             (
                 is_set(&self.tls.client_ca) == (self.tls.client_certificates != ClientCertificates::None),
                 "tls.client_ca",
@@ -368,6 +373,8 @@ mod tests {
         assert_eq!(refused(""), "hub.listen");
         assert_eq!(refused("[tls]\nkey = \"k\""), "hub.listen");
         assert_eq!(refused("[tls]\ncertificate = \"c\""), "tls.key");
+        let plain = Config::parse("[tls]\nca = \"c\"", std::iter::empty());
+        assert!(matches!(plain, Err(ConfigError::Range { setting: "tls.ca", .. })), "{plain:?}");
         let with = |text: &str| format!("[tls]\ncertificate = \"c\"\nkey = \"k\"\n{text}");
         assert_eq!(refused(&with("client_ca = \"a\"")), "tls.client_ca");
         assert_eq!(refused(&with("client_certificates = \"required\"")), "tls.client_ca");

@@ -12,7 +12,7 @@ mod facts;
 mod files;
 mod pinned;
 
-pub use files::TlsError;
+pub use files::{TlsError, authorities};
 pub(crate) use pinned::client_config;
 
 use std::error::Error;

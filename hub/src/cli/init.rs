@@ -94,4 +94,5 @@ fn with_development_certificate(text: &str) -> String {
          certificate = \"data/tls/hub.pem\"",
     )
     .replace("\nkey = \"\"\n", "\nkey = \"data/tls/hub.key.pem\"\n")
+    .replace("\nca = \"\"\n", "\nca = \"data/tls/ca.pem\"\n")
 }

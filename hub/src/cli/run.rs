@@ -24,7 +24,7 @@ use crate::routing::amqp::{AmqpConfig, AmqpTransport, may_be_logged};
 use crate::routing::relay::Broker;
 use crate::serve;
 use crate::store::sqlite::SqliteStore;
-use crate::tls::ServerTls;
+use crate::tls::{self, ServerTls};
 
 pub(super) fn load(path: &Path) -> anyhow::Result<Config> {
     Ok(Config::load(path, std::env::vars())?)
@@ -34,6 +34,7 @@ pub(super) fn load(path: &Path) -> anyhow::Result<Config> {
 pub(super) fn check(path: &Path) -> anyhow::Result<()> {
     let config = load(path)?;
     ServerTls::load(&config.tls)?;
+    tls::authorities(&config.tls)?;
     println!("{} is valid: hub {}, log {}", path.display(), config.hub.id, config.origin());
     Ok(())
 }

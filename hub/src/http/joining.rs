@@ -126,6 +126,6 @@ fn bundle(app: &App) -> Result<TrustBundle, ApiError> {
         more_vkeys: vkeys.filter(|other| *other != vkey).cloned().collect(),
         ended: registry.ended_hub_keys().map(|(key, index)| EndedKey { key, index }).collect(),
         broker: app.broker_address.clone(),
-        ca: None,
+        ca: app.ca.clone(),
     })
 }

@@ -29,6 +29,12 @@ pub enum TlsError {
         /// The file.
         path: PathBuf,
     },
+    /// A file that everyone gets holds something else.
+    #[error("{path} holds more than certificates, and everyone would get it")]
+    NotOnlyCertificates {
+        /// The file.
+        path: PathBuf,
+    },
     /// A file holds no private key.
     #[error("{path} holds no private key in PEM form (PKCS #8, PKCS #1 or SEC 1, without a passphrase)")]
     NoKey {
@@ -78,6 +84,21 @@ pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, 
     let pem = read(path)?;
     let certificates = CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>().map_err(|_| none())?;
     if certificates.is_empty() { Err(none()) } else { Ok(certificates) }
+}
+
+/// The CA certificates that connectors are told to believe, as text; `None` when they are told nothing.
+///
+/// # Errors
+/// [`TlsError`]; also for a file that holds something else beside.
+pub fn authorities(section: &TlsSection) -> Result<Option<String>, TlsError> {
+    let path = &section.ca;
+    if path.as_os_str().is_empty() {
+        return Ok(None);
+    }
+    let all = certificates(path)?.len();
+    let text = String::from_utf8(read(path)?).map_err(|_| TlsError::NoCertificate { path: path.into() })?;
+    let sections = text.matches("-----BEGIN ").count();
+    if sections == all { Ok(Some(text)) } else { Err(TlsError::NotOnlyCertificates { path: path.into() }) }
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TlsError> {

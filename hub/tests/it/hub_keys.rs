@@ -6,7 +6,7 @@ use saphan_schemas::log::{SignedCheckpoint, VerifierKey};
 use saphan_schemas::problem::ProblemCode;
 use saphan_schemas::receipt::UnverifiedReceipt;
 use saphan_schemas::registry::{Change, Entry, EntryId, HubKey, HubKeyId};
-use saphan_schemas::trust::{TrustBundle, TrustEntries};
+use saphan_schemas::trust::{EndedKey, TrustBundle, TrustEntries};
 
 use crate::harness::{Evidence, LogCopy, TestHub};
 
@@ -164,6 +164,23 @@ async fn an_operators_key_is_rotated_with_an_overlap_and_once_revoked_changes_no
     // A restart folds the same.
     let hub = hub.stop().await.start().await;
     assert_eq!(standing(&hub).0, kid);
+}
+
+#[tokio::test]
+async fn a_key_that_the_hub_still_signs_with_is_not_revoked_though_another_is_registered() {
+    let hub = TestHub::new().await;
+    let kid = hub.app.ledger.keys().borrow().receipts.public().id();
+    // The file of this one is not here.
+    let elsewhere = HubKey::Receipts { jwk: *SigningKey::generate().unwrap().0.public() };
+    hub.apply([Change::Added(Entry::HubKey(elsewhere))]).await;
+    let revoked = || Change::Revoked(EntryId::HubKey(HubKeyId::Receipts(kid)));
+    let problem = hub.change_registry([revoked()]).await.problem(ProblemCode::RegistryEntryInvalid);
+    assert!(problem.detail.unwrap().contains("the hub still signs with this key"));
+    rotate(&hub, KeyUse::Receipts).await;
+    hub.apply([revoked()]).await;
+    let trust = hub.get("/v1/trust").await.json::<TrustBundle>(200);
+    let end = EndedKey { key: HubKeyId::Receipts(kid), index: hub.size() - 1 };
+    assert_eq!(trust.ended, [end], "who joins now knows where it ended");
 }
 
 #[tokio::test]

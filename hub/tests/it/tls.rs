@@ -7,6 +7,7 @@ mod renewal;
 use std::net::SocketAddr;
 
 use reqwest::Client;
+use saphan_schemas::trust::TrustBundle;
 
 use crate::harness::{Site, TestHub, TlsFiles, captured, in_time};
 
@@ -26,6 +27,26 @@ async fn a_hub_with_a_certificate_serves_https_to_those_who_believe_its_authorit
     let files = TlsFiles::new();
     let hub = hub(&files.settings()).await;
     assert!(alive(&files.client().build().unwrap(), &hub).await.unwrap());
+}
+
+#[tokio::test]
+async fn who_joins_is_told_which_authorities_to_believe_if_the_operator_says_so() {
+    let files = TlsFiles::new();
+    let path = files.certificate().with_file_name("authorities.pem");
+    let settings = format!("{}\nca = {path:?}", files.settings());
+    let told = async |hub: &TestHub| -> TrustBundle {
+        let trust = files.client().build().unwrap().get(format!("{}/v1/trust", hub.url)).send();
+        in_time(trust).await.unwrap().json().await.unwrap()
+    };
+    assert_eq!(told(&hub(&files.settings()).await).await.ca, None);
+    std::fs::write(&path, files.authority.pem()).unwrap();
+    assert_eq!(told(&hub(&settings).await).await.ca, Some(files.authority.pem()));
+    // Everyone would get it.
+    for mistake in [format!("{}{}", files.authority.pem(), files.hub.key), files.hub.key.clone(), String::new()] {
+        std::fs::write(&path, mistake).unwrap();
+        let error = Site::new(&settings).try_open().await.err().unwrap();
+        assert!(!files.hub.is_given_away_by(&format!("{error:#}")));
+    }
 }
 
 #[tokio::test]
