@@ -23,6 +23,7 @@ pub(super) fn properties(dispatch: &Dispatch, user: ShortString) -> BasicPropert
     if let Some(service) = &dispatch.service {
         header("saphan-service", service.as_str());
     }
+    header("traceparent", &trace_parent(dispatch));
     header("cloudEvents_specversion", "1.0");
     header("cloudEvents_id", &id);
     header("cloudEvents_source", dispatch.sender.as_str());
@@ -47,6 +48,13 @@ pub(super) fn properties(dispatch: &Dispatch, user: ShortString) -> BasicPropert
     }
 }
 
+/// The message's trace (W3C Trace Context, section 3.2): its id, and as the parent its place in the log, counted from 1, since a
+/// parent is not 0. Not sampled: the hub records no spans.
+fn trace_parent(dispatch: &Dispatch) -> String {
+    let trace: String = dispatch.id.to_string().chars().filter(char::is_ascii_hexdigit).collect();
+    format!("00-{trace}-{:016x}-00", dispatch.index.wrapping_add(1))
+}
+
 const JSON: &str = "application/json";
 const PERSISTENT: u8 = 2;
 
@@ -65,6 +73,15 @@ mod tests {
             let expected = text.map(|text| AMQPValue::LongString(text.into()));
             assert_eq!(headers.get("cloudEvents_time"), expected.as_ref());
         }
+    }
+
+    #[test]
+    fn the_trace_of_a_message_is_its_id_and_its_parent_the_place_in_the_log() {
+        let id: MessageId = "01a212ef-81a1-7204-92ec-3ef299a3d682".parse().unwrap();
+        let dispatch = Dispatch { id, ..dispatch(0) };
+        assert_eq!(trace_parent(&dispatch), "00-01a212ef81a1720492ec3ef299a3d682-0000000000000008-00");
+        let properties = properties(&dispatch, "hub".into());
+        assert!(properties.headers().as_ref().unwrap().inner().contains_key("traceparent"));
     }
 
     fn dispatch(issued_at: u64) -> Dispatch {
