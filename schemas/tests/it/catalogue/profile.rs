@@ -128,6 +128,53 @@ fn what_is_open_unbounded_or_ambiguous_is_refused_at_its_place() {
 }
 
 #[test]
+fn values_that_nothing_can_have_or_no_generator_can_name_are_refused_at_their_place() {
+    let member = "#/properties/member";
+    let text = |values: Value| json!({ "type": "string", "enum": values });
+    let integer = |minimum: i64, maximum: i64| json!({ "type": "integer", "minimum": minimum, "maximum": maximum });
+    for (schema, place, word) in [
+        (text(json!([])), "/enum", "is empty"),
+        (json!({ "type": "string", "const": 3 }), "/const", "not of the type string"),
+        (json!({ "type": ["integer", "boolean"], "enum": [1, true, "x"] }), "/enum/2", "integer or boolean"),
+        (json!({ "type": "integer", "enum": [1, 1.5] }), "/enum/1", "not of the type integer"),
+        (json!({ "type": "integer", "const": 9_007_199_254_740_992_i64 }), "/const", "is beyond"),
+        (integer(-9_007_199_254_740_992, 0), "/minimum", "is beyond"),
+        (integer(0, 9_007_199_254_740_992), "/maximum", "is beyond"),
+        (integer(2, 1), "/minimum", "above maximum"),
+        (json!({ "type": "number", "minimum": 0.2, "maximum": 0.1 }), "/minimum", "above maximum"),
+        (json!({ "type": "string", "minLength": 2, "maxLength": 1 }), "/minLength", "above maxLength"),
+        (
+            json!({ "type": "array", "items": { "$ref": "#/$defs/text" }, "minItems": 2, "maxItems": 1 }),
+            "/minItems",
+            "above maxItems",
+        ),
+        (
+            json!({ "type": "object", "minProperties": 2, "maxProperties": 1, "additionalProperties": false }),
+            "/minProperties",
+            "above maxProperties",
+        ),
+        (text(json!(["A_B", "C", "AB"])), "/enum/2", "one name"),
+        (text(json!(["A_B", "a_b"])), "/enum/1", "one name"),
+        (text(json!(["ก ข", "กข"])), "/enum/1", "one name"),
+        (text(json!(["A", ""])), "/enum/1", "no letter and no digit"),
+        (text(json!(["-", "A"])), "/enum/0", "no letter and no digit"),
+    ] {
+        let found = member_findings(schema.clone());
+        let [(at, message)] = &found[..] else { panic!("{schema}: {found:?}") };
+        assert_eq!(*at, format!("{member}{place}"), "{schema}");
+        assert!(message.contains(word), "{message}");
+    }
+    for schema in [
+        text(json!(["ชาย", "หญิง", "เก่า", "เก้า", "A1", "A2"])),
+        json!({ "type": ["integer", "boolean"], "enum": [1, 2.0, true] }),
+        integer(-9_007_199_254_740_991, 9_007_199_254_740_991),
+        integer(1, 1),
+    ] {
+        assert_eq!(member_findings(schema.clone()), [], "{schema}");
+    }
+}
+
+#[test]
 fn a_text_says_what_it_is() {
     let good = without_the_loop(text_with(json!({ "$ref": "#/$defs/text" })));
     assert_eq!(findings(&good), []);
@@ -169,6 +216,26 @@ fn a_reference_leads_into_the_text_or_the_catalogue_and_is_never_fetched() {
     assert_eq!(member_findings(json!({ "$ref": "urn:saphan:schema:common@1#/$defs/satang" })), []);
     let circle = findings(&text_with(json!({ "$ref": "#/$defs/text" })));
     assert!(circle.len() == 1 && circle[0].1.contains("circle"), "{circle:?}");
+}
+
+#[test]
+fn a_reference_never_makes_a_schema_of_what_the_lint_does_not_read_as_one() {
+    let mut text = without_the_loop(text_with(json!({ "type": "string", "maxLength": 9 })));
+    let member = json!({ "type": "string", "maxLength": 9 });
+    text["properties"] = json!({ "a": { "$ref": "#/properties" }, "not": member, "if": member, "then": member });
+    let found = findings(&text);
+    let [(place, message)] = &found[..] else { panic!("{found:?}") };
+    assert_eq!(place, "#/properties/a/$ref");
+    assert!(message.contains("#/$defs/<name>"), "{message}");
+    for target in
+        ["#/$defs", "#/$defs/text/title", "#/properties/member", "urn:saphan:schema:common@1#/$defs/contact/properties"]
+    {
+        let found = member_findings(json!({ "$ref": target }));
+        assert!(found.len() == 1 && found[0].1.contains("#/$defs/<name>"), "{target}: {found:?}");
+    }
+    let own = json!({ "type": "array", "maxItems": 2, "items": { "$ref": "#" } });
+    assert_eq!(member_findings(own), []);
+    assert_eq!(member_findings(json!({ "$ref": "urn:saphan:schema:application.withdrawn@1" })), []);
 }
 
 #[test]
