@@ -93,7 +93,7 @@ impl RegistryFile {
 
 /// The changes that lead from `state` to what `file` says, in an order in which each can be applied. Empty when nothing differs:
 /// applying a file twice changes nothing. Of `schemas`, the texts that the hub is built with, those are registered that the log
-/// does not know yet; one that stood before stays replaced.
+/// does not know yet, and those that ended with that text; one that was replaced stays so.
 ///
 /// # Errors
 /// [`ApplyError::Rejected`] for a change the registry would refuse; nothing is to be applied then.
@@ -105,7 +105,9 @@ pub fn changes_for<'a>(
     let mut plan = Plan { state: state.clone(), changes: Vec::new() };
     for SchemaText { id, sha256, .. } in schemas {
         let standing = plan.state.schema(id).cloned();
-        if standing.is_none() || !plan.state.schema_texts(id).contains(sha256) {
+        let texts = plan.state.schema_texts(id);
+        let ended_with_it = standing.is_none() && texts.last() == Some(sha256);
+        if ended_with_it || !texts.contains(sha256) {
             let version = plan.state.schema_version(id, *sha256);
             let schema = Schema { version, ..Schema::first(id.clone(), *sha256) };
             plan.stand(standing.as_ref(), &schema, Entry::Schema)?;

@@ -82,9 +82,9 @@ impl Registry {
         for (at, text) in texts.iter().enumerate() {
             let entry = UnverifiedRegistryEntry::parse(text).map_err(|source| ChangeError::Malformed { at, source })?;
             let next = trial.next();
-            let standing = standing_text(&trial, &entry.claims().change);
+            let before = text_before(&trial, &entry.claims().change);
             let taken = trial.take(entry, next, now).map_err(|source| ChangeError::Rejected { at, source })?;
-            judge.judge(standing, &taken.entry.claims().change).await?;
+            judge.judge(before, &taken.entry.claims().change).await?;
             drafts.push(taken);
         }
         // Before the entries: a text that no entry names does no harm, an entry whose text is lost does.
@@ -114,14 +114,14 @@ impl Registry {
     }
 }
 
-const FOLD_EVERY: usize = 16;
-
-/// The text that stands before a change of its schema.
-fn standing_text(state: &RegistryState, change: &Change) -> Option<Sha256Hash> {
+/// The text that stood last before a change of its schema, also where that ended: the versions go on from it.
+fn text_before(state: &RegistryState, change: &Change) -> Option<Sha256Hash> {
     match change {
         Change::Added(Entry::Schema(schema)) | Change::Changed(Entry::Schema(schema)) => {
-            state.schema(&schema.id).map(|standing| standing.sha256)
+            state.schema_texts(&schema.id).last().copied()
         }
         _ => None,
     }
 }
+
+const FOLD_EVERY: usize = 16;

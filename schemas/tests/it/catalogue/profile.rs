@@ -28,7 +28,7 @@ fn text_with(member: Value) -> Value {
 
 /// What is wrong with a text, place by place.
 fn findings(text: &Value) -> Vec<(String, String)> {
-    match CATALOGUE.candidate(&text.to_string()) {
+    match CATALOGUE.candidate(&text.to_string(), None) {
         Err(Unpublishable::Profile { findings }) => {
             findings.into_iter().map(|finding| (finding.place, finding.message)).collect()
         }
@@ -49,7 +49,7 @@ fn member_findings(member: Value) -> Vec<(String, String)> {
 #[test]
 fn every_schema_of_the_catalogue_is_inside_the_profile() {
     for schema in CATALOGUE.schemas() {
-        CATALOGUE.candidate(&schema.text).unwrap_or_else(|error| panic!("{}: {error}", schema.id));
+        CATALOGUE.candidate(&schema.text, None).unwrap_or_else(|error| panic!("{}: {error}", schema.id));
     }
 }
 
@@ -185,12 +185,12 @@ fn a_text_says_what_it_is() {
     assert_eq!(places, ["#/$schema", "#"]);
     let mut nameless = good.clone();
     nameless["$id"] = "https://example.com/schema".into();
-    let refused = CATALOGUE.candidate(&nameless.to_string());
+    let refused = CATALOGUE.candidate(&nameless.to_string(), None);
     assert!(matches!(refused, Err(Unpublishable::Text(SchemaTextError::NoId))));
     let twice = good.to_string().replacen("\"title\"", "\"type\":\"object\",\"title\"", 1);
-    assert!(matches!(CATALOGUE.candidate(&twice), Err(Unpublishable::Text(SchemaTextError::Json(_)))));
+    assert!(matches!(CATALOGUE.candidate(&twice, None), Err(Unpublishable::Text(SchemaTextError::Json(_)))));
     let long = format!("{good}{}", " ".repeat(MAX_SCHEMA_BYTES));
-    assert!(matches!(CATALOGUE.candidate(&long), Err(Unpublishable::Text(SchemaTextError::TooLong { .. }))));
+    assert!(matches!(CATALOGUE.candidate(&long, None), Err(Unpublishable::Text(SchemaTextError::TooLong { .. }))));
 }
 
 #[test]
@@ -251,7 +251,7 @@ fn a_pattern_with_lookaround_or_a_backreference_is_refused_at_its_place() {
 #[test]
 fn a_pattern_that_makes_backtracking_engines_hang_takes_time_linear_in_the_text() {
     let text = without_the_loop(text_with(json!({ "type": "string", "maxLength": 100_001, "pattern": "^(a+)+$" })));
-    let catalogue = CATALOGUE.candidate(&text.to_string()).unwrap().catalogue;
+    let catalogue = CATALOGUE.candidate(&text.to_string(), None).unwrap().catalogue;
     let schema = id("test.lint@1");
     let started = Instant::now();
     let body = |end: &str| json!({ "member": format!("{}{end}", "a".repeat(100_000)) });
