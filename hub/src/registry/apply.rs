@@ -14,6 +14,8 @@ use saphan_schemas::registry::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::change::must_name_what_stands;
+
 /// A registry file.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -192,6 +194,7 @@ impl Plan {
 
     fn push(&mut self, change: Change) -> Result<(), ApplyError> {
         self.state.apply(&change, Place::trial(&self.state))?;
+        must_name_what_stands(&self.state, &change)?;
         self.changes.push(change);
         Ok(())
     }

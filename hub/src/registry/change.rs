@@ -84,6 +84,8 @@ impl Registry {
             let next = trial.next();
             let before = text_before(&trial, &entry.claims().change);
             let taken = trial.take(entry, next, now).map_err(|source| ChangeError::Rejected { at, source })?;
+            must_name_what_stands(&trial, &taken.entry.claims().change)
+                .map_err(|source| ChangeError::Rejected { at, source })?;
             judge.judge(before, &taken.entry.claims().change).await?;
             drafts.push(taken);
         }
@@ -111,6 +113,16 @@ impl Registry {
         }
         self.catch_up(store).await?;
         result
+    }
+}
+
+/// That an agreement names message types and services that are registered: otherwise it is more likely misspelt than meant.
+pub(super) fn must_name_what_stands(state: &RegistryState, change: &Change) -> Result<(), RejectedEntry> {
+    match change {
+        Change::Added(Entry::Agreement(agreement)) | Change::Changed(Entry::Agreement(agreement)) => {
+            agreement.must_name_what_stands(state)
+        }
+        _ => Ok(()),
     }
 }
 

@@ -324,6 +324,7 @@ impl RegistryState {
             Entry::Agreement(agreement) => {
                 self.must_have_system(&agreement.sender)?;
                 self.must_have_system(&agreement.receiver)?;
+                agreement.must_mean_something()?;
                 // Other terms, so whoever signed the old ones must look at them again.
                 let record = AgreementRecord {
                     agreement: agreement.clone(),
