@@ -95,6 +95,7 @@ const MEMBERS: [(&str, &str, &str); 5] = [
 #[cfg(test)]
 mod tests {
     use saphan_hub::registry::{RegistryFile as HubFile, changes_for};
+    use saphan_schemas::catalogue::Catalogue;
     use saphan_schemas::keys::SigningKey;
     use saphan_schemas::log::NoteSigner;
     use saphan_schemas::registry::{RegistryState, Root};
@@ -116,8 +117,9 @@ mod tests {
             receipts: *keys[1].public(),
             log: log.verifier_key().clone(),
         };
-        let changes = changes_for(&RegistryState::new(root), read, []).unwrap();
-        // Members; systems with one key each; for each service itself and four agreements.
-        assert_eq!(changes.len(), 5 + 2 * 6 + 4 * (1 + 4));
+        let catalogue = Catalogue::embedded().unwrap();
+        let changes = changes_for(&RegistryState::new(root), read, catalogue.schemas()).unwrap();
+        // What the hub is built with; members; systems with one key each; for each service itself and four agreements.
+        assert_eq!(changes.len(), catalogue.schemas().count() + 5 + 2 * 6 + 4 * (1 + 4));
     }
 }

@@ -8,7 +8,7 @@ mod view;
 
 pub use apply::{ApplyError, RegistryFile, RevokeSection, SystemSection, changes_for};
 pub use change::ChangeError;
-pub use publish::{SchemaRefusal, candidate};
+pub use publish::SchemaRefusal;
 pub use view::RegistryView;
 
 use std::sync::{Arc, PoisonError, RwLock};
@@ -35,7 +35,7 @@ pub struct Registry {
 pub struct Current {
     /// Who exists and may do what.
     pub state: Arc<RegistryState>,
-    /// The schemas, without those whose registered text the hub does not have.
+    /// The schemas, those that ended too, without those whose registered text the hub does not have.
     pub catalogue: Arc<Catalogue>,
 }
 
@@ -126,7 +126,8 @@ impl Registry {
             let entry = UnverifiedRegistryEntry::parse(&entry).map_err(|error| failed(error.to_string()))?;
             state.take(entry, index, ts / 1000).map_err(|error| failed(error.to_string()))?;
         }
-        let catalogue = if before.state.schemas().eq(state.schemas()) && texts::is_complete(&before) {
+        let catalogue = if before.state.last_schema_texts().eq(state.last_schema_texts()) && texts::is_complete(&before)
+        {
             before.catalogue
         } else {
             texts::catalogue(&self.embedded, &state, store).await?

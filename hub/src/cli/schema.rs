@@ -11,7 +11,7 @@ use saphan_schemas::registry::{Change, Entry, Schema};
 
 use super::change::Changes;
 use super::{ConfigArguments, change, run};
-use crate::registry::{Registry, candidate};
+use crate::registry::Registry;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum SchemaCommand {
@@ -32,7 +32,7 @@ pub(super) enum SchemaCommand {
 pub(super) struct TextArguments {
     /// A JSON Schema 2020-12 whose $id is urn:saphan:schema:<name>@<major version>.
     file: PathBuf,
-    /// Bodies that the text that stands accepts, one a file (*.json); those that it does accept must be accepted still.
+    /// Bodies that the text before it accepts, one a file (*.json); those that it does accept must be accepted still.
     #[arg(long, value_name = "FOLDER")]
     examples: Option<PathBuf>,
 }
@@ -131,8 +131,9 @@ fn check(arguments: &TextArguments, config: &ConfigArguments) -> anyhow::Result<
         Compatibility::Incompatible(findings) => return Err(refused(INCOMPATIBLE, findings)),
         Compatibility::Unknown(findings) => return Err(refused(UNDECIDED, findings)),
         Compatibility::New => "a new schema",
-        Compatibility::Same => "the text that stands",
-        Compatibility::Compatible => "compatible with the text that stands",
+        Compatibility::Same if judged.stands => "the text that stands",
+        Compatibility::Same => "the text that stood last",
+        Compatibility::Compatible => "compatible with the text before it",
     };
     println!("{}: {verdict}", told(&judged.schema));
     Ok(())
@@ -153,15 +154,15 @@ fn list(config: &ConfigArguments) -> anyhow::Result<()> {
 
 fn judge(registry: &Registry, text: &str, arguments: &TextArguments) -> anyhow::Result<Judged> {
     let current = registry.current();
-    let standing =
-        SchemaText::parse(text).ok().and_then(|text| current.state.schema(&text.id)).map(|schema| schema.sha256);
-    let candidate = candidate(&current.catalogue, standing, text).map_err(unpublishable)?;
+    let before = SchemaText::parse(text).ok().and_then(|text| current.state.schema_texts(&text.id).last().copied());
+    let candidate = current.catalogue.candidate(text, before).map_err(unpublishable)?;
     let (id, sha256) = (&candidate.text.id, candidate.text.sha256);
     if let Some(folder) = &arguments.examples {
         try_examples(folder, &current.catalogue, &candidate)?;
     }
     let version = current.state.schema_version(id, sha256);
     let schema = Schema { version, ..Schema::first(id.clone(), sha256) };
+    let standing = current.state.schema(id).map(|schema| schema.sha256);
     let stands = standing == Some(sha256);
     Ok(Judged { schema, replaces: standing.is_some() && !stands, stands, candidate })
 }
@@ -217,6 +218,6 @@ fn told(schema: &Schema) -> String {
 }
 
 const OUTSIDE: &str = "the text is outside of the profile for schemas:";
-const INCOMPATIBLE: &str = "the text refuses what the text that stands accepts; publish it as a new major version:";
-const UNDECIDED: &str = "it cannot be decided whether the text accepts all that the text that stands accepts; look at these places, then publish it \
+const INCOMPATIBLE: &str = "the text refuses what the text before it accepts; publish it as a new major version:";
+const UNDECIDED: &str = "it cannot be decided whether the text accepts all that the text before it accepts; look at these places, then publish it \
      with --accept-unknown REASON, or leave it:";

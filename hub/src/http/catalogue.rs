@@ -35,12 +35,12 @@ pub(super) struct SchemaQuery {
     sha256: Option<Sha256Hash>,
 }
 
-/// The exact text of a schema, whose SHA-256 is in the log: the one that stands, or the one that a leaf cites.
+/// The exact text of a schema, whose SHA-256 is in the log: the one that stands or stood last, or the one that a leaf cites.
 #[utoipa::path(
     get, path = "/v1/schemas/{id}", tag = "anyone",
     params(
         ("id" = String, Path, description = "E.g. application.submitted@1"),
-        ("sha256" = Option<String>, Query, description = "43 characters of base64url; without it, the text that stands"),
+        ("sha256" = Option<String>, Query, description = "43 characters of base64url; without it, the text that stands, or stood last"),
     ),
     responses(
         (status = 200, description = "JSON Schema 2020-12", content_type = "application/schema+json"),

@@ -14,6 +14,8 @@ use saphan_schemas::registry::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::change::must_name_what_stands;
+
 /// A registry file.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -93,7 +95,7 @@ impl RegistryFile {
 
 /// The changes that lead from `state` to what `file` says, in an order in which each can be applied. Empty when nothing differs:
 /// applying a file twice changes nothing. Of `schemas`, the texts that the hub is built with, those are registered that the log
-/// does not know yet; one that stood before stays replaced.
+/// does not know yet, and those that ended with that text; one that was replaced stays so.
 ///
 /// # Errors
 /// [`ApplyError::Rejected`] for a change the registry would refuse; nothing is to be applied then.
@@ -105,7 +107,9 @@ pub fn changes_for<'a>(
     let mut plan = Plan { state: state.clone(), changes: Vec::new() };
     for SchemaText { id, sha256, .. } in schemas {
         let standing = plan.state.schema(id).cloned();
-        if standing.is_none() || !plan.state.schema_texts(id).contains(sha256) {
+        let texts = plan.state.schema_texts(id);
+        let ended_with_it = standing.is_none() && texts.last() == Some(sha256);
+        if ended_with_it || !texts.contains(sha256) {
             let version = plan.state.schema_version(id, *sha256);
             let schema = Schema { version, ..Schema::first(id.clone(), *sha256) };
             plan.stand(standing.as_ref(), &schema, Entry::Schema)?;
@@ -190,6 +194,7 @@ impl Plan {
 
     fn push(&mut self, change: Change) -> Result<(), ApplyError> {
         self.state.apply(&change, Place::trial(&self.state))?;
+        must_name_what_stands(&self.state, &change)?;
         self.changes.push(change);
         Ok(())
     }

@@ -92,12 +92,14 @@ impl Registry {
         for (at, text) in texts.iter().enumerate() {
             let entry = UnverifiedRegistryEntry::parse(text).map_err(|source| ChangeError::Malformed { at, source })?;
             let next = trial.next();
-            let standing = standing_text(&trial, &entry.claims().change);
+            let before = text_before(&trial, &entry.claims().change);
             let taken = trial.take(entry, next, now).map_err(|source| ChangeError::Rejected { at, source })?;
             if needs(&ledger.keys().borrow(), &taken.entry.claims().change) {
                 return Err(ChangeError::InUse { at });
             }
-            judge.judge(standing, &taken.entry.claims().change).await?;
+            must_name_what_stands(&trial, &taken.entry.claims().change)
+                .map_err(|source| ChangeError::Rejected { at, source })?;
+            judge.judge(before, &taken.entry.claims().change).await?;
             drafts.push(taken);
         }
         // Before the entries: a text that no entry names does no harm, an entry whose text is lost does.
@@ -108,7 +110,7 @@ impl Registry {
         let count = drafts.len();
         let mut result = Ok(count);
         for (at, taken) in drafts.into_iter().enumerate() {
-            // Now and then: until they are folded in, what others send is judged on a state that has passed, and sent back.
+            // Now and then: until they are folded in, what others send is judged on a state that has passed, and again.
             if at % FOLD_EVERY == FOLD_EVERY - 1 {
                 self.catch_up(store).await?;
             }
@@ -139,14 +141,24 @@ fn needs(keys: &LedgerKeys, change: &Change) -> bool {
     }
 }
 
-const FOLD_EVERY: usize = 16;
+/// That an agreement names message types and services that are registered: otherwise it is more likely misspelt than meant.
+pub(super) fn must_name_what_stands(state: &RegistryState, change: &Change) -> Result<(), RejectedEntry> {
+    match change {
+        Change::Added(Entry::Agreement(agreement)) | Change::Changed(Entry::Agreement(agreement)) => {
+            agreement.must_name_what_stands(state)
+        }
+        _ => Ok(()),
+    }
+}
 
-/// The text that stands before a change of its schema.
-fn standing_text(state: &RegistryState, change: &Change) -> Option<Sha256Hash> {
+/// The text that stood last before a change of its schema, also where that ended: the versions go on from it.
+fn text_before(state: &RegistryState, change: &Change) -> Option<Sha256Hash> {
     match change {
         Change::Added(Entry::Schema(schema)) | Change::Changed(Entry::Schema(schema)) => {
-            state.schema(&schema.id).map(|standing| standing.sha256)
+            state.schema_texts(&schema.id).last().copied()
         }
         _ => None,
     }
 }
+
+const FOLD_EVERY: usize = 16;

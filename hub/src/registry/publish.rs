@@ -1,5 +1,5 @@
 //! Whether a registry entry about a schema may be logged: the hub has the text, the text is inside the profile, and it is
-//! compatible with the text that stands, or the operator says that it is where that cannot be decided.
+//! compatible with the text before it, or the operator says that it is where that cannot be decided.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -48,7 +48,7 @@ pub enum SchemaRefusal {
     },
     /// It refuses what was accepted.
     #[error(
-        "{id} refuses what the text that stands accepts; publish it as a new major version, and keep this one for who sends by it"
+        "{id} refuses what the text before it accepts; publish it as a new major version, and keep this one for who sends by it"
     )]
     Incompatible {
         /// The schema.
@@ -58,7 +58,7 @@ pub enum SchemaRefusal {
     },
     /// Only the operator can tell.
     #[error(
-        "whether {id} accepts all that the text that stands accepts cannot be decided; look at the places, and accept it with a reason or leave it"
+        "whether {id} accepts all that the text before it accepts cannot be decided; look at the places, and accept it with a reason or leave it"
     )]
     Undecided {
         /// The schema.
@@ -82,7 +82,7 @@ impl SchemaRefusal {
             Self::Incompatible { findings, .. } | Self::Undecided { findings, .. } => findings,
             Self::Unpublishable { source, .. } => match &**source {
                 Unpublishable::Profile { findings } => findings,
-                Unpublishable::Text(_) | Unpublishable::Catalogue(_) => &[],
+                Unpublishable::Text(_) | Unpublishable::NothingToCompare { .. } | Unpublishable::Catalogue(_) => &[],
             },
             _ => &[],
         }
@@ -98,22 +98,6 @@ pub(super) enum JudgeError {
     Store(#[from] StoreError),
     #[error("the check of a schema did not finish")]
     Lost,
-}
-
-/// Judges a text on a catalogue; `standing` is the text that the registry has for the schema now.
-///
-/// # Errors
-/// [`Unpublishable`].
-pub fn candidate(catalogue: &Catalogue, standing: Option<Sha256Hash>, text: &str) -> Result<Candidate, Unpublishable> {
-    let mut candidate = catalogue.candidate(text)?;
-    let compared = catalogue.schema(&candidate.text.id).map(|text| text.sha256);
-    if standing.is_some_and(|standing| compared != Some(standing) && candidate.text.sha256 != standing) {
-        let message =
-            "the hub does not have the text that stands, so it cannot compare the two; publish that one again first";
-        let finding = Finding { place: "#".to_owned(), message: message.to_owned() };
-        candidate.compatibility = Compatibility::Unknown(vec![finding]);
-    }
-    Ok(candidate)
 }
 
 /// Judges entries in the order in which they will stand.
@@ -139,8 +123,8 @@ impl<'a> SchemaJudge<'a> {
         Ok(Self { catalogue, offered: texts, store, kept: Vec::new() })
     }
 
-    /// Judges a change; if it is one of a schema, `standing` is the text before it.
-    pub(super) async fn judge(&mut self, standing: Option<Sha256Hash>, change: &Change) -> Result<(), JudgeError> {
+    /// Judges a change; if it is one of a schema, `before` is the text that stood last.
+    pub(super) async fn judge(&mut self, before: Option<Sha256Hash>, change: &Change) -> Result<(), JudgeError> {
         let (Change::Added(Entry::Schema(schema)) | Change::Changed(Entry::Schema(schema))) = change else {
             return Ok(());
         };
@@ -150,7 +134,7 @@ impl<'a> SchemaJudge<'a> {
         }
         let catalogue = Arc::clone(&self.catalogue);
         let exact = Arc::clone(&text.text);
-        let judged = tokio::task::spawn_blocking(move || candidate(&catalogue, standing, &exact)).await;
+        let judged = tokio::task::spawn_blocking(move || catalogue.candidate(&exact, before)).await;
         let candidate = judged
             .map_err(|_| JudgeError::Lost)?
             .map_err(|source| SchemaRefusal::Unpublishable { id: schema.id.clone(), source: Box::new(source) })?;

@@ -11,8 +11,9 @@ use saphan_schemas::registry::RegistryState;
 use super::{Current, RegistryError};
 use crate::store::Store;
 
-/// The embedded catalogue with every registered text that the store keeps, and without those schemas whose registered text the
-/// hub does not have: their messages are refused, for nobody could say what they were checked against.
+/// The embedded catalogue with the registered text of every schema, and without those schemas whose registered text the hub does
+/// not have: their messages are refused, for nobody could say what they were checked against. A schema that ended stays with its
+/// last text: what refers to it keeps its meaning, its next text is compared with it, and the registry refuses its messages.
 pub(super) async fn catalogue(
     embedded: &Arc<Catalogue>,
     state: &RegistryState,
@@ -20,9 +21,9 @@ pub(super) async fn catalogue(
 ) -> Result<Arc<Catalogue>, RegistryError> {
     let embedded_text = |id: &SchemaId| embedded.schema(id).map(|text| text.sha256);
     let named: Vec<(SchemaId, Sha256Hash)> = state
-        .schemas()
-        .filter(|schema| embedded_text(&schema.id) != Some(schema.sha256))
-        .map(|schema| (schema.id.clone(), schema.sha256))
+        .last_schema_texts()
+        .filter(|(id, hash)| embedded_text(id) != Some(*hash))
+        .map(|(id, hash)| (id.clone(), hash))
         .collect();
     if named.is_empty() {
         return Ok(Arc::clone(embedded));
@@ -42,7 +43,7 @@ pub(super) async fn catalogue(
 /// Whether every registered text is in the catalogue.
 pub(super) fn is_complete(current: &Current) -> bool {
     let here = |id, hash| current.catalogue.schema(id).is_some_and(|text| text.sha256 == hash);
-    current.state.schemas().all(|schema| here(&schema.id, schema.sha256))
+    current.state.last_schema_texts().all(|(id, hash)| here(id, hash))
 }
 
 /// A text that does not compile, because the hub was replaced by one that reads schemas in another way, must not keep the hub from

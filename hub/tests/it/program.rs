@@ -249,7 +249,7 @@ async fn a_schema_is_published_on_a_running_hub_and_on_a_stopped_one_and_listed(
         text["properties"]["channel"] = json!({ "type": "string", "maxLength": 9 });
     });
     let said = success(&folder.schema_command(&["check", &optional], Some(&hub)).await);
-    assert!(said.contains("1.2") && said.contains("compatible with the text that stands"), "{said}");
+    assert!(said.contains("1.2") && said.contains("compatible with the text before it"), "{said}");
     let other = ["publish", &optional, "--id", "application.decided@1"];
     assert!(failure(&folder.schema_command(&other, Some(&hub)).await).contains("is that of application.withdrawn@1"));
     success(&folder.schema_command(&["publish", &optional, "--id", "application.withdrawn@1"], Some(&hub)).await);
@@ -283,6 +283,35 @@ async fn a_schema_that_cannot_be_published_is_refused_with_the_places_and_what_t
     let said = success(&folder.schema_command(&["list"], None).await);
     assert!(said.contains("accepted: ticket 4711: the same times"), "{said}");
     assert!(said.lines().filter(|line| line.contains("application.withdrawn@1\t1.0")).count() == 1, "{said}");
+}
+
+#[tokio::test]
+async fn a_schema_that_was_revoked_is_compared_with_its_last_text_by_the_command_too() {
+    let folder = Folder::new().await;
+    success(&run(&["registry", "apply", &folder.file(&registry_file()), "--config", &folder.config()]).await);
+    let renamed = |change: &dyn Fn(&mut Value)| {
+        folder.schema("application.withdrawn@1", &|text| {
+            text["$id"] = "urn:saphan:schema:test.q@1".into();
+            change(text);
+        })
+    };
+    let (first, narrower) = (renamed(&|_| ()), renamed(&|text| text["properties"]["note"]["maxLength"] = 9.into()));
+    success(&folder.schema_command(&["publish", &first], None).await);
+    success(&run(&["registry", "revoke", "schema", "test.q@1", "--config", &folder.config()]).await);
+    let refused = async |hub: Option<&Serving>| {
+        for command in [&["check", &narrower][..], &["publish", &narrower], &["publish", &narrower, "--dry-run"]] {
+            let said = failure(&folder.schema_command(command, hub).await);
+            assert!(said.contains("new major version") && said.contains("#/properties/note: accepts less"), "{said}");
+        }
+    };
+    refused(None).await;
+    let said = success(&folder.schema_command(&["check", &first], None).await);
+    assert!(said.contains("test.q@1\t1.0\t") && said.ends_with(": the text that stood last\n"), "{said}");
+    let hub = folder.serve().await;
+    refused(Some(&hub)).await;
+    let said = success(&folder.schema_command(&["publish", &first], Some(&hub)).await);
+    assert!(said.starts_with("published test.q@1\t1.0\t"), "{said}");
+    hub.terminate().await;
 }
 
 #[tokio::test]

@@ -1,7 +1,10 @@
 //! The registry: a fold over the log, changed by signed entries alone, at once and whole.
 
+use std::collections::BTreeSet;
+
 use saphan_hub::registry::{Registry, RegistryFile, changes_for};
 use saphan_schemas::catalogue::Catalogue;
+use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::ids::ServiceId;
 use saphan_schemas::keys::{JwkSet, PublicKey, SigningKey};
 use saphan_schemas::leaf::{Leaf, ShardEvent};
@@ -9,7 +12,7 @@ use saphan_schemas::log::NoteSigner;
 use saphan_schemas::problem::ProblemCode;
 use saphan_schemas::registry::{
     Agreement, AgreementGap, AgreementSignature, Change, Entry, EntryId, Member, MessageFacts, Place, RegistryState,
-    Root, System, TransportKind, UnverifiedRegistryEntry, just_a_system,
+    Root, Schema, System, TransportKind, UnverifiedRegistryEntry, just_a_system,
 };
 use serde_json::Value;
 
@@ -164,6 +167,52 @@ async fn an_entry_that_the_registry_refuses_is_named_with_its_reason() {
 }
 
 #[tokio::test]
+async fn an_agreement_that_would_mean_nothing_is_refused_with_what_is_wrong() {
+    let hub = TestHub::new().await;
+    let size = hub.size();
+    let state = hub.app.registry.state();
+    let good = Agreement {
+        id: "new".parse().unwrap(),
+        ..state.agreement(&"to-office".parse().unwrap()).unwrap().agreement.clone()
+    };
+    let nothing = "agreement new would mean nothing: ";
+    for (agreement, flaw) in [
+        (Agreement { types: BTreeSet::new(), ..good.clone() }, "it names no message type"),
+        (Agreement { receiver: good.sender.clone(), ..good.clone() }, "its sender is its receiver"),
+        (
+            Agreement { not_before: Some(NOW), not_after: Some(NOW), ..good.clone() },
+            "its not_before is not before its not_after",
+        ),
+        (
+            Agreement { types: BTreeSet::from(["application.gossip".parse().unwrap()]), ..good.clone() },
+            "no schema of the message type application.gossip is registered; publish one first, or correct the name",
+        ),
+        (
+            Agreement { services: BTreeSet::from(["th.dlt.unheard-of".parse().unwrap()]), ..good.clone() },
+            "the service th.dlt.unheard-of is not registered; register it first, or correct the name",
+        ),
+    ] {
+        let reason = format!("{nothing}{flaw}");
+        // What is not registered can be later, so a log may hold it; it is the hub that does not take it.
+        let folded =
+            state.as_ref().clone().apply(&Change::Added(Entry::Agreement(agreement.clone())), Place::trial(&state));
+        assert_eq!(folded.is_err(), !flaw.contains("registered"), "{flaw}");
+        let file = RegistryFile { agreement: vec![agreement.clone()], ..RegistryFile::default() };
+        assert_eq!(changes_for(&state, file, []).unwrap_err().to_string(), reason);
+        let old = Agreement { id: "to-office".parse().unwrap(), ..agreement.clone() };
+        let reasons = [reason.clone(), reason.replace("agreement new", "agreement to-office")];
+        let changes = [Change::Added(Entry::Agreement(agreement)), Change::Changed(Entry::Agreement(old))];
+        for (change, reason) in changes.into_iter().zip(reasons) {
+            let problem = hub.change_registry([change]).await.problem(ProblemCode::RegistryEntryInvalid);
+            assert_eq!(problem.detail, Some(format!("entry 0: {reason}")));
+        }
+    }
+    assert_eq!(hub.size(), size);
+    let valid = Agreement { not_before: Some(NOW), not_after: Some(NOW + 1), ..good };
+    hub.apply([Change::Added(Entry::Agreement(valid))]).await;
+}
+
+#[tokio::test]
 async fn a_key_of_one_system_can_never_become_another_systems() {
     let hub = TestHub::new().await;
     let mut stolen = hub.world.portal.key_entry();
@@ -193,8 +242,6 @@ async fn published_keys_show_their_validity_and_stay_after_their_end() {
 
 #[tokio::test]
 async fn the_catalogue_is_served_with_the_exact_text_of_every_schema() {
-    use saphan_schemas::digest::Sha256Hash;
-
     let hub = TestHub::new().await;
     let services: Vec<Value> = hub.get("/v1/services").await.json(200);
     assert!(services.iter().any(|service| service["id"] == SERVICE), "{services:?}");
@@ -208,7 +255,7 @@ async fn the_catalogue_is_served_with_the_exact_text_of_every_schema() {
 
 #[test]
 fn a_registry_file_leads_to_the_changes_it_needs_and_applied_twice_to_none() {
-    let (file, state) = (RegistryFile::parse(FILE).unwrap(), empty());
+    let (file, state) = (RegistryFile::parse(FILE).unwrap(), with_a_schema());
     let first = changes_for(&state, file.clone(), []).unwrap();
     assert_eq!(first.len(), 2 + 2 + 1 + 1 + 1);
     let state = fold(state, &first);
@@ -223,8 +270,9 @@ fn a_registry_file_leads_to_the_changes_it_needs_and_applied_twice_to_none() {
 #[test]
 fn what_a_registry_file_leaves_out_stays_and_what_it_revokes_ends_once() {
     let file = RegistryFile::parse(FILE).unwrap();
-    let changes = changes_for(&empty(), file, []).unwrap();
-    let state = fold(empty(), &changes);
+    let state = with_a_schema();
+    let changes = changes_for(&state, file, []).unwrap();
+    let state = fold(state, &changes);
     let nothing = RegistryFile::parse("").unwrap();
     assert_eq!(changes_for(&state, nothing, []).unwrap(), []);
     let revoking = RegistryFile::parse(&format!(
@@ -293,6 +341,12 @@ fn empty() -> RegistryState {
     let [operator, receipts] = [(); 2].map(|()| *SigningKey::generate().unwrap().0.public());
     let log = NoteSigner::from_pkcs8("hub.local/log/main", &NoteSigner::generate_pkcs8().unwrap()).unwrap();
     RegistryState::new(Root { hub: HUB.parse().unwrap(), operator, receipts, log: log.verifier_key().clone() })
+}
+
+/// With a schema of the message type that the file's agreement names.
+fn with_a_schema() -> RegistryState {
+    let schema = Schema::first("application.submitted@1".parse().unwrap(), Sha256Hash::of(b"a text"));
+    fold(empty(), &[Change::Added(Entry::Schema(schema))])
 }
 
 /// The thumbprint of the key in the file, which is that of RFC 7515 appendix A.3.

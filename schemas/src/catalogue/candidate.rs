@@ -7,6 +7,7 @@ use super::error::CatalogueError;
 use super::finding::Finding;
 use super::text::{SchemaText, SchemaTextError};
 use super::{Catalogue, compile, profile};
+use crate::digest::Sha256Hash;
 
 /// A text inside the profile that compiles, and what it means for those who send by the text before it.
 #[derive(Debug)]
@@ -31,22 +32,35 @@ pub enum Unpublishable {
         /// The places.
         findings: Vec<Finding>,
     },
+    /// The text before it is lost.
+    #[error(
+        "the text before it, with the SHA-256 {before}, is not here, so the two cannot be compared; publish that very text again first, or this one as a new major version"
+    )]
+    NothingToCompare {
+        /// SHA-256 of the text before it.
+        before: Sha256Hash,
+    },
     /// It does not compile, or what refers to it does not any more.
     #[error(transparent)]
     Catalogue(#[from] CatalogueError),
 }
 
 impl Catalogue {
-    /// Judges a text: whether it is inside the profile, compiles, and is compatible with the text that stands.
+    /// Judges a text: whether it is inside the profile, compiles, and is compatible with the text before it. `before` is the text
+    /// that stood last under its id, also where that ended, if the registry ever had one.
     ///
     /// # Errors
     /// [`Unpublishable`].
-    pub fn candidate(&self, text: &str) -> Result<Candidate, Unpublishable> {
+    pub fn candidate(&self, text: &str, before: Option<Sha256Hash>) -> Result<Candidate, Unpublishable> {
         let (text, document) = SchemaText::read(text)?;
         let documents = |id: &_| self.schemas.get(id).map(|compiled| &compiled.document);
         let findings = profile::findings(&text.id, &document, &documents);
         if !findings.is_empty() {
             return Err(Unpublishable::Profile { findings });
+        }
+        let compared = self.schema(&text.id).map(|own| own.sha256);
+        if let Some(before) = before.filter(|before| compared != Some(*before) && text.sha256 != *before) {
+            return Err(Unpublishable::NothingToCompare { before });
         }
         let catalogue = self.with([text.clone()]).map_err(not_compiled)?;
         let compatibility = match self.schema(&text.id) {

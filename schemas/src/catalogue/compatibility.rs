@@ -25,7 +25,7 @@ use crate::ids::SchemaId;
 pub enum Compatibility {
     /// There is no text before it.
     New,
-    /// It is the very text that stands.
+    /// It is the very text before it.
     Same,
     /// It accepts all that was accepted: proven.
     Compatible,

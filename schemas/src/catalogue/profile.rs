@@ -6,6 +6,7 @@
 
 mod keywords;
 mod references;
+mod values;
 
 use serde_json::{Map, Value};
 
@@ -175,6 +176,8 @@ impl<'a> Lint<'a> {
             }
         }
         self.texts(members, at);
+        self.limits(members, &names, at);
+        self.values(members, &names, at);
     }
 
     fn object(&mut self, members: &'a Map<String, Value>, at: &str) {
@@ -215,13 +218,6 @@ impl<'a> Lint<'a> {
             && !FORMATS.contains(&format)
         {
             self.find(&format!("{at}/format"), format!("is not checked here; the formats are {}", FORMATS.join(", ")));
-        }
-        let listed = members.get("enum").and_then(Value::as_array).into_iter().flatten().enumerate();
-        let listed = listed.map(|(index, value)| (format!("{at}/enum/{index}"), value));
-        for (place, value) in listed.chain(members.get("const").map(|value| (format!("{at}/const"), value))) {
-            if value.is_array() || value.is_object() || value.is_null() {
-                self.find(&place, "is no text, number or boolean");
-            }
         }
     }
 }

@@ -1,11 +1,11 @@
-//! What an agreement allows, and what a message lacks that it does not.
+//! What an agreement allows, what a message lacks that it does not, and which agreements would mean nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Agreement;
+use super::{Agreement, RegistryState, RejectedEntry};
 use crate::digest::Sha256Hash;
 use crate::envelope::EnvelopeClaims;
-use crate::ids::{LegalBasis, MemberId, SystemId};
+use crate::ids::{LegalBasis, MemberId, MessageType, ServiceId, SystemId};
 
 /// An agreement and who signed it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +58,26 @@ pub enum AgreementGap {
     Validity,
 }
 
+/// Why an agreement would mean nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AgreementFlaw {
+    /// It allows nothing.
+    #[error("it names no message type")]
+    NoTypes,
+    /// A system needs nobody's leave to tell itself something.
+    #[error("its sender is its receiver")]
+    OneSystem,
+    /// There is no moment at which it is valid.
+    #[error("its not_before is not before its not_after")]
+    NeverValid,
+    /// What it allows to be sent is not known.
+    #[error("no schema of the message type {0} is registered; publish one first, or correct the name")]
+    NoSchema(MessageType),
+    /// What it is for is not known.
+    #[error("the service {0} is not registered; register it first, or correct the name")]
+    NoService(ServiceId),
+}
+
 impl AgreementRecord {
     /// The members that have not signed.
     #[must_use]
@@ -96,6 +116,39 @@ impl Agreement {
     #[must_use]
     pub fn is_party(&self, system: &SystemId) -> bool {
         self.sender == *system || self.receiver == *system
+    }
+
+    /// That it could allow some message, whatever else is registered.
+    pub(super) fn must_mean_something(&self) -> Result<(), RejectedEntry> {
+        if self.types.is_empty() {
+            Err(self.rejected(AgreementFlaw::NoTypes))
+        } else if self.sender == self.receiver {
+            Err(self.rejected(AgreementFlaw::OneSystem))
+        } else if self.not_before.zip(self.not_after).is_some_and(|(begin, end)| begin >= end) {
+            Err(self.rejected(AgreementFlaw::NeverValid))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// That a registry knows the message types and services that it names. A hub takes no other agreement; a log may hold one,
+    /// since what is unknown can be registered later.
+    ///
+    /// # Errors
+    /// [`RejectedEntry::Meaningless`] with the first name that is not known.
+    pub fn must_name_what_stands(&self, registry: &RegistryState) -> Result<(), RejectedEntry> {
+        let is_known = |name: &MessageType| registry.schemas().any(|schema| schema.id.name() == name.as_str());
+        if let Some(name) = self.types.iter().find(|name| !is_known(name)) {
+            return Err(self.rejected(AgreementFlaw::NoSchema(name.clone())));
+        }
+        match self.services.iter().find(|id| registry.service(id).is_none()) {
+            Some(id) => Err(self.rejected(AgreementFlaw::NoService(id.clone()))),
+            None => Ok(()),
+        }
+    }
+
+    fn rejected(&self, flaw: AgreementFlaw) -> RejectedEntry {
+        RejectedEntry::Meaningless { agreement: self.id.clone(), flaw }
     }
 }
 

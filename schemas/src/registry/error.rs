@@ -3,6 +3,7 @@
 use crate::ids::{Code, MemberId, SchemaId, SystemId};
 use crate::keys::KeyId;
 
+use super::agreement::AgreementFlaw;
 use super::authority::MOST_KEYS;
 use super::keys::KeyNotUsable;
 use super::schemas::TextVersion;
@@ -86,6 +87,14 @@ pub enum RejectedEntry {
     /// No invitation that stands fits the code.
     #[error("the invitation's code is wrong, was used, or has expired; ask the hub's operator for a new one")]
     NotInvited,
+    /// Nobody could make use of the agreement.
+    #[error("agreement {agreement} would mean nothing: {flaw}")]
+    Meaningless {
+        /// The agreement.
+        agreement: Code,
+        /// Why.
+        flaw: AgreementFlaw,
+    },
     /// The signature is for other terms than those that stand.
     #[error(
         "the terms of agreement {agreement} are others than those that were signed; read and sign those that stand now"

@@ -96,6 +96,11 @@ impl Schemas {
         self.texts.get(id).map_or(&[], Vec::as_slice)
     }
 
+    /// The text of each id that stood last.
+    pub(super) fn last(&self) -> impl Iterator<Item = (&SchemaId, Sha256Hash)> {
+        self.texts.iter().filter_map(|(id, texts)| Some((id, *texts.last()?)))
+    }
+
     /// The version that a text has, or gets when it comes next.
     pub(super) fn version(&self, id: &SchemaId, sha256: Sha256Hash) -> TextVersion {
         let texts = self.texts(id);

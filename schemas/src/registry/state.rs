@@ -196,6 +196,11 @@ impl RegistryState {
         self.schemas.texts(id)
     }
 
+    /// Every id that a schema ever had, with SHA-256 of the text that stands under it or, where it ended, stood last.
+    pub fn last_schema_texts(&self) -> impl Iterator<Item = (&SchemaId, Sha256Hash)> {
+        self.schemas.last()
+    }
+
     /// The version that a text of a schema has if it stands, or gets when it comes next.
     #[must_use]
     pub fn schema_version(&self, id: &SchemaId, sha256: Sha256Hash) -> TextVersion {
@@ -326,6 +331,7 @@ impl RegistryState {
             Entry::Agreement(agreement) => {
                 self.must_have_system(&agreement.sender)?;
                 self.must_have_system(&agreement.receiver)?;
+                agreement.must_mean_something()?;
                 // Other terms, so whoever signed the old ones must look at them again.
                 let record = AgreementRecord {
                     agreement: agreement.clone(),

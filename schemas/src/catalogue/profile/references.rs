@@ -61,9 +61,21 @@ impl<'a> References<'a> {
                 return Err("leads out of the catalogue, and nothing is ever fetched; refer to #/$defs/… or to urn:saphan:schema:<id>#/$defs/…".to_owned());
             }
         };
+        if !is_linted(pointer) {
+            return Err(
+                "refers to a place below another; refer to # or to #/$defs/<name>, and put there what is used twice"
+                    .to_owned(),
+            );
+        }
         let schema = document.pointer(pointer).filter(|schema| schema.is_object());
         schema.map(|schema| Place { document, schema }).ok_or_else(|| "refers to a place where no schema is".to_owned())
     }
+}
+
+/// Whether the lint looks at this place as a schema, whatever the text holds. Elsewhere an object may be none, as `properties` is:
+/// what a validator reads there as keywords are names to the lint.
+fn is_linted(pointer: &str) -> bool {
+    pointer.is_empty() || pointer.strip_prefix("/$defs/").is_some_and(|name| !name.contains('/'))
 }
 
 const MAX_STEPS: usize = 32;

@@ -15,7 +15,7 @@ fn changed(schema: &str, change: impl FnOnce(&mut Value)) -> String {
 }
 
 fn candidate(schema: &str, change: impl FnOnce(&mut Value)) -> Candidate {
-    CATALOGUE.candidate(&changed(schema, change)).unwrap_or_else(|error| panic!("{error}"))
+    CATALOGUE.candidate(&changed(schema, change), None).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn judge(schema: &str, change: impl FnOnce(&mut Value)) -> Compatibility {
@@ -44,7 +44,7 @@ const WITHDRAWN: &str = "application.withdrawn@1";
 fn a_text_that_stands_is_the_same_and_one_of_another_id_is_new() {
     for schema in schema_ids() {
         let text = &CATALOGUE.schema(schema).unwrap().text;
-        assert_eq!(CATALOGUE.candidate(text).unwrap().compatibility, Compatibility::Same, "{schema}");
+        assert_eq!(CATALOGUE.candidate(text, None).unwrap().compatibility, Compatibility::Same, "{schema}");
     }
     let next = judge(WITHDRAWN, |text| text["$id"] = "urn:saphan:schema:application.withdrawn@2".into());
     assert_eq!(next, Compatibility::New);
@@ -177,7 +177,7 @@ fn a_change_of_common_parts_is_judged_where_they_are_used() {
 #[test]
 fn common_parts_that_others_refer_to_cannot_be_removed() {
     let text = changed("common@1", |text| drop(text["$defs"].as_object_mut().unwrap().remove("contact")));
-    assert!(CATALOGUE.candidate(&text).is_err());
+    assert!(CATALOGUE.candidate(&text, None).is_err());
 }
 
 /// Every keyword of every schema made a little different; whatever is called compatible must take all that was valid.
@@ -187,7 +187,7 @@ fn no_text_is_called_compatible_that_refuses_a_valid_example() {
     for schema in schema_ids() {
         let examples = examples(schema, "valid");
         for change in variations(&serde_json::from_str(&CATALOGUE.schema(schema).unwrap().text).unwrap()) {
-            let Ok(candidate) = CATALOGUE.candidate(&change.to_string()) else { continue };
+            let Ok(candidate) = CATALOGUE.candidate(&change.to_string(), None) else { continue };
             judged += 1;
             verdicts.insert(std::mem::discriminant(&candidate.compatibility));
             for example in &examples {

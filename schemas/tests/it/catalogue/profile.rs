@@ -28,7 +28,7 @@ fn text_with(member: Value) -> Value {
 
 /// What is wrong with a text, place by place.
 fn findings(text: &Value) -> Vec<(String, String)> {
-    match CATALOGUE.candidate(&text.to_string()) {
+    match CATALOGUE.candidate(&text.to_string(), None) {
         Err(Unpublishable::Profile { findings }) => {
             findings.into_iter().map(|finding| (finding.place, finding.message)).collect()
         }
@@ -49,7 +49,7 @@ fn member_findings(member: Value) -> Vec<(String, String)> {
 #[test]
 fn every_schema_of_the_catalogue_is_inside_the_profile() {
     for schema in CATALOGUE.schemas() {
-        CATALOGUE.candidate(&schema.text).unwrap_or_else(|error| panic!("{}: {error}", schema.id));
+        CATALOGUE.candidate(&schema.text, None).unwrap_or_else(|error| panic!("{}: {error}", schema.id));
     }
 }
 
@@ -128,6 +128,53 @@ fn what_is_open_unbounded_or_ambiguous_is_refused_at_its_place() {
 }
 
 #[test]
+fn values_that_nothing_can_have_or_no_generator_can_name_are_refused_at_their_place() {
+    let member = "#/properties/member";
+    let text = |values: Value| json!({ "type": "string", "enum": values });
+    let integer = |minimum: i64, maximum: i64| json!({ "type": "integer", "minimum": minimum, "maximum": maximum });
+    for (schema, place, word) in [
+        (text(json!([])), "/enum", "is empty"),
+        (json!({ "type": "string", "const": 3 }), "/const", "not of the type string"),
+        (json!({ "type": ["integer", "boolean"], "enum": [1, true, "x"] }), "/enum/2", "integer or boolean"),
+        (json!({ "type": "integer", "enum": [1, 1.5] }), "/enum/1", "not of the type integer"),
+        (json!({ "type": "integer", "const": 9_007_199_254_740_992_i64 }), "/const", "is beyond"),
+        (integer(-9_007_199_254_740_992, 0), "/minimum", "is beyond"),
+        (integer(0, 9_007_199_254_740_992), "/maximum", "is beyond"),
+        (integer(2, 1), "/minimum", "above maximum"),
+        (json!({ "type": "number", "minimum": 0.2, "maximum": 0.1 }), "/minimum", "above maximum"),
+        (json!({ "type": "string", "minLength": 2, "maxLength": 1 }), "/minLength", "above maxLength"),
+        (
+            json!({ "type": "array", "items": { "$ref": "#/$defs/text" }, "minItems": 2, "maxItems": 1 }),
+            "/minItems",
+            "above maxItems",
+        ),
+        (
+            json!({ "type": "object", "minProperties": 2, "maxProperties": 1, "additionalProperties": false }),
+            "/minProperties",
+            "above maxProperties",
+        ),
+        (text(json!(["A_B", "C", "AB"])), "/enum/2", "one name"),
+        (text(json!(["A_B", "a_b"])), "/enum/1", "one name"),
+        (text(json!(["ก ข", "กข"])), "/enum/1", "one name"),
+        (text(json!(["A", ""])), "/enum/1", "no letter and no digit"),
+        (text(json!(["-", "A"])), "/enum/0", "no letter and no digit"),
+    ] {
+        let found = member_findings(schema.clone());
+        let [(at, message)] = &found[..] else { panic!("{schema}: {found:?}") };
+        assert_eq!(*at, format!("{member}{place}"), "{schema}");
+        assert!(message.contains(word), "{message}");
+    }
+    for schema in [
+        text(json!(["ชาย", "หญิง", "เก่า", "เก้า", "A1", "A2"])),
+        json!({ "type": ["integer", "boolean"], "enum": [1, 2.0, true] }),
+        integer(-9_007_199_254_740_991, 9_007_199_254_740_991),
+        integer(1, 1),
+    ] {
+        assert_eq!(member_findings(schema.clone()), [], "{schema}");
+    }
+}
+
+#[test]
 fn a_text_says_what_it_is() {
     let good = without_the_loop(text_with(json!({ "$ref": "#/$defs/text" })));
     assert_eq!(findings(&good), []);
@@ -138,12 +185,12 @@ fn a_text_says_what_it_is() {
     assert_eq!(places, ["#/$schema", "#"]);
     let mut nameless = good.clone();
     nameless["$id"] = "https://example.com/schema".into();
-    let refused = CATALOGUE.candidate(&nameless.to_string());
+    let refused = CATALOGUE.candidate(&nameless.to_string(), None);
     assert!(matches!(refused, Err(Unpublishable::Text(SchemaTextError::NoId))));
     let twice = good.to_string().replacen("\"title\"", "\"type\":\"object\",\"title\"", 1);
-    assert!(matches!(CATALOGUE.candidate(&twice), Err(Unpublishable::Text(SchemaTextError::Json(_)))));
+    assert!(matches!(CATALOGUE.candidate(&twice, None), Err(Unpublishable::Text(SchemaTextError::Json(_)))));
     let long = format!("{good}{}", " ".repeat(MAX_SCHEMA_BYTES));
-    assert!(matches!(CATALOGUE.candidate(&long), Err(Unpublishable::Text(SchemaTextError::TooLong { .. }))));
+    assert!(matches!(CATALOGUE.candidate(&long, None), Err(Unpublishable::Text(SchemaTextError::TooLong { .. }))));
 }
 
 #[test]
@@ -172,6 +219,26 @@ fn a_reference_leads_into_the_text_or_the_catalogue_and_is_never_fetched() {
 }
 
 #[test]
+fn a_reference_never_makes_a_schema_of_what_the_lint_does_not_read_as_one() {
+    let mut text = without_the_loop(text_with(json!({ "type": "string", "maxLength": 9 })));
+    let member = json!({ "type": "string", "maxLength": 9 });
+    text["properties"] = json!({ "a": { "$ref": "#/properties" }, "not": member, "if": member, "then": member });
+    let found = findings(&text);
+    let [(place, message)] = &found[..] else { panic!("{found:?}") };
+    assert_eq!(place, "#/properties/a/$ref");
+    assert!(message.contains("#/$defs/<name>"), "{message}");
+    for target in
+        ["#/$defs", "#/$defs/text/title", "#/properties/member", "urn:saphan:schema:common@1#/$defs/contact/properties"]
+    {
+        let found = member_findings(json!({ "$ref": target }));
+        assert!(found.len() == 1 && found[0].1.contains("#/$defs/<name>"), "{target}: {found:?}");
+    }
+    let own = json!({ "type": "array", "maxItems": 2, "items": { "$ref": "#" } });
+    assert_eq!(member_findings(own), []);
+    assert_eq!(member_findings(json!({ "$ref": "urn:saphan:schema:application.withdrawn@1" })), []);
+}
+
+#[test]
 fn a_pattern_with_lookaround_or_a_backreference_is_refused_at_its_place() {
     for pattern in ["^(?=a)a$", "(?<!b)a", r"^(a)\1$", "(a", "(?:a{1000}){1000}"] {
         let found = member_findings(json!({ "type": "string", "maxLength": 9, "pattern": pattern }));
@@ -184,7 +251,7 @@ fn a_pattern_with_lookaround_or_a_backreference_is_refused_at_its_place() {
 #[test]
 fn a_pattern_that_makes_backtracking_engines_hang_takes_time_linear_in_the_text() {
     let text = without_the_loop(text_with(json!({ "type": "string", "maxLength": 100_001, "pattern": "^(a+)+$" })));
-    let catalogue = CATALOGUE.candidate(&text.to_string()).unwrap().catalogue;
+    let catalogue = CATALOGUE.candidate(&text.to_string(), None).unwrap().catalogue;
     let schema = id("test.lint@1");
     let started = Instant::now();
     let body = |end: &str| json!({ "member": format!("{}{end}", "a".repeat(100_000)) });
