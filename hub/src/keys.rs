@@ -81,7 +81,7 @@ impl KeyStore {
     /// # Errors
     /// [`KeyStoreError`], also when files that are there are protected and the passphrase is missing or opens none of them.
     pub fn add(&self, usage: KeyUse) -> Result<HubKey, KeyStoreError> {
-        let passphrase = self.passphrase_of_another()?;
+        let passphrase = self.passphrase_of_another(usage)?;
         match usage {
             KeyUse::Receipts => Ok(HubKey::Receipts { jwk: self.add_es256(RECEIPTS, passphrase.as_ref())? }),
             KeyUse::Operator => Ok(HubKey::Operator { jwk: self.add_es256(OPERATOR, passphrase.as_ref())? }),
@@ -221,25 +221,29 @@ impl KeyStore {
         }
     }
 
-    /// What a file beside others is protected with: as they are, or a hub that has the passphrase for them alone could not be
-    /// started, and a key would lie there unprotected in a hub whose keys are not.
-    fn passphrase_of_another(&self) -> Result<Option<Passphrase>, KeyStoreError> {
+    /// What a file beside others is protected with: as they are. A hub that has the passphrase for them alone could not be started,
+    /// and without one a key would lie there unprotected beside keys that are not.
+    fn passphrase_of_another(&self, usage: KeyUse) -> Result<Option<Passphrase>, KeyStoreError> {
         let given = self.passphrase()?;
-        let mut protected = Vec::new();
-        for name in [RECEIPTS, LOG, OPERATOR] {
-            protected.extend(files(&self.folder, name, false)?);
-        }
+        let is_protected = |path: &PathBuf| file::is_protected(path).is_ok_and(|protected| protected);
+        let mut of_the_hub = [files(&self.folder, RECEIPTS, false)?, files(&self.folder, LOG, false)?].concat();
+        of_the_hub.retain(is_protected);
+        let mut of_operators = files(&self.folder, OPERATOR, false)?;
         if let KeySource::File(path) = self.operator.clone().relative_to(&self.folder) {
-            protected.push(path);
+            of_operators.push(path);
         }
-        protected.retain(|path| file::is_protected(path).is_ok_and(|protected| protected));
-        let Some(first) = protected.first() else { return Ok(given) };
-        let given = given.ok_or_else(|| KeyStoreError::PassphraseMissing { path: first.clone() })?;
+        of_operators.retain(is_protected);
+        // Those that are opened with it come first: an operator may have a passphrase of their own.
+        let (first, second) =
+            if usage == KeyUse::Operator { (of_operators, of_the_hub) } else { (of_the_hub, of_operators) };
+        let beside = if first.is_empty() { second } else { first };
+        let Some(path) = beside.first() else { return Ok(given) };
+        let given = given.ok_or_else(|| KeyStoreError::PassphraseMissing { path: path.clone() })?;
         let opens = |path: &PathBuf| file::read_pkcs8(path, "private", || Ok(given.clone())).is_ok();
-        if protected.iter().any(opens) {
+        if beside.iter().any(opens) {
             Ok(Some(given))
         } else {
-            Err(KeyStoreError::WrongPassphrase { path: first.clone() })
+            Err(KeyStoreError::WrongPassphrase { path: path.clone() })
         }
     }
 
@@ -395,5 +399,15 @@ mod tests {
         let key = protected("hub").add(KeyUse::Receipts).unwrap();
         protected("hub").remove(&key).unwrap();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3, "the file of that key is gone");
+
+        // An operator who keeps a key elsewhere, under a passphrase of their own.
+        let elsewhere = secrets.path().join("operator.pem");
+        let pem = file::to_pem(&es256_key().unwrap().1, protected("own").passphrase().unwrap().as_ref()).unwrap();
+        file::write_new(&elsewhere, &pem).unwrap();
+        fs::remove_file(folder.path().join("operator.pem")).unwrap();
+        let own = KeyStore { operator: KeySource::File(elsewhere), ..protected("own") };
+        own.add(KeyUse::Operator).unwrap();
+        let error = own.add(KeyUse::Log).unwrap_err();
+        assert!(matches!(error, KeyStoreError::WrongPassphrase { .. }), "{error}");
     }
 }

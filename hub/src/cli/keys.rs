@@ -96,10 +96,10 @@ fn rotate_to_new(usage: Usage, config: &Config) -> anyhow::Result<()> {
             eprintln!("keep a copy of the new file in {} apart from this machine", config.hub.data_dir.display());
             Ok(())
         }
-        Err(error) if error.is::<NotWritten>() => {
-            store.remove(&key)?;
-            Err(error)
-        }
+        Err(error) if error.is::<NotWritten>() => match store.remove(&key) {
+            Ok(()) => Err(error),
+            Err(kept) => Err(error.context(format!("the file of the new key stays: {kept}"))),
+        },
         Err(error) => Err(error.context(format!(
             "whether the new key {} was registered is not known, so its file stays; `saphan-hub registry show` tells",
             key.id()

@@ -78,7 +78,7 @@ impl<K> Found<K> {
             }
             tracing::warn!(
                 reason = %file.reason,
-                "a key file does not open, and is passed over: the registry has no such key"
+                "a key file does not open, and is passed over: the registry has no such key that stands"
             );
         }
         Ok(())
