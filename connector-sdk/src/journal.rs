@@ -9,7 +9,7 @@ mod rows;
 mod schema;
 mod writer;
 
-use std::fs::{File, TryLockError};
+use std::fs::{DirBuilder, File, TryLockError};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -153,13 +153,23 @@ impl Journal {
 
 fn lock(folder: &Path) -> Result<File, ConnectorError> {
     let failed = |source| ConnectorError::Folder { path: folder.to_owned(), source };
-    std::fs::create_dir_all(folder).map_err(failed)?;
+    private_folder(folder).map_err(failed)?;
     let file = File::create(folder.join(LOCK_NAME)).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(ConnectorError::InUse { path: folder.to_owned() }),
         Err(TryLockError::Error(source)) => Err(failed(source)),
     }
+}
+
+/// Makes the folder, and those above it that are missing, for this user alone where there is such a thing: messages in it hold
+/// personal data. A folder that is there keeps its mode.
+fn private_folder(folder: &Path) -> std::io::Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
 }
 
 /// Makes the file for this user alone, where there is such a thing, before SQLite makes it for everyone; its companions get

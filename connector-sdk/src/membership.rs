@@ -10,7 +10,7 @@ use saphan_schemas::ids::{MemberId, MessageId, SystemId};
 use saphan_schemas::invitation::{InvitationCode, InvitationError, InvitationSignature};
 use saphan_schemas::joining::{AgreementBody, InvitationBody, JoinRequest};
 use saphan_schemas::jws::SignError;
-use saphan_schemas::keys::{KeyId, PublicKey, PublishedKey, Signer};
+use saphan_schemas::keys::{JwkSet, KeyId, PublicKey, PublishedKey, Signer};
 use saphan_schemas::registry::{
     Agreement, AgreementSignature, Change, Entry, EntryId, RegistryClaims, SystemKey, TransportKind,
     UnverifiedRegistryEntry,
@@ -45,6 +45,9 @@ pub enum MembershipError {
     /// Somebody else joined with the code.
     #[error("the code was used before, for another key: {0}; ask the hub's operator who has it")]
     UsedByAnother(KeyId),
+    /// The key joined, and was revoked since. It never comes back.
+    #[error("the key {0} joined with this code and was revoked since; it signs nothing any more")]
+    Revoked(KeyId),
     /// What the hub calls the terms of an agreement are not, or were not signed by the hub's operator.
     #[error("the hub's answer about agreements does not hold: {0}; do not sign")]
     Terms(&'static str),
@@ -73,7 +76,7 @@ pub struct AgreementTerms {
 }
 
 /// Joins a hub: registers `key` for the system that the code invites. The code itself is not sent. It may be repeated with the
-/// same key if the answer did not arrive.
+/// same key if the answer did not arrive, as long as the key was not revoked.
 ///
 /// # Errors
 /// [`MembershipError`].
@@ -95,7 +98,14 @@ pub async fn join(
             let entry = entry(&identity, change, Some(signature)).await?;
             read(answered(client.post(format!("{base}/v1/join")).json(&JoinRequest { entry })).await?).await?
         }
-        Some(kid) if kid == key.public().id() => read(answered(client.get(format!("{base}/v1/trust"))).await?).await?,
+        Some(kid) if kid == key.public().id() => {
+            let path = format!("{base}/v1/systems/{system}/keys");
+            let JwkSet { keys, .. } = read(answered(client.get(path)).await?).await?;
+            if keys.iter().any(|key| key.kid == kid && key.revoked.is_some()) {
+                return Err(MembershipError::Revoked(kid));
+            }
+            read(answered(client.get(format!("{base}/v1/trust"))).await?).await?
+        }
         Some(kid) => return Err(MembershipError::UsedByAnother(kid)),
     };
     Ok(Joined { system, transport, trust })
@@ -180,7 +190,15 @@ impl Membership {
     /// # Errors
     /// [`MembershipError`].
     pub async fn revoke_key(&self, key: KeyId) -> Result<(), MembershipError> {
-        self.change(Change::Revoked(EntryId::Key(key))).await
+        self.revoke_keys(&[key]).await
+    }
+
+    /// As [`Self::revoke_key`], with several at one moment: none of them can add another key while the others go. All or none.
+    ///
+    /// # Errors
+    /// [`MembershipError`].
+    pub async fn revoke_keys(&self, keys: &[KeyId]) -> Result<(), MembershipError> {
+        self.changes(keys.iter().map(|key| Change::Revoked(EntryId::Key(*key)))).await
     }
 
     /// Logs in at the broker as a connector of the system does, with `ca` (PEM) as the only authorities that may vouch for it, and
@@ -194,8 +212,15 @@ impl Membership {
     }
 
     async fn change(&self, change: Change) -> Result<(), MembershipError> {
-        let entry = entry(&self.identity, change, None).await?;
-        let _: Applied = self.hub.call("/v1/registry", &json!({ "entries": [entry] })).await?;
+        self.changes([change]).await
+    }
+
+    async fn changes(&self, changes: impl IntoIterator<Item = Change>) -> Result<(), MembershipError> {
+        let mut entries = Vec::new();
+        for change in changes {
+            entries.push(entry(&self.identity, change, None).await?);
+        }
+        let _: Applied = self.hub.call("/v1/registry", &json!({ "entries": entries })).await?;
         Ok(())
     }
 

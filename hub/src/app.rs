@@ -197,7 +197,7 @@ impl App {
 /// What a log begins with. The operator's key is needed for nothing else here.
 pub(crate) fn new_root(config: &Config, keys: &HubKeys) -> anyhow::Result<Root> {
     let operators = config.key_store().open_operators()?;
-    let operator = operators.first().context("there is no key of the operator")?;
+    let operator = operators.all()?.first().context("there is no key of the operator")?;
     Ok(keys.root(&config.hub.id, operator.public())?)
 }
 

@@ -1,5 +1,10 @@
 //! The hub's own keys: files of mode 0600 in its data folder, and keys in tokens.
 
+mod found;
+
+pub use self::found::{Found, KeysUnusable};
+use self::found::{log_name, newest, unopened_logs, unopened_signers};
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,7 +14,6 @@ use saphan_schemas::ids::HubId;
 use saphan_schemas::keys::{self, PublicKey, Signer, SigningKey};
 use saphan_schemas::log::NoteSigner;
 use saphan_schemas::registry::{HubKey, RegistryState, Root};
-
 use zeroize::Zeroizing;
 
 use crate::ledger::LedgerKeys;
@@ -18,9 +22,9 @@ use crate::ledger::LedgerKeys;
 #[derive(Debug)]
 pub struct HubKeys {
     /// Sign receipts (ES256).
-    pub receipts: Vec<Arc<dyn Signer>>,
+    pub receipts: Found<Arc<dyn Signer>>,
     /// Sign checkpoints (Ed25519, C2SP signed-note).
-    pub logs: Vec<Arc<NoteSigner>>,
+    pub logs: Found<Arc<NoteSigner>>,
 }
 
 /// What a key of the hub signs.
@@ -49,13 +53,6 @@ pub struct KeyStore {
     pub passphrase_file: Option<PathBuf>,
 }
 
-/// A key that the hub must sign with is not in its folder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the log was opened with other keys, or a {0} key was lost; start with the keys and the data that belong together"
-)]
-pub struct KeyMissing(&'static str);
-
 impl KeyStore {
     /// Files without a passphrase in a folder, for the log of this origin.
     #[must_use]
@@ -78,12 +75,13 @@ impl KeyStore {
         self.write(LOG, &der, passphrase.as_ref())
     }
 
-    /// Makes another key for a use, in a file of its own. It signs once the registry has it.
+    /// Makes another key for a use, in a file of its own, under the passphrase of the files that are there. It signs once the
+    /// registry has it.
     ///
     /// # Errors
-    /// [`KeyStoreError`].
+    /// [`KeyStoreError`], also when files that are there are protected and the passphrase is missing or opens none of them.
     pub fn add(&self, usage: KeyUse) -> Result<HubKey, KeyStoreError> {
-        let passphrase = self.passphrase()?;
+        let passphrase = self.passphrase_of_another(usage)?;
         match usage {
             KeyUse::Receipts => Ok(HubKey::Receipts { jwk: self.add_es256(RECEIPTS, passphrase.as_ref())? }),
             KeyUse::Operator => Ok(HubKey::Operator { jwk: self.add_es256(OPERATOR, passphrase.as_ref())? }),
@@ -91,35 +89,69 @@ impl KeyStore {
                 let der = NoteSigner::generate_pkcs8().map_err(|_| KeyStoreError::NoRandomness)?;
                 let signer = NoteSigner::from_pkcs8(&self.origin, &der).map_err(|_| KeyStoreError::NoRandomness)?;
                 let vkey = signer.verifier_key().clone();
-                let id = u32::from_be_bytes(*vkey.key_id());
-                self.write(&format!("{LOG}-{id:08x}"), &der, passphrase.as_ref())?;
+                self.write(&format!("{LOG}-{}", log_name(&vkey)), &der, passphrase.as_ref())?;
                 Ok(HubKey::Log { vkey })
             }
         }
     }
 
-    /// Opens all keys that the hub itself signs with: those in tokens, `receipts.pem`, `log.pem`, and what [`Self::add`] made. It
-    /// reads files, derives keys and talks to devices, and may take seconds.
+    /// Takes away the file that [`Self::add`] made for a key.
     ///
     /// # Errors
-    /// [`KeyStoreError`].
+    /// [`KeyStoreError::File`].
+    pub fn remove(&self, key: &HubKey) -> Result<(), KeyStoreError> {
+        let path = self.folder.join(match key {
+            HubKey::Receipts { jwk } => format!("{RECEIPTS}-{}.pem", jwk.id()),
+            HubKey::Operator { jwk } => format!("{OPERATOR}-{}.pem", jwk.id()),
+            HubKey::Log { vkey } => format!("{LOG}-{}.pem", log_name(vkey)),
+        });
+        fs::remove_file(&path).map_err(|source| KeyStoreError::File { path, source })
+    }
+
+    /// Opens all keys that the hub itself signs with: those in tokens, `receipts.pem`, `log.pem`, and what [`Self::add`] made. It
+    /// reads files, derives keys and talks to devices, and may take seconds. Files that do not open are noted: the registry may
+    /// not know them.
+    ///
+    /// # Errors
+    /// [`KeyStoreError`] for a key in a token, or when the folder cannot be read.
     pub fn open(&self) -> Result<HubKeys, KeyStoreError> {
-        let mut receipts = self.receipts.iter().map(|source| self.signer(source)).collect::<Result<Vec<_>, _>>()?;
-        for path in files(&self.folder, RECEIPTS, receipts.is_empty())? {
-            // They are in the folder already, wherever that is from here.
-            receipts.push(KeySource::File(path).open(self.passphrase_file.as_deref(), &nobody)?);
+        let mut receipts = Found::new();
+        for source in &self.receipts {
+            receipts.keys.push(self.signer(source)?);
         }
-        let log = |path: &PathBuf| self.log_key(path).map(Arc::new);
-        let logs = files(&self.folder, LOG, true)?.iter().map(log).collect::<Result<_, _>>()?;
+        self.find(RECEIPTS, receipts.keys.is_empty(), &mut receipts, |path| self.file(path))?;
+        let mut logs = Found::new();
+        self.find(LOG, true, &mut logs, |path| self.log_key(path).map(Arc::new))?;
         Ok(HubKeys { receipts, logs })
     }
 
-    /// Opens the operator's keys: the one that the configuration names first, then what [`Self::add`] made, and `operator.pem`
-    /// if it is there.
+    /// Sees to it that the files of a use open as far as the registry has their keys, before another comes beside them. The
+    /// operator's open already, or nothing could be signed.
     ///
     /// # Errors
-    /// [`KeyStoreError`], also when there is none.
-    pub fn open_operators(&self) -> Result<Vec<Arc<dyn Signer>>, KeyStoreError> {
+    /// [`KeysUnusable`].
+    pub fn check(&self, usage: KeyUse, registry: &RegistryState) -> Result<(), KeysUnusable> {
+        match usage {
+            KeyUse::Receipts => {
+                let mut found = Found::new();
+                self.find(RECEIPTS, false, &mut found, |path| self.file(path))?;
+                found.lacks_none_of(&unopened_signers(&found.keys, registry.receipt_keys()))
+            }
+            KeyUse::Log => {
+                let mut found = Found::new();
+                self.find(LOG, false, &mut found, |path| self.log_key(path).map(Arc::new))?;
+                found.lacks_none_of(&unopened_logs(&found.keys, registry))
+            }
+            KeyUse::Operator => Ok(()),
+        }
+    }
+
+    /// Opens the operator's keys: the one that the configuration names first, then what [`Self::add`] made, and `operator.pem`
+    /// if it is there. Files that do not open, or are not there, are noted.
+    ///
+    /// # Errors
+    /// [`KeyStoreError`] for a key in a token, or when the folder cannot be read.
+    pub fn open_operators(&self) -> Result<Found<Arc<dyn Signer>>, KeyStoreError> {
         let named = self.operator.clone().relative_to(&self.folder);
         let mut sources = vec![named];
         for path in files(&self.folder, OPERATOR, false)? {
@@ -134,7 +166,34 @@ impl KeyStore {
         {
             sources.remove(0);
         }
-        sources.iter().map(|source| source.open(self.passphrase_file.as_deref(), &nobody)).collect()
+        let mut found = Found::new();
+        for source in sources {
+            let opened = source.open(self.passphrase_file.as_deref(), &nobody);
+            match source {
+                KeySource::File(path) => found.note(path, opened),
+                KeySource::Token(_) => found.keys.push(opened?),
+            }
+        }
+        Ok(found)
+    }
+
+    fn find<K>(
+        &self,
+        name: &str,
+        needed: bool,
+        found: &mut Found<K>,
+        open: impl Fn(&Path) -> Result<K, KeyStoreError>,
+    ) -> Result<(), KeyStoreError> {
+        for path in files(&self.folder, name, needed)? {
+            let opened = open(&path);
+            found.note(path, opened);
+        }
+        Ok(())
+    }
+
+    /// A file of the folder, wherever that is from here.
+    fn file(&self, path: &Path) -> Result<Arc<dyn Signer>, KeyStoreError> {
+        KeySource::File(path.into()).open(self.passphrase_file.as_deref(), &nobody)
     }
 
     fn signer(&self, source: &KeySource) -> Result<Arc<dyn Signer>, KeyStoreError> {
@@ -162,6 +221,32 @@ impl KeyStore {
         }
     }
 
+    /// What a file beside others is protected with: as they are. A hub that has the passphrase for them alone could not be started,
+    /// and without one a key would lie there unprotected beside keys that are not.
+    fn passphrase_of_another(&self, usage: KeyUse) -> Result<Option<Passphrase>, KeyStoreError> {
+        let given = self.passphrase()?;
+        let is_protected = |path: &PathBuf| file::is_protected(path).is_ok_and(|protected| protected);
+        let mut of_the_hub = [files(&self.folder, RECEIPTS, false)?, files(&self.folder, LOG, false)?].concat();
+        of_the_hub.retain(is_protected);
+        let mut of_operators = files(&self.folder, OPERATOR, false)?;
+        if let KeySource::File(path) = self.operator.clone().relative_to(&self.folder) {
+            of_operators.push(path);
+        }
+        of_operators.retain(is_protected);
+        // Those that are opened with it come first: an operator may have a passphrase of their own.
+        let (first, second) =
+            if usage == KeyUse::Operator { (of_operators, of_the_hub) } else { (of_the_hub, of_operators) };
+        let beside = if first.is_empty() { second } else { first };
+        let Some(path) = beside.first() else { return Ok(given) };
+        let given = given.ok_or_else(|| KeyStoreError::PassphraseMissing { path: path.clone() })?;
+        let opens = |path: &PathBuf| file::read_pkcs8(path, "private", || Ok(given.clone())).is_ok();
+        if beside.iter().any(opens) {
+            Ok(Some(given))
+        } else {
+            Err(KeyStoreError::WrongPassphrase { path: path.clone() })
+        }
+    }
+
     fn write(&self, name: &str, der: &[u8], passphrase: Option<&Passphrase>) -> Result<(), KeyStoreError> {
         file::write_new(&self.folder.join(format!("{name}.pem")), &file::to_pem(der, passphrase)?)
     }
@@ -171,10 +256,10 @@ impl HubKeys {
     /// The keys that a log begins with, and what it states of them.
     ///
     /// # Errors
-    /// None after [`KeyStore::open`].
-    pub fn root(&self, hub: &HubId, operator: &PublicKey) -> Result<Root, KeyMissing> {
-        let receipts = self.receipts.first().ok_or(KeyMissing("receipts"))?;
-        let log = self.logs.first().ok_or(KeyMissing("log"))?;
+    /// [`KeysUnusable`], also when a file does not open: it may be the one to begin with.
+    pub fn root(&self, hub: &HubId, operator: &PublicKey) -> Result<Root, KeysUnusable> {
+        let receipts = self.receipts.all()?.first().ok_or(KeysUnusable::Missing("receipts"))?;
+        let log = self.logs.all()?.first().ok_or(KeysUnusable::Missing("log"))?;
         Ok(Root {
             hub: hub.clone(),
             operator: *operator,
@@ -186,13 +271,14 @@ impl HubKeys {
     /// The keys that sign now: of those that the registry has and that are here, the newest for receipts, and all for the log.
     ///
     /// # Errors
-    /// [`KeyMissing`]: the registry has none that is here.
-    pub fn signing(&self, registry: &RegistryState, origin: &str) -> Result<LedgerKeys, KeyMissing> {
-        let with_key = |public: &PublicKey| self.receipts.iter().find(|signer| signer.public() == public);
-        let receipts = registry.receipt_keys().standing().find_map(with_key).ok_or(KeyMissing("receipts"))?;
+    /// [`KeysUnusable`]: one that the registry has does not open, or none is here.
+    pub fn signing(&self, registry: &RegistryState, origin: &str) -> Result<LedgerKeys, KeysUnusable> {
+        self.receipts.lacks_none_of(&unopened_signers(&self.receipts.keys, registry.receipt_keys()))?;
+        self.logs.lacks_none_of(&unopened_logs(&self.logs.keys, registry))?;
+        let receipts = newest(&self.receipts.keys, registry.receipt_keys()).ok_or(KeysUnusable::Missing("receipts"))?;
         let mut logs = Vec::new();
         for vkey in registry.log_keys().standing() {
-            match self.logs.iter().find(|signer| signer.verifier_key() == vkey) {
+            match self.logs.keys.iter().find(|signer| signer.verifier_key() == vkey) {
                 Some(signer) => logs.push(Arc::clone(signer)),
                 None => tracing::error!(
                     %vkey,
@@ -201,7 +287,7 @@ impl HubKeys {
             }
         }
         if logs.is_empty() {
-            return Err(KeyMissing("log"));
+            return Err(KeysUnusable::Missing("log"));
         }
         Ok(LedgerKeys { hub: registry.hub().clone(), origin: origin.to_owned(), receipts: Arc::clone(receipts), logs })
     }
@@ -266,8 +352,13 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             store(folder.path()).create().unwrap();
             fs::set_permissions(folder.path().join(&name), fs::Permissions::from_mode(0o640)).unwrap();
-            let error = store(folder.path()).open().and_then(|_| store(folder.path()).open_operators()).unwrap_err();
-            assert!(matches!(&error, KeyStoreError::Open { path, .. } if path.ends_with(&name)), "{error}");
+            let HubKeys { receipts, logs } = store(folder.path()).open().unwrap();
+            let operators = store(folder.path()).open_operators().unwrap();
+            let refused = [receipts.all().err(), logs.all().err(), operators.all().err()];
+            let [KeysUnusable::Unopened(error)] = &refused.into_iter().flatten().collect::<Vec<_>>()[..] else {
+                panic!("{name}")
+            };
+            assert!(matches!(&**error, KeyStoreError::Open { path, .. } if path.ends_with(&name)), "{error}");
         }
     }
 
@@ -281,8 +372,42 @@ mod tests {
         protected.add(KeyUse::Receipts).unwrap();
         protected.add(KeyUse::Log).unwrap();
         let keys = protected.open().unwrap();
-        assert_eq!((keys.receipts.len(), keys.logs.len()), (2, 2));
-        let error = store(folder.path()).open().unwrap_err();
-        assert!(matches!(error, KeyStoreError::PassphraseMissing { .. }), "{error}");
+        assert_eq!((keys.receipts.all().unwrap().len(), keys.logs.all().unwrap().len()), (2, 2));
+        let KeysUnusable::Unopened(error) = store(folder.path()).open().unwrap().receipts.all().unwrap_err() else {
+            panic!()
+        };
+        assert!(matches!(*error, KeyStoreError::PassphraseMissing { .. }), "{error}");
+    }
+
+    #[test]
+    fn another_key_beside_protected_ones_is_made_with_their_passphrase_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let secrets = tempfile::tempdir().unwrap();
+        let protected = |passphrase: &str| {
+            let secret = secrets.path().join(passphrase);
+            let _ = file::write_new(&secret, passphrase);
+            KeyStore { passphrase_file: Some(secret), ..store(folder.path()) }
+        };
+        protected("hub").create().unwrap();
+        for usage in [KeyUse::Receipts, KeyUse::Log, KeyUse::Operator] {
+            let error = store(folder.path()).add(usage).unwrap_err();
+            assert!(matches!(error, KeyStoreError::PassphraseMissing { .. }), "{error}");
+            let error = protected("other").add(usage).unwrap_err();
+            assert!(matches!(error, KeyStoreError::WrongPassphrase { .. }), "{error}");
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3, "nothing was written");
+        let key = protected("hub").add(KeyUse::Receipts).unwrap();
+        protected("hub").remove(&key).unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3, "the file of that key is gone");
+
+        // An operator who keeps a key elsewhere, under a passphrase of their own.
+        let elsewhere = secrets.path().join("operator.pem");
+        let pem = file::to_pem(&es256_key().unwrap().1, protected("own").passphrase().unwrap().as_ref()).unwrap();
+        file::write_new(&elsewhere, &pem).unwrap();
+        fs::remove_file(folder.path().join("operator.pem")).unwrap();
+        let own = KeyStore { operator: KeySource::File(elsewhere), ..protected("own") };
+        own.add(KeyUse::Operator).unwrap();
+        let error = own.add(KeyUse::Log).unwrap_err();
+        assert!(matches!(error, KeyStoreError::WrongPassphrase { .. }), "{error}");
     }
 }

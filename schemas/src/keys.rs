@@ -286,6 +286,12 @@ impl PublishedKey {
     pub fn unlimited(key: PublicKey) -> Self {
         Self { kid: key.id(), alg: "ES256".into(), usage: "sig".into(), key, nbf: None, exp: None, revoked: None }
     }
+
+    /// Whether it may sign at `now` (seconds since 1970) or will later: it was not revoked, and has not expired.
+    #[must_use]
+    pub fn stands_at(&self, now: u64) -> bool {
+        self.revoked.is_none() && self.exp.is_none_or(|end| now < end)
+    }
 }
 
 fn is_on_curve(point: &[u8; 65]) -> Result<bool, KeyError> {

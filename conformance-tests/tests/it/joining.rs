@@ -85,3 +85,34 @@ async fn a_code_that_was_used_or_is_wrong_joins_nobody_and_says_whom_to_ask() {
     }
     done(first.path(), &["join", hub.url(), &code]).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_join_that_was_cut_off_between_its_two_files_is_repeated_and_one_that_is_complete_is_not() {
+    let hub = hub().await;
+    let code = hub.invite(&portal::SYSTEM.parse().unwrap()).await.unwrap();
+    let folder = TempDir::new().unwrap();
+    done(folder.path(), &["join", hub.url(), &code]).await;
+    let trust = std::fs::read_to_string(folder.path().join("trust.json")).unwrap();
+    std::fs::remove_file(folder.path().join("saphan.toml")).unwrap();
+    std::fs::write(folder.path().join("trust.json"), "{}").unwrap();
+    done(folder.path(), &["join", hub.url(), &code]).await;
+    assert_eq!(std::fs::read_to_string(folder.path().join("trust.json")).unwrap(), trust);
+    let (exit, told) = saphan(folder.path(), &["join", hub.url(), &code]).await;
+    assert_eq!((exit, told["error"]["what"].as_str().unwrap().contains("exists already")), (2, true), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_join_that_is_repeated_when_its_key_was_revoked_fails_and_asks_for_another_invitation() {
+    let hub = hub().await;
+    let code = hub.invite(&portal::SYSTEM.parse().unwrap()).await.unwrap();
+    let folder = TempDir::new().unwrap();
+    let joined = done(folder.path(), &["join", hub.url(), &code]).await;
+    done(folder.path(), &["keys", "revoke", joined["kid"].as_str().unwrap()]).await;
+    std::fs::remove_file(folder.path().join("saphan.toml")).unwrap();
+    let (exit, told) = saphan(folder.path(), &["join", hub.url(), &code]).await;
+    assert_eq!((exit, &told["error"]["side"]), (1, &"caller".into()), "{told}");
+    assert!(told["error"]["what"].as_str().unwrap().contains("was revoked"), "{told}");
+    let advice = told["error"]["advice"].as_str().unwrap();
+    assert!(advice.contains("new invitation") && advice.contains("new folder"), "{told}");
+    assert!(!folder.path().join("saphan.toml").exists());
+}

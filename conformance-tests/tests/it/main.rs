@@ -21,6 +21,7 @@ mod observer;
 mod rotation;
 mod schemas;
 mod secrets;
+mod stolen_keys;
 mod tampering;
 mod tls;
 mod tokens;

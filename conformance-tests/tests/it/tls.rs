@@ -1,6 +1,7 @@
 //! HTTPS between real programs: who is believed, and what happens to messages when nobody is.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -120,6 +121,18 @@ async fn where_client_certificates_are_required_connector_and_program_show_their
     assert_eq!(saphan(path, &trusted).await.0, 3);
     done(path, &[&trusted[..], &shown].concat()).await;
     assert_eq!(saphan(path, &[&trusted[..], &shown[..2]].concat()).await.0, 2, "a certificate without its key");
+
+    // As an argument, and as a setting.
+    fs::set_permissions(path.join("client.key.pem"), fs::Permissions::from_mode(0o644)).unwrap();
+    let settings = "system = \"th.dga/portal\"\nkey = \"k.pem\"\ndata_dir = \"data\"\ntrust_file = \"trust.json\"\n\
+                    client_certificate = \"client.pem\"\nclient_key = \"client.key.pem\"\n";
+    fs::write(path.join("saphan.toml"), format!("hub = \"{}\"\n{settings}", world.hub.url())).unwrap();
+    for arguments in [&[&trusted[..], &shown, &["--out", "other.json"]].concat()[..], &["doctor"]] {
+        let (exit, told) = saphan(path, arguments).await;
+        assert_eq!((exit, &told["error"]["side"]), (2, &"caller".into()), "{told}");
+        assert!(told["error"]["what"].as_str().unwrap().contains("client.key.pem is open to everybody"), "{told}");
+        assert!(told["error"]["advice"].as_str().unwrap().starts_with("chmod o= "), "{told}");
+    }
 }
 
 /// Lets the hub require certificates from its next start on; answers one, which it writes into the folder as well.
@@ -137,7 +150,9 @@ fn client_certificate(hub: &HubProcess, folder: &Path) -> (String, String) {
     let key = KeyPair::generate().unwrap();
     let certificate = CertificateParams::new(vec!["agency".to_owned()]).unwrap().signed_by(&key, &authority).unwrap();
     fs::write(folder.join("client.pem"), certificate.pem()).unwrap();
-    fs::write(folder.join("client.key.pem"), key.serialize_pem()).unwrap();
+    let file = folder.join("client.key.pem");
+    fs::write(&file, key.serialize_pem()).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
     (certificate.pem(), key.serialize_pem())
 }
 

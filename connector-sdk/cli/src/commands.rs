@@ -78,6 +78,11 @@ fn membership_failure(error: &MembershipError) -> Failure {
         MembershipError::Connector(ConnectorError::Address { .. }) => {
             Failure::caller(error, "Give the hub's address, such as https://hub.example.")
         }
+        MembershipError::Revoked(_) => Failure::refused(
+            error,
+            "Ask the hub's operator for a new invitation, and join with it in a new folder, with a new key. If you did not revoke \
+             it, ask who did.",
+        ),
         MembershipError::UsedByAnother(_) | MembershipError::Terms(_) => {
             Failure::refused(error, "Ask the hub's operator on another way than through the hub.")
         }

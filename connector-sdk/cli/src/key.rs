@@ -148,13 +148,22 @@ fn ask_twice() -> Result<Passphrase, Failure> {
     Err(Failure::caller("the two passphrases differ; no key was made", "Try again."))
 }
 
-fn failure(error: &KeyStoreError) -> Failure {
+/// Why a private key is not had, and what to do.
+pub(crate) fn failure(error: &KeyStoreError) -> Failure {
     match error {
         KeyStoreError::File { path, source } => Failure::unreadable(path, source),
         KeyStoreError::Open { path, mode } => {
             let what = format!("{} can be read by others than its owner (mode {mode:04o})", path.display());
             let advice = format!(
                 "chmod 600 {}; if others had access, rotate the key after that: `saphan keys rotate`.",
+                path.display()
+            );
+            Failure::caller(what, advice)
+        }
+        KeyStoreError::OpenToAll { path, mode } => {
+            let what = format!("{} is open to everybody (mode {mode:04o})", path.display());
+            let advice = format!(
+                "chmod o= {}; if others had access, let its issuer revoke the certificate, and get one with a new key.",
                 path.display()
             );
             Failure::caller(what, advice)

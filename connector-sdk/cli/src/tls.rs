@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use saphan_connector::HubAddress;
-use zeroize::Zeroizing;
+use saphan_keys::file;
 
-use crate::files;
 use crate::outcome::Failure;
+use crate::{files, key};
 
 /// Files for the connection to a hub.
 #[derive(Debug, Clone, Default, Args)]
@@ -39,7 +39,7 @@ impl TlsFiles {
         match (&self.client_certificate, &self.client_key) {
             (Some(certificate), Some(key)) => {
                 let certificate = files::read_text(&folder.join(certificate))?;
-                let key = Zeroizing::new(files::read_text(&folder.join(key))?);
+                let key = file::read_tls_key(&folder.join(key)).map_err(|error| key::failure(&error))?;
                 Ok(address.client_certificate(&certificate, &key))
             }
             (None, None) => Ok(address),

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use saphan_schemas::catalogue::{Catalogue, SchemaText};
 use saphan_schemas::ids::MessageId;
 use saphan_schemas::jws::Signed;
-use saphan_schemas::keys::{PublicKey, Signer};
+use saphan_schemas::keys::Signer;
 use saphan_schemas::registry::{Change, Entry, RegistryClaims, RegistryState};
 use serde_json::json;
 use tokio::sync::watch;
@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use super::{run, running};
 use crate::app::new_root;
 use crate::config::Config;
+use crate::keys::Found;
 use crate::registry::{ChangeError, Registry, opening};
 use crate::store::sqlite::SqliteStore;
 
@@ -23,6 +24,11 @@ pub(super) struct Changes {
     pub(super) changes: Vec<Change>,
     pub(super) texts: Vec<SchemaText>,
 }
+
+/// Nothing of a change was written, and nothing of it will be. Of other errors this is not known: an answer may be lost.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct NotWritten(pub(super) String);
 
 /// Signs, with the operator's key, the changes that are to be made to the state of the moment, and writes them, whether the hub
 /// runs or not. Returns how many.
@@ -50,7 +56,7 @@ pub(super) fn write_with_texts(
 
 async fn write_here(
     config: &Config,
-    operators: &[Arc<dyn Signer>],
+    operators: &Found<Arc<dyn Signer>>,
     changes: impl FnOnce(&Registry) -> anyhow::Result<Changes>,
 ) -> anyhow::Result<usize> {
     let (_stop, stopping) = watch::channel(false);
@@ -69,7 +75,7 @@ async fn write_here(
 /// A running hub holds the log's head in memory, so it writes; the registry itself is read from the store.
 async fn write_to_running_hub(
     config: &Config,
-    operators: &[Arc<dyn Signer>],
+    operators: &Found<Arc<dyn Signer>>,
     changes: impl FnOnce(&Registry) -> anyhow::Result<Changes>,
 ) -> anyhow::Result<usize> {
     let store = SqliteStore::open(&config.store_file()).await?;
@@ -97,10 +103,9 @@ async fn write_to_running_hub(
 }
 
 /// The newest of the operator's keys that is here.
-fn operator<'a>(registry: &RegistryState, operators: &'a [Arc<dyn Signer>]) -> anyhow::Result<&'a dyn Signer> {
-    let with_key = |key: &PublicKey| operators.iter().find(|signer| signer.public() == key);
-    let operator = registry.operator_keys().standing().find_map(with_key);
-    Ok(&**operator
+fn operator<'a>(registry: &RegistryState, operators: &'a Found<Arc<dyn Signer>>) -> anyhow::Result<&'a dyn Signer> {
+    Ok(&**operators
+        .operator(registry)?
         .context("none of the operator's keys is here that the registry has; [keys] operator names where it is")?)
 }
 
@@ -128,7 +133,11 @@ fn told(error: ChangeError) -> anyhow::Error {
         ChangeError::Schema(refusal) => refusal.findings().iter().map(|finding| format!("\n  {finding}")).collect(),
         _ => String::new(),
     };
-    anyhow::anyhow!("{}{places}", super::told(&error.into()))
+    // These are found before the first entry goes to the log.
+    let refused =
+        matches!(error, ChangeError::Malformed { .. } | ChangeError::Rejected { .. } | ChangeError::Schema(_));
+    let told = format!("{}{places}", super::told(&error.into()));
+    if refused { NotWritten(told).into() } else { anyhow::Error::msg(told) }
 }
 
 /// Looks at the registry and its schemas, whether the hub runs or not; a hub that never ran has the catalogue it is built with.

@@ -1,14 +1,14 @@
 //! `saphan-hub keys`: the hub's own keys.
 
-use std::sync::Arc;
-
 use anyhow::{Context as _, bail};
 use clap::{Subcommand, ValueEnum};
-use saphan_schemas::keys::{KeyId, PublicKey, Signer};
+use saphan_schemas::keys::KeyId;
 use saphan_schemas::log::VerifierKey;
 use saphan_schemas::registry::{Change, Entry, EntryId, HubKey, HubKeyId};
 
+use super::change::NotWritten;
 use super::{ConfigArguments, change, run};
+use crate::config::Config;
 use crate::keys::KeyUse;
 
 #[derive(Debug, Subcommand)]
@@ -57,31 +57,54 @@ pub(super) fn keys(command: &KeysCommand) -> anyhow::Result<()> {
 
 fn rotate(usage: Usage, existing: Option<KeyId>, config: &ConfigArguments) -> anyhow::Result<()> {
     let config = run::load(&config.config)?;
+    let Some(kid) = existing else { return rotate_to_new(usage, &config) };
     let store = config.key_store();
-    // The key first: one that the registry has and that is not here signs nothing.
-    let key = match (usage, existing) {
-        (Usage::Receipts, None) => store.add(KeyUse::Receipts)?,
-        (Usage::Receipts, Some(kid)) => HubKey::Receipts { jwk: existing_key(&store.open()?.receipts, kid)? },
-        (Usage::Operator, None) => store.add(KeyUse::Operator)?,
-        (Usage::Operator, Some(kid)) => HubKey::Operator { jwk: existing_key(&store.open_operators()?, kid)? },
-        (Usage::Log, None) => store.add(KeyUse::Log)?,
-        (Usage::Log, Some(_)) => bail!("--existing is for keys that may be in a token; a log key is a file always"),
+    let keys = match usage {
+        Usage::Receipts => store.open()?.receipts,
+        Usage::Operator => store.open_operators()?,
+        Usage::Log => bail!("--existing is for keys that may be in a token; a log key is a file always"),
     };
-    let id = key.id();
+    let key =
+        keys.named(kid)?.with_context(|| format!("{kid} is none of this hub's keys; name its token in [keys]"))?;
+    let jwk = *key.public();
+    let key = if let Usage::Operator = usage { HubKey::Operator { jwk } } else { HubKey::Receipts { jwk } };
     change::write(&config, |_| Ok(vec![Change::Added(Entry::HubKey(key))]))?;
-    println!("{id}");
-    if existing.is_some() {
-        return Ok(());
-    }
-    eprintln!("keep a copy of the new file in {} apart from this machine", config.hub.data_dir.display());
+    println!("{kid}");
     Ok(())
 }
 
-/// A key that can be opened already.
-fn existing_key(keys: &[Arc<dyn Signer>], kid: KeyId) -> anyhow::Result<PublicKey> {
-    let key = keys.iter().find(|key| key.public().id() == kid);
-    let key = key.with_context(|| format!("{kid} is none of this hub's keys; name its token in [keys]"))?;
-    Ok(*key.public())
+fn rotate_to_new(usage: Usage, config: &Config) -> anyhow::Result<()> {
+    let store = config.key_store();
+    let usage = match usage {
+        Usage::Receipts => KeyUse::Receipts,
+        Usage::Log => KeyUse::Log,
+        Usage::Operator => KeyUse::Operator,
+    };
+    let mut added = None;
+    let written = change::write(config, |registry| {
+        // When all that it takes to register it is there: a key that is not registered only stands in the way. Yet the file first:
+        // a key that the registry has and that is not here signs nothing.
+        store.check(usage, registry)?;
+        let key = store.add(usage)?;
+        added = Some(key.clone());
+        Ok(vec![Change::Added(Entry::HubKey(key))])
+    });
+    let Some(key) = added else { return written.map(|_| ()) };
+    match written {
+        Ok(_) => {
+            println!("{}", key.id());
+            eprintln!("keep a copy of the new file in {} apart from this machine", config.hub.data_dir.display());
+            Ok(())
+        }
+        Err(error) if error.is::<NotWritten>() => match store.remove(&key) {
+            Ok(()) => Err(error),
+            Err(kept) => Err(error.context(format!("the file of the new key stays: {kept}"))),
+        },
+        Err(error) => Err(error.context(format!(
+            "whether the new key {} was registered is not known, so its file stays; `saphan-hub registry show` tells",
+            key.id()
+        ))),
+    }
 }
 
 fn revoke(usage: Usage, key: &str, config: &ConfigArguments) -> anyhow::Result<()> {

@@ -2,21 +2,21 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use saphan_schemas::auth::AuthClaims;
 use saphan_schemas::jws::Signed;
 use saphan_schemas::keys::Signer;
 use saphan_schemas::problem::ProblemDocument;
 use serde::Serialize;
 
-use super::change::now;
+use super::change::{NotWritten, now};
 use crate::config::Config;
 use crate::tls;
 
 /// Posts JSON with a token of the operator. Over TLS, the hub is known by the very certificate that its configuration names.
 ///
 /// # Errors
-/// The hub is not reached, or refuses; then with its reason.
+/// The hub is not reached, or refuses; then with its reason. [`NotWritten`] if it is certain that it did nothing.
 pub(super) async fn post(
     config: &Config,
     operator: &dyn Signer,
@@ -38,17 +38,25 @@ pub(super) async fn post(
         .json(body)
         .send()
         .await
-        .with_context(|| {
+        .map_err(|error| {
             let listen = config.hub.listen;
-            format!("the hub holds the data folder but does not answer on {listen} with the certificate of its configuration")
+            let says = format!(
+                "the hub holds the data folder but does not answer on {listen} with the certificate of its configuration"
+            );
+            let is_sent = !error.is_connect();
+            let error = anyhow::Error::from(error).context(says);
+            if is_sent { error } else { NotWritten(super::told(&error)).into() }
         })?;
     if response.status().is_success() {
         return Ok(());
     }
+    // A hub that could not do its part answers with 5xx, and may have written all the same.
+    let is_refused = response.status().is_client_error();
     let problem: ProblemDocument = response.json().await.context("the hub's answer is not a problem document")?;
     let places = problem.errors.iter().map(|place| format!("\n  {}: {}", place.pointer, place.detail));
     let places: String = places.collect();
-    bail!("the hub refused: {}; {}{places}", problem.title, problem.detail.unwrap_or_default());
+    let told = format!("the hub refused: {}; {}{places}", problem.title, problem.detail.unwrap_or_default());
+    Err(if is_refused { NotWritten(told).into() } else { anyhow::Error::msg(told) })
 }
 
 /// Where this machine reaches a listener on all addresses.

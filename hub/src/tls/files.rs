@@ -7,7 +7,7 @@ use std::{fs, io};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::VerifierBuilderError;
-use zeroize::Zeroizing;
+use saphan_keys::{KeyStoreError, file};
 
 use crate::config::TlsSection;
 
@@ -35,6 +35,9 @@ pub enum TlsError {
         /// The file.
         path: PathBuf,
     },
+    /// The private key cannot be read, or everybody can read it.
+    #[error(transparent)]
+    Key(KeyStoreError),
     /// A file holds no private key.
     #[error("{path} holds no private key in PEM form (PKCS #8, PKCS #1 or SEC 1, without a passphrase)")]
     NoKey {
@@ -71,9 +74,10 @@ pub(super) struct Pair {
 impl Pair {
     pub(super) fn read(section: &TlsSection) -> Result<Self, TlsError> {
         let chain = certificates(&section.certificate)?;
-        let pem = Zeroizing::new(read(&section.key)?);
+        let pem = file::read_tls_key(&section.key).map_err(TlsError::Key)?;
         // What is wrong with it could quote it.
-        let key = PrivateKeyDer::from_pem_slice(&pem).map_err(|_| TlsError::NoKey { path: section.key.clone() })?;
+        let key =
+            PrivateKeyDer::from_pem_slice(pem.as_bytes()).map_err(|_| TlsError::NoKey { path: section.key.clone() })?;
         Ok(Self { chain, key })
     }
 }

@@ -106,6 +106,21 @@ async fn an_expired_a_revoked_and_a_not_yet_valid_key_change_nothing() {
 }
 
 #[tokio::test]
+async fn a_key_whose_validity_ends_before_it_begins_is_not_registered() {
+    let hub = TestHub::new().await;
+    let portal = &hub.world.portal;
+    let size = hub.size();
+    let key = portal.another_key().key_entry();
+    for (start, end) in [(NOW + 2, NOW + 1), (NOW + 1, NOW + 1)] {
+        let never = SystemKey { not_before: Some(start), not_after: Some(end), ..key.clone() };
+        refused(&change(&hub, portal, Change::Added(Entry::Key(never))).await, "would never be valid");
+    }
+    assert_eq!(hub.size(), size);
+    let short = SystemKey { not_before: Some(NOW + 1), not_after: Some(NOW + 2), ..key };
+    change(&hub, portal, Change::Added(Entry::Key(short))).await.json::<Value>(200);
+}
+
+#[tokio::test]
 async fn a_system_with_the_role_of_an_operator_changes_the_registry_until_it_loses_the_role() {
     let hub = TestHub::new().await;
     let office = &hub.world.office;

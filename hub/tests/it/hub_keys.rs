@@ -131,6 +131,37 @@ async fn a_log_key_whose_file_is_missing_signs_nothing_and_the_others_go_on_also
 }
 
 #[tokio::test]
+async fn a_key_file_that_does_not_open_is_passed_over_unless_the_registry_may_have_its_key() {
+    let hub = TestHub::new().await;
+    let folder = hub.data_folder().to_owned();
+    rotate(&hub, KeyUse::Receipts).await;
+    let HubKeyId::Log(log) = rotate(&hub, KeyUse::Log).await else { panic!() };
+    // As a rotation left them that broke off, under a passphrase that this hub does not have.
+    let (elsewhere, secret) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let secret = secret.path().join("secret");
+    saphan_keys::file::write_new(&secret, "other").unwrap();
+    let protected = KeyStore::new(elsewhere.path(), hub.app.origin.clone());
+    let protected = KeyStore { passphrase_file: Some(secret), ..protected };
+    for usage in [KeyUse::Receipts, KeyUse::Log, KeyUse::Operator] {
+        protected.add(usage).unwrap();
+    }
+    for entry in std::fs::read_dir(elsewhere.path()).unwrap() {
+        let path = entry.unwrap().path();
+        std::fs::copy(&path, folder.join(path.file_name().unwrap())).unwrap();
+    }
+    std::fs::write(folder.join("receipts-of-march.pem"), "no key").unwrap();
+    let hub = hub.stop().await.start().await;
+    hub.submit(&hub.world.message()).await.accepted();
+    SignedCheckpoint::parse_and_verify(hub.get("/v1/log/checkpoint").await.text(), &log).unwrap();
+
+    let file = folder.join(format!("log-{:08x}.pem", u32::from_be_bytes(*log.key_id())));
+    std::fs::write(&file, "no key").unwrap();
+    let site = hub.stop().await;
+    let error = site.try_open().await.err().unwrap().to_string();
+    assert!(error.contains(file.to_str().unwrap()), "{error}");
+}
+
+#[tokio::test]
 async fn a_key_of_another_log_is_refused() {
     let hub = TestHub::new().await;
     let elsewhere = tempfile::tempdir().unwrap();

@@ -14,6 +14,7 @@ use tokio::process::{Child, Command};
 
 use crate::harness::{Answer, in_time};
 
+mod keys;
 mod tls;
 
 /// A folder made by `saphan-hub init`.
@@ -75,7 +76,13 @@ impl Folder {
     }
 
     async fn serve(&self) -> Serving {
-        let mut process = program(&["serve", "--config", &self.config()]).spawn().unwrap();
+        self.serve_with(&[]).await
+    }
+
+    /// With this in its environment.
+    async fn serve_with(&self, environment: &[(&str, &str)]) -> Serving {
+        let mut command = program(&["serve", "--config", &self.config()]);
+        let mut process = command.envs(environment.iter().copied()).spawn().unwrap();
         let mut line = String::new();
         let output = process.stdout.take().unwrap();
         in_time(BufReader::new(output).read_line(&mut line)).await.unwrap();

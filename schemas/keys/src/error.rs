@@ -27,6 +27,17 @@ pub enum KeyStoreError {
         /// Its permission bits.
         mode: u32,
     },
+    /// A certificate's key lies open: others than its owner and its group can get at it.
+    #[error(
+        "{} is open to everybody (mode {mode:04o}); it counts as lost if they had access. If they had not: chmod o= {}",
+        path.display(), path.display()
+    )]
+    OpenToAll {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
     /// No key of the expected kind.
     #[error("{} holds no {kind} key: expected one PEM block of PKCS #8, `PRIVATE KEY` or `ENCRYPTED PRIVATE KEY`", path.display())]
     Content {

@@ -91,19 +91,37 @@ pub fn write_new(path: &Path, text: &str) -> Result<(), KeyStoreError> {
     })
 }
 
+/// Reads the private key of a TLS certificate as PEM. Its group may read it, because the tools that renew certificates hand keys
+/// to servers by a group; when everybody can get at it, it is refused.
+///
+/// # Errors
+/// [`KeyStoreError::File`], [`KeyStoreError::OpenToAll`].
+pub fn read_tls_key(path: &Path) -> Result<Zeroizing<String>, KeyStoreError> {
+    let (mode, text) = read(path, EVERYBODY)?;
+    text.ok_or_else(|| KeyStoreError::OpenToAll { path: path.into(), mode })
+}
+
 /// Reads a secret, and refuses it when its file lies open to others.
 pub(crate) fn read_secret(path: &Path) -> Result<Zeroizing<String>, KeyStoreError> {
+    let (mode, text) = read(path, OTHERS)?;
+    text.ok_or_else(|| KeyStoreError::Open { path: path.into(), mode })
+}
+
+/// The permission bits of a file, and its text unless they give one of the `refused` rights.
+fn read(path: &Path, refused: u32) -> Result<(u32, Option<Zeroizing<String>>), KeyStoreError> {
     let failed = |source: io::Error| KeyStoreError::File { path: path.into(), source };
     let mut file = File::open(path).map_err(failed)?;
     // Of the file that was opened, not of the path: between two looks somebody may exchange it.
     let mode = file.metadata().map_err(failed)?.mode() & 0o777;
-    if mode & OTHERS != 0 {
-        return Err(KeyStoreError::Open { path: path.into(), mode });
+    if mode & refused != 0 {
+        return Ok((mode, None));
     }
     let mut text = Zeroizing::new(String::with_capacity(4096));
     file.read_to_string(&mut text).map_err(failed)?;
-    Ok(text)
+    Ok((mode, Some(text)))
 }
 
 /// Any right of the group or of everybody.
 const OTHERS: u32 = 0o077;
+/// Any right of everybody.
+const EVERYBODY: u32 = 0o007;

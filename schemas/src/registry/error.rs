@@ -52,6 +52,12 @@ pub enum RejectedEntry {
         /// The key.
         kid: KeyId,
     },
+    /// Its validity ends before it begins.
+    #[error("the key {kid} would never be valid: its not_before is not before its not_after")]
+    NeverValid {
+        /// The key.
+        kid: KeyId,
+    },
     /// The entry stood in the log before.
     #[error("this very entry stands in the log already; sign a new one")]
     Repeated,

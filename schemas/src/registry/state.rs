@@ -371,6 +371,9 @@ impl RegistryState {
         if self.keys.contains_key(&kid) {
             return Err(RejectedEntry::KeyReused { kid });
         }
+        if key.not_before.zip(key.not_after).is_some_and(|(start, end)| start >= end) {
+            return Err(RejectedEntry::NeverValid { kid });
+        }
         self.keys.insert(kid, KeyRecord { key: key.clone(), revoked: None });
         Ok(())
     }

@@ -3,6 +3,7 @@
 mod broker;
 mod finding;
 mod hub;
+mod key;
 mod machine;
 
 use std::path::PathBuf;

@@ -39,7 +39,8 @@ pub(crate) struct JoinArguments {
     #[command(flatten)]
     token: TokenArguments,
 
-    /// Where the connection goes; the hub's keys go to trust.json beside it. Existing files are never overwritten
+    /// Where the connection goes; an existing file is never overwritten. The hub's keys go to trust.json beside it, in place of
+    /// one that is there
     #[arg(long, value_name = "FILE", default_value = "saphan.toml")]
     config: PathBuf,
 
@@ -50,11 +51,10 @@ pub(crate) struct JoinArguments {
 pub(crate) async fn run(arguments: JoinArguments) -> Result<Outcome, Failure> {
     let code = read_code(&arguments.code)?;
     let trust_path = arguments.config.with_file_name("trust.json");
-    for path in [&arguments.config, &trust_path] {
-        if path.exists() {
-            let what = format!("{} exists already: this folder has joined a hub", path.display());
-            return Err(Failure::caller(what, "Join in another folder, or move the files away."));
-        }
+    // It is written last: a trust.json alone is left over from a join that was cut off.
+    if arguments.config.exists() {
+        let what = format!("{} exists already: this folder has joined a hub", arguments.config.display());
+        return Err(Failure::caller(what, "Join in another folder, or move the files away."));
     }
     // The key must be safe before the hub hears of it.
     let source = arguments.token.key().map_or_else(|| KeySource::File(arguments.key.clone()), KeySource::Token);
@@ -65,7 +65,9 @@ pub(crate) async fn run(arguments: JoinArguments) -> Result<Outcome, Failure> {
     if let Some(ca) = hub.ca_pem() {
         joined.trust.ca = Some(ca.to_owned());
     }
-    files::write_new(&trust_path, trust_file::text(&joined.trust)?.as_bytes(), Readers::All)?;
+    let trust = trust_file::text(&joined.trust)?;
+    files::replace(&trust_path, trust.as_bytes(), Readers::All)
+        .map_err(|error| Failure::unwritable(&trust_path, &error))?;
     let config = config_text(&arguments, &source, &joined)?;
     files::write_new(&arguments.config, config.as_bytes(), Readers::All)?;
     let text = format!(

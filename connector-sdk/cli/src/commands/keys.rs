@@ -1,8 +1,12 @@
 //! `saphan keys`: the key that a system signs with.
 
+mod registered;
 mod rotation;
 
+pub(super) use self::registered::others;
+
 use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Args, Subcommand};
 use saphan_keys::KeySource;
@@ -18,9 +22,11 @@ pub(crate) enum KeysCommand {
     New(NewArguments),
     /// Show the public half of a key, as the hub's registry takes it
     Show(ShowArguments),
+    /// Show all keys of the system at the hub, from when to when they are good, and which is the one of this configuration
+    List(registered::ListArguments),
     /// Make another key, register it at the hub, and sign with it from then on; the old one stays good until it is revoked
     Rotate(rotation::RotateArguments),
-    /// Revoke a key of the system, at once and for ever; what it signed before stays valid
+    /// Revoke a key of the system, or all but its own, at once and for ever; what it signed before stays valid
     Revoke(rotation::RevokeArguments),
 }
 
@@ -59,6 +65,7 @@ pub(crate) async fn run(command: KeysCommand) -> Result<Outcome, Failure> {
             let source = source.ok_or_else(|| Failure::caller("no key is named", "Give its file."))?;
             shown(key::open(&source, passphrase_file.as_deref())?.public())
         }
+        KeysCommand::List(arguments) => registered::list(arguments).await,
         KeysCommand::Rotate(arguments) => rotation::rotate(arguments).await,
         KeysCommand::Revoke(arguments) => rotation::revoke(arguments).await,
     }
@@ -96,6 +103,11 @@ fn shown(key: &PublicKey) -> Result<Outcome, Failure> {
         key.id()
     );
     Ok(Outcome { exit: Exit::Done, text, json: json!({ "kid": key.id(), "jwk": jwk, "registry": toml }) })
+}
+
+/// Seconds since 1970.
+pub(super) fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
 /// The line of a `[[system]]` section in the hub's registry file.

@@ -1,5 +1,6 @@
 //! Certificate authorities of a test, and what they issue.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -78,7 +79,17 @@ impl TlsFiles {
     /// Replaces certificate and key, whatever they are.
     pub(crate) fn put(&self, certificate: &str, key: &str) {
         std::fs::write(self.certificate(), certificate).unwrap();
-        std::fs::write(self.folder().join("hub.key.pem"), key).unwrap();
+        std::fs::write(self.key(), key).unwrap();
+        self.set_mode_of_key(0o640);
+    }
+
+    /// Gives the key's file these permissions.
+    pub(crate) fn set_mode_of_key(&self, mode: u32) {
+        std::fs::set_permissions(self.key(), std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    fn key(&self) -> PathBuf {
+        self.folder().join("hub.key.pem")
     }
 
     pub(crate) fn certificate(&self) -> PathBuf {

@@ -138,12 +138,19 @@ async fn check_config_reads_certificate_and_key_too() {
     let folder = Folder::made_with(&["--dev"]).await;
     let check = ["check-config", "--config", &folder.config()];
     success(&run(&check).await);
-    std::fs::copy(folder.tls().join("broker.key.pem"), folder.tls().join("hub.key.pem")).unwrap();
+    let key = folder.tls().join("hub.key.pem");
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
+    for command in ["check-config", "serve"] {
+        let said = failure(&run(&[command, "--config", &folder.config()]).await);
+        assert!(said.contains("hub.key.pem is open to everybody (mode 0644)"), "{said}");
+    }
+    std::fs::copy(folder.tls().join("broker.key.pem"), &key).unwrap();
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o640)).unwrap();
     for command in ["check-config", "serve"] {
         let said = failure(&run(&[command, "--config", &folder.config()]).await);
         assert!(said.contains("hub.pem cannot be served with the key of tls.key"), "{said}");
     }
-    std::fs::remove_file(folder.tls().join("hub.key.pem")).unwrap();
+    std::fs::remove_file(key).unwrap();
     let said = failure(&run(&check).await);
     assert!(said.contains("hub.key.pem: No such file"), "{said}");
 }

@@ -65,6 +65,25 @@ async fn files_that_cannot_be_used_leave_the_old_certificate_in_its_place() {
 }
 
 #[tokio::test]
+async fn a_key_that_everybody_can_read_is_refused_at_the_start_and_at_a_renewal_and_one_of_a_group_is_not() {
+    let files = TlsFiles::new();
+    let hub = hub(&files.settings()).await;
+    let tls = hub.tls.as_ref().unwrap();
+    let renewed = files.authority.issue(&THIS_MACHINE);
+    files.put(&renewed.certificate, &renewed.key);
+    files.set_mode_of_key(0o644);
+    let config = Config::parse(&files.settings(), std::iter::empty()).unwrap();
+    for error in [tls.reload().unwrap_err(), ServerTls::load(&config.tls).unwrap_err()] {
+        let said = error.to_string();
+        assert!(said.contains("hub.key.pem is open to everybody (mode 0644)") && said.contains("chmod o= "), "{said}");
+    }
+    assert_eq!(shown(&connect(&files, &hub).await), der(&files.hub));
+    files.set_mode_of_key(0o640);
+    tls.reload().unwrap();
+    assert_eq!(shown(&connect(&files, &hub).await), der(&renewed));
+}
+
+#[tokio::test]
 async fn a_change_of_the_files_is_noticed_without_being_told() {
     let files = TlsFiles::new();
     let config = Config::parse(&files.settings(), std::iter::empty()).unwrap();

@@ -6,21 +6,20 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use reqwest::header::DATE;
 use reqwest::{Client, Response, StatusCode};
 use saphan_connector::hub_api::HubError;
-use saphan_connector::membership::{AgreementTerms, Membership, MembershipError};
+use saphan_connector::membership::{AgreementTerms, MembershipError};
 use saphan_connector::{HubAddress, trust};
 use saphan_schemas::ids::MemberId;
-use saphan_schemas::keys::{KeyId, PublishedKey};
 use saphan_schemas::log::VerifierKey;
 use saphan_schemas::trust::{Trust, TrustBundle};
 
-use super::broker;
 use super::finding::Finding;
+use super::{broker, key};
 use crate::config::Config;
 use crate::outcome::Side;
 
 /// The steps in their order; each needs those before it.
 const STEPS: [&str; 9] =
-    ["connection", "clock", "readiness", "identity", "log", "key", "token", "agreements", broker::STEP];
+    ["connection", "clock", "readiness", "identity", "log", key::STEP, "token", "agreements", broker::STEP];
 
 pub(super) async fn examine(config: Config) -> Vec<Finding> {
     let mut findings = Vec::with_capacity(STEPS.len());
@@ -56,8 +55,8 @@ async fn look(config: Config, findings: &mut Vec<Finding>) -> Result<(), Finding
     findings.push(log(&client, &hub, &trust).await?);
     let membership = config
         .into_membership()
-        .map_err(|error| Finding::failed("key", error.to_string(), Side::Machine, "check the configuration"))?;
-    findings.push(key(&membership, kid).await?);
+        .map_err(|error| Finding::failed(key::STEP, error.to_string(), Side::Machine, "check the configuration"))?;
+    findings.push(key::examine(&membership, kid).await?);
     let agreements = membership.agreements().await.map_err(|error| token_fault(&error))?;
     findings.push(Finding::ok("token", "the hub believes a token of this key"));
     findings.push(agreed(&agreements, &member));
@@ -181,32 +180,6 @@ async fn log(client: &Client, hub: &str, trust: &Trust) -> Result<Finding, Findi
     ))
 }
 
-async fn key(membership: &Membership, kid: KeyId) -> Result<Finding, Finding> {
-    let system = membership.system();
-    let failed = |says: String, advice: &str| Finding::failed("key", says, Side::Caller, advice);
-    let invite = "ask the hub's operator for an invitation, and join again in a new folder";
-    let keys = membership.keys().await.map_err(|error| match problem_status(&error) {
-        Some(404) => failed(format!("the hub knows no system {system}"), invite),
-        _ => Finding::failed("key", error.to_string(), Side::Hub, "try again"),
-    })?;
-    let Some(key) = keys.iter().find(|key| key.kid == kid) else {
-        return Err(failed(format!("the hub has no key {kid} of {system}"), invite));
-    };
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    match key {
-        PublishedKey { revoked: Some(_), .. } => Err(failed("this key was revoked".to_owned(), invite)),
-        PublishedKey { exp: Some(end), .. } if now >= *end => Err(failed("this key has expired".to_owned(), invite)),
-        PublishedKey { nbf: Some(start), .. } if now < *start => {
-            Err(failed(format!("this key is valid in {} s only", start - now), "wait, or use the key before it"))
-        }
-        PublishedKey { exp: Some(end), .. } if end - now < SOON => {
-            let says = format!("{kid} is registered, and expires in {} days", (end - now) / 86_400);
-            Ok(Finding::warning("key", says, Side::Caller, "make the next one in time: `saphan keys rotate`"))
-        }
-        _ => Ok(Finding::ok("key", format!("{kid} is registered for {system}"))),
-    }
-}
-
 fn token_fault(error: &MembershipError) -> Finding {
     let (side, advice) = match error {
         MembershipError::Hub(HubError::Problem { document, .. }) if !document.retry => {
@@ -216,13 +189,6 @@ fn token_fault(error: &MembershipError) -> Finding {
         _ => (Side::Hub, "try again"),
     };
     Finding::failed("token", error.to_string(), side, advice)
-}
-
-fn problem_status(error: &MembershipError) -> Option<u16> {
-    match error {
-        MembershipError::Hub(HubError::Problem { document, .. }) => Some(document.status),
-        _ => None,
-    }
 }
 
 fn agreed(agreements: &[AgreementTerms], member: &MemberId) -> Finding {
@@ -249,4 +215,3 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Seconds; a date is whole seconds, and an answer takes its time.
 const NEARLY_THE_SAME: u64 = 2;
 const TOLERATED: u64 = 8;
-const SOON: u64 = 30 * 86_400;

@@ -1,6 +1,7 @@
 //! What can be seen on this machine: the private key, the folder of the journal.
 
-use std::fs;
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
 use super::finding::Finding;
@@ -16,11 +17,12 @@ pub(super) fn private_key(settings: Settings) -> (Finding, Option<Config>) {
     }
 }
 
-/// Writes and removes a file there, as the journal will.
+/// Writes and removes a file there, as the journal will. A folder that is missing is made as the journal makes it: for this user
+/// only.
 pub(super) fn data_folder(folder: &Path) -> Finding {
     let probe = folder.join(format!(".doctor.{}", std::process::id()));
-    let tried =
-        fs::create_dir_all(folder).and_then(|()| fs::write(&probe, b"probe")).and_then(|()| fs::remove_file(&probe));
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    let tried = made.and_then(|()| fs::write(&probe, b"probe")).and_then(|()| fs::remove_file(&probe));
     match tried {
         Ok(()) => Finding::ok("data folder", format!("{} can be written", folder.display())),
         Err(error) => {

@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
+use saphan_connector::membership::Membership;
 use saphan_keys::{KeySource, TokenKey};
 use saphan_schemas::keys::{KeyId, PublicKey, Signer};
 use serde_json::json;
 
+use super::{now, registered};
 use crate::commands::{membership_failure, start_failure};
-use crate::config::{Config, Settings};
+use crate::config::Config;
 use crate::key;
 use crate::outcome::{Exit, Failure, Outcome};
 
@@ -31,9 +33,13 @@ pub(crate) struct RotateArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct RevokeArguments {
-    /// The key's thumbprint, as `saphan keys show` prints it
-    #[arg(value_name = "KID")]
-    kid: KeyId,
+    /// The key's thumbprint, as `saphan keys show` and `saphan keys list` print it
+    #[arg(value_name = "KID", required_unless_present = "all_others")]
+    kid: Option<KeyId>,
+
+    /// Revoke every key of the system that stands, but the one of this configuration; lists them first
+    #[arg(long, conflicts_with = "kid")]
+    all_others: bool,
 
     /// The connection to the hub
     #[arg(long, value_name = "FILE", default_value = "saphan.toml", env = "SAPHAN_CONFIG")]
@@ -61,8 +67,19 @@ pub(super) async fn rotate(arguments: RotateArguments) -> Result<Outcome, Failur
 async fn rotate_file(config: Config, path: &Path, valid_days: Option<u32>) -> Result<Outcome, Failure> {
     let old = config.key_id();
     let next = beside(path, "next");
-    let key = next_key(config.settings(), path, &next)?;
-    register(config, key.public(), valid_days).await?;
+    let passphrase_file = config.settings().key_passphrase_file().map(ToOwned::to_owned);
+    let mut key = next_key(passphrase_file.as_deref(), path, &next)?;
+    let membership = config.into_membership().map_err(|error| start_failure(&error))?;
+    let mut revoked = None;
+    if !register(&membership, key.public(), valid_days).await? {
+        // Whoever rotates wants a key that signs from now on, and one that was revoked never comes back: so another takes its place,
+        // of which the one who revoked it, or had it, knows nothing. Its file is kept like that of any former key.
+        let former = beside(path, &key.public().id().to_string());
+        std::fs::rename(&next, &former).map_err(|error| Failure::unwritable(&former, &error))?;
+        key = next_key(passphrase_file.as_deref(), path, &next)?;
+        register(&membership, key.public(), valid_days).await?;
+        revoked = Some(former);
+    }
     let key = key.public().id();
     let kept = beside(path, &old.to_string());
     // At every moment there is a key at `path`.
@@ -70,13 +87,19 @@ async fn rotate_file(config: Config, path: &Path, valid_days: Option<u32>) -> Re
         Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(Failure::unwritable(&kept, &error)),
         _ => std::fs::rename(&next, path).map_err(|error| Failure::unwritable(path, &error))?,
     }
-    let text = format!(
+    let mut text = format!(
         "the new key is registered and in {}; the old one is in {}\n\n  new  {}\n  old  {old}\n\nStart the programs that use it \
          again; when all have, revoke the old one:\n  saphan keys revoke {old}\n",
         path.display(),
         kept.display(),
         key,
     );
+    if let Some(former) = revoked {
+        text.push_str(&format!(
+            "\nThe key of the rotation that was cut off has ended: it was revoked, or has expired. It is in {}.\n",
+            former.display()
+        ));
+    }
     let json = json!({ "kid": key, "old_kid": old, "key": path, "old_key": kept });
     Ok(Outcome { exit: Exit::Done, text, json })
 }
@@ -94,7 +117,12 @@ async fn rotate_in_token(
     if key.id() == old {
         return Err(Failure::caller("that is the label of the key in use", "Give the new key its own label."));
     }
-    register(config, &key, valid_days).await?;
+    let membership = config.into_membership().map_err(|error| start_failure(&error))?;
+    if !register(&membership, &key, valid_days).await? {
+        // Labels are given by whoever keeps the token.
+        let what = format!("the key of that label, {}, was revoked or has expired", key.id());
+        return Err(Failure::caller(what, "Give the new key a label that no key has."));
+    }
     let line = key::toml_line(&KeySource::Token(next))?;
     let text = format!(
         "the new key is registered\n\n  new  {}\n  old  {old}\n\nWrite in the configuration\n  {line}\nand start the programs \
@@ -105,8 +133,7 @@ async fn rotate_in_token(
 }
 
 /// The key of a rotation that was cut off, or a new one, protected if the present one is.
-fn next_key(settings: &Settings, path: &Path, next: &Path) -> Result<Arc<dyn Signer>, Failure> {
-    let passphrase_file = settings.key_passphrase_file();
+fn next_key(passphrase_file: Option<&Path>, path: &Path, next: &Path) -> Result<Arc<dyn Signer>, Failure> {
     if next.exists() {
         return key::open(&KeySource::File(next.into()), passphrase_file);
     }
@@ -116,35 +143,33 @@ fn next_key(settings: &Settings, path: &Path, next: &Path) -> Result<Arc<dyn Sig
     Ok(Arc::new(key::make(next, passphrase.as_ref())?))
 }
 
-/// Registers a key of the system, unless it is.
-async fn register(config: Config, key: &PublicKey, valid_days: Option<u32>) -> Result<(), Failure> {
-    let membership = config.into_membership().map_err(|error| start_failure(&error))?;
+/// Registers a key of the system, unless it is; false for one that was, and was revoked or has expired.
+async fn register(membership: &Membership, key: &PublicKey, valid_days: Option<u32>) -> Result<bool, Failure> {
     let keys = membership.keys().await.map_err(|error| membership_failure(&error))?;
-    if keys.iter().all(|registered| registered.kid != key.id()) {
-        let until = valid_days.map(|days| now() + u64::from(days) * 86_400);
-        membership.add_key(*key, None, until).await.map_err(|error| membership_failure(&error))?;
+    if let Some(registered) = keys.iter().find(|registered| registered.kid == key.id()) {
+        return Ok(registered.stands_at(now()));
     }
-    Ok(())
+    let until = valid_days.map(|days| now() + u64::from(days) * 86_400);
+    membership.add_key(*key, None, until).await.map_err(|error| membership_failure(&error))?;
+    Ok(true)
 }
 
 pub(super) async fn revoke(arguments: RevokeArguments) -> Result<Outcome, Failure> {
     let config = Config::read(&arguments.config)?;
-    let last = config.key_id() == arguments.kid;
+    // The arguments are one or the other.
+    let Some(kid) = arguments.kid else { return registered::revoke_all_others(config).await };
+    let last = config.key_id() == kid;
     let membership = config.into_membership().map_err(|error| start_failure(&error))?;
-    membership.revoke_key(arguments.kid).await.map_err(|error| membership_failure(&error))?;
-    let mut text = format!("{} is revoked: it signs nothing from now on\n", arguments.kid);
+    membership.revoke_key(kid).await.map_err(|error| membership_failure(&error))?;
+    let mut text = format!("{kid} is revoked: it signs nothing from now on\n");
     if last {
         text.push_str("It was the key of this configuration; to go on, ask the hub's operator for an invitation.\n");
     }
-    Ok(Outcome { exit: Exit::Done, text, json: json!({ "revoked": arguments.kid }) })
+    Ok(Outcome { exit: Exit::Done, text, json: json!({ "revoked": kid }) })
 }
 
 fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{suffix}"));
     path.with_file_name(name)
-}
-
-fn now() -> u64 {
-    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs()
 }
