@@ -262,7 +262,7 @@ mod tests {
         TrustEntry { index: 7, entry: Signed::sign(claims, signer).unwrap().as_str().to_owned() }
     }
 
-    fn ended(key: HubKey) -> Change {
+    fn ended(key: &HubKey) -> Change {
         Change::Revoked(EntryId::HubKey(key.id()))
     }
 
@@ -294,7 +294,7 @@ mod tests {
             ("another key", entry(&thief, "hub.test", receipts())),
             ("another hub", entry(&operator, "hub.other", receipts())),
             ("another log", entry(&operator, "hub.test", added(HubKey::Log { vkey: vkey("hub.test/log/2") }))),
-            ("an end, by another", entry(&thief, "hub.test", ended(HubKey::Log { vkey: trust.log.clone() }))),
+            ("an end, by another", entry(&thief, "hub.test", ended(&HubKey::Log { vkey: trust.log.clone() }))),
             ("no entry", TrustEntry { index: 7, entry: "e30.e30.e30".to_owned() }),
         ] {
             assert_eq!(trust.follow(&[entry]), None, "{case}");
@@ -325,7 +325,7 @@ mod tests {
         let operator = key();
         let before = trust(Some(&operator));
         let receipts = before.receipts[0];
-        let end = entry(&operator, "hub.test", ended(HubKey::Receipts { jwk: receipts }));
+        let end = entry(&operator, "hub.test", ended(&HubKey::Receipts { jwk: receipts }));
         let after = before.follow(std::slice::from_ref(&end)).unwrap();
         assert_eq!(after.follow(&[TrustEntry { index: 9, ..end }]), None, "its first end counts");
         assert!(after.receipt_key(receipts.id(), 6).is_ok());
@@ -346,7 +346,7 @@ mod tests {
         };
         let log = old.verifier_key().clone();
         let before = Trust { log: log.clone(), more_logs: vec![new.verifier_key().clone()], ..trust(Some(&operator)) };
-        let after = before.follow(&[entry(&operator, "hub.test", ended(HubKey::Log { vkey: log }))]).unwrap();
+        let after = before.follow(&[entry(&operator, "hub.test", ended(&HubKey::Log { vkey: log }))]).unwrap();
         for (size, signers, good) in
             [(7, &[&old][..], true), (8, &[&old], false), (8, &[&new], true), (8, &[&old, &new], true)]
         {
