@@ -49,8 +49,12 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
                 _ = tokio::signal::ctrl_c() => bail!("interrupted; everything that was started is stopped"),
             };
             if options.keep {
-                if !options.json {
-                    println!("\nEverything runs on until you press Ctrl-C.\n{}", exchange.addresses());
+                let told = format!("\nEverything runs on until you press Ctrl-C.\n{}", exchange.addresses());
+                // With JSON, standard output is for the one object.
+                if options.json {
+                    eprintln!("{told}")
+                } else {
+                    println!("{told}")
                 }
                 tokio::signal::ctrl_c().await.context("cannot wait for Ctrl-C")?;
             }
@@ -74,7 +78,7 @@ async fn run(options: &Options) -> anyhow::Result<Exchange> {
         }
     };
     if let Some(folder) = &options.export {
-        evidence::must_be_empty(folder)?;
+        evidence::prepare(folder)?;
     }
     let plan = Plan::new(SEED, options.applications)?;
     say(format!("Starting {} …", options.parts()));

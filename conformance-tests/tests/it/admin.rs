@@ -1,8 +1,6 @@
 //! What an administrator can see and do: the broker's queues, the hub's metrics, the hub's store.
 
-use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
 use lapin::message::Delivery;
 use lapin::options::QueueDeclareOptions;
@@ -15,7 +13,6 @@ use serde_json::Value;
 use sqlx::ConnectOptions as _;
 use sqlx::sqlite::SqliteConnectOptions;
 use tokio::sync::watch;
-use tokio::time::timeout;
 
 /// A channel of an own connection, with all rights.
 pub(crate) async fn channel(node: &RabbitNode) -> Channel {
@@ -69,16 +66,6 @@ pub(crate) async fn noting<T: Send + Sync + 'static>(
     (receiver.build().await.unwrap(), handled)
 }
 
-/// Looks until the condition holds; the limit only makes one that never holds fail its test.
-pub(crate) async fn eventually<F: Future<Output = bool>>(mut condition: impl FnMut() -> F) {
-    let looking = async {
-        while !condition().await {
-            tokio::task::yield_now().await;
-        }
-    };
-    timeout(LIMIT, looking).await.expect("it took too long");
-}
-
 /// In the store of a stopped hub: as many messages as receipts, each processed, and nothing left to deliver. A message that
 /// came twice was acknowledged twice, so the log's acknowledgements do not tell.
 pub(crate) async fn everything_is_settled(world: &World, receipts: usize) {
@@ -89,5 +76,3 @@ pub(crate) async fn everything_is_settled(world: &World, receipts: usize) {
     let outbox = count("SELECT count(*) FROM outbox").fetch_one(&mut store).await.unwrap();
     assert_eq!((messages, processed, outbox), (i64::try_from(receipts).unwrap(), messages, 0));
 }
-
-const LIMIT: Duration = Duration::from_secs(90);

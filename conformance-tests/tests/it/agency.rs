@@ -11,6 +11,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::Command;
 
+use crate::patience::in_time;
+
 /// A hub whose systems have no keys yet.
 pub(crate) async fn hub() -> HubProcess {
     let program = HubProgram::saphan_hub(programs::saphan_hub().unwrap());
@@ -28,7 +30,7 @@ pub(crate) async fn saphan_with(environment: &[(&str, &OsStr)], folder: &Path, a
     let mut command = Command::new(programs::saphan().unwrap());
     command.envs(environment.iter().copied());
     let command = command.arg("--json").args(arguments).current_dir(folder).kill_on_drop(true);
-    let output = command.output().await.unwrap();
+    let output = in_time(command.output(), || format!("saphan {arguments:?} does not end")).await.unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     let told = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{text} {:?}", output.stderr));
     (output.status.code().unwrap(), told)

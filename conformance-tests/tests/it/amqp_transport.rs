@@ -18,6 +18,7 @@ use saphan_schemas::ids::{CaseId, MessageId, SystemId};
 use tokio::sync::Mutex;
 
 use crate::admin::{channel, header};
+use crate::patience::in_time;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_confirmed_message_arrives_with_all_its_properties_and_headers() {
@@ -161,7 +162,7 @@ async fn after_a_killed_broker_publishing_goes_on_by_itself_and_nothing_confirme
     assert_eq!(transport.publish(&messages[0]).await, Err(PublishError::Unavailable));
     assert!(!transport.healthy());
     node.restart().await.unwrap();
-    transport.connected().await;
+    until_connected(&transport).await;
     let last = dispatch(&recipient);
     assert_eq!(transport.publish(&last).await, Ok(()));
 
@@ -184,17 +185,19 @@ async fn a_broker_short_of_memory_makes_publications_unknown_in_time_and_recover
     let node = RabbitNode::start().await.unwrap();
     let config = AmqpConfig { publish_timeout: Duration::from_secs(2), ..AmqpConfig::new(node.uri()) };
     let transport = AmqpTransport::new(&config).unwrap();
-    transport.connected().await;
+    until_connected(&transport).await;
     let recipient = system("th.dopa/short-of-memory");
     transport.ensure_inbox(&recipient).await.unwrap();
 
     node.control(&["set_vm_memory_high_watermark", "absolute", "1MB"]).await.unwrap();
     let message = dispatch(&recipient);
     // The broker states the alarm after the first message at the latest.
-    while transport.publish(&message).await == Ok(()) {}
+    let alarm = async { while transport.publish(&message).await == Ok(()) {} };
+    in_time(alarm, || "the broker confirms everything".to_owned()).await;
     assert_eq!(transport.publish(&message).await, Err(PublishError::Unknown));
     node.control(&["set_vm_memory_high_watermark", "0.6"]).await.unwrap();
-    while transport.publish(&message).await != Ok(()) {}
+    let end = async { while transport.publish(&message).await != Ok(()) {} };
+    in_time(end, || "the broker confirms nothing".to_owned()).await;
     assert_eq!(Inbox::open(&node, &recipient).await.next().await.data, message.body);
 }
 
@@ -213,8 +216,12 @@ async fn shared_node() -> Arc<RabbitNode> {
 async fn connected(node: &RabbitNode) -> AmqpTransport {
     let config = AmqpConfig { window: 256, ..AmqpConfig::new(node.uri()) };
     let transport = AmqpTransport::new(&config).unwrap();
-    transport.connected().await;
+    until_connected(&transport).await;
     transport
+}
+
+async fn until_connected(transport: &AmqpTransport) {
+    in_time(transport.connected(), || "the transport does not connect".to_owned()).await;
 }
 
 /// A receiver of one system.
@@ -228,7 +235,7 @@ impl Inbox {
     }
 
     async fn next(&mut self) -> Delivery {
-        let delivery = self.0.next().await.unwrap().unwrap();
+        let delivery = in_time(self.0.next(), || "nothing comes to the inbox".to_owned()).await.unwrap().unwrap();
         delivery.ack(BasicAckOptions::default()).await.unwrap();
         delivery
     }

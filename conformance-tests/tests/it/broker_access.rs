@@ -10,16 +10,17 @@ use futures_util::StreamExt as _;
 use lapin::options::BasicConsumeOptions;
 use lapin::types::FieldTable;
 use saphan_conformance::world::bodies;
-use saphan_connector::trust;
-use saphan_schemas::ids::SystemId;
+use saphan_connector::{Message, trust};
+use saphan_schemas::ids::{MessageId, SystemId};
 use saphan_schemas::keys::SigningKey;
 use serde_json::Value;
 use tokio::time::timeout;
 
 use self::attempts::everything_forbidden;
 use self::exchange::{Exchange, now, sign};
-use crate::admin::{client, eventually, metric, noting, published};
+use crate::admin::{client, metric, noting, published};
 use crate::agency::saphan;
+use crate::patience::{all_handled, in_time, reaches};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_system_may_read_its_own_inbox_and_nothing_else() {
@@ -29,14 +30,17 @@ async fn a_system_may_read_its_own_inbox_and_nothing_else() {
     let [first, second] = <[Vec<u8>; 2]>::try_from(bodies(2).unwrap()).unwrap();
     sender.send(exchange.world.message(first.clone()).unwrap()).await.unwrap();
 
-    eventually(async || published(&exchange.world).await == 1).await;
+    reaches("publications", 1, async || published(&exchange.world).await).await;
 
     let connection = exchange.log_in(&exchange.receiver()).await.unwrap();
     let channel = connection.create_channel().await.unwrap();
     let (options, none) = (BasicConsumeOptions::default(), FieldTable::default());
     let mut inbox = channel.basic_consume(own.as_str().into(), "".into(), options, none).await.unwrap();
-    let delivery = inbox.next().await.unwrap().unwrap();
-    assert_eq!(delivery.data, first);
+    let mut arrived = async || {
+        let delivery = in_time(inbox.next(), || "nothing comes to the inbox".to_owned()).await;
+        delivery.unwrap().unwrap().data
+    };
+    assert_eq!(arrived().await, first);
 
     assert_eq!(everything_forbidden(&connection, &own, &other).await, Vec::<String>::new());
     for virtual_host in ["/", "other"] {
@@ -48,7 +52,7 @@ async fn a_system_may_read_its_own_inbox_and_nothing_else() {
 
     // All that was refused has changed nothing: the next message comes, as the first did.
     sender.send(exchange.world.message(second.clone()).unwrap()).await.unwrap();
-    assert_eq!(inbox.next().await.unwrap().unwrap().data, second);
+    assert_eq!(arrived().await, second);
     exchange.broker.stop().await.unwrap();
 }
 
@@ -118,13 +122,12 @@ async fn a_revoked_key_ends_its_open_connection_and_what_was_accepted_meanwhile_
     let (system, sender) = (exchange.receiver(), exchange.world.sender().unwrap());
     let sender = exchange.world.connector(&sender).unwrap().build().await.unwrap();
     let [first, second, third, fourth] = <[Vec<u8>; 4]>::try_from(bodies(4).unwrap()).unwrap();
-    let send = async |exchange: &Exchange, body: &Vec<u8>| {
-        sender.send(exchange.world.message(body.clone()).unwrap()).await.unwrap();
+    let send = async |exchange: &Exchange, body: Vec<u8>| {
+        (sender.send(exchange.world.message(body.clone()).unwrap()).await.unwrap().id(), body)
     };
 
-    let (receiver, handled) = noting(exchange.connector(), |message| message.bytes().to_vec()).await;
-    send(&exchange, &first).await;
-    handled.subscribe().wait_for(|seen| seen.len() == 1).await.unwrap();
+    let (receiver, handled) = noting(exchange.connector(), with_body).await;
+    all_handled(&handled, &[send(&exchange, first).await]).await;
     assert!(receiver.shutdown(Duration::from_secs(30)).await.unwrap().finished);
 
     // A client that does not go by itself.
@@ -148,23 +151,23 @@ async fn a_revoked_key_ends_its_open_connection_and_what_was_accepted_meanwhile_
     let refused = exchange.log_in(&system).await;
     assert!(refused.unwrap_err().to_string().contains("ACCESS_REFUSED"));
 
-    send(&exchange, &second).await;
+    let mut sent = vec![send(&exchange, second).await];
     let next_key = new_key();
     register(&exchange, &system, "amqp", &next_key).await;
-    let (receiver, handled) = noting(exchange.connector().key(next_key), |message| message.bytes().to_vec()).await;
-    handled.subscribe().wait_for(|seen| seen.len() == 1).await.unwrap();
+    let (receiver, handled) = noting(exchange.connector().key(next_key), with_body).await;
+    all_handled(&handled, &sent).await;
 
     // The hub logs in again after it was killed, and everybody after the broker was.
     exchange.world.hub.kill().await.unwrap();
     exchange.world.hub.restart().await.unwrap();
-    send(&exchange, &third).await;
-    handled.subscribe().wait_for(|seen| seen.len() == 2).await.unwrap();
+    sent.push(send(&exchange, third).await);
+    all_handled(&handled, &sent).await;
     exchange.broker.registered(&system.inbox_queue()).await.unwrap();
     exchange.broker.kill().await.unwrap();
     exchange.broker.restart().await.unwrap();
-    send(&exchange, &fourth).await;
-    handled.subscribe().wait_for(|seen| seen.len() == 3).await.unwrap();
-    assert_eq!(*handled.borrow(), [second, third, fourth]);
+    sent.push(send(&exchange, fourth).await);
+    all_handled(&handled, &sent).await;
+    assert_eq!(*handled.borrow(), sent);
     assert!(receiver.shutdown(Duration::from_secs(30)).await.unwrap().finished);
     exchange.broker.stop().await.unwrap();
 }
@@ -209,6 +212,10 @@ async fn write_agency(exchange: &Exchange, folder: &Path) {
         exchange.broker.uri(),
     );
     std::fs::write(folder.join("saphan.toml"), config).unwrap();
+}
+
+fn with_body(message: &Message<Value>) -> (MessageId, Vec<u8>) {
+    (message.id(), message.bytes().to_vec())
 }
 
 fn new_key() -> SigningKey {

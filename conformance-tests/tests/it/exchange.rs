@@ -12,6 +12,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::observer::Observer;
+use crate::patience::all_handled;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn messages_are_exchanged_and_acknowledged_by_pulling() {
@@ -60,7 +61,7 @@ async fn exchange(mut world: World, receive: Receive) {
         observer.receipt(accepted.receipt());
         sent.push((accepted.id(), body));
     }
-    handled.subscribe().wait_for(|seen| seen.len() >= sent.len()).await.unwrap();
+    all_handled(&handled, &sent).await;
     assert!(receiver.shutdown(Duration::from_secs(30)).await.unwrap().finished);
     let mut arrived = handled.borrow().clone();
     arrived.sort();

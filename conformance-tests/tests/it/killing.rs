@@ -20,9 +20,11 @@ use sqlx::ConnectOptions as _;
 use sqlx::sqlite::SqliteConnectOptions;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::admin::{everything_is_settled, noting};
 use crate::observer::Observer;
+use crate::patience::{all_handled, in_time, never_handled, reaches};
 
 /// A sender that never pauses, and a receiver that counts.
 struct Load {
@@ -64,23 +66,29 @@ impl Load {
     /// Waits until so many more messages have a receipt.
     async fn more(&mut self, count: usize) {
         let wanted = self.receipts.borrow().len() + count;
-        self.receipts.wait_for(|receipts| receipts.len() >= wanted).await.unwrap();
+        let more = async { drop(self.receipts.wait_for(|receipts| receipts.len() >= wanted).await.unwrap()) };
+        in_time(more, || "messages get no receipts".to_owned()).await;
+    }
+
+    /// Goes on for so long from the next receipt: there is work again, and a kill can come at any point of it, not only when a
+    /// commit has just given receipts.
+    async fn go_on(&mut self, moment: Duration) {
+        self.more(1).await;
+        sleep(moment).await;
     }
 
     /// Stops sending, waits until all that has a receipt was handled and acknowledged, and returns the receipts.
-    async fn finish(mut self) -> Vec<ReceiptClaims> {
+    async fn finish(self) -> Vec<ReceiptClaims> {
         self.stop.store(true, Ordering::Relaxed);
-        while let Some(sender) = self.senders.join_next().await {
-            sender.unwrap();
-        }
+        in_time(self.senders.join_all(), || "the last messages get no receipts".to_owned()).await;
         let receipts = self.receipts.borrow().clone();
-        self.handled.subscribe().wait_for(|handled| handled.len() >= receipts.len()).await.unwrap();
+        let sent: BTreeSet<_> = receipts.iter().map(|receipt| receipt.jti).collect();
+        all_handled(&self.handled, &sent).await;
         assert!(self.receiver.shutdown(Duration::from_secs(60)).await.unwrap().finished);
         Arc::into_inner(self.sender).unwrap().shutdown(Duration::from_secs(60)).await.unwrap();
         let handled = self.handled.borrow().clone();
         let once: BTreeSet<_> = handled.iter().copied().collect();
         assert_eq!(once.len(), handled.len(), "an effect happened twice");
-        let sent: BTreeSet<_> = receipts.iter().map(|receipt| receipt.jti).collect();
         assert_eq!(sent.difference(&once).next(), None, "a message with a receipt was lost");
         assert_eq!(sent.len(), receipts.len());
         receipts
@@ -93,8 +101,8 @@ async fn a_hub_that_is_killed_twenty_times_loses_nothing_and_does_nothing_twice(
     let mut world = World::start(program, None).await.unwrap();
     let mut load = Load::start(&world, Receive::Pull).await;
     let mut observer = Observer::default();
-    for moment in moments().take(20) {
-        load.more(moment).await;
+    for moment in moments(LONGEST_RUN).take(20) {
+        load.go_on(moment).await;
         world.hub.kill().await.unwrap();
         world.hub.restart().await.unwrap();
         observer.check_log(&world).await;
@@ -115,8 +123,9 @@ async fn a_broker_that_is_killed_under_load_delays_messages_and_loses_none() {
     let program = HubProgram::saphan_hub(programs::saphan_hub().unwrap());
     let mut world = World::start(program, Some(broker.uri().to_owned())).await.unwrap();
     let mut load = Load::start(&world, Receive::Amqp { uri: broker.uri().to_owned() }).await;
-    for _ in 0..2 {
-        load.more(150).await;
+    for moment in moments(LONGEST_RUN).take(2) {
+        load.more(100).await;
+        load.go_on(moment).await;
         broker.kill().await.unwrap();
         // The hub goes on accepting while the broker is down.
         load.more(150).await;
@@ -139,8 +148,8 @@ async fn a_hub_that_is_killed_while_it_publishes_to_the_broker_loses_nothing_and
     let program = HubProgram::saphan_hub(programs::saphan_hub().unwrap());
     let mut world = World::start(program, Some(broker.uri().to_owned())).await.unwrap();
     let mut load = Load::start(&world, Receive::Amqp { uri: broker.uri().to_owned() }).await;
-    for moment in moments().take(7) {
-        load.more(moment).await;
+    for moment in moments(LONGEST_RUN).take(7) {
+        load.go_on(moment).await;
         world.hub.kill().await.unwrap();
         world.hub.restart().await.unwrap();
     }
@@ -164,21 +173,26 @@ async fn a_connector_that_is_killed_while_it_handles_messages_has_each_effect_on
     }
     let effects = world.folder.path().join("effects.sqlite");
     let mut handled = BTreeSet::new();
-    for lines in moments() {
+    for moment in moments(LONGEST_RUN) {
         let mut agency = Agency::start(&world, &effects);
-        // Killed at a line that says that an effect is committed; its acknowledgement is not out yet, or just.
-        let last_run = handled.len() + lines >= sent.len();
-        let wanted = if last_run { sent.len() } else { handled.len() + lines };
-        while handled.len() < wanted {
-            handled.insert(agency.next().await);
+        let missing = || never_handled(&sent, handled.iter().copied());
+        let first = in_time(agency.next(), missing).await;
+        handled.insert(first);
+        // Killed at any point of its work: in a claim, in an effect, between an effect and its acknowledgement.
+        let end = Instant::now() + moment;
+        while handled.len() < sent.len()
+            && let Ok(next) = timeout_at(end, agency.next()).await
+        {
+            handled.insert(next);
         }
-        if last_run {
-            until_all_are_acknowledged(&world, sent.len() as u64).await;
-            agency.process.kill().unwrap();
+        handled.extend(agency.kill().await);
+        if handled.len() == sent.len() {
             break;
         }
-        agency.process.kill().unwrap();
     }
+    let agency = Agency::start(&world, &effects);
+    until_all_are_acknowledged(&world, sent.len() as u64).await;
+    agency.kill().await;
     let mut database = SqliteConnectOptions::new().filename(&effects).connect().await.unwrap();
     let effects: Vec<String> = sqlx::query_scalar("SELECT message FROM effect").fetch_all(&mut database).await.unwrap();
     let once: BTreeSet<MessageId> = effects.iter().map(|message| message.parse().unwrap()).collect();
@@ -187,9 +201,10 @@ async fn a_connector_that_is_killed_while_it_handles_messages_has_each_effect_on
     world.stop().await.unwrap();
 }
 
-/// How many messages pass before each kill, 1 to 120: anew in every run, and the same again with the seed that a failed test
-/// shows in `SAPHAN_TEST_SEED`.
-fn moments() -> impl Iterator<Item = usize> {
+/// For how long work goes on before each kill, up to `longest`: anew in every run, and the same again with the seed that a
+/// failed test shows in `SAPHAN_TEST_SEED`.
+fn moments(longest: Duration) -> impl Iterator<Item = Duration> {
+    let longest = u64::try_from(longest.as_micros()).unwrap();
     let given = std::env::var("SAPHAN_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
     let clock = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos().into();
     let seed: u64 = given.unwrap_or_else(clock);
@@ -197,7 +212,7 @@ fn moments() -> impl Iterator<Item = usize> {
     // Knuth's multiplier and increment; the upper bits are the random ones.
     let step =
         |state: &u64| Some(state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407));
-    std::iter::successors(Some(seed), step).skip(1).map(|state| usize::try_from((state >> 33) % 120).unwrap() + 1)
+    std::iter::successors(Some(seed), step).skip(1).map(move |state| Duration::from_micros((state >> 33) % longest))
 }
 
 /// The agency as a process of its own, and the lines that it prints.
@@ -233,14 +248,25 @@ impl Agency {
     async fn next(&mut self) -> MessageId {
         self.lines.recv().await.expect("the agency runs").parse().unwrap()
     }
+
+    /// Kills it; answers what it had printed by then and nobody had read.
+    async fn kill(mut self) -> Vec<MessageId> {
+        self.process.kill().unwrap();
+        let mut unread = Vec::new();
+        while let Some(line) = self.lines.recv().await {
+            unread.push(line.parse().unwrap());
+        }
+        unread
+    }
 }
 
 /// Looks at the log until it holds so many acknowledgements.
 async fn until_all_are_acknowledged(world: &World, messages: u64) {
     let mut observer = Observer::default();
-    while observer.check_log(world).await.leaves.processed < messages {}
+    reaches("acknowledgements", messages, async || observer.check_log(world).await.leaves.processed).await;
 }
 
 const SENDERS: usize = 8;
 const RETRIES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
+const LONGEST_RUN: Duration = Duration::from_millis(400);
 const MESSAGES: usize = 300;

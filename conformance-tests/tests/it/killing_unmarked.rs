@@ -11,8 +11,9 @@ use saphan_examples::local::rabbitmq::RabbitNode;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _};
 
-use crate::admin::{channel, eventually, everything_is_settled, noting, published, waiting};
+use crate::admin::{channel, everything_is_settled, noting, published, waiting};
 use crate::observer::Observer;
+use crate::patience::{all_handled, reaches};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hub_that_is_killed_after_the_broker_confirmed_and_before_it_wrote_so_repeats_messages_and_no_effect() {
@@ -33,7 +34,7 @@ async fn a_hub_that_is_killed_after_the_broker_confirmed_and_before_it_wrote_so_
     let mut store = SqliteConnectOptions::new().filename(world.store_file()).connect().await.unwrap();
     let mut lock = store.begin_with("BEGIN IMMEDIATE").await.unwrap();
     broker.restart().await.unwrap();
-    eventually(async || published(&world).await == sent.len() as u64).await;
+    reaches("publications", sent.len() as u64, async || published(&world).await).await;
     world.hub.kill().await.unwrap();
     let unmarked: i64 =
         sqlx::query_scalar("SELECT count(*) FROM outbox WHERE published = 0").fetch_one(&mut *lock).await.unwrap();
@@ -45,13 +46,13 @@ async fn a_hub_that_is_killed_after_the_broker_confirmed_and_before_it_wrote_so_
     assert_eq!(waiting(&admin, &inbox).await as usize, sent.len());
 
     world.hub.restart().await.unwrap();
-    eventually(async || published(&world).await == sent.len() as u64).await;
+    reaches("publications", sent.len() as u64, async || published(&world).await).await;
     assert_eq!(waiting(&admin, &inbox).await as usize, 2 * sent.len(), "each message is there twice");
     let receiver = world.connector(&world.receiver().unwrap()).unwrap();
     let receiver = receiver.receive(Receive::Amqp { uri: broker.uri().to_owned() });
     let (receiver, handled) = noting(receiver, Message::id).await;
-    handled.subscribe().wait_for(|handled| handled.len() >= sent.len()).await.unwrap();
-    eventually(async || receiver.counts().duplicates == sent.len() as u64).await;
+    all_handled(&handled, &sent).await;
+    reaches("duplicates", sent.len() as u64, async || receiver.counts().duplicates).await;
     assert!(receiver.shutdown(Duration::from_secs(60)).await.unwrap().finished);
     let handled = handled.borrow().clone();
     assert_eq!(handled.len(), sent.len(), "an effect happened twice");

@@ -18,6 +18,7 @@ mod joining;
 mod killing;
 mod killing_unmarked;
 mod observer;
+mod patience;
 mod rotation;
 mod schemas;
 mod secrets;

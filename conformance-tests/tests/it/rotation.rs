@@ -17,6 +17,7 @@ use saphan_schemas::trust::{Trust, TrustBundle, TrustEntries};
 
 use crate::admin::{client, noting};
 use crate::observer::Observer;
+use crate::patience::all_handled;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connectors_that_run_follow_when_every_key_of_the_hub_is_replaced_and_the_old_ones_are_revoked_and_gone() {
@@ -65,7 +66,7 @@ async fn connectors_that_run_follow_when_every_key_of_the_hub_is_replaced_and_th
     observer.receipt(last.receipt());
     sent.push(last.id());
 
-    handled.subscribe().wait_for(|seen| seen.len() >= sent.len()).await.unwrap();
+    all_handled(&handled, &sent).await;
     assert!(receiver.shutdown(Duration::from_secs(30)).await.unwrap().finished);
     let mut arrived = handled.borrow().clone();
     arrived.sort();

@@ -18,8 +18,9 @@ use saphan_schemas::b64;
 use saphan_schemas::ids::MessageId;
 use serde_json::Value;
 
-use crate::admin::{channel, eventually, everything_is_settled, header, noting, published, waiting};
+use crate::admin::{channel, everything_is_settled, header, noting, published, waiting};
 use crate::observer::Observer;
+use crate::patience::{all_handled, in_time, reaches};
 
 /// What is changed: the body (`None`) or a header, and how.
 type Case = (&'static str, Option<&'static str>, fn(&str) -> String);
@@ -53,7 +54,7 @@ async fn what_was_changed_at_the_broker_reaches_no_handler_and_is_kept_as_a_dead
     let [before, copied, after] = <[Vec<u8>; 3]>::try_from(bodies(3).unwrap()).unwrap();
     send(before).await;
     send(copied).await;
-    eventually(async || published(&world).await == 2).await;
+    reaches("publications", 2, async || published(&world).await).await;
 
     // The forgeries come before the message that they are made of, so that no earlier message hides a later one.
     let admin = channel(&broker).await;
@@ -71,7 +72,7 @@ async fn what_was_changed_at_the_broker_reaches_no_handler_and_is_kept_as_a_dead
     let receiver = receiver.receive(Receive::Amqp { uri: broker.uri().to_owned() });
     let (receiver, handled) = noting(receiver, |message| (message.id(), message.bytes().to_vec())).await;
     send(after).await;
-    handled.subscribe().wait_for(|seen| seen.len() >= sent.len()).await.unwrap();
+    all_handled(&handled, &sent).await;
     let counts = receiver.counts();
     assert_eq!((counts.unverified, counts.received, counts.duplicates), (forgeries.len() as u64, 3, 0));
     assert!(receiver.shutdown(Duration::from_secs(30)).await.unwrap().finished);
@@ -107,7 +108,8 @@ async fn publish(admin: &Channel, queue: &str, body: &[u8], properties: BasicPro
 async fn dead_letters(admin: &Channel, count: usize) -> Vec<Delivery> {
     let (options, none) = (BasicConsumeOptions::default(), FieldTable::default());
     let consumer = admin.basic_consume(DEAD.into(), "test".into(), options, none).await.unwrap();
-    let letters: Vec<_> = consumer.take(count).map(Result::unwrap).collect().await;
+    let letters = consumer.take(count).map(Result::unwrap).collect();
+    let letters: Vec<_> = in_time(letters, || format!("there are no {count} dead letters")).await;
     for letter in &letters {
         letter.ack(BasicAckOptions::default()).await.unwrap();
     }

@@ -17,6 +17,7 @@ use saphan_schemas::registry::TransportKind;
 use tempfile::TempDir;
 
 use crate::agency::{done, saphan};
+use crate::patience::in_time;
 
 async fn world() -> World {
     World::start_over_tls(HubProgram::saphan_hub(programs::saphan_hub().unwrap())).await.unwrap()
@@ -169,7 +170,7 @@ async fn metric(world: &World, name: &str, is_so: impl Fn(u64) -> bool) {
             }
         }
     };
-    tokio::time::timeout(PATIENCE, look).await.unwrap_or_else(|_| panic!("never: {name}"));
+    in_time(look, || format!("{name} is never as it should be")).await;
 }
 
 const PATIENCE: Duration = Duration::from_secs(60);

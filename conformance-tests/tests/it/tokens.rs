@@ -16,6 +16,7 @@ use tempfile::TempDir;
 use tokio::process::Command;
 
 use crate::agency::{join, saphan_with};
+use crate::patience::in_time;
 
 /// A token of its own in a folder, with the file that holds its PIN.
 struct Token {
@@ -64,7 +65,8 @@ async fn receipts_from(token: &Token, hub: &mut HubProcess) -> String {
     hub.restart().await.unwrap();
     let mut command = Command::new(programs::saphan_hub().unwrap());
     command.args(["keys", "rotate", "receipts", "--existing", &kid, "--config"]).arg(&config);
-    let output = command.env(SOFTHSM2_CONF, &token.config).output().await.unwrap();
+    let output = command.env(SOFTHSM2_CONF, &token.config).kill_on_drop(true).output();
+    let output = in_time(output, || "saphan-hub keys rotate does not end".to_owned()).await.unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     kid
 }

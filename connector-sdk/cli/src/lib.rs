@@ -51,13 +51,24 @@ pub fn run(arguments: impl IntoIterator<Item = impl Into<OsString>>) -> ExitCode
 /// Help and version are what was asked for; anything else is a mistake in the arguments.
 fn wrong_use(message: &clap::Error, json: bool) -> ExitCode {
     if json && message.use_stderr() {
-        let text = message.to_string();
-        let what = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
-        return outcome::print(Err(Failure::caller(what, "See `saphan --help`.")), json);
+        return outcome::print(Err(Failure::caller(in_one_line(message), "See `saphan --help`.")), json);
     }
     // If nobody reads it, nothing is lost.
     let _ = message.print();
     if message.use_stderr() { Exit::Usage.code() } else { Exit::Done.code() }
+}
+
+/// What is wrong, without how to use the program: that stands below it, and what is missing on lines between them.
+fn in_one_line(message: &clap::Error) -> String {
+    let text = message.to_string();
+    let is_help = |line: &&str| line.starts_with("Usage:") || line.starts_with("For more information");
+    let lines = text.trim_start_matches("error: ").lines().take_while(|line| !is_help(line)).map(str::trim);
+    lines.filter(|line| !line.is_empty()).fold(String::new(), |said, line| match said.as_str() {
+        "" => line.to_owned(),
+        // A list follows a colon, and its items each other; possible values come in brackets.
+        before if before.ends_with(':') || line.starts_with('[') => format!("{said} {line}"),
+        _ => format!("{said}, {line}"),
+    })
 }
 
 /// Warnings of the connector, on standard error; `SAPHAN_LOG` asks for more, such as `saphan_connector=debug`.

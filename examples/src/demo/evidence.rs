@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, anyhow, bail, ensure};
 use saphan_cli::log_check::{self, HttpLog, LogReport};
 use saphan_cli::message_check::{self, MessageReport, TrustedKeys};
 use saphan_schemas::keys::JwkSet;
@@ -18,10 +18,15 @@ pub(super) struct PublishedKeys {
     systems: Vec<(&'static str, String)>,
 }
 
-/// Refuses a folder that holds something: files of two runs do not belong together.
-pub(super) fn must_be_empty(folder: &Path) -> anyhow::Result<()> {
-    let occupied = fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
-    ensure!(!occupied, "{} is not empty; name a new folder for the export", folder.display());
+/// Makes the folder of the export, and refuses one that cannot be written into. One that holds something is refused as well:
+/// files of two runs do not belong together.
+pub(super) fn prepare(folder: &Path) -> anyhow::Result<()> {
+    let shown = folder.display();
+    ensure!(folder.is_dir() || !folder.exists(), "{shown} is not a folder; name a new folder for the export");
+    fs::create_dir_all(folder).with_context(|| format!("cannot make {shown}"))?;
+    let mut entries = fs::read_dir(folder).with_context(|| format!("cannot read {shown}"))?;
+    ensure!(entries.next().is_none(), "{shown} is not empty; name a new folder for the export");
+    tempfile::tempfile_in(folder).with_context(|| format!("cannot write into {shown}"))?;
     Ok(())
 }
 
@@ -32,7 +37,11 @@ pub(super) async fn check_log(exchange: &Exchange, export: Option<&Path>, bars: 
         Some(folder) => log_check::check_and_export(&source, vkey, bars, &folder.join("log")).await,
         None => log_check::check(&source, vkey, bars).await,
     };
-    checked.context("the log does not hold")
+    checked.map_err(|error| {
+        let what = if error.is_verdict() { "the log does not hold" } else { "the log could not be checked" };
+        // Its words hold its cause already.
+        anyhow!("{what}: {error}")
+    })
 }
 
 pub(super) async fn fetch_keys(exchange: &Exchange) -> anyhow::Result<PublishedKeys> {

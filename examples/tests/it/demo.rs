@@ -4,7 +4,8 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Output, Stdio};
+use std::time::Duration;
 
 use saphan_cli::log_check::{self, FolderLog};
 use saphan_cli::message_check::{TrustedKeys, check_message};
@@ -12,7 +13,9 @@ use saphan_examples::applications::{Plan, Story};
 use saphan_examples::local::rabbitmq::RabbitNode;
 use saphan_schemas::message::MessageFile;
 use serde_json::Value;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
+use tokio::time::timeout;
 
 async fn demo(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_demo")).args(arguments).kill_on_drop(true).output().await.unwrap()
@@ -106,6 +109,33 @@ async fn an_export_is_never_mixed_with_what_a_folder_holds_already() {
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8(output.stderr).unwrap().contains("is not empty"));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[tokio::test]
+async fn an_export_that_cannot_be_written_is_refused_before_anything_starts() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "").unwrap();
+    let below = file.join("export");
+    for (path, why) in [(file.to_str().unwrap(), "is not a folder"), (below.to_str().unwrap(), "cannot make")] {
+        let output = demo(&["--export", path]).await;
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0));
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(told.contains(why) && !told.contains("the log"), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn with_json_what_runs_on_is_told_on_standard_error() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_demo"));
+    command.args(["--json", "--keep", "--applications", "1"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut demo = command.kill_on_drop(true).spawn().unwrap();
+    let mut told = BufReader::new(demo.stderr.take().unwrap()).lines();
+    let hub = async { while !told.next_line().await.unwrap().unwrap().starts_with("  hub         https://") {} };
+    timeout(Duration::from_secs(90), hub).await.expect("it says where the hub is");
+    let mut output = BufReader::new(demo.stdout.take().unwrap()).lines();
+    let object: Value = serde_json::from_str(&output.next_line().await.unwrap().unwrap()).unwrap();
+    assert_eq!(object["applications"], 1);
 }
 
 #[tokio::test]

@@ -1,5 +1,8 @@
 //! Requests that two readers could understand differently are refused before anything looks at them: a proxy in front of the
 //! hub must never have checked, limited or logged another request than the one that the hub answers.
+//!
+//! One such request is answered: `Content-Length` beside `Transfer-Encoding: chunked`. hyper drops the length and closes the
+//! connection after the answer (RFC 9112 section 6.3), so that nothing that follows the chunks is ever read as a request.
 
 use axum::extract::Request;
 use axum::http::header::{CONTENT_ENCODING, HOST, TRANSFER_ENCODING};
@@ -18,7 +21,7 @@ pub(super) async fn refuse_ambiguous(request: Request, next: Next) -> Response {
     }
 }
 
-/// What is ambiguous about a request with these headers. Lengths that contradict each other were refused while it was read,
+/// What is ambiguous about a request with these headers. Lengths that differ or are no number were refused while it was read,
 /// and `Authorization` is for whoever reads tokens.
 fn ambiguity(headers: &HeaderMap) -> Option<String> {
     if let Some(name) = headers.keys().find(|name| comes_once(name) && headers.get_all(*name).iter().count() > 1) {

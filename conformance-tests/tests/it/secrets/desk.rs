@@ -1,11 +1,12 @@
 //! The endpoint of an agency, which answers as endpoints do: mostly well, once with an error page that quotes what it got.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+
+use crate::patience::in_time;
 
 /// What it saw, in the order in which it came.
 #[derive(Clone)]
@@ -33,8 +34,8 @@ impl Desk {
     pub(super) async fn until_it_saw(&self, count: usize) {
         let different = |seen: &Vec<Vec<u8>>| seen.iter().collect::<std::collections::BTreeSet<_>>().len();
         let mut seen = self.0.subscribe();
-        let waited = tokio::time::timeout(PATIENCE, seen.wait_for(|seen| different(seen) >= count)).await;
-        waited.expect("the message was not forwarded in time").unwrap();
+        let forwarded = seen.wait_for(|seen| different(seen) >= count);
+        in_time(forwarded, || format!("{count} messages were not forwarded")).await.unwrap();
     }
 
     async fn answer(&self, mut stream: TcpStream) {
@@ -63,5 +64,3 @@ impl Desk {
         let _ = stream.write_all(&[head.as_bytes(), &text].concat()).await;
     }
 }
-
-const PATIENCE: Duration = Duration::from_secs(90);

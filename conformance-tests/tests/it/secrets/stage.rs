@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::process::Stdio;
-use std::time::Duration;
 
 use lapin::runtime::default_runtime;
 use lapin::tcp::OwnedTLSConfig;
@@ -26,6 +25,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::needles::Needles;
+use crate::patience::in_time;
 
 pub(super) struct Stage {
     hub: HubProcess,
@@ -76,7 +76,8 @@ impl Stage {
 
     /// Runs `saphan`; answers its exit code.
     async fn saphan(&mut self, folder: &Path, arguments: &[&str]) -> i32 {
-        let output = self.command(folder, arguments).output().await.unwrap();
+        let output = self.command(folder, arguments).output();
+        let output = in_time(output, || format!("saphan {arguments:?} does not end")).await.unwrap();
         self.keep(format!("the output of saphan {}", arguments[0]), &output.stdout);
         self.keep(format!("the errors of saphan {}", arguments[0]), &output.stderr);
         output.status.code().unwrap()
@@ -121,7 +122,8 @@ impl Stage {
             }
             said
         });
-        listens.await.expect("it listens, and does not end");
+        let listens = in_time(listens, || "saphan listen does not say that it listens".to_owned()).await;
+        listens.expect("it listens, and does not end");
         Listening { child, errors }
     }
 
@@ -269,7 +271,8 @@ impl Listening {
         let id = self.child.id().unwrap().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().await.unwrap().success());
         let mut out = Vec::new();
-        self.child.stdout.take().unwrap().read_to_end(&mut out).await.unwrap();
+        let mut output = self.child.stdout.take().unwrap();
+        in_time(output.read_to_end(&mut out), || "saphan listen does not end".to_owned()).await.unwrap();
         let ended = self.child.wait().await.unwrap();
         stage.keep("the output of saphan listen".to_owned(), &out);
         stage.keep("the errors of saphan listen".to_owned(), &self.errors.await.unwrap());
@@ -292,7 +295,7 @@ async fn until_logged(file: &Path, words: &str) {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(60), look).await.unwrap_or_else(|_| panic!("never logged: {words}"));
+    in_time(look, || format!("never logged: {words}")).await;
 }
 
 /// Of the form of a token.

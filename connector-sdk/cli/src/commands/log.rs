@@ -65,7 +65,14 @@ pub(crate) async fn run(command: LogCommand) -> Result<Outcome, Failure> {
 
 /// The key of a log, from a text or a file with it.
 pub(crate) fn read_vkey(given: &str) -> Result<VerifierKey, Failure> {
-    given.parse().or_else(|_| read_vkey_file(Path::new(given)))
+    given.parse().or_else(|error| {
+        let path = Path::new(given);
+        // Whatever the reason is, a file that cannot be looked for is told as a file.
+        if path.try_exists().unwrap_or(true) {
+            return read_vkey_file(path);
+        }
+        Err(Failure::caller(format!("{given} is neither a log's key ({error}) nor a file"), VKEY_ADVICE))
+    })
 }
 
 /// The key of a log, from a file with it.

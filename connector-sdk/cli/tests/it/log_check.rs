@@ -133,6 +133,15 @@ fn another_key_than_the_logs_is_refused() {
 }
 
 #[test]
+fn a_malformed_key_that_is_no_file_either_is_told_as_both() {
+    let folder = tempfile::tempdir().unwrap();
+    write_files(folder.path(), &Ledger::with_messages(1).files());
+    let ended = saphan(folder.path(), ["log", "check", ".", "--vkey", "hub.local+1234"]);
+    assert_eq!(ended.code, 2, "{}", ended.out);
+    assert!(ended.err.contains("hub.local+1234 is neither a log's key (") && ended.err.contains(") nor a file"));
+}
+
+#[test]
 fn a_partial_tile_may_be_gone_once_the_full_one_is_there() {
     let mut ledger = Ledger::with_messages(200);
     let (size, checkpoint) = (ledger.size(), ledger.checkpoint());

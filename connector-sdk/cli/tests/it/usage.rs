@@ -24,3 +24,21 @@ fn wrong_arguments_are_told_on_standard_error_and_with_json_as_an_object() {
     assert!(error["what"].as_str().unwrap().contains("system id"), "{error}");
     assert_eq!(error["side"], "caller");
 }
+
+#[test]
+fn with_json_every_argument_that_is_missing_is_named_in_one_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    let what = |arguments: &[&str]| {
+        let wrong = saphan(folder.path(), arguments);
+        assert_eq!(wrong.code, 2);
+        wrong.json()["error"]["what"].as_str().unwrap().to_owned()
+    };
+    let missing = what(&["--json", "send", "-"]);
+    assert!(missing.starts_with("the following required arguments were not provided: --to <"), "{missing}");
+    assert!(missing.contains(", --type <"), "{missing}");
+    let conflict = what(&["--json", "verify", "m", "--trust", "t", "--hub-keys", "h", "--vkey", "v"]);
+    assert!(conflict.contains("--trust") && conflict.contains("--vkey"), "{conflict}");
+    for told in [missing, conflict] {
+        assert!(!told.contains('\n') && !told.contains("Usage"), "{told}");
+    }
+}
