@@ -20,7 +20,7 @@ use sqlx::ConnectOptions as _;
 use sqlx::sqlite::SqliteConnectOptions;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::admin::{everything_is_settled, noting};
 use crate::observer::Observer;
@@ -74,7 +74,7 @@ impl Load {
     /// commit has just given receipts.
     async fn go_on(&mut self, moment: Duration) {
         self.more(1).await;
-        sleep(moment).await;
+        let _ = timeout(moment, self.receipts.wait_for(|_| false)).await;
     }
 
     /// Stops sending, waits until all that has a receipt was handled and acknowledged, and returns the receipts.
