@@ -49,7 +49,12 @@ impl Fresh {
 
     /// Adds a message that was committed.
     pub(super) fn offer(&self, message: Pending, not_after: Option<u64>) {
+        self.add(message, not_after);
+        // Afterwards: whoever hears it must find the message.
         self.bell.notify_one();
+    }
+
+    fn add(&self, message: Pending, not_after: Option<u64>) {
         let mut queue = self.queue();
         if !queue.open {
             return;

@@ -153,12 +153,10 @@ impl Relay {
     async fn next(&mut self, look: bool) -> Result<Vec<Pending>, StoreError> {
         let (now, limit) = (self.app.clock.now_ms(), Limit { rows: self.rows, bytes: ROUND_BYTES });
         if self.read.is_some_and(|read| read.elapsed() < LOOK_AGAIN)
-            && let Some(mut messages) = self.app.wakeups.fresh().take(now, limit)
+            && let Some(messages) = self.take_fresh(now, limit)
+            && (!messages.is_empty() || !look)
         {
-            messages.retain(|message| !self.known.contains(&message.index));
-            if !messages.is_empty() || !look {
-                return Ok(messages);
-            }
+            return Ok(messages);
         }
         // What is published is due until that is written.
         self.settle().await?;
@@ -174,8 +172,17 @@ impl Relay {
         if which == Deliveries::All {
             self.caught_up = !more;
             self.known = messages.iter().map(|message| message.index).collect();
+        } else if messages.is_empty() {
+            // The bell of what is fresh may have rung while the broker was away, or for this very round.
+            return Ok(self.take_fresh(now, limit).unwrap_or_default());
         }
         Ok(messages)
+    }
+
+    fn take_fresh(&self, now: u64, limit: Limit) -> Option<Vec<Pending>> {
+        let mut messages = self.app.wakeups.fresh().take(now, limit)?;
+        messages.retain(|message| !self.known.contains(&message.index));
+        Some(messages)
     }
 
     fn settlement(&self, of: Publication, result: Result<(), PublishError>, now: u64) -> Settlement {

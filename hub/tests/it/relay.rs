@@ -119,6 +119,22 @@ async fn with_a_broker_that_is_down_messages_are_accepted_and_none_is_lost() {
 }
 
 #[tokio::test]
+async fn a_message_that_came_while_the_broker_was_away_goes_out_when_it_is_back_and_nothing_else_comes() {
+    let broker = Arc::new(ScriptedTransport::new());
+    let hub = TestHub::with_broker(&broker).await;
+    let (before, meanwhile) = (hub.world.message_to_archive(), hub.world.message_to_archive());
+    hub.accept(&before).await;
+    // Settled: nothing but the clock makes the relay look from now on.
+    eventually(async || state(&hub, &before).await == "delivered").await;
+    broker.set_up(false);
+    hub.accept(&meanwhile).await;
+    // The relay has heard of it and could do nothing.
+    eventually(async || hub.get("/metrics").await.text().contains("saphan_broker_up 0\n")).await;
+    broker.set_up(true);
+    broker.until(|seen| seen.confirmed == [before.id(), meanwhile.id()]).await;
+}
+
+#[tokio::test]
 async fn what_waits_for_the_broker_outlives_a_restart() {
     let broker = Arc::new(ScriptedTransport::new());
     broker.set_up(false);
