@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use lapin::ErrorKind;
 use lapin::options::QueueDeclareOptions;
-use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
+use lapin::protocol::{AMQPErrorKind, AMQPHardError, AMQPSoftError};
 use lapin::types::FieldTable;
 use tokio::time::timeout;
 
@@ -36,6 +36,12 @@ pub enum BrokerError {
     /// It does not let the system in.
     #[error("the broker does not let this system in")]
     Refused,
+    /// It broke the connection off for another reason: it stops, say, or is out of something.
+    #[error("the broker answered with an error: {reason}")]
+    Failed {
+        /// What it says.
+        reason: String,
+    },
     /// The hub has not made the system's queue there.
     #[error("the broker has no inbox of this system")]
     NoInbox,
@@ -64,12 +70,43 @@ fn told(error: &lapin::Error) -> BrokerError {
     match error.kind() {
         ErrorKind::ProtocolError(error) => match error.kind() {
             AMQPErrorKind::Soft(AMQPSoftError::NOTFOUND) => BrokerError::NoInbox,
-            _ => BrokerError::Refused,
+            AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED) | AMQPErrorKind::Hard(AMQPHardError::NOTALLOWED) => {
+                BrokerError::Refused
+            }
+            _ => BrokerError::Failed { reason: error.get_message().to_string() },
         },
         ErrorKind::IOError(error) => match tls_error(&**error) {
             Some(error) => BrokerError::Insecure { reason: error.to_string() },
             None => BrokerError::Unreachable { reason: error.to_string() },
         },
         _ => BrokerError::Unreachable { reason: error.to_string() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lapin::protocol::AMQPError;
+
+    use super::*;
+
+    fn answered(kind: AMQPErrorKind) -> BrokerError {
+        told(&ErrorKind::ProtocolError(AMQPError::new(kind, "no more memory".into())).into())
+    }
+
+    #[test]
+    fn a_broker_that_fails_is_not_said_to_keep_the_system_out() {
+        for kind in [AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED), AMQPErrorKind::Hard(AMQPHardError::NOTALLOWED)]
+        {
+            assert!(matches!(answered(kind), BrokerError::Refused));
+        }
+        assert!(matches!(answered(AMQPErrorKind::Soft(AMQPSoftError::NOTFOUND)), BrokerError::NoInbox));
+        for kind in [
+            AMQPErrorKind::Hard(AMQPHardError::CONNECTIONFORCED),
+            AMQPErrorKind::Hard(AMQPHardError::RESOURCEERROR),
+            AMQPErrorKind::Soft(AMQPSoftError::RESOURCELOCKED),
+        ] {
+            let error = answered(kind);
+            assert!(matches!(&error, BrokerError::Failed { reason } if reason == "no more memory"), "{error}");
+        }
     }
 }

@@ -35,6 +35,7 @@ fn fault(error: &BrokerError) -> Finding {
             "ask the hub's operator whether this system is registered with `transport = \"amqp\"`; the broker asks the hub for \
              each login",
         ),
+        BrokerError::Failed { .. } => (Side::Hub, "try again in a minute; if it stays, tell the hub's operator"),
         BrokerError::NoInbox => {
             (Side::Hub, "tell the hub's operator: the hub has not reached the broker since the system joined")
         }
