@@ -64,7 +64,7 @@ pub struct Joined {
     pub trust: TrustBundle,
 }
 
-/// An agreement that the system is a party of. Its terms were signed by the hub's operator.
+/// An agreement that the system is a party of.
 #[derive(Debug, Clone)]
 pub struct AgreementTerms {
     /// What it says.
@@ -73,6 +73,8 @@ pub struct AgreementTerms {
     pub terms: Sha256Hash,
     /// The members whose signatures are missing. It is in force when there are none.
     pub unsigned: Vec<MemberId>,
+    /// Why the terms are not to be believed: no key that is known as the hub's operator's signed them. Then they are not signed.
+    pub doubt: Option<&'static str>,
 }
 
 /// Joins a hub: registers `key` for the system that the code invites. The code itself is not sent. It may be repeated with the
@@ -120,7 +122,8 @@ pub struct Membership {
 
 impl Membership {
     /// The system's membership at a hub: its address, one of the system's usable keys, and what is trusted about the hub. Terms of
-    /// agreements are believed with the signature of the hub's operator only, if its keys are among what is trusted.
+    /// agreements are believed with the signature of the hub's operator only, if its keys are among what is trusted
+    /// ([`AgreementTerms::doubt`]).
     ///
     /// # Errors
     /// [`ConnectorError`].
@@ -166,6 +169,9 @@ impl Membership {
     /// # Errors
     /// [`MembershipError`].
     pub async fn sign(&self, agreement: &AgreementTerms) -> Result<(), MembershipError> {
+        if let Some(doubt) = agreement.doubt {
+            return Err(MembershipError::Terms(doubt));
+        }
         let id = agreement.agreement.id.clone();
         self.change(Change::Signed(AgreementSignature { agreement: id, terms: agreement.terms })).await
     }
@@ -230,25 +236,20 @@ impl Membership {
             UnverifiedRegistryEntry::parse(&body.entry).map_err(|_| MembershipError::Terms("unreadable terms"))?;
         let terms = Sha256Hash::of(body.entry.as_bytes());
         let operators = || trust.operators.iter().chain(&trust.former_operators);
-        let entry = match operators().find(|key| key.id() == entry.kid()) {
-            Some(operator) => {
-                let verified = entry.verify(operator);
-                verified.map_err(|_| MembershipError::Terms("the operator's signature"))?.claims().clone()
-            }
+        let claims = entry.claims().clone();
+        let doubt = match operators().find(|key| key.id() == entry.kid()) {
+            Some(operator) => entry.verify(operator).err().map(|_| "the operator's signature under them does not hold"),
             // A system with the operator's role may make agreements too, but that is seen in the whole log only.
-            None if operators().next().is_some() => {
-                return Err(MembershipError::Terms("they are signed with a key that is not known as the operator's"));
-            }
-            None => entry.claims().clone(),
+            None => operators().next().map(|_| "they are signed with a key that is not known as the operator's"),
         };
-        let (Change::Added(Entry::Agreement(agreement)) | Change::Changed(Entry::Agreement(agreement))) = entry.change
+        let (Change::Added(Entry::Agreement(agreement)) | Change::Changed(Entry::Agreement(agreement))) = claims.change
         else {
             return Err(MembershipError::Terms("not an agreement"));
         };
         if !agreement.is_party(&self.identity.system) {
             return Err(MembershipError::Terms("of others"));
         }
-        Ok(AgreementTerms { agreement, terms, unsigned: body.unsigned.into_iter().collect() })
+        Ok(AgreementTerms { agreement, terms, unsigned: body.unsigned.into_iter().collect(), doubt })
     }
 }
 

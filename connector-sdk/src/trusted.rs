@@ -42,6 +42,11 @@ impl Trusted {
             return Ok(known);
         }
         let checkpoint = trust.verify_checkpoint(text)?;
+        let now = self.trust.read().unwrap_or_else(PoisonError::into_inner);
+        if !std::ptr::eq(trust, &**now) {
+            // Others are trusted meanwhile; it is not remembered under those.
+            return Ok(checkpoint);
+        }
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() == KEPT {
             known.pop_back();
@@ -70,7 +75,8 @@ impl Trusted {
             sleep_until(asked + ASKED_AGAIN).await;
         }
         let asked = Instant::now();
-        let is_new = self.ask().await?;
+        // What is new may have been taken up by who asks every so often.
+        let is_new = self.ask().await? || !Arc::ptr_eq(seen, &self.now());
         *nothing_new = (!is_new).then_some(asked);
         Ok(is_new)
     }
@@ -114,3 +120,77 @@ const KEPT: usize = 64;
 
 /// After an answer without the key that was missing, the hub is asked again after this time at the earliest.
 const ASKED_AGAIN: Duration = Duration::from_secs(5);
+
+#[cfg(all(test, feature = "testing"))]
+mod tests {
+    use saphan_schemas::ids::SystemId;
+    use saphan_schemas::keys::PublishedKey;
+    use saphan_schemas::trust::TrustEntry;
+    use tokio::sync::Semaphore;
+
+    use super::*;
+    use crate::hub_api::{Answer, HubFuture, Lease, Submission};
+    use crate::testing::TestHub;
+
+    /// A hub whose answers about its keys wait until the test lets them go.
+    struct Slow {
+        hub: Arc<dyn HubApi>,
+        asked: Semaphore,
+        answers: Semaphore,
+    }
+
+    impl HubApi for Slow {
+        fn submit<'a>(&'a self, messages: &'a [Submission]) -> HubFuture<'a, Vec<Result<Answer, HubError>>> {
+            self.hub.submit(messages)
+        }
+
+        fn lease(&self, max: u16, wait: Duration) -> HubFuture<'_, Lease> {
+            self.hub.lease(max, wait)
+        }
+
+        fn extend<'a>(&'a self, lease: &'a str) -> HubFuture<'a, Duration> {
+            self.hub.extend(lease)
+        }
+
+        fn release<'a>(&'a self, lease: &'a str, indices: &'a [u64], delay: Duration) -> HubFuture<'a, ()> {
+            self.hub.release(lease, indices, delay)
+        }
+
+        fn acknowledge<'a>(&'a self, batch: &'a str) -> HubFuture<'a, ()> {
+            self.hub.acknowledge(batch)
+        }
+
+        fn system_keys<'a>(&'a self, system: &'a SystemId) -> HubFuture<'a, Vec<PublishedKey>> {
+            self.hub.system_keys(system)
+        }
+
+        fn trust_entries(&self) -> HubFuture<'_, Vec<TrustEntry>> {
+            Box::pin(async {
+                self.asked.add_permits(1);
+                if let Ok(answer) = self.answers.acquire().await {
+                    answer.forget();
+                }
+                self.hub.trust_entries().await
+            })
+        }
+    }
+
+    #[tokio::test]
+    async fn keys_that_somebody_else_took_up_meanwhile_are_new_to_who_waited_for_them() {
+        let hub = TestHub::new().unwrap();
+        let api = hub.api("th.dga/citizen-portal").unwrap();
+        let slow = Arc::new(Slow { hub: api, asked: Semaphore::new(0), answers: Semaphore::new(0) });
+        let trusted = Trusted::new(Arc::<Slow>::clone(&slow), hub.trust());
+        hub.rotate_keys().unwrap();
+        let seen = trusted.now();
+        let (followed, asked, ()) = tokio::join!(trusted.follow(&seen), trusted.ask(), async {
+            slow.asked.acquire_many(2).await.unwrap().forget();
+            slow.answers.add_permits(2);
+        });
+        assert_ne!(*trusted.now(), *seen);
+        assert!(followed.unwrap(), "whichever of the two took them up");
+        asked.unwrap();
+        // Nor is a checkpoint remembered that was verified with what was trusted before.
+        assert!(trusted.known.lock().unwrap().is_empty());
+    }
+}

@@ -225,19 +225,24 @@ impl KeyStore {
     /// and without one a key would lie there unprotected beside keys that are not.
     fn passphrase_of_another(&self, usage: KeyUse) -> Result<Option<Passphrase>, KeyStoreError> {
         let given = self.passphrase()?;
-        let is_protected = |path: &PathBuf| file::is_protected(path).is_ok_and(|protected| protected);
-        let mut of_the_hub = [files(&self.folder, RECEIPTS, false)?, files(&self.folder, LOG, false)?].concat();
-        of_the_hub.retain(is_protected);
+        let of_the_hub = [files(&self.folder, RECEIPTS, false)?, files(&self.folder, LOG, false)?].concat();
         let mut of_operators = files(&self.folder, OPERATOR, false)?;
-        if let KeySource::File(path) = self.operator.clone().relative_to(&self.folder) {
+        if let KeySource::File(path) = self.operator.clone().relative_to(&self.folder)
+            && path.exists()
+        {
             of_operators.push(path);
         }
-        of_operators.retain(is_protected);
         // Those that are opened with it come first: an operator may have a passphrase of their own.
         let (first, second) =
             if usage == KeyUse::Operator { (of_operators, of_the_hub) } else { (of_the_hub, of_operators) };
-        let beside = if first.is_empty() { second } else { first };
-        let Some(path) = beside.first() else { return Ok(given) };
+        let there_are = !first.is_empty();
+        let mut beside = if there_are { first } else { second };
+        beside.retain(|path| file::is_protected(path).is_ok_and(|protected| protected));
+        let Some(path) = beside.first() else {
+            // One that only this command was given, for the operator's key perhaps, the hub may not have at its next start.
+            let is_the_hubs = self.passphrase_file.is_some() || usage == KeyUse::Operator || !there_are;
+            return Ok(given.filter(|_| is_the_hubs));
+        };
         let given = given.ok_or_else(|| KeyStoreError::PassphraseMissing { path: path.clone() })?;
         let opens = |path: &PathBuf| file::read_pkcs8(path, "private", || Ok(given.clone())).is_ok();
         if beside.iter().any(opens) {
@@ -399,6 +404,16 @@ mod tests {
         let key = protected("hub").add(KeyUse::Receipts).unwrap();
         protected("hub").remove(&key).unwrap();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3, "the file of that key is gone");
+
+        // A passphrase that only the operator's key has makes no protected key beside unprotected ones.
+        let mixed = tempfile::tempdir().unwrap();
+        store(mixed.path()).create().unwrap();
+        let secret = file::to_pem(&es256_key().unwrap().1, protected("own").passphrase().unwrap().as_ref()).unwrap();
+        let named = secrets.path().join("named.pem");
+        file::write_new(&named, &secret).unwrap();
+        let named = KeyStore { operator: KeySource::File(named), ..store(mixed.path()) };
+        named.add(KeyUse::Log).unwrap();
+        assert_eq!(store(mixed.path()).open().unwrap().logs.all().unwrap().len(), 2);
 
         // An operator who keeps a key elsewhere, under a passphrase of their own.
         let elsewhere = secrets.path().join("operator.pem");

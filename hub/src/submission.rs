@@ -189,7 +189,13 @@ async fn append(app: &App, caller: Option<&SystemId>, mut draft: MessageDraft) -
 /// Judges a message on the state of the registry that its place in the log needs.
 async fn judge_again(app: &App, back: SentBack) -> Result<Result<MessageDraft, Refusal>, SubmissionError> {
     let Draft::Message(message) = back.draft else { return Err(LedgerError::Unavailable.into()) };
-    timeout(FOLDED_WITHIN, app.registry.reached(back.registry)).await.map_err(|_| LedgerError::Busy)?;
+    if timeout(FOLDED_WITHIN, app.registry.reached(back.registry)).await.is_err() {
+        // Whoever should have read it back could not.
+        if let Err(error) = app.registry.catch_up(&*app.store).await {
+            tracing::warn!(%error, "the registry cannot be read back; messages are sent back");
+        }
+        return Err(LedgerError::Busy.into());
+    }
     let MessageDraft { envelope, salt, body, .. } = *message;
     match app.admission.envelope(Some(envelope.as_str())) {
         Ok(addressed) => check_body(&app.admission, addressed, Some(&salt.to_text()), body).await,

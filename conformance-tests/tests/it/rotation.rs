@@ -88,12 +88,17 @@ async fn connectors_that_run_follow_when_every_key_of_the_hub_is_replaced_and_th
     world.hub.apply(agreement).await.unwrap();
     let terms = agreements(&world, &before.trust()).await.unwrap();
     assert!(terms.iter().any(|terms| terms.agreement.id.as_str() == "after.rotation"), "{terms:?}");
+    assert!(terms.iter().all(|terms| terms.doubt.is_none()), "{terms:?}");
     // And the terms of before by who came after.
     let newcomer = agreements(&world, &trust(&world).await.trust()).await.unwrap();
     assert_eq!(newcomer.len(), terms.len());
+    assert!(newcomer.iter().all(|terms| terms.doubt.is_none()), "{newcomer:?}");
     let (stranger, _) = SigningKey::generate().unwrap();
-    let fooled = agreements(&world, &Trust { operators: vec![*stranger.public()], ..before.trust() }).await;
-    assert!(matches!(fooled, Err(MembershipError::Terms(_))), "{fooled:?}");
+    let other = Trust { operators: vec![*stranger.public()], ..before.trust() };
+    let doubtful = agreements(&world, &other).await.unwrap();
+    assert!(!doubtful.is_empty() && doubtful.iter().all(|terms| terms.doubt.is_some()), "{doubtful:?}");
+    let signed = membership(&world, &other).sign(&doubtful[0]).await;
+    assert!(matches!(signed, Err(MembershipError::Terms(_))), "{signed:?}");
 
     let TrustEntries { entries } = fetch(&world, "/v1/trust/entries").await.json().await.unwrap();
     let followed = before.trust().follow(&entries).unwrap();
@@ -122,9 +127,13 @@ async fn trust(world: &World) -> TrustBundle {
 
 /// The sender's agreements, as a membership with this trust believes them.
 async fn agreements(world: &World, trust: &Trust) -> Result<Vec<AgreementTerms>, MembershipError> {
+    membership(world, trust).agreements().await
+}
+
+fn membership(world: &World, trust: &Trust) -> Membership {
     let system = world.sender().unwrap();
     let key = Arc::new(world.key(&system).unwrap());
-    Membership::new(world.hub.address(), system, key, trust).unwrap().agreements().await
+    Membership::new(world.hub.address(), system, key, trust).unwrap()
 }
 
 /// The only file of the folder whose name begins so.

@@ -78,7 +78,7 @@ const SINCE_1: &str = "BEGIN IMMEDIATE; ALTER TABLE outbox ADD COLUMN salt BLOB;
 
 /// State and content are apart, so that contents can be dropped when they are no longer needed while the small rows that
 /// stop duplicates stay. States: outbox 0 waiting, 1 accepted, 2 refused; inbox 0 pending, 1 handled, 2 acknowledged; `code`
-/// is that of a rejection. The salt beside an envelope opens its commitment when the caller's own id comes again.
+/// is that of a rejection. The salt beside an envelope opens its commitment when its id comes again, chosen by the caller.
 const TABLES: &str = "
 CREATE TABLE owner (system TEXT NOT NULL) STRICT;
 

@@ -165,6 +165,9 @@ async fn another_message_under_an_id_that_was_used_is_an_error_and_never_the_fir
         portal.enqueue(withdrawal().id(id).not_after(9_999_999_999)).await.unwrap();
     }
     assert_eq!(hub.accepted().len(), 1);
+    let minted = portal.enqueue(withdrawal()).await.unwrap();
+    let error = in_time(portal.send(other_body().id(minted))).await.unwrap_err();
+    assert!(matches!(error, SendError::DuplicateId { id: named } if named == minted), "{error:?}");
     let (one, two) = tokio::join!(portal.send(withdrawal().id(MessageId::new())), async {
         let id = MessageId::new();
         tokio::join!(portal.send(withdrawal().id(id)), portal.send(other_body().id(id)))

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{DefaultBodyLimit, FromRequest as _, Request, State};
 use axum::response::{IntoResponse, Response};
+use saphan_schemas::ids::SystemId;
 use saphan_schemas::problem::ProblemCode;
+use saphan_schemas::registry::{Change, EntryId, UnverifiedRegistryEntry};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -49,8 +51,8 @@ pub(super) async fn show(State(app): State<Arc<App>>, _: Overseer) -> Response {
 }
 
 /// Changes the registry. Each entry says by its own signature who makes the change: an operator any, a system those of its own
-/// keys and its signatures under agreements. The token is any caller's. What a system brings counts: 60 entries at once, then one
-/// a minute.
+/// keys and its signatures under agreements. The token is any caller's. What a system brings counts, but for revocations of
+/// its own keys: 60 entries at once, then one a minute.
 #[utoipa::path(
     post, path = "/v1/registry", tag = "operators and systems", request_body = ChangeBody,
     responses((status = 200, body = ChangedBody), (status = "4XX", description = "A problem", content_type = "application/problem+json"))
@@ -65,12 +67,15 @@ pub(super) async fn change(
     }
     let JsonBody(body) = JsonBody::<ChangeBody>::from_request(request, &app).await?;
     if let KnownCaller::System(system) = caller {
-        let count = body.entries.len() as u64;
-        if count > u64::from(CHANGES_AT_ONCE) {
+        if body.entries.len() > CHANGES_AT_ONCE as usize {
             let detail = format!("a system brings at most {CHANGES_AT_ONCE} entries at once");
             return Err(ApiError::detailed(ProblemCode::RequestMalformed, detail));
         }
-        app.limits.changes.take_all(count, &Payer::System(system), app.clock.now_ms())?;
+        let free = body.entries.iter().filter(|entry| ends_a_key_of(&app, &system, entry)).count();
+        let paid = body.entries.len() - free;
+        // A request without entries is work too.
+        let paid = if body.entries.is_empty() { 1 } else { paid as u64 };
+        app.limits.changes.take_all(paid, &Payer::System(system), app.clock.now_ms())?;
     }
     Ok(Json(ChangedBody { applied: apply(app, body.entries, body.schemas).await? }))
 }
@@ -91,6 +96,16 @@ pub(super) async fn apply(app: Arc<App>, entries: Vec<String>, schemas: Vec<Stri
         changed
     });
     Ok(change.await.map_err(|_| ApiError::problem(ProblemCode::Internal))??)
+}
+
+/// Whether a system revokes a key of its own with this entry. That costs nothing, or a thief of one key could spend what its owner
+/// needs to revoke it; and there are no more of them than keys that stand.
+fn ends_a_key_of(app: &App, system: &SystemId, entry: &str) -> bool {
+    let Ok(entry) = UnverifiedRegistryEntry::parse(entry) else { return false };
+    let Change::Revoked(EntryId::Key(kid)) = entry.claims().change else { return false };
+    let registry = app.registry.state();
+    let stands = registry.key(kid).is_some_and(|record| record.key.system == *system && record.revoked.is_none());
+    stands && registry.admits(&entry, app.clock.now_ms() / 1000).is_ok()
 }
 
 /// For what a system changes: some signed entries.

@@ -1,7 +1,10 @@
 //! The use case behind `POST /v1/registry`: signed entries become leaves, and take effect.
 
+use std::sync::Arc;
+
 use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::jws::JwsError;
+use saphan_schemas::log::NoteSigner;
 use saphan_schemas::registry::{
     Change, Entry, EntryId, HubKeyId, RegistryState, RejectedEntry, UnverifiedRegistryEntry,
 };
@@ -94,7 +97,7 @@ impl Registry {
             let next = trial.next();
             let before = text_before(&trial, &entry.claims().change);
             let taken = trial.take(entry, next, now).map_err(|source| ChangeError::Rejected { at, source })?;
-            if needs(&ledger.keys().borrow(), &taken.entry.claims().change) {
+            if needs(&ledger.keys().borrow(), &taken.entry.claims().change, &trial) {
                 return Err(ChangeError::InUse { at });
             }
             must_name_what_stands(&trial, &taken.entry.claims().change)
@@ -111,8 +114,10 @@ impl Registry {
         let mut result = Ok(count);
         for (at, taken) in drafts.into_iter().enumerate() {
             // Now and then: until they are folded in, what others send is judged on a state that has passed, and again.
-            if at % FOLD_EVERY == FOLD_EVERY - 1 {
-                self.catch_up(store).await?;
+            if at % FOLD_EVERY == FOLD_EVERY - 1
+                && let Err(error) = self.catch_up(store).await
+            {
+                tracing::warn!(%error, "entries that were logged are folded in later");
             }
             // Each was judged on the state behind the one before; the writer sees to it that it stands there.
             let judgement = Judgement { registry: place, until: taken.until };
@@ -131,11 +136,13 @@ impl Registry {
 
 /// Whether the hub signs with the key that a change revokes, and with no other. Nobody believes what it signs with it from there
 /// on.
-fn needs(keys: &LedgerKeys, change: &Change) -> bool {
+fn needs(keys: &LedgerKeys, change: &Change, after: &RegistryState) -> bool {
     match change {
         Change::Revoked(EntryId::HubKey(HubKeyId::Receipts(kid))) => keys.receipts.public().id() == *kid,
-        Change::Revoked(EntryId::HubKey(HubKeyId::Log(vkey))) => {
-            keys.logs.iter().all(|signer| signer.verifier_key() == vkey)
+        Change::Revoked(EntryId::HubKey(HubKeyId::Log(_))) => {
+            let stands =
+                |signer: &Arc<NoteSigner>| after.log_keys().standing().any(|vkey| vkey == signer.verifier_key());
+            !keys.logs.iter().any(stands)
         }
         _ => false,
     }

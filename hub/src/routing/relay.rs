@@ -163,7 +163,8 @@ impl Relay {
         let fresh = self.app.wakeups.fresh();
         let which = if self.caught_up && fresh.is_open() { Deliveries::Again } else { Deliveries::All };
         if which == Deliveries::All {
-            // First this: what is committed from now on is fresh, and the rest will be found in the store.
+            // First this: what is committed from now on is fresh, and the rest is in the store, until it is read to its end.
+            self.caught_up = false;
             fresh.open();
             self.known.clear();
         }

@@ -215,6 +215,20 @@ async fn a_key_that_the_hub_still_signs_with_is_not_revoked_though_another_is_re
 }
 
 #[tokio::test]
+async fn the_log_keys_that_the_hub_signs_with_are_not_all_revoked_in_one_request() {
+    let hub = TestHub::new().await;
+    let (_, old) = standing(&hub);
+    let HubKeyId::Log(second) = rotate(&hub, KeyUse::Log).await else { panic!() };
+    let third = hub.app.key_store.add(KeyUse::Log).unwrap();
+    let end = |vkey: &VerifierKey| Change::Revoked(EntryId::HubKey(HubKeyId::Log(vkey.clone())));
+    let all = [Change::Added(Entry::HubKey(third)), end(&old), end(&second)];
+    hub.change_registry(all).await.problem(ProblemCode::RegistryEntryInvalid);
+    hub.apply([end(&old)]).await;
+    hub.submit(&hub.world.message()).await.accepted();
+    hub.stop().await.start().await;
+}
+
+#[tokio::test]
 async fn who_knows_the_operators_key_can_follow_to_the_new_keys() {
     let hub = TestHub::new().await;
     let before = hub.get("/v1/trust").await.json::<TrustBundle>(200);

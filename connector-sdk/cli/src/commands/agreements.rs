@@ -64,7 +64,7 @@ async fn list(arguments: ListArguments) -> Result<Outcome, Failure> {
     let json = agreements.iter().map(|terms| {
         json!({
             "agreement": terms.agreement, "terms": terms.terms, "unsigned": terms.unsigned,
-            "in_force": terms.unsigned.is_empty(),
+            "in_force": terms.unsigned.is_empty(), "doubt": terms.doubt,
         })
     });
     Ok(Outcome { exit: Exit::Done, text, json: json!({ "agreements": json.collect::<Vec<_>>() }) })
@@ -81,7 +81,11 @@ async fn sign(arguments: SignArguments) -> Result<Outcome, Failure> {
         return Err(Failure::caller(what, "See `saphan agreements list`."));
     }
     let mut signed = Vec::new();
-    let wanted = |terms: &&AgreementTerms| arguments.all || arguments.ids.contains(&terms.agreement.id);
+    // Of all, those that can be believed; one that is named and cannot is refused.
+    let wanted = |terms: &&AgreementTerms| match arguments.all {
+        true => terms.doubt.is_none(),
+        false => arguments.ids.contains(&terms.agreement.id),
+    };
     for terms in agreements.iter().filter(wanted).filter(|terms| terms.unsigned.contains(&member)) {
         membership.sign(terms).await.map_err(|error| membership_failure(&error))?;
         signed.push(terms);
@@ -106,6 +110,9 @@ fn describe(terms: &AgreementTerms, text: &mut String) {
     };
     let list = |names: Vec<String>| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
     text.push_str(&format!("{} ({state})\n", agreement.id));
+    if let Some(doubt) = terms.doubt {
+        text.push_str(&format!("  DO NOT SIGN   {doubt}; ask the hub's operator on another way\n"));
+    }
     text.push_str(&format!("  from         {}\n  to           {}\n", agreement.sender, agreement.receiver));
     for (name, values) in [
         ("types", agreement.types.iter().map(ToString::to_string).collect()),

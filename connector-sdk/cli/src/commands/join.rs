@@ -39,8 +39,8 @@ pub(crate) struct JoinArguments {
     #[command(flatten)]
     token: TokenArguments,
 
-    /// Where the connection goes; an existing file is never overwritten. The hub's keys go to trust.json beside it, in place of
-    /// one that is there
+    /// Where the connection goes; an existing file is never overwritten. The hub's keys go to trust.json beside it; one
+    /// that is there must say the same keys
     #[arg(long, value_name = "FILE", default_value = "saphan.toml")]
     config: PathBuf,
 
@@ -65,11 +65,18 @@ pub(crate) async fn run(arguments: JoinArguments) -> Result<Outcome, Failure> {
     if let Some(ca) = hub.ca_pem() {
         joined.trust.ca = Some(ca.to_owned());
     }
+    if trust_path.exists() && trust_file::read(&trust_path)?.trust() != joined.trust.trust() {
+        let what = format!("{} says other keys than the hub; nothing was written", trust_path.display());
+        let advice = "If it is of another connection, move it away and run the same command again: the code stays good for this key. \
+                      If not, ask the hub's operator on another way which keys are right.";
+        return Err(Failure::caller(what, advice));
+    }
     let trust = trust_file::text(&joined.trust)?;
     files::replace(&trust_path, trust.as_bytes(), Readers::All)
         .map_err(|error| Failure::unwritable(&trust_path, &error))?;
     let config = config_text(&arguments, &source, &joined)?;
-    files::write_new(&arguments.config, config.as_bytes(), Readers::All)?;
+    files::replace(&arguments.config, config.as_bytes(), Readers::All)
+        .map_err(|error| Failure::unwritable(&arguments.config, &error))?;
     let text = format!(
         "joined {} as {}\n\n  key      {} ({kid}); it must not leave this machine\n  config   {}\n  trust    {}\n  log      {}\n\n\
          Compare the log's key with the one that the hub's operator publishes. Next: `saphan doctor` checks the connection,\n\

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use saphan_connector::hub_api::HubError;
 use saphan_connector::{ConnectorError, trust};
+use saphan_schemas::registry::HubKeyId;
 use saphan_schemas::trust::TrustBundle;
 use serde_json::json;
 
@@ -60,18 +61,27 @@ async fn renew(TrustArguments { hub, out, tls, .. }: &TrustArguments) -> Result<
     let bundle = bundle.with(renewed);
     let text = trust_file::text(&bundle)?;
     files::replace(out, text.as_bytes(), Readers::All).map_err(|error| Failure::unwritable(out, &error))?;
-    Ok(outcome(out, &bundle, false, &format!("{} has the hub's new keys, signed by its operator", out.display()), ""))
+    Ok(outcome(
+        out,
+        &bundle,
+        false,
+        &format!("{} has what the hub's operator added or revoked since", out.display()),
+        "",
+    ))
 }
 
 fn outcome(out: &Path, bundle: &TrustBundle, first_use: bool, said: &str, advice: &str) -> Outcome {
     let kids: Vec<String> = bundle.receipts.iter().map(|key| key.id().to_string()).collect();
-    let logs: Vec<String> = bundle.vkeys().map(ToString::to_string).collect();
+    let ended = |key: &HubKeyId| if bundle.ended.iter().any(|ended| ended.key == *key) { " (revoked)" } else { "" };
+    let shown = |key: &HubKeyId| format!("{key}{}", ended(key));
+    let logs: Vec<String> = bundle.vkeys().map(|vkey| shown(&HubKeyId::Log(vkey.clone()))).collect();
+    let receipts: Vec<String> = bundle.receipts.iter().map(|key| shown(&HubKeyId::Receipts(key.id()))).collect();
     let separator = "\n            ";
     let mut text = format!(
         "{said}:\n\n  hub       {}\n  log       {}\n  receipts  {}\n",
         bundle.hub,
         logs.join(separator),
-        kids.join(separator),
+        receipts.join(separator),
     );
     if !advice.is_empty() {
         text.push_str(&format!("\n{advice}\n"));

@@ -109,19 +109,23 @@ pub(super) async fn expire(to: &mut SqliteConnection, now: u64) -> Result<u64, S
     // What is leased or at the broker is in its receiver's hands; its acknowledgement still counts, for a month a copy.
     let marked = sqlx::query(
         "UPDATE message SET state = 4 WHERE idx IN \
-         (SELECT idx FROM outbox WHERE not_after <= ?1 - published * ?2 AND (lease IS NULL OR due <= ?1))",
+         (SELECT idx FROM outbox WHERE not_after <= ?1 - published * ?2 - transport * ?3 AND (lease IS NULL OR due <= ?1))",
     )
     .bind(signed(now))
     .bind(MONTH_MS)
+    .bind(CONFIRMED_MS)
     .execute(&mut *transaction)
     .await
     .map_err(failed("expired"))?;
-    sqlx::query("DELETE FROM outbox WHERE not_after <= ?1 - published * ?2 AND (lease IS NULL OR due <= ?1)")
-        .bind(signed(now))
-        .bind(MONTH_MS)
-        .execute(&mut *transaction)
-        .await
-        .map_err(failed("expired"))?;
+    sqlx::query(
+        "DELETE FROM outbox WHERE not_after <= ?1 - published * ?2 - transport * ?3 AND (lease IS NULL OR due <= ?1)",
+    )
+    .bind(signed(now))
+    .bind(MONTH_MS)
+    .bind(CONFIRMED_MS)
+    .execute(&mut *transaction)
+    .await
+    .map_err(failed("expired"))?;
     transaction.commit().await.map_err(failed("expired"))?;
     Ok(marked.rows_affected())
 }
@@ -153,4 +157,6 @@ const DELIVERED: &str = "UPDATE outbox SET due = ?2, published = published + 1, 
      WHERE idx IN (SELECT value FROM json_each(?1))";
 const RETRY: &str =
     "UPDATE outbox SET due = ?2, attempts = attempts + 1 WHERE idx IN (SELECT value FROM json_each(?1))";
+/// What goes to the broker may be there, and not be marked yet.
+const CONFIRMED_MS: i64 = 5000;
 const MONTH_MS: i64 = 30 * 24 * 3_600_000;

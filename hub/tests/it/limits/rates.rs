@@ -5,7 +5,7 @@ use saphan_schemas::problem::{ProblemCode, ProblemDocument};
 use saphan_schemas::registry::{Change, Entry, EntryId, Member};
 use serde_json::{Value, json};
 
-use crate::harness::{Draft, LogCopy, Submission, TestHub, sign_entry_as};
+use crate::harness::{Draft, LogCopy, Party, Submission, TestHub, sign_entry_as};
 
 #[tokio::test]
 async fn messages_beyond_the_limit_are_told_when_to_come_again_and_are_accepted_then() {
@@ -159,6 +159,7 @@ async fn of_changes_of_the_registry_a_system_makes_sixty_at_once_and_then_one_a_
     assert_eq!((problem.retry, problem.retry_after), (true, Some(60)));
     change(garbage(1)).await.problem(ProblemCode::RegistryEntryInvalid);
     change(garbage(1)).await.problem(ProblemCode::RateLimited);
+    change(json!({ "entries": [] })).await.problem(ProblemCode::RateLimited);
     hub.call(&hub.world.office, "POST", "/v1/registry", &garbage(1)).await.problem(ProblemCode::RegistryEntryInvalid);
     assert_eq!(hub.size(), size);
     let members = (0..100).map(|number| {
@@ -170,4 +171,24 @@ async fn of_changes_of_the_registry_a_system_makes_sixty_at_once_and_then_one_a_
     let next = portal.another_key();
     let entry = sign_entry_as(portal.id.as_str(), Change::Added(Entry::Key(next.key_entry())), &portal.key);
     change(json!({ "entries": [entry] })).await.json::<Value>(200);
+}
+
+#[tokio::test]
+async fn whoever_stole_a_key_cannot_spend_what_its_owner_needs_to_revoke_it() {
+    let hub = TestHub::new().await;
+    let (portal, next) = (&hub.world.portal, hub.world.portal.another_key());
+    hub.apply([Change::Added(Entry::Key(next.key_entry()))]).await;
+    let change = async |party: &Party, body: Value| hub.call(party, "POST", "/v1/registry", &body).await;
+    change(portal, json!({ "entries": vec!["a.b.c"; 60] })).await.problem(ProblemCode::RegistryEntryInvalid);
+    change(portal, json!({ "entries": ["a.b.c"] })).await.problem(ProblemCode::RateLimited);
+    let revoked =
+        |by: &Party, key: &Party| sign_entry_as(by.id.as_str(), Change::Revoked(EntryId::Key(key.key.id())), &by.key);
+    // Only what may be free is: another's key, a signature that does not hold, a key that has ended.
+    let of_another = revoked(portal, &hub.world.office);
+    let forged = sign_entry_as(portal.id.as_str(), Change::Revoked(EntryId::Key(next.key.id())), &hub.world.office.key);
+    for entry in [of_another, forged] {
+        change(&next, json!({ "entries": [entry] })).await.problem(ProblemCode::RateLimited);
+    }
+    change(&next, json!({ "entries": [revoked(&next, portal)] })).await.json::<Value>(200);
+    change(&next, json!({ "entries": [revoked(&next, portal)] })).await.problem(ProblemCode::RateLimited);
 }

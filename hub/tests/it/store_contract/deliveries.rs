@@ -102,7 +102,9 @@ pub(super) async fn what_expired_is_not_due(store: &dyn Store) {
     LogWriter::new().commit(store, vec![expiring, LogWriter::broker_message("b")]).await;
     assert_eq!(due(store, 9_999).await, [0, 1]);
     assert_eq!(due(store, 10_000).await, [1]);
-    assert_eq!(store.expire(10_000).await.unwrap(), 1);
+    // It may be at the broker, and not be marked yet.
+    assert_eq!(store.expire(14_999).await.unwrap(), 0);
+    assert_eq!(store.expire(15_000).await.unwrap(), 1);
     assert_eq!(store.messages(id).await.unwrap()[0].state, MessageState::Expired);
     assert_eq!(store.counts().await.unwrap().outbox_amqp, 1);
 }

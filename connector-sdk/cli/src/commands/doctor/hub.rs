@@ -157,9 +157,9 @@ async fn identity(
         return Err(failed("it signs receipts with a key that is not trusted".to_owned()));
     }
     if followed_any {
-        let says = format!("it is {}; its operator vouches for keys that the trust file does not have", bundle.hub);
-        let advice =
-            "programs that run follow by themselves; `saphan trust URL --renew` keeps the new keys for `saphan verify`";
+        let says =
+            format!("it is {}; its operator has added or revoked keys, which the trust file does not say", bundle.hub);
+        let advice = "programs that run follow by themselves; `saphan trust URL --renew` brings the file up to date for `saphan verify`";
         findings.push(Finding::warning("identity", says, Side::Caller, advice));
     } else {
         findings.push(Finding::ok("identity", format!("it is {}, with the keys that are trusted", bundle.hub)));
@@ -193,8 +193,14 @@ fn token_fault(error: &MembershipError) -> Finding {
 
 fn agreed(agreements: &[AgreementTerms], member: &MemberId) -> Finding {
     let in_force = agreements.iter().filter(|terms| terms.unsigned.is_empty()).count();
-    let ours = agreements.iter().filter(|terms| terms.unsigned.contains(member)).count();
+    let doubtful = agreements.iter().filter(|terms| terms.doubt.is_some()).count();
+    let ours = agreements.iter().filter(|terms| terms.doubt.is_none() && terms.unsigned.contains(member)).count();
     let says = format!("{in_force} of {} agreements are in force", agreements.len());
+    if doubtful > 0 {
+        let says = format!("{says}; the hub's operator, as known here, signed the terms of all but {doubtful}");
+        let advice = "do not sign those that `saphan agreements list` marks; ask the hub's operator on another way";
+        return Finding::warning("agreements", says, Side::Hub, advice);
+    }
     if ours > 0 {
         let says = format!("{says}; {member} has not signed {ours}");
         return Finding::warning(

@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use saphan_connector::membership::Membership;
+use saphan_connector::hub_api::HubError;
+use saphan_connector::membership::{Membership, MembershipError};
 use saphan_schemas::keys::{KeyId, PublishedKey};
 use saphan_schemas::message_types::Timestamp;
+use saphan_schemas::problem::ProblemCode;
 use serde_json::{Value, json};
 
 use super::now;
@@ -61,11 +63,19 @@ pub(super) async fn revoke_all_others(config: Config) -> Result<Outcome, Failure
         eprintln!("revoking all keys of {} but {own}:\n\n{}", membership.system(), lines(&keys, own, now()));
         let kids: Vec<KeyId> = keys.iter().map(|key| key.kid).collect();
         for kids in kids.chunks(AT_ONCE) {
-            membership.revoke_keys(kids).await.map_err(|error| membership_failure(&error))?;
-            revoked.extend_from_slice(kids);
+            match membership.revoke_keys(kids).await {
+                Ok(()) => revoked.extend_from_slice(kids),
+                // Somebody revoked one of them meanwhile, and then none of these is: look again.
+                Err(MembershipError::Hub(HubError::Problem { document, .. }))
+                    if document.code() == Some(ProblemCode::RegistryEntryInvalid) =>
+                {
+                    break;
+                }
+                Err(error) => return Err(membership_failure(&error)),
+            }
         }
     }
-    let what = format!("{} keys are revoked, and others were added meanwhile", revoked.len());
+    let what = format!("{} keys are revoked, and others were added or revoked meanwhile", revoked.len());
     Err(Failure::refused(what, "Ask the hub's operator to revoke the system's keys, and for an invitation."))
 }
 

@@ -68,7 +68,7 @@ impl Statements {
             values.add(row.message.envelope.claims().jti.to_string());
             values.add(now);
             values.add(row.message.envelope.as_str());
-            values.add(row.message.own_id.then(|| row.message.salt.as_bytes().as_slice()));
+            values.add(row.message.salt.as_bytes().as_slice());
         };
         self.outbox.run(connection, rows, bind).await?;
         let bind = |row: &NewOutgoing<'_>, values: &mut Values| {
@@ -138,7 +138,7 @@ fn outgoing(request: &Request) -> impl Iterator<Item = &SignedMessage> {
 struct Known {
     standing: Enqueued,
     claims: EnvelopeClaims,
-    /// Opens its commitment; `None` in a journal of an earlier version.
+    /// Opens its commitment; `None` when it was settled under an earlier version, which did not keep it.
     salt: Option<Salt>,
 }
 
@@ -158,6 +158,7 @@ impl Known {
         let first = &self.claims;
         let (iat, not_after, body) = (first.iat, first.not_after, first.body.clone());
         EnvelopeClaims { iat, not_after, body, ..message.envelope.claims().clone() } == *first
+            && first.body.len() == message.body.len() as u64
             && self.salt.as_ref().is_none_or(|salt| first.body.open(salt, &message.body).is_ok())
     }
 }
@@ -172,11 +173,13 @@ async fn known_outgoing(
     if chosen.is_empty() {
         return Ok(HashMap::new());
     }
-    let found: Vec<(String, i64, Option<Vec<u8>>)> =
-        sqlx::query_as("SELECT envelope, state, salt FROM outbox WHERE jti IN (SELECT value FROM json_each(?))")
-            .bind(json!(chosen).to_string())
-            .fetch_all(connection)
-            .await?;
+    let found: Vec<(String, i64, Option<Vec<u8>>)> = sqlx::query_as(
+        "SELECT o.envelope, o.state, coalesce(o.salt, c.salt) FROM outbox o LEFT JOIN outbox_content c ON c.seq = o.seq \
+         WHERE o.jti IN (SELECT value FROM json_each(?))",
+    )
+    .bind(json!(chosen).to_string())
+    .fetch_all(connection)
+    .await?;
     let known = found.into_iter().map(|(envelope, state, salt)| {
         let envelope =
             UnverifiedEnvelope::parse(&envelope).map_err(|_| JournalError::Damaged { column: "envelope" })?;
