@@ -135,6 +135,34 @@ async fn a_message_that_came_while_the_broker_was_away_goes_out_when_it_is_back_
 }
 
 #[tokio::test]
+async fn what_is_in_the_store_only_goes_out_although_the_store_failed_when_it_was_looked_for() {
+    let broker = Arc::new(ScriptedTransport::new());
+    let hub = TestHub::with_broker(&broker).await;
+    let before = hub.world.message_to_archive();
+    hub.accept(&before).await;
+    eventually(async || state(&hub, &before).await == "delivered").await;
+    broker.set_up(false);
+    // Together more than is handed to the relay beside the store.
+    let (portal, archive) = (&hub.world.portal, &hub.world.archive);
+    let large = || {
+        let draft = crate::harness::Draft::withdrawal(&portal.id, &archive.id);
+        let body = [draft.body.clone(), vec![b' '; 9 << 20]].concat();
+        draft.with_body(body).sign(&portal.key)
+    };
+    let messages = [large(), large()];
+    for message in &messages {
+        hub.accept(message).await;
+    }
+    hub.store.set_down(true);
+    broker.set_up(true);
+    hub.app.wakeups.relay().notify_one();
+    let failed = hub.store.looks_failed();
+    eventually(async || hub.store.looks_failed() > failed).await;
+    hub.store.set_down(false);
+    broker.until(|seen| messages.iter().all(|message| seen.confirmed.contains(&message.id()))).await;
+}
+
+#[tokio::test]
 async fn what_waits_for_the_broker_outlives_a_restart() {
     let broker = Arc::new(ScriptedTransport::new());
     broker.set_up(false);

@@ -34,6 +34,7 @@ pub(crate) struct FaultyStore {
     commits: Mutex<VecDeque<Option<CommitFault>>>,
     unreadable_heads: AtomicUsize,
     head_reads_failed: AtomicU64,
+    looks_failed: AtomicU64,
     down: AtomicBool,
     full: AtomicBool,
     blocked: watch::Sender<bool>,
@@ -47,6 +48,7 @@ impl FaultyStore {
             commits: Mutex::default(),
             unreadable_heads: AtomicUsize::new(0),
             head_reads_failed: AtomicU64::new(0),
+            looks_failed: AtomicU64::new(0),
             down: AtomicBool::new(false),
             full: AtomicBool::new(false),
             blocked: watch::Sender::new(false),
@@ -67,6 +69,11 @@ impl FaultyStore {
     /// How many reads of the head have failed.
     pub(crate) fn head_reads_failed(&self) -> u64 {
         self.head_reads_failed.load(Ordering::SeqCst)
+    }
+
+    /// How many looks for what is due have failed.
+    pub(crate) fn looks_failed(&self) -> u64 {
+        self.looks_failed.load(Ordering::SeqCst)
     }
 
     /// Commits and reads fail while it is down, and nothing is written.
@@ -206,7 +213,13 @@ impl Store for FaultyStore {
     }
 
     fn due(&self, which: Deliveries, now: u64, limit: Limit) -> BoxFuture<'_, Result<Due, StoreError>> {
-        self.up(self.inner.due(which, now, limit))
+        let due = self.up(self.inner.due(which, now, limit));
+        async {
+            let due = due.await;
+            self.looks_failed.fetch_add(u64::from(due.is_err()), Ordering::SeqCst);
+            due
+        }
+        .boxed()
     }
 
     fn settle<'a>(&'a self, settlements: &'a [Settlement]) -> BoxFuture<'a, Result<(), StoreError>> {
