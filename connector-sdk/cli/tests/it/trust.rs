@@ -47,7 +47,13 @@ async fn renewing_adds_the_keys_that_the_operator_signed_and_a_message_under_a_n
     let verify = ["verify", "m.saphan.json", "--trust", "trust.json", "--sender-keys", "keys.jwks.json"];
     assert_eq!(saphan_beside(folder.path(), verify).await.code, 1, "the receipt's key is not trusted yet");
     let renewed = saphan_beside(folder.path(), renew).await;
-    assert_eq!((renewed.code, renewed.out.contains("added or revoked since")), (0, true), "{}{}", renewed.out, renewed.err);
+    assert_eq!(
+        (renewed.code, renewed.out.contains("added or revoked since")),
+        (0, true),
+        "{}{}",
+        renewed.out,
+        renewed.err
+    );
     let verified = saphan_beside(folder.path(), verify).await;
     assert_eq!(verified.code, 0, "{}{}", verified.out, verified.err);
 }
