@@ -94,9 +94,18 @@ async fn a_join_that_was_cut_off_between_its_two_files_is_repeated_and_one_that_
     done(folder.path(), &["join", hub.url(), &code]).await;
     let trust = std::fs::read_to_string(folder.path().join("trust.json")).unwrap();
     std::fs::remove_file(folder.path().join("saphan.toml")).unwrap();
-    std::fs::write(folder.path().join("trust.json"), "{}").unwrap();
     done(folder.path(), &["join", hub.url(), &code]).await;
     assert_eq!(std::fs::read_to_string(folder.path().join("trust.json")).unwrap(), trust);
+    // One that says other keys is of another connection, or came on another way than through the hub.
+    std::fs::remove_file(folder.path().join("saphan.toml")).unwrap();
+    let other = trust.replacen(r#""hub": "hub.local""#, r#""hub": "hub.other""#, 1);
+    assert_ne!(other, trust);
+    std::fs::write(folder.path().join("trust.json"), &other).unwrap();
+    let (exit, told) = saphan(folder.path(), &["join", hub.url(), &code]).await;
+    assert_eq!((exit, told["error"]["what"].as_str().unwrap().contains("says other keys")), (2, true), "{told}");
+    assert_eq!(std::fs::read_to_string(folder.path().join("trust.json")).unwrap(), other);
+    std::fs::remove_file(folder.path().join("trust.json")).unwrap();
+    done(folder.path(), &["join", hub.url(), &code]).await;
     let (exit, told) = saphan(folder.path(), &["join", hub.url(), &code]).await;
     assert_eq!((exit, told["error"]["what"].as_str().unwrap().contains("exists already")), (2, true), "{told}");
 }
