@@ -225,23 +225,29 @@ impl KeyStore {
     /// and without one a key would lie there unprotected beside keys that are not.
     fn passphrase_of_another(&self, usage: KeyUse) -> Result<Option<Passphrase>, KeyStoreError> {
         let given = self.passphrase()?;
+        let protected = |mut paths: Vec<PathBuf>| {
+            paths.retain(|path| file::is_protected(path).is_ok_and(|protected| protected));
+            paths
+        };
         let of_the_hub = [files(&self.folder, RECEIPTS, false)?, files(&self.folder, LOG, false)?].concat();
         let mut of_operators = files(&self.folder, OPERATOR, false)?;
-        if let KeySource::File(path) = self.operator.clone().relative_to(&self.folder)
-            && path.exists()
-        {
+        if let KeySource::File(path) = self.operator.clone().relative_to(&self.folder) {
             of_operators.push(path);
         }
-        // Those that are opened with it come first: an operator may have a passphrase of their own.
-        let (first, second) =
-            if usage == KeyUse::Operator { (of_operators, of_the_hub) } else { (of_the_hub, of_operators) };
-        let there_are = !first.is_empty();
-        let mut beside = if there_are { first } else { second };
-        beside.retain(|path| file::is_protected(path).is_ok_and(|protected| protected));
+        let (is_operators, hub_has_files) = (usage == KeyUse::Operator, !of_the_hub.is_empty());
+        let (of_operators, of_the_hub) = (protected(of_operators), protected(of_the_hub));
+        // Those that are opened with it come first: an operator may have a passphrase of their own. It is none for the hub's keys,
+        // as long as the hub has files to go by.
+        let beside = match is_operators {
+            true if of_operators.is_empty() => of_the_hub,
+            true => of_operators,
+            false if hub_has_files => of_the_hub,
+            false => of_operators,
+        };
         let Some(path) = beside.first() else {
-            // One that only this command was given, for the operator's key perhaps, the hub may not have at its next start.
-            let is_the_hubs = self.passphrase_file.is_some() || usage == KeyUse::Operator || !there_are;
-            return Ok(given.filter(|_| is_the_hubs));
+            // One that only this command was given, the hub may not have at its next start.
+            let is_good = is_operators || !hub_has_files || self.passphrase_file.is_some();
+            return Ok(given.filter(|_| is_good));
         };
         let given = given.ok_or_else(|| KeyStoreError::PassphraseMissing { path: path.clone() })?;
         let opens = |path: &PathBuf| file::read_pkcs8(path, "private", || Ok(given.clone())).is_ok();

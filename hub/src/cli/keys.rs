@@ -20,7 +20,8 @@ pub(super) enum KeysCommand {
         #[arg(value_enum)]
         usage: Usage,
         /// Take up this key for receipts or of the operator, which is where the configuration says, instead of making one.
-        #[arg(long, value_name = "KID")]
+        // One thumbprint in 64 begins with a hyphen.
+        #[arg(long, value_name = "KID", allow_hyphen_values = true)]
         existing: Option<KeyId>,
         #[command(flatten)]
         config: ConfigArguments,
@@ -31,6 +32,7 @@ pub(super) enum KeysCommand {
         #[arg(value_enum)]
         usage: Usage,
         /// The thumbprint of a key for receipts or of the operator, or a log's verifier key.
+        #[arg(allow_hyphen_values = true)]
         key: String,
         #[command(flatten)]
         config: ConfigArguments,

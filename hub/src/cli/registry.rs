@@ -37,6 +37,8 @@ pub(super) enum RegistryCommand {
         #[arg(value_enum)]
         kind: Kind,
         /// Its id, as `registry show` prints it; a key's is its thumbprint.
+        // One thumbprint in 64 begins with a hyphen, and so do ids of invitations.
+        #[arg(allow_hyphen_values = true)]
         id: String,
         #[command(flatten)]
         config: ConfigArguments,

@@ -42,3 +42,16 @@ fn with_json_every_argument_that_is_missing_is_named_in_one_sentence() {
         assert!(!told.contains('\n') && !told.contains("Usage"), "{told}");
     }
 }
+
+#[test]
+fn a_thumbprint_may_begin_with_hyphens_and_options_are_options_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    for kid in ["-11vNy79fXUOKeMCnRfoDiOTHt3d3GywXDZgh3Lwcvg", "--1vNy79fXUOKeMCnRfoDiOTHt3d3GywXDZgh3Lwcvg"] {
+        let revoked = saphan(folder.path(), ["keys", "revoke", kid, "--config", "none.toml"]);
+        assert!(revoked.err.contains("none.toml"), "{}", revoked.err);
+    }
+    let others = saphan(folder.path(), ["keys", "revoke", "--all-others", "--config", "none.toml"]);
+    assert!(others.err.contains("none.toml"), "{}", others.err);
+    let wrong = saphan(folder.path(), ["keys", "revoke", "--al-others"]);
+    assert_eq!(wrong.code, 2, "{}", wrong.err);
+}

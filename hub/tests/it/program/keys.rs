@@ -41,6 +41,21 @@ impl Folder {
 }
 
 #[tokio::test]
+async fn a_thumbprint_may_begin_with_hyphens_and_options_are_options_all_the_same() {
+    for kid in ["-11vNy79fXUOKeMCnRfoDiOTHt3d3GywXDZgh3Lwcvg", "--1vNy79fXUOKeMCnRfoDiOTHt3d3GywXDZgh3Lwcvg"] {
+        for arguments in [
+            ["keys", "revoke", "receipts", kid].as_slice(),
+            &["keys", "rotate", "receipts", "--existing", kid],
+            &["registry", "revoke", "key", kid],
+        ] {
+            let arguments = [arguments, &["--config", "none.toml"]].concat();
+            let said = failure(&in_time(program(&arguments).output()).await.unwrap());
+            assert!(said.contains("none.toml"), "{arguments:?}: {said}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_rotation_with_a_wrong_passphrase_or_none_writes_nothing_and_the_hub_still_starts() {
     let folder = Folder::protected("hub").await;
     let right = [("SAPHAN_KEY_PASSPHRASE", "hub")];

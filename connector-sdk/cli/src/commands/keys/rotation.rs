@@ -34,7 +34,8 @@ pub(crate) struct RotateArguments {
 #[derive(Debug, Args)]
 pub(crate) struct RevokeArguments {
     /// The key's thumbprint, as `saphan keys show` and `saphan keys list` print it
-    #[arg(value_name = "KID", required_unless_present = "all_others")]
+    // One thumbprint in 64 begins with a hyphen.
+    #[arg(value_name = "KID", required_unless_present = "all_others", allow_hyphen_values = true)]
     kid: Option<KeyId>,
 
     /// Revoke every key of the system that stands, but the one of this configuration; lists them first
