@@ -11,7 +11,7 @@ pub use change::ChangeError;
 pub use publish::SchemaRefusal;
 pub use view::RegistryView;
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use saphan_schemas::catalogue::Catalogue;
 use saphan_schemas::leaf::{Leaf, ShardEvent};
@@ -24,9 +24,7 @@ use crate::store::{LoggedEntry, Store, StoreError};
 #[derive(Debug)]
 pub struct Registry {
     embedded: Arc<Catalogue>,
-    current: RwLock<Current>,
-    /// The first place of the log that is not folded in.
-    folded: watch::Sender<u64>,
+    current: watch::Sender<Current>,
 }
 
 /// A state of the registry and the catalogue with the texts that it names. Both change together: a message is never checked
@@ -77,13 +75,13 @@ impl Registry {
     #[must_use]
     pub fn new(root: Root, embedded: Arc<Catalogue>) -> Self {
         let current = Current { state: Arc::new(RegistryState::new(root)), catalogue: Arc::clone(&embedded) };
-        Self { embedded, current: RwLock::new(current), folded: watch::Sender::new(0) }
+        Self { embedded, current: watch::Sender::new(current) }
     }
 
     /// Waits until all entries before this place of the log are folded in.
     pub async fn reached(&self, place: u64) {
         // It fails when the sender is gone, which is here.
-        let _ = self.folded.subscribe().wait_for(|folded| *folded >= place).await;
+        let _ = self.current.subscribe().wait_for(|current| current.state.next() >= place).await;
     }
 
     /// The state of the moment.
@@ -107,7 +105,7 @@ impl Registry {
     /// State and schemas of one moment.
     #[must_use]
     pub fn current(&self) -> Current {
-        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.current.borrow().clone()
     }
 
     /// Folds in what the log holds beyond the state of the moment, and looks again for texts of schemas that were not there.
@@ -132,11 +130,14 @@ impl Registry {
         } else {
             texts::catalogue(&self.embedded, &state, store).await?
         };
-        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-        if current.state.next() <= state.next() {
-            self.folded.send_replace(state.next());
-            *current = Current { state: Arc::new(state), catalogue };
-        }
+        let new = Current { state: Arc::new(state), catalogue };
+        self.current.send_if_modified(|current| {
+            let is_newer = current.state.next() <= new.state.next();
+            if is_newer {
+                *current = new;
+            }
+            is_newer
+        });
         Ok(())
     }
 }

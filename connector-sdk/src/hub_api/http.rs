@@ -52,13 +52,9 @@ impl HttpHub {
     }
 
     async fn call_raw(&self, path: &str, body: &impl Serialize) -> Result<Response, HubError> {
-        self.post(path, serde_json::to_vec(body).map_err(unreachable)?).await
-    }
-
-    /// Posts this JSON with a token.
-    async fn post(&self, path: &str, json: Vec<u8>) -> Result<Response, HubError> {
-        let request = self.client.post(self.url(path)).header(AUTHORIZATION, self.token(&Method::POST, path).await?);
-        answered(request.header(CONTENT_TYPE, "application/json").body(json)).await
+        let request =
+            self.client.post(self.url(path)).header(AUTHORIZATION, self.token(&Method::POST, path).await?).json(body);
+        answered(request).await
     }
 
     async fn submit_one(&self, message: &Submission) -> Result<Answer, HubError> {
@@ -74,8 +70,7 @@ impl HttpHub {
     }
 
     async fn submit_batch(&self, messages: &[Submission]) -> Result<Vec<Result<Answer, HubError>>, HubError> {
-        let json = BatchRequest::new(messages).to_json().map_err(unreachable)?;
-        let response = self.post("/v1/messages/batch", json).await?;
+        let response = self.call_raw("/v1/messages/batch", &BatchRequest::new(messages)).await?;
         let status = response.status().as_u16();
         let BatchBody { results } = read(response).await?;
         if results.len() != messages.len() {

@@ -71,10 +71,11 @@ pub(super) async fn change(
             let detail = format!("a system brings at most {CHANGES_AT_ONCE} entries at once");
             return Err(ApiError::detailed(ProblemCode::RequestMalformed, detail));
         }
-        let free = body.entries.iter().filter(|entry| ends_a_key_of(&app, &system, entry)).count();
-        let paid = body.entries.len() - free;
-        // A request without entries is work too.
-        let paid = if body.entries.is_empty() { 1 } else { paid as u64 };
+        let paid = match &*body.entries {
+            // A request without entries is work too.
+            [] => 1,
+            entries => entries.iter().filter(|entry| !ends_a_key_of(&app, &system, entry)).count() as u64,
+        };
         app.limits.changes.take_all(paid, &Payer::System(system), app.clock.now_ms())?;
     }
     Ok(Json(ChangedBody { applied: apply(app, body.entries, body.schemas).await? }))

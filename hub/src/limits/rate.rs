@@ -37,10 +37,7 @@ impl RateLimit {
     /// # Errors
     /// [`Exhausted`].
     pub fn take(&self, payer: &Payer, now: u64) -> Result<(), Exhausted> {
-        match self.take_up_to(1, payer, now) {
-            0 => Err(self.exhausted()),
-            _ => Ok(()),
-        }
+        self.take_all(1, payer, now)
     }
 
     /// Takes `wanted`, or none.
@@ -48,22 +45,23 @@ impl RateLimit {
     /// # Errors
     /// [`Exhausted`].
     pub fn take_all(&self, wanted: u64, payer: &Payer, now: u64) -> Result<(), Exhausted> {
-        let taken = self.take_up_to(wanted, payer, now);
-        if taken == wanted {
-            return Ok(());
-        }
-        (0..taken).for_each(|_| self.give_back(payer));
-        Err(self.exhausted())
+        if self.take_between(wanted, wanted, payer, now) == wanted { Ok(()) } else { Err(self.exhausted()) }
     }
 
     /// Takes as many as there are, `wanted` at most, at `now` (ms since 1970); returns how many.
     pub fn take_up_to(&self, wanted: u64, payer: &Payer, now: u64) -> u64 {
-        let Some(interval) = self.interval else { return wanted };
+        self.take_between(0, wanted, payer, now)
+    }
+
+    /// Takes as many as there are, `most` at most, and none of fewer than `least`; returns how many.
+    fn take_between(&self, least: u64, most: u64, payer: &Payer, now: u64) -> u64 {
+        let Some(interval) = self.interval else { return most };
         let now = nanoseconds(now);
         let mut payers = self.payers();
         let full_at = payers.entry(payer.clone()).or_insert(now);
         self.settle(full_at, now);
-        let taken = wanted.min((now + self.window - *full_at) / interval);
+        let there_are = most.min((now + self.window - *full_at) / interval);
+        let taken = if there_are < least { 0 } else { there_are };
         *full_at += taken * interval;
         taken
     }

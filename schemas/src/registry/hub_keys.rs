@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::RejectedEntry;
+use super::{RegistryState, RejectedEntry};
 use crate::keys::{KeyId, PublicKey};
 use crate::log::VerifierKey;
 
@@ -139,5 +139,30 @@ impl<K: Clone + PartialEq> HubKeyRing<K> {
         }
         record.revoked = Some(end);
         Ok(())
+    }
+}
+
+impl RegistryState {
+    /// The places of all entries about the hub's own keys, in the log's order.
+    #[must_use]
+    pub fn hub_key_entries(&self) -> Vec<u64> {
+        let of_receipts = self.receipt_keys().entries();
+        let mut places: Vec<_> =
+            of_receipts.chain(self.log_keys().entries()).chain(self.operator_keys().entries()).collect();
+        places.sort_unstable();
+        places
+    }
+
+    /// The revoked keys for receipts and checkpoints, with the places of the entries that revoked them.
+    pub fn ended_hub_keys(&self) -> impl Iterator<Item = (HubKeyId, u64)> {
+        let receipts = self.receipt_keys().all().map(|record| (HubKeyId::Receipts(record.key.id()), record.revoked));
+        let logs = self.log_keys().all().map(|record| (HubKeyId::Log(record.key.clone()), record.revoked));
+        receipts.chain(logs).filter_map(|(key, end)| Some((key, end?.index)))
+    }
+
+    /// Whether the keys that the hub itself signs with are the same in both.
+    #[must_use]
+    pub fn has_the_hub_keys_of(&self, other: &Self) -> bool {
+        self.receipt_keys() == other.receipt_keys() && self.log_keys() == other.log_keys()
     }
 }

@@ -35,19 +35,7 @@ impl<'a> BatchRequest<'a> {
         };
         Self { messages: messages.iter().map(message).collect() }
     }
-
-    /// The request's JSON, written without moving it to ever larger room.
-    pub(super) fn to_json(&self) -> Result<Vec<u8>, serde_json::Error> {
-        let parts = |message: &BatchMessage<'_>| message.envelope.len() + message.salt.len() + message.body.len();
-        let mut json =
-            Vec::with_capacity(FRAME_BYTES + self.messages.iter().map(|one| parts(one) + FRAME_BYTES).sum::<usize>());
-        serde_json::to_writer(&mut json, self)?;
-        Ok(json)
-    }
 }
-
-/// Names and punctuation of a message, or of the whole: `{"envelope":"","salt":"","body":""},`.
-const FRAME_BYTES: usize = 40;
 
 #[derive(Deserialize)]
 pub(super) struct BatchBody {
