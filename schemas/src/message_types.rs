@@ -28,7 +28,10 @@ macro_rules! message_body {
 
 mod address;
 mod application;
+mod case;
+mod consent;
 mod evidence;
+mod fee;
 mod information;
 mod number;
 mod person;
@@ -44,7 +47,12 @@ pub use self::application::{
     Approval, Capacity, Decision, Fee, Issued, NextActor, Payment, PaymentInterval, Reason, Rejection, Remedy,
     RemedyKind, Representative, WithdrawalReason, WithdrawnBy,
 };
-pub use self::evidence::{EvidenceDeclined, EvidenceProvided, EvidenceRequested, Fact, NotProvided, Officer};
+pub use self::case::{CaseReminder, CaseSubmitted, Gap, GapReason, Proof, ProofSource, ReminderKind, SignedCopy};
+pub use self::consent::{AuthenticationAssurance, ConsentGiven, ConsentRevoked, Identification, IdentityAssurance};
+pub use self::evidence::{
+    EvidenceDeclined, EvidencePending, EvidenceProvided, EvidenceRequested, EvidenceReused, Fact, NotProvided, Officer,
+};
+pub use self::fee::ApplicationFeePaid;
 pub use self::information::{Answer, AnswerForm, Choice, InformationRequested, InformationSupplied, Item};
 pub use self::number::{InvalidNumber, JuristicNumber, NationalId, PersonNumber};
 pub use self::person::{

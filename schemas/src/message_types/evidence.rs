@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Applicant, BilingualText, Date, Document, FactValue, Office, Subject, Timestamp};
-use crate::ids::{Code, EvidenceTypeId, MemberId};
+use crate::ids::{Code, EvidenceTypeId, MemberId, MessageId};
 
 /// `evidence.requested`: evidence is requested from the authority that holds it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,7 +110,32 @@ pub enum NotProvided {
     Other,
 }
 
+/// `evidence.pending`: requested evidence will come later.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EvidencePending {
+    /// When the provider said so.
+    pub noted_at: Timestamp,
+    /// What was requested.
+    pub evidence_type: EvidenceTypeId,
+    /// When the provider expects to have it.
+    pub expected_by: Timestamp,
+    /// What people read.
+    pub text: BilingualText,
+}
+
+/// `evidence.reused`: evidence that was provided before is used again; its provider is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EvidenceReused {
+    /// When.
+    pub reused_at: Timestamp,
+    /// What it proves.
+    pub evidence_type: EvidenceTypeId,
+    /// The message `evidence.provided` that is used again.
+    pub message: MessageId,
+}
+
 redacted_debug! {
+    EvidencePending { noted_at, evidence_type, expected_by }
     Officer { office }
     EvidenceProvided { provided_at, evidence_type, subject, as_of, valid_until }
     EvidenceDeclined { declined_at, evidence_type, reason, held_by }
@@ -119,3 +144,5 @@ redacted_debug! {
 message_body!(EvidenceRequested, "evidence.requested", "evidence.requested@1");
 message_body!(EvidenceProvided, "evidence.provided", "evidence.provided@1");
 message_body!(EvidenceDeclined, "evidence.declined", "evidence.declined@1");
+message_body!(EvidencePending, "evidence.pending", "evidence.pending@1");
+message_body!(EvidenceReused, "evidence.reused", "evidence.reused@1");

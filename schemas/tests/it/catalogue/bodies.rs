@@ -2,9 +2,10 @@
 
 use proptest::prelude::*;
 use saphan_schemas::message_types::{
-    ApplicationDecided, ApplicationStatusChanged, ApplicationSubmitted, ApplicationWithdrawn, Date, EvidenceDeclined,
-    EvidenceProvided, EvidenceRequested, InformationRequested, InformationSupplied, MessageBody, PartialDate,
-    Timestamp,
+    ApplicationDecided, ApplicationFeePaid, ApplicationStatusChanged, ApplicationSubmitted, ApplicationWithdrawn,
+    CaseReminder, CaseSubmitted, ConsentGiven, ConsentRevoked, Date, EvidenceDeclined, EvidencePending,
+    EvidenceProvided, EvidenceRequested, EvidenceReused, InformationRequested, InformationSupplied, MessageBody,
+    PartialDate, Timestamp,
 };
 use serde_json::{Value, json};
 
@@ -46,6 +47,13 @@ fn every_valid_example_of_a_message_type_survives_a_round_trip_through_its_rust_
     every_valid_example_survives_a_round_trip::<EvidenceDeclined>();
     every_valid_example_survives_a_round_trip::<InformationRequested>();
     every_valid_example_survives_a_round_trip::<InformationSupplied>();
+    every_valid_example_survives_a_round_trip::<EvidencePending>();
+    every_valid_example_survives_a_round_trip::<EvidenceReused>();
+    every_valid_example_survives_a_round_trip::<ConsentGiven>();
+    every_valid_example_survives_a_round_trip::<ConsentRevoked>();
+    every_valid_example_survives_a_round_trip::<CaseSubmitted>();
+    every_valid_example_survives_a_round_trip::<CaseReminder>();
+    every_valid_example_survives_a_round_trip::<ApplicationFeePaid>();
 }
 
 #[test]
