@@ -1,0 +1,319 @@
+//! A case: what is known of it, and what it waits for. How it moves is in `evidence` and `proceedings`.
+
+use saphan_schemas::catalogue::RequirementSubject;
+use saphan_schemas::ids::{CaseId, Code, EvidenceTypeId, LegalBasis, MessageId, ServiceId, SystemId};
+use saphan_schemas::message_types::{ApplicationStatus, NextActor, ProofSource};
+use serde::{Deserialize, Serialize};
+
+use super::Pseudonym;
+use super::what::{Failure, Piece};
+
+/// An application and everything that follows from it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Case {
+    /// Its id.
+    pub id: CaseId,
+    /// The place of its `application.submitted`.
+    pub application: u64,
+    /// The portal that submitted it.
+    pub portal: SystemId,
+    /// What is applied for.
+    pub service: ServiceId,
+    /// The system that decides.
+    pub authority: SystemId,
+    /// Why data may travel for it.
+    pub purpose: Option<Code>,
+    /// The consent that it cites.
+    pub consent: Option<MessageId>,
+    /// The people that it is about.
+    pub people: People,
+    /// When it was opened, in milliseconds since 1970.
+    pub opened_at: u64,
+    /// Where it is.
+    pub status: CaseStatus,
+    /// Who must act next.
+    pub next: NextActor,
+    /// What must be proven.
+    pub requirements: Vec<Requirement>,
+    /// Whether the authority has it.
+    pub handover: Handover,
+    /// How many days the service promises to take at most.
+    pub processing_days: u16,
+    /// What the authority was reminded of.
+    pub reminded: Reminded,
+    /// Whether it was approved, once the authority has decided.
+    pub approved: Option<bool>,
+    /// The fee to pay, in satang.
+    pub fee_satang: Option<u64>,
+    /// How many events its history has.
+    pub events: u64,
+}
+
+/// Whom a case is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct People {
+    /// Who applies.
+    pub applicant: Pseudonym,
+    /// The natural person: who acts for the applicant, or the applicant.
+    pub person: Pseudonym,
+}
+
+impl People {
+    /// The one that evidence is about.
+    #[must_use]
+    pub const fn about(&self, subject: RequirementSubject) -> &Pseudonym {
+        match subject {
+            RequirementSubject::Applicant => &self.applicant,
+            RequirementSubject::Person => &self.person,
+        }
+    }
+}
+
+/// Where a case is: the statuses of the Biz Portal, and that it was withdrawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum CaseStatus {
+    /// Its completeness is being checked: evidence is collected, or the authority looks.
+    Check,
+    /// Under consideration.
+    Pending,
+    /// Approved; the fee is to be paid.
+    ApprovedWaitingPayFee,
+    /// Paid; the licence is being made.
+    PaidFeeCreatingLicense,
+    /// Done.
+    Completed,
+    /// Rejected.
+    Rejected,
+    /// The applicant took it back.
+    Withdrawn,
+}
+
+impl From<ApplicationStatus> for CaseStatus {
+    fn from(status: ApplicationStatus) -> Self {
+        match status {
+            ApplicationStatus::Check => Self::Check,
+            ApplicationStatus::Pending => Self::Pending,
+            ApplicationStatus::ApprovedWaitingPayFee => Self::ApprovedWaitingPayFee,
+            ApplicationStatus::PaidFeeCreatingLicense => Self::PaidFeeCreatingLicense,
+            ApplicationStatus::Completed => Self::Completed,
+            ApplicationStatus::Rejected => Self::Rejected,
+        }
+    }
+}
+
+impl CaseStatus {
+    /// Whether nothing follows any more.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Completed | Self::Rejected | Self::Withdrawn)
+    }
+
+    /// Whether the authority may go on to `next`.
+    #[must_use]
+    pub const fn may_become(self, next: Self) -> bool {
+        match self {
+            Self::Check | Self::Pending => !matches!(next, Self::PaidFeeCreatingLicense | Self::Withdrawn),
+            Self::ApprovedWaitingPayFee => matches!(next, Self::PaidFeeCreatingLicense | Self::Completed),
+            Self::PaidFeeCreatingLicense => matches!(next, Self::PaidFeeCreatingLicense | Self::Completed),
+            Self::Completed | Self::Rejected | Self::Withdrawn => false,
+        }
+    }
+}
+
+/// One requirement of the service, and what proves it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Requirement {
+    /// Its name in the catalogue.
+    pub id: Code,
+    /// Whom it is about.
+    pub about: RequirementSubject,
+    /// Who can prove it, in the order in which they are asked.
+    pub candidates: Vec<Candidate>,
+    /// The one whose turn it is.
+    pub at: usize,
+    /// Whether that one was asked twice.
+    pub retried: bool,
+    /// Where it stands.
+    pub state: State,
+    /// Requests that were given up, but may still be answered.
+    pub late: Vec<Request>,
+    /// What went wrong, in order.
+    pub failures: Vec<(Candidate, Failure)>,
+}
+
+/// A system that holds evidence, and why it may give it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Candidate {
+    /// What it holds.
+    pub evidence_type: EvidenceTypeId,
+    /// The system.
+    pub provider: SystemId,
+    /// The law of the agreement.
+    pub legal_basis: LegalBasis,
+    /// Whether the person must have consented.
+    pub needs_consent: bool,
+}
+
+/// A request for evidence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// The id of its message.
+    pub id: MessageId,
+    /// Its place, once it is in the log.
+    pub index: Option<u64>,
+    /// Who was asked for what.
+    pub candidate: Candidate,
+}
+
+/// Where a requirement stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "kebab-case")]
+pub enum State {
+    /// A provider is asked.
+    Requested {
+        /// How.
+        request: Request,
+        /// Until when the hub waits, in milliseconds since 1970.
+        until: u64,
+        /// Whether the provider said that it takes longer.
+        pending: bool,
+    },
+    /// Evidence of an earlier case is about to be used.
+    Reusing {
+        /// The message that says so.
+        notice: MessageId,
+        /// What will prove it.
+        proof: Proven,
+    },
+    /// Something proves it.
+    Proven(Proven),
+    /// The applicant is asked.
+    Asked {
+        /// The message that asks.
+        question: MessageId,
+    },
+    /// Nobody can prove it.
+    Missing,
+}
+
+/// What proves a requirement.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proven {
+    /// The place of the message that brought it.
+    pub index: u64,
+    /// The id of that message.
+    pub id: MessageId,
+    /// What it is; none when the applicant answered in words.
+    pub evidence_type: Option<EvidenceTypeId>,
+    /// Who provided it.
+    pub provider: SystemId,
+    /// Where it came from.
+    pub source: ProofSource,
+    /// Whether the person's consent is what allows it.
+    pub needs_consent: bool,
+}
+
+/// Whether the authority has the case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "kebab-case")]
+pub enum Handover {
+    /// Evidence is still missing.
+    Waiting,
+    /// It is about to be handed over.
+    Sending {
+        /// The message.
+        id: MessageId,
+    },
+    /// It could not be sent; it is tried again then (milliseconds since 1970).
+    Again {
+        /// When.
+        at: u64,
+    },
+    /// It was handed over.
+    Done {
+        /// The message's place.
+        index: u64,
+        /// When, in milliseconds since 1970.
+        at: u64,
+    },
+}
+
+/// What an authority was reminded of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reminded {
+    /// Nothing.
+    No,
+    /// That the day is near.
+    DueSoon,
+    /// That it has passed.
+    Overdue,
+}
+
+impl Requirement {
+    /// Whether there is nothing to wait for.
+    #[must_use]
+    pub const fn is_settled(&self) -> bool {
+        matches!(self.state, State::Proven(_) | State::Missing)
+    }
+
+    pub(super) fn piece(&self, candidate: &Candidate) -> Piece {
+        Piece {
+            requirement: self.id.clone(),
+            evidence_type: candidate.evidence_type.clone(),
+            provider: candidate.provider.clone(),
+        }
+    }
+}
+
+impl Case {
+    /// Whether nothing follows any more.
+    #[must_use]
+    pub const fn has_ended(&self) -> bool {
+        self.status.is_final()
+    }
+
+    /// By when the service promises a decision, in milliseconds since 1970; from when the case is complete.
+    #[must_use]
+    pub fn due_at(&self) -> Option<u64> {
+        match self.handover {
+            Handover::Done { at, .. } => Some(at + self.processing_ms()),
+            _ => None,
+        }
+    }
+
+    /// When it needs a look though nothing was said, in milliseconds since 1970.
+    #[must_use]
+    pub fn wake(&self) -> Option<u64> {
+        if self.has_ended() {
+            return None;
+        }
+        let waiting = self.requirements.iter().filter_map(|requirement| match &requirement.state {
+            State::Requested { until, .. } => Some(*until),
+            _ => None,
+        });
+        let later = match self.handover {
+            Handover::Again { at } => Some(at),
+            Handover::Done { .. } => self.next_reminder(),
+            _ => None,
+        };
+        waiting.chain(later).min()
+    }
+
+    /// When the authority is reminded next, in milliseconds since 1970.
+    pub(super) fn next_reminder(&self) -> Option<u64> {
+        let due = self.due_at()?;
+        match self.reminded {
+            Reminded::No => Some(due - self.processing_ms() / 5),
+            Reminded::DueSoon => Some(due),
+            Reminded::Overdue => None,
+        }
+    }
+
+    fn processing_ms(&self) -> u64 {
+        u64::from(self.processing_days) * DAY_MS
+    }
+}
+
+const DAY_MS: u64 = 86_400_000;

@@ -1,0 +1,244 @@
+//! How evidence comes into a case: used again, requested, provided, declined, late, or asked of the applicant.
+
+use saphan_schemas::ids::{Code, MessageId, SystemId};
+use saphan_schemas::message_types::{NextActor, NotProvided, ProofSource};
+use saphan_schemas::problem::ProblemCode;
+
+use super::case::{Candidate, Case, Handover, Proven, Request, Requirement, State};
+use super::moves::{Moves, Say, Turn};
+use super::what::{Failure, What};
+
+/// What is there for a requirement when a case begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// The applicant sent it along.
+    Supplied(Proven),
+    /// It was provided before, by the candidate at this position.
+    Held(usize, Proven),
+    /// Nothing yet.
+    Nothing,
+}
+
+impl Case {
+    /// Takes what is there, and asks all providers of the rest at once. `found` has one for each requirement.
+    pub fn begin(&mut self, found: Vec<Found>, turn: Turn) -> Moves {
+        let mut moves = Moves::default();
+        moves.events.push(What::Submitted);
+        let mut to_ask = Vec::new();
+        for (at, found) in found.into_iter().enumerate().take(self.requirements.len()) {
+            match found {
+                Found::Supplied(proof) => {
+                    let requirement = &mut self.requirements[at];
+                    requirement.state = State::Proven(proof);
+                    moves.events.push(What::ApplicantSupplied { requirement: requirement.id.clone() });
+                }
+                Found::Held(candidate, proof) => {
+                    let notice = moves.say(Say::Reuse(at));
+                    let requirement = &mut self.requirements[at];
+                    requirement.at = candidate;
+                    requirement.state = State::Reusing { notice, proof };
+                }
+                Found::Nothing if self.requirements[at].candidates.is_empty() => to_ask.push(at),
+                Found::Nothing => self.request(at, turn, &mut moves),
+            }
+        }
+        self.ask(to_ask, &mut moves);
+        self.hand_over_if_complete(&mut moves);
+        moves
+    }
+
+    /// The request that `id` names, if its answer is still welcome from `sender`.
+    ///
+    /// # Errors
+    /// What the answer is rejected with.
+    pub fn awaited(&self, id: Option<MessageId>, sender: &SystemId) -> Result<(usize, &Request), ProblemCode> {
+        if self.has_ended() {
+            return Err(ProblemCode::CaseClosed);
+        }
+        let id = id.ok_or(ProblemCode::EvidenceNotAwaited)?;
+        self.requirements
+            .iter()
+            .enumerate()
+            .filter(|(_, requirement)| !requirement.is_settled())
+            .find_map(|(at, requirement)| {
+                let current = match &requirement.state {
+                    State::Requested { request, .. } => Some(request),
+                    _ => None,
+                };
+                let mut requests = current.into_iter().chain(&requirement.late);
+                requests.find(|request| request.id == id && request.candidate.provider == *sender).map(|found| (at, found))
+            })
+            .ok_or(ProblemCode::EvidenceNotAwaited)
+    }
+
+    /// Good evidence came for the requirement at `at`.
+    pub fn provided(&mut self, at: usize, candidate: &Candidate, index: u64, id: MessageId) -> Moves {
+        let mut moves = Moves::default();
+        let requirement = &mut self.requirements[at];
+        let was_asked = matches!(requirement.state, State::Asked { .. });
+        requirement.state = State::Proven(Proven {
+            index,
+            id,
+            evidence_type: Some(candidate.evidence_type.clone()),
+            provider: candidate.provider.clone(),
+            source: ProofSource::Requested,
+            needs_consent: candidate.needs_consent,
+        });
+        moves.events.push(What::EvidenceProvided(requirement.piece(candidate)));
+        if was_asked {
+            self.nobody_is_asked();
+        }
+        self.hand_over_if_complete(&mut moves);
+        moves
+    }
+
+    /// What came, or did not come, for the requirement at `at` as an answer to `id` is of no use.
+    pub fn failed(&mut self, at: usize, id: MessageId, failure: Failure, turn: Turn) -> Moves {
+        let mut moves = Moves::default();
+        let requirement = &mut self.requirements[at];
+        requirement.late.retain(|request| request.id != id);
+        let is_current = matches!(&requirement.state, State::Requested { request, .. } if request.id == id);
+        if is_current {
+            self.give_up(at, failure, turn, &mut moves);
+        }
+        moves
+    }
+
+    /// The provider takes longer: until `until` (ms).
+    pub fn pending(&mut self, at: usize, id: MessageId, until: u64) -> Moves {
+        let mut moves = Moves::default();
+        let requirement = &mut self.requirements[at];
+        if let State::Requested { request, until: waits, pending } = &mut requirement.state
+            && request.id == id
+        {
+            (*waits, *pending) = (until.max(*waits), true);
+            let (until, candidate) = (*waits, request.candidate.clone());
+            moves.events.push(What::EvidencePending { piece: requirement.piece(&candidate), until });
+        }
+        moves
+    }
+
+    /// The applicant has answered what the hub asked about these requirements; `false`: cannot.
+    ///
+    /// # Errors
+    /// Nothing of it was asked.
+    pub fn supplied(&mut self, answers: &[(Code, bool)], proof: &Proven) -> Result<Moves, ProblemCode> {
+        if self.has_ended() {
+            return Err(ProblemCode::CaseClosed);
+        }
+        let mut moves = Moves::default();
+        for (item, is_there) in answers {
+            let asked = |requirement: &&mut Requirement| {
+                requirement.id == *item && matches!(requirement.state, State::Asked { .. })
+            };
+            let Some(requirement) = self.requirements.iter_mut().find(asked) else { continue };
+            let requirement_id = requirement.id.clone();
+            if *is_there {
+                requirement.state = State::Proven(proof.clone());
+                moves.events.push(What::ApplicantSupplied { requirement: requirement_id });
+            } else {
+                requirement.state = State::Missing;
+                moves.events.push(What::RequirementMissing { requirement: requirement_id });
+            }
+        }
+        if moves.events.is_empty() {
+            return Err(ProblemCode::EvidenceNotAwaited);
+        }
+        self.nobody_is_asked();
+        self.hand_over_if_complete(&mut moves);
+        Ok(moves)
+    }
+
+    /// The consent was taken back: what rests on it is used no further.
+    pub fn consent_revoked(&mut self, turn: Turn) -> Moves {
+        let mut moves = Moves::default();
+        if self.has_ended() || self.consent.take().is_none() {
+            return moves;
+        }
+        moves.events.push(What::ConsentRevoked);
+        if matches!(self.handover, Handover::Done { .. }) {
+            return moves;
+        }
+        self.handover = Handover::Waiting;
+        for at in 0..self.requirements.len() {
+            let rests_on_it = match &self.requirements[at].state {
+                State::Requested { request, .. } => request.candidate.needs_consent,
+                State::Reusing { proof, .. } | State::Proven(proof) => proof.needs_consent,
+                State::Asked { .. } | State::Missing => false,
+            };
+            self.requirements[at].late.retain(|request| !request.candidate.needs_consent);
+            if rests_on_it {
+                self.give_up(at, Failure::ConsentRevoked, turn, &mut moves);
+            }
+        }
+        self.hand_over_if_complete(&mut moves);
+        moves
+    }
+
+    pub(super) fn request(&mut self, at: usize, turn: Turn, moves: &mut Moves) {
+        let id = moves.say(Say::Request(at));
+        let requirement = &mut self.requirements[at];
+        let candidate = requirement.candidates[requirement.at].clone();
+        let request = Request { id, index: None, candidate };
+        requirement.state = State::Requested { request, until: turn.now + turn.patience, pending: false };
+    }
+
+    /// The candidate whose turn it was will not do: the same again if a mistake may be mended, else the next, else the applicant.
+    pub(super) fn give_up(&mut self, at: usize, failure: Failure, turn: Turn, moves: &mut Moves) {
+        let has_consent = self.consent.is_some();
+        let requirement = &mut self.requirements[at];
+        let Some(candidate) = requirement.candidates.get(requirement.at).cloned() else {
+            return self.ask(vec![at], moves);
+        };
+        moves.events.push(What::EvidenceFailed { piece: requirement.piece(&candidate), failure: failure.clone() });
+        if failure == Failure::TimedOut
+            && let State::Requested { request, .. } = &requirement.state
+        {
+            requirement.late.push(request.clone());
+        }
+        let again = matches!(failure, Failure::Invalid { .. }) && !requirement.retried;
+        requirement.failures.push((candidate, failure));
+        if again {
+            requirement.retried = true;
+            return self.request(at, turn, moves);
+        }
+        let usable = |(_, next): &(usize, &Candidate)| has_consent || !next.needs_consent;
+        match requirement.candidates.iter().enumerate().skip(requirement.at + 1).find(usable) {
+            Some((next, _)) => {
+                (requirement.at, requirement.retried) = (next, false);
+                self.request(at, turn, moves);
+            }
+            None => self.ask(vec![at], moves),
+        }
+    }
+
+    fn ask(&mut self, at: Vec<usize>, moves: &mut Moves) {
+        if at.is_empty() {
+            return;
+        }
+        let question = moves.say(Say::Ask(at.clone()));
+        for at in at {
+            self.requirements[at].state = State::Asked { question };
+        }
+    }
+
+    /// Once the applicant has nothing to answer any more, it is the agencies' turn.
+    fn nobody_is_asked(&mut self) {
+        if !self.requirements.iter().any(|requirement| matches!(requirement.state, State::Asked { .. })) {
+            self.next = NextActor::Agency;
+        }
+    }
+
+    pub(super) fn hand_over_if_complete(&mut self, moves: &mut Moves) {
+        let complete = self.requirements.iter().all(Requirement::is_settled);
+        if complete && self.handover == Handover::Waiting && !self.has_ended() {
+            self.handover = Handover::Sending { id: moves.say(Say::HandOver) };
+        }
+    }
+}
+
+impl From<NotProvided> for Failure {
+    fn from(because: NotProvided) -> Self {
+        Self::Declined { because }
+    }
+}

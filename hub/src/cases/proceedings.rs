@@ -1,0 +1,194 @@
+//! How a case goes on beside its evidence: what is in the log, what the authority and the applicant say, and what time says.
+
+use saphan_schemas::ids::{Code, MessageId, MessageType};
+use saphan_schemas::message_types::{ApplicationStatusChanged, Decision, NextActor, ReminderKind};
+use saphan_schemas::problem::ProblemCode;
+
+use super::case::{Case, CaseStatus, Handover, Reminded, State};
+use super::moves::{Moves, Say, Turn};
+use super::what::{Failure, What};
+
+impl Case {
+    /// What the hub had to say is in the log, at `index`.
+    pub fn logged(&mut self, id: MessageId, index: u64, turn: Turn) -> Moves {
+        let mut moves = Moves::default();
+        let mut asked = Vec::new();
+        for requirement in &mut self.requirements {
+            match &mut requirement.state {
+                State::Requested { request, .. } if request.id == id => {
+                    request.index = Some(index);
+                    let candidate = request.candidate.clone();
+                    moves.events.push(What::EvidenceRequested(requirement.piece(&candidate)));
+                }
+                State::Reusing { notice, proof } if *notice == id => {
+                    requirement.state = State::Proven(proof.clone());
+                    let candidate = requirement.candidates.get(requirement.at).cloned();
+                    moves.events.extend(candidate.map(|candidate| What::EvidenceReused(requirement.piece(&candidate))));
+                }
+                State::Asked { question } if *question == id => asked.push(requirement.id.clone()),
+                _ => {}
+            }
+        }
+        if !asked.is_empty() && !self.has_ended() {
+            self.next = NextActor::Applicant;
+            moves.events.push(What::ApplicantAsked { requirements: asked });
+        }
+        if self.handover == (Handover::Sending { id }) {
+            self.handover = Handover::Done { index, at: turn.now };
+            moves.events.push(What::HandedOver { authority: self.authority.clone() });
+        }
+        self.hand_over_if_complete(&mut moves);
+        moves
+    }
+
+    /// What the hub had to say was refused by the hub itself: an agreement ended meanwhile, say.
+    pub fn not_sent(&mut self, id: MessageId, message_type: &MessageType, code: &Code, turn: Turn) -> Moves {
+        let mut moves = Moves::default();
+        for at in 0..self.requirements.len() {
+            match &self.requirements[at].state {
+                State::Requested { request, .. } if request.id == id => {
+                    self.give_up(at, Failure::NotSent { code: code.clone() }, turn, &mut moves);
+                }
+                // To use it again is not allowed; perhaps it is to ask for it.
+                State::Reusing { notice, .. } if *notice == id => self.request(at, turn, &mut moves),
+                State::Asked { question } if *question == id => {
+                    self.requirements[at].state = State::Missing;
+                    let requirement = self.requirements[at].id.clone();
+                    moves.events.push(What::RequirementMissing { requirement });
+                }
+                _ => {}
+            }
+        }
+        if self.handover == (Handover::Sending { id }) {
+            self.handover = Handover::Again { at: turn.now + HAND_OVER_AGAIN_MS };
+        }
+        moves.events.push(What::NotSent { message_type: message_type.clone(), code: code.clone() });
+        self.hand_over_if_complete(&mut moves);
+        moves
+    }
+
+    /// A receiver rejected what the hub said at this place of the log.
+    pub fn rejected(&mut self, index: u64, message_type: &MessageType, code: &Code, turn: Turn) -> Moves {
+        let mut moves = Moves::default();
+        for at in 0..self.requirements.len() {
+            if let State::Requested { request, .. } = &self.requirements[at].state
+                && request.index == Some(index)
+                && !self.has_ended()
+            {
+                self.give_up(at, Failure::Rejected { code: code.clone() }, turn, &mut moves);
+                return moves;
+            }
+        }
+        moves.events.push(What::Rejected { message_type: message_type.clone(), code: code.clone() });
+        moves
+    }
+
+    /// The applicant withdraws, by the message at `index`.
+    ///
+    /// # Errors
+    /// It has ended.
+    pub fn withdrawn(&mut self, index: u64) -> Result<Moves, ProblemCode> {
+        if self.has_ended() {
+            return Err(ProblemCode::CaseClosed);
+        }
+        let mut moves = Moves::default();
+        (self.status, self.next) = (CaseStatus::Withdrawn, NextActor::Nobody);
+        moves.events.push(What::Withdrawn);
+        if matches!(self.handover, Handover::Sending { .. } | Handover::Done { .. }) {
+            moves.say(Say::Withdraw(index));
+        }
+        Ok(moves)
+    }
+
+    /// The authority says how far it is; `None` when that does not fit where the case is.
+    pub fn status_changed(&mut self, body: &ApplicationStatusChanged) -> Option<Moves> {
+        let status = CaseStatus::from(body.status);
+        if !self.is_with_the_authority() || !self.status.may_become(status) {
+            return None;
+        }
+        let next = if status.is_final() { NextActor::Nobody } else { body.next };
+        (self.status, self.next) = (status, next);
+        self.fee_satang = body.fee.as_ref().map(|fee| fee.amount_satang).or(self.fee_satang);
+        Some(Moves { events: vec![What::StatusChanged { status, next }], ..Moves::default() })
+    }
+
+    /// The authority has decided; `None` when that does not fit where the case is. An approval whose fee is not paid, or whose
+    /// licence is being made, is not the end.
+    pub fn decided(&mut self, decision: &Decision) -> Option<Moves> {
+        let approved = matches!(decision, Decision::Approved(_));
+        let status = if approved { CaseStatus::Completed } else { CaseStatus::Rejected };
+        let fits = self.is_with_the_authority() && self.approved.is_none() && self.status.may_become(status);
+        if !fits {
+            return None;
+        }
+        self.approved = Some(approved);
+        let goes_on = matches!(self.status, CaseStatus::ApprovedWaitingPayFee | CaseStatus::PaidFeeCreatingLicense);
+        if !(approved && goes_on) {
+            (self.status, self.next) = (status, NextActor::Nobody);
+        }
+        Some(Moves { events: vec![What::Decided { approved }], ..Moves::default() })
+    }
+
+    /// The authority asks the applicant, or the applicant answers it; `None` when that does not fit where the case is.
+    pub fn information(&mut self, supplied: bool) -> Option<Moves> {
+        if !self.is_with_the_authority() {
+            return None;
+        }
+        let (next, event) = match supplied {
+            true => (NextActor::Agency, What::InformationSupplied),
+            false => (NextActor::Applicant, What::InformationRequested),
+        };
+        self.next = next;
+        Some(Moves { events: vec![event], ..Moves::default() })
+    }
+
+    /// The applicant has paid; `None` when no fee is due.
+    pub fn fee_paid(&mut self) -> Option<Moves> {
+        if !self.is_with_the_authority() || self.status != CaseStatus::ApprovedWaitingPayFee {
+            return None;
+        }
+        (self.status, self.next) = (CaseStatus::PaidFeeCreatingLicense, NextActor::Agency);
+        Some(Moves { events: vec![What::FeePaid], ..Moves::default() })
+    }
+
+    /// Nobody said anything, but it may be time.
+    pub fn tick(&mut self, turn: Turn) -> Moves {
+        let mut moves = Moves::default();
+        if self.has_ended() {
+            return moves;
+        }
+        for at in 0..self.requirements.len() {
+            if matches!(&self.requirements[at].state, State::Requested { until, .. } if *until <= turn.now) {
+                self.give_up(at, Failure::TimedOut, turn, &mut moves);
+            }
+        }
+        if matches!(self.handover, Handover::Again { at } if at <= turn.now) {
+            self.handover = Handover::Waiting;
+            self.hand_over_if_complete(&mut moves);
+        }
+        if self.next_reminder().is_some_and(|at| at <= turn.now) {
+            self.remind(turn, &mut moves);
+        }
+        moves
+    }
+
+    fn remind(&mut self, turn: Turn, moves: &mut Moves) {
+        let kind = if self.due_at().is_some_and(|due| due <= turn.now) {
+            self.reminded = Reminded::Overdue;
+            moves.say(Say::Remind(ReminderKind::Overdue, self.portal.clone()));
+            ReminderKind::Overdue
+        } else {
+            self.reminded = Reminded::DueSoon;
+            ReminderKind::DueSoon
+        };
+        moves.say(Say::Remind(kind, self.authority.clone()));
+        moves.events.push(What::Reminded { kind });
+    }
+
+    fn is_with_the_authority(&self) -> bool {
+        matches!(self.handover, Handover::Done { .. }) && !self.has_ended()
+    }
+}
+
+/// An agreement that ended may be renewed meanwhile.
+const HAND_OVER_AGAIN_MS: u64 = 600_000;

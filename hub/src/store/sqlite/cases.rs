@@ -1,0 +1,358 @@
+//! [`CaseStore`] on SQLite.
+
+use futures_util::future::{BoxFuture, FutureExt as _};
+use saphan_schemas::commitment::Salt;
+use saphan_schemas::ids::{CaseId, EvidenceTypeId, MessageId};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sqlx::sqlite::{SqlitePool, SqliteRow};
+use sqlx::{Connection as _, SqliteConnection};
+
+use super::rows::{UNREADABLE, array, column, index, parsed, signed};
+use super::{SqliteStore, failed};
+use crate::cases::{Case, Pseudonym};
+use crate::store::StoreError;
+use crate::store::cases::{
+    CaseEvent, CaseStore, Consequences, ConsentRecord, Content, DataUse, FollowedEntry, HeldEvidence, StoredLetter,
+};
+
+impl CaseStore for SqliteStore {
+    fn followed(&self) -> BoxFuture<'_, Result<u64, StoreError>> {
+        async {
+            let next: Option<i64> = sqlx::query_scalar("SELECT next FROM case_cursor")
+                .fetch_optional(&self.readers)
+                .await
+                .map_err(failed("read how far the log was followed"))?;
+            next.map_or(Ok(0), |next| next.try_into().map_err(|_| UNREADABLE))
+        }
+        .boxed()
+    }
+
+    fn follow_entries(&self, first: u64, count: u32) -> BoxFuture<'_, Result<Vec<FollowedEntry>, StoreError>> {
+        async move {
+            let rows = sqlx::query(
+                "SELECT idx, leaf FROM entry WHERE idx >= ?1 AND idx < ?2 AND kind IN (1, 2) ORDER BY idx",
+            )
+            .bind(signed(first))
+            .bind(signed(first.saturating_add(u64::from(count))))
+            .fetch_all(&self.readers)
+            .await
+            .map_err(failed("read entries"))?;
+            rows.iter().map(|row| Ok(FollowedEntry { index: index(row, 0)?, leaf: column(row, 1)? })).collect()
+        }
+        .boxed()
+    }
+
+    fn contents<'a>(&'a self, indices: &'a [u64]) -> BoxFuture<'a, Result<Vec<Content>, StoreError>> {
+        async move {
+            let rows = sqlx::query(
+                "SELECT idx, salt, body FROM parts WHERE idx IN (SELECT value FROM json_each(?1)) ORDER BY idx",
+            )
+            .bind(json(&indices)?)
+            .fetch_all(&self.readers)
+            .await
+            .map_err(failed("read bodies"))?;
+            let content = |row: &SqliteRow| {
+                let salt = Salt::from_bytes(array(column(row, 1)?)?);
+                Ok(Content { index: index(row, 0)?, salt, body: column(row, 2)? })
+            };
+            rows.iter().map(content).collect()
+        }
+        .boxed()
+    }
+
+    fn cases<'a>(&'a self, ids: &'a [CaseId]) -> BoxFuture<'a, Result<Vec<Case>, StoreError>> {
+        async move {
+            let states: Vec<String> = sqlx::query_scalar(
+                "SELECT state FROM case_state WHERE id IN (SELECT value FROM json_each(?1))",
+            )
+            .bind(json(&ids)?)
+            .fetch_all(&self.readers)
+            .await
+            .map_err(failed("read cases"))?;
+            states.iter().map(|state| read(state)).collect()
+        }
+        .boxed()
+    }
+
+    fn waking(&self, now: u64, limit: u32) -> BoxFuture<'_, Result<Vec<CaseId>, StoreError>> {
+        async move {
+            let rows = sqlx::query("SELECT id FROM case_state WHERE wake <= ?1 ORDER BY wake LIMIT ?2")
+                .bind(signed(now))
+                .bind(limit)
+                .fetch_all(&self.readers)
+                .await
+                .map_err(failed("looked for cases that wait"))?;
+            rows.iter().map(|row| parsed(row, 0)).collect()
+        }
+        .boxed()
+    }
+
+    fn next_wake(&self) -> BoxFuture<'_, Result<Option<u64>, StoreError>> {
+        async {
+            let wake: Option<i64> = sqlx::query_scalar("SELECT min(wake) FROM case_state WHERE wake IS NOT NULL")
+                .fetch_one(&self.readers)
+                .await
+                .map_err(failed("looked for cases that wait"))?;
+            wake.map(|wake| wake.try_into().map_err(|_| UNREADABLE)).transpose()
+        }
+        .boxed()
+    }
+
+    fn cases_with_consent(&self, consent: MessageId) -> BoxFuture<'_, Result<Vec<CaseId>, StoreError>> {
+        async move {
+            let rows = sqlx::query("SELECT id FROM case_state WHERE consent = ?1")
+                .bind(consent.to_string())
+                .fetch_all(&self.readers)
+                .await
+                .map_err(failed("looked for cases of a consent"))?;
+            rows.iter().map(|row| parsed(row, 0)).collect()
+        }
+        .boxed()
+    }
+
+    fn case_events(&self, id: CaseId, seq: u64) -> BoxFuture<'_, Result<Vec<CaseEvent>, StoreError>> {
+        async move {
+            let rows = sqlx::query("SELECT seq, at, idx, what FROM case_event WHERE id = ?1 AND seq >= ?2 ORDER BY seq")
+                .bind(id.to_string())
+                .bind(signed(seq))
+                .fetch_all(&self.readers)
+                .await
+                .map_err(failed("read what happened in a case"))?;
+            let event = |row: &SqliteRow| {
+                let place: Option<i64> = column(row, 2)?;
+                let place = place.map(|place| place.try_into().map_err(|_| UNREADABLE)).transpose()?;
+                let what = read(column(row, 3)?)?;
+                Ok(CaseEvent { seq: index(row, 0)?, at: index(row, 1)?, index: place, what })
+            };
+            rows.iter().map(event).collect()
+        }
+        .boxed()
+    }
+
+    fn reusable<'a>(
+        &'a self,
+        subject: &'a Pseudonym,
+        types: &'a [EvidenceTypeId],
+        now: u64,
+    ) -> BoxFuture<'a, Result<Vec<HeldEvidence>, StoreError>> {
+        async move {
+            let rows = sqlx::query(
+                "SELECT type, idx, jti, provider, until FROM case_evidence \
+                 WHERE subject = ?1 AND type IN (SELECT value FROM json_each(?2)) AND until > ?3 ORDER BY idx DESC",
+            )
+            .bind(&subject.as_bytes()[..])
+            .bind(json(&types)?)
+            .bind(signed(now))
+            .fetch_all(&self.readers)
+            .await
+            .map_err(failed("looked for evidence to use again"))?;
+            let held = |row: &SqliteRow| {
+                Ok(HeldEvidence {
+                    subject: *subject,
+                    evidence_type: parsed(row, 0)?,
+                    index: index(row, 1)?,
+                    id: parsed(row, 2)?,
+                    provider: parsed(row, 3)?,
+                    until: index(row, 4)?,
+                })
+            };
+            rows.iter().map(held).collect()
+        }
+        .boxed()
+    }
+
+    fn consent(&self, id: MessageId) -> BoxFuture<'_, Result<Option<ConsentRecord>, StoreError>> {
+        async move {
+            let row = sqlx::query("SELECT idx, portal, subject, terms, revoked FROM consent WHERE jti = ?1")
+                .bind(id.to_string())
+                .fetch_optional(&self.readers)
+                .await
+                .map_err(failed("read a consent"))?;
+            let Some(row) = row else { return Ok(None) };
+            let revoked: Option<i64> = column(&row, 4)?;
+            Ok(Some(ConsentRecord {
+                id,
+                index: index(&row, 0)?,
+                portal: parsed(&row, 1)?,
+                subject: Pseudonym::from_bytes(array(column(&row, 2)?)?),
+                terms: read(column(&row, 3)?)?,
+                revoked: revoked.map(|place| place.try_into().map_err(|_| UNREADABLE)).transpose()?,
+            }))
+        }
+        .boxed()
+    }
+
+    fn uses<'a>(
+        &'a self,
+        subject: &'a Pseudonym,
+        before: u64,
+        limit: u32,
+    ) -> BoxFuture<'a, Result<Vec<DataUse>, StoreError>> {
+        async move {
+            let rows = sqlx::query(
+                "SELECT idx, type FROM data_use WHERE subject = ?1 AND idx < ?2 ORDER BY idx DESC LIMIT ?3",
+            )
+            .bind(&subject.as_bytes()[..])
+            .bind(signed(before))
+            .bind(limit)
+            .fetch_all(&self.readers)
+            .await
+            .map_err(failed("looked for uses of data"))?;
+            let row_to_use = |row: &SqliteRow| {
+                let evidence_type: Option<&str> = column(row, 1)?;
+                let evidence_type = evidence_type.map(|name| name.parse().map_err(|_| UNREADABLE)).transpose()?;
+                Ok(DataUse { index: index(row, 0)?, evidence_type })
+            };
+            rows.iter().map(row_to_use).collect()
+        }
+        .boxed()
+    }
+
+    fn letters(&self) -> BoxFuture<'_, Result<Vec<StoredLetter>, StoreError>> {
+        letters(&self.readers).boxed()
+    }
+
+    fn follow<'a>(&'a self, consequences: &'a Consequences) -> BoxFuture<'a, Result<(), StoreError>> {
+        async move {
+            let mut writer = self.writer.lock().await;
+            let done = follow(writer.relaxed().await?, consequences).await;
+            writer.finish(done)
+        }
+        .boxed()
+    }
+}
+
+async fn letters(pool: &SqlitePool) -> Result<Vec<StoredLetter>, StoreError> {
+    let rows = sqlx::query("SELECT jti, case_id, text, salt, body FROM case_letter ORDER BY rowid")
+        .fetch_all(pool)
+        .await
+        .map_err(failed("read letters"))?;
+    let letter = |row: &SqliteRow| {
+        let case: Option<&str> = column(row, 1)?;
+        let salt: Option<Vec<u8>> = column(row, 3)?;
+        let body: Option<Vec<u8>> = column(row, 4)?;
+        let content = match salt.zip(body) {
+            Some((salt, body)) => Some((Salt::from_bytes(array(salt)?), body)),
+            None => None,
+        };
+        Ok(StoredLetter {
+            id: parsed(row, 0)?,
+            case: case.map(|id| id.parse().map_err(|_| UNREADABLE)).transpose()?,
+            text: column(row, 2)?,
+            content,
+        })
+    };
+    rows.iter().map(letter).collect()
+}
+
+async fn follow(connection: &mut SqliteConnection, consequences: &Consequences) -> Result<(), StoreError> {
+    let begun = connection.begin_with("BEGIN IMMEDIATE").await;
+    let mut transaction = begun.map_err(failed("began to write what follows from the log"))?;
+    write(&mut transaction, consequences).await.map_err(failed("wrote what follows from the log"))?;
+    transaction.commit().await.map_err(failed("wrote what follows from the log"))
+}
+
+async fn write(to: &mut SqliteConnection, consequences: &Consequences) -> Result<(), sqlx::Error> {
+    for case in &consequences.cases {
+        sqlx::query(
+            "INSERT INTO case_state (id, portal, idx, consent, wake, state) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
+             ON CONFLICT (id) DO UPDATE SET wake = ?5, state = ?6",
+        )
+        .bind(case.id.to_string())
+        .bind(case.portal.as_str())
+        .bind(signed(case.application))
+        .bind(case.consent.map(|id| id.to_string()))
+        .bind(case.wake().map(signed))
+        .bind(encoded(case)?)
+        .execute(&mut *to)
+        .await?;
+    }
+    for (id, event) in &consequences.events {
+        sqlx::query("INSERT OR FAIL INTO case_event (id, seq, at, idx, what) VALUES (?1, ?2, ?3, ?4, ?5)")
+            .bind(id.to_string())
+            .bind(signed(event.seq))
+            .bind(signed(event.at))
+            .bind(event.index.map(signed))
+            .bind(encoded(&event.what)?)
+            .execute(&mut *to)
+            .await?;
+    }
+    for letter in &consequences.letters {
+        let (salt, body) = letter.content.as_ref().map(|(salt, body)| (&salt.as_bytes()[..], &body[..])).unzip();
+        sqlx::query("INSERT OR FAIL INTO case_letter (jti, case_id, text, salt, body) VALUES (?1, ?2, ?3, ?4, ?5)")
+            .bind(letter.id.to_string())
+            .bind(letter.case.map(|case| case.to_string()))
+            .bind(&letter.text)
+            .bind(salt)
+            .bind(body)
+            .execute(&mut *to)
+            .await?;
+    }
+    for id in &consequences.done_letters {
+        sqlx::query("DELETE FROM case_letter WHERE jti = ?1").bind(id.to_string()).execute(&mut *to).await?;
+    }
+    write_people(to, consequences).await?;
+    if let Some(next) = consequences.followed {
+        sqlx::query("INSERT INTO case_cursor (id, next) VALUES (1, ?1) ON CONFLICT (id) DO UPDATE SET next = ?1")
+            .bind(signed(next))
+            .execute(&mut *to)
+            .await?;
+    }
+    Ok(())
+}
+
+async fn write_people(to: &mut SqliteConnection, consequences: &Consequences) -> Result<(), sqlx::Error> {
+    for held in &consequences.evidence {
+        sqlx::query(
+            "INSERT INTO case_evidence (subject, type, idx, jti, provider, until) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
+             ON CONFLICT (subject, type, provider) DO UPDATE SET idx = ?3, jti = ?4, until = ?6",
+        )
+        .bind(&held.subject.as_bytes()[..])
+        .bind(held.evidence_type.as_str())
+        .bind(signed(held.index))
+        .bind(held.id.to_string())
+        .bind(held.provider.as_str())
+        .bind(signed(held.until))
+        .execute(&mut *to)
+        .await?;
+    }
+    for consent in &consequences.consents {
+        sqlx::query("INSERT OR IGNORE INTO consent (jti, idx, portal, subject, terms) VALUES (?1, ?2, ?3, ?4, ?5)")
+            .bind(consent.id.to_string())
+            .bind(signed(consent.index))
+            .bind(consent.portal.as_str())
+            .bind(&consent.subject.as_bytes()[..])
+            .bind(encoded(&consent.terms)?)
+            .execute(&mut *to)
+            .await?;
+    }
+    for (id, place) in &consequences.revoked {
+        sqlx::query("UPDATE consent SET revoked = ?2 WHERE jti = ?1 AND revoked IS NULL")
+            .bind(id.to_string())
+            .bind(signed(*place))
+            .execute(&mut *to)
+            .await?;
+    }
+    for (subject, one) in &consequences.uses {
+        sqlx::query("INSERT OR IGNORE INTO data_use (subject, idx, type) VALUES (?1, ?2, ?3)")
+            .bind(&subject.as_bytes()[..])
+            .bind(signed(one.index))
+            .bind(one.evidence_type.as_ref().map(EvidenceTypeId::as_str))
+            .execute(&mut *to)
+            .await?;
+    }
+    Ok(())
+}
+
+fn json<T: Serialize>(value: &T) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|_| UNREADABLE)
+}
+
+fn encoded<T: Serialize>(value: &T) -> Result<String, sqlx::Error> {
+    serde_json::to_string(value).map_err(|error| sqlx::Error::Encode(error.into()))
+}
+
+fn read<T: DeserializeOwned>(text: &str) -> Result<T, StoreError> {
+    serde_json::from_str(text).map_err(|_| UNREADABLE)
+}
