@@ -8,10 +8,12 @@ mod compatibility;
 mod compile;
 mod embedded;
 mod error;
+mod evidence_type;
 mod finding;
 pub mod format;
 mod profile;
 mod service;
+mod survey;
 mod text;
 mod violation;
 
@@ -26,8 +28,10 @@ pub use self::candidate::{Candidate, Unpublishable};
 pub use self::compatibility::Compatibility;
 use self::compile::Compiled;
 pub use self::error::CatalogueError;
+pub use self::evidence_type::{EvidenceFormat, EvidenceType};
 pub use self::finding::Finding;
-pub use self::service::{EvidenceType, Organisation, PublicService, RequiredEvidence, ServiceFamily};
+pub use self::service::{Channel, Organisation, PublicService, Requirement, RequirementSubject, ServiceFamily};
+pub use self::survey::{DigitalStatus, MoreThanAll, Percent, Survey};
 pub use self::text::{MAX_SCHEMA_BYTES, SchemaText, SchemaTextError};
 pub use self::violation::{MAX_VIOLATIONS, SchemaViolation, Violation};
 use crate::ids::{EvidenceTypeId, SchemaId, ServiceId};
@@ -150,15 +154,22 @@ impl Catalogue {
     }
 
     fn check_references(&self) -> Result<(), CatalogueError> {
-        for service in self.services.iter() {
-            let unresolved = |id: String| CatalogueError::Unresolved { service: service.id.clone(), id };
-            if !self.schemas.contains_key(&service.form) {
-                return Err(unresolved(service.form.to_string()));
+        self.services.iter().try_for_each(|service| self.check_service(service))?;
+        let lost = self.evidence_types.iter().find(|known| !self.schemas.contains_key(&known.schema));
+        lost.map_or(Ok(()), |known| Err(unresolved(&known.id, &known.schema)))
+    }
+
+    fn check_service(&self, service: &PublicService) -> Result<(), CatalogueError> {
+        if !self.schemas.contains_key(&service.form) {
+            return Err(unresolved(&service.id, &service.form));
+        }
+        for requirement in &service.requirements {
+            if requirement.evidence.is_empty() {
+                let (service, requirement) = (service.id.clone(), requirement.id.clone());
+                return Err(CatalogueError::NothingProves { service, requirement });
             }
-            if let Some(needed) =
-                service.evidence.iter().find(|needed| self.evidence_type(&needed.evidence_type).is_none())
-            {
-                return Err(unresolved(needed.evidence_type.to_string()));
+            if let Some(lost) = requirement.evidence.iter().find(|id| self.evidence_type(id).is_none()) {
+                return Err(unresolved(&service.id, lost));
             }
         }
         Ok(())
@@ -170,6 +181,10 @@ impl fmt::Debug for Catalogue {
         let (schemas, services) = (self.schemas.len(), self.services.len());
         f.debug_struct("Catalogue").field("schemas", &schemas).field("services", &services).finish_non_exhaustive()
     }
+}
+
+fn unresolved(within: &dyn fmt::Display, id: &dyn fmt::Display) -> CatalogueError {
+    CatalogueError::Unresolved { within: within.to_string(), id: id.to_string() }
 }
 
 fn services() -> Result<Vec<PublicService>, CatalogueError> {

@@ -87,6 +87,8 @@ fn provided(request: &EvidenceRequested, record: &Record) -> Result<EvidenceProv
         valid_until: None,
         record_number: None,
         person: Some(Applicant::Citizen(record.citizen.clone())),
+        content_schema: None,
+        content: None,
         facts: residents,
         documents: Vec::new(),
     })

@@ -22,7 +22,7 @@ impl File {
     }
 }
 
-/// Common parts, message types and forms.
+/// Common parts, message types, forms and evidence.
 pub(super) const SCHEMAS: &[File] = files![
     "schemas/applicant@1.json",
     "schemas/application.decided@1.json",
@@ -61,6 +61,26 @@ pub(super) const SCHEMAS: &[File] = files![
     "forms/th.rd.withholding-tax-refund@1.json",
     "forms/th.rtp.criminal-record-certificate@1.json",
     "forms/th.sso.unemployment-benefit@1.json",
+    "evidence/th.bma.building-use@1.json",
+    "evidence/th.dbd.juristic-person-record@1.json",
+    "evidence/th.dep.disability-registration@1.json",
+    "evidence/th.dlt.driving-licence@1.json",
+    "evidence/th.dlt.vehicle-registration@1.json",
+    "evidence/th.doe.job-seeker-registration@1.json",
+    "evidence/th.dol.land-holding@1.json",
+    "evidence/th.dol.land-title@1.json",
+    "evidence/th.dopa.birth-record@1.json",
+    "evidence/th.dopa.house-registration@1.json",
+    "evidence/th.dopa.identity@1.json",
+    "evidence/th.dopa.marital-status@1.json",
+    "evidence/th.imm.stay-permit@1.json",
+    "evidence/th.moph.birth-notification@1.json",
+    "evidence/th.moph.disability-assessment@1.json",
+    "evidence/th.moph.medical-certificate@1.json",
+    "evidence/th.oic.compulsory-insurance@1.json",
+    "evidence/th.rd.income-record@1.json",
+    "evidence/th.rd.tax-registration@1.json",
+    "evidence/th.sso.insured-status@1.json",
 ];
 
 /// One public service a file.
@@ -88,13 +108,16 @@ pub(super) const SERVICES: &[File] = files![
 
 /// The evidence types of one issuer a file.
 pub(super) const EVIDENCE_TYPES: &[File] = files![
+    "evidence-types/th.bma.json",
     "evidence-types/th.dbd.json",
+    "evidence-types/th.dep.json",
     "evidence-types/th.dlt.json",
     "evidence-types/th.doe.json",
     "evidence-types/th.dol.json",
     "evidence-types/th.dopa.json",
     "evidence-types/th.imm.json",
     "evidence-types/th.moph.json",
+    "evidence-types/th.oic.json",
     "evidence-types/th.rd.json",
     "evidence-types/th.sso.json",
 ];
@@ -110,7 +133,7 @@ mod tests {
     fn every_file_of_the_catalogue_is_embedded_and_no_other() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("catalogue");
         let mut in_folders = BTreeSet::new();
-        for folder in ["schemas", "forms", "services", "evidence-types"] {
+        for folder in ["schemas", "forms", "evidence", "services", "evidence-types"] {
             for entry in std::fs::read_dir(root.join(folder)).unwrap() {
                 in_folders.insert(format!("{folder}/{}", entry.unwrap().file_name().to_str().unwrap()));
             }

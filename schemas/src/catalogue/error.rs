@@ -3,7 +3,7 @@
 use jsonschema::ValidationError;
 
 use super::text::SchemaTextError;
-use crate::ids::{SchemaId, ServiceId};
+use crate::ids::{Code, SchemaId, ServiceId};
 
 /// A file or a text of the catalogue is wrong; with the files of a release it does not happen.
 #[derive(Debug, thiserror::Error)]
@@ -52,12 +52,20 @@ pub enum CatalogueError {
         /// Why.
         source: ValidationError<'static>,
     },
-    /// A service needs a form or an evidence type that is not there.
-    #[error("service {service} needs {id}, which the catalogue does not have")]
+    /// A service or an evidence type needs what is not there.
+    #[error("{within} needs {id}, which the catalogue does not have")]
     Unresolved {
-        /// The service.
-        service: ServiceId,
+        /// The service or evidence type.
+        within: String,
         /// The missing schema or evidence type.
         id: String,
+    },
+    /// No evidence type proves what a service requires.
+    #[error("service {service} requires {requirement}, and names no evidence type that proves it")]
+    NothingProves {
+        /// The service.
+        service: ServiceId,
+        /// The requirement.
+        requirement: Code,
     },
 }

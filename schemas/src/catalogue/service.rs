@@ -1,8 +1,9 @@
-//! Public services and the evidence that they need (CPSV-AP and CCCEV words).
+//! Public services and what they require (CPSV-AP and CCCEV words).
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{EvidenceTypeId, MemberId, SchemaId, ServiceId};
+use super::survey::Survey;
+use crate::ids::{Code, EvidenceTypeId, MemberId, SchemaId, ServiceId};
 use crate::message_types::{ApplicantKind, BilingualText, LegalReference};
 
 /// What a citizen can apply for.
@@ -17,17 +18,19 @@ pub struct PublicService {
     pub name: BilingualText,
     /// What the applicant gets, in one sentence.
     pub description: BilingualText,
-    /// Who decides.
+    /// The competent authority: who decides.
     pub authority: Organisation,
     /// The schema of `form` in `application.submitted`.
     pub form: SchemaId,
     /// Who can apply.
     pub applicants: Vec<ApplicantKind>,
-    /// What must be proven.
-    pub evidence: Vec<RequiredEvidence>,
+    /// What must be proven; the old way, each of them is a paper to hand in.
+    pub requirements: Vec<Requirement>,
+    /// Where people can apply, the usual way first.
+    pub channels: Vec<Channel>,
     /// The laws that it stands on; at least one.
     pub legal_basis: Vec<LegalReference>,
-    /// How many days the authority promises to take at most.
+    /// How many days the authority states to take at most.
     pub processing_days: u16,
     /// The fee in satang (1 baht = 100 satang); `None` when it depends on the application.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -35,12 +38,20 @@ pub struct PublicService {
     /// What the fee depends on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fee_note: Option<BilingualText>,
+    /// What the survey of the roadmap says about it.
+    pub survey: Survey,
 }
 
 impl PublicService {
-    /// The evidence types that an applicant of this kind needs.
-    pub fn evidence_for(&self, applicant: ApplicantKind) -> impl Iterator<Item = &EvidenceTypeId> {
-        self.evidence.iter().filter(move |needed| needed.concerns(applicant)).map(|needed| &needed.evidence_type)
+    /// What an applicant of this kind must prove, in the order of the catalogue.
+    pub fn requirements_for(&self, applicant: ApplicantKind) -> impl Iterator<Item = &Requirement> {
+        self.requirements.iter().filter(move |requirement| requirement.concerns(applicant))
+    }
+
+    /// How much there is to win by serving it end to end; see [`Survey::priority`].
+    #[must_use]
+    pub fn priority(&self) -> u16 {
+        self.survey.priority()
     }
 }
 
@@ -68,36 +79,51 @@ pub struct Organisation {
     pub name: BilingualText,
 }
 
-/// An evidence type that a service needs.
+/// Something that an applicant must prove, and what proves it (CCCEV: a requirement and its evidence type list).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct RequiredEvidence {
-    /// The evidence type.
-    #[serde(rename = "type")]
-    pub evidence_type: EvidenceTypeId,
-    /// The applicants that need it; everybody when empty.
+pub struct Requirement {
+    /// What it is called within its service, e.g. `identity`.
+    pub id: Code,
+    /// What is to be proven.
+    pub name: BilingualText,
+    /// The evidence types of which any one proves it, the preferred one first; at least one.
+    pub evidence: Vec<EvidenceTypeId>,
+    /// Whom the evidence is about.
+    pub about: RequirementSubject,
+    /// The applicants whom it concerns; everybody when empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub applicants: Vec<ApplicantKind>,
 }
 
-impl RequiredEvidence {
+impl Requirement {
     fn concerns(&self, applicant: ApplicantKind) -> bool {
         self.applicants.is_empty() || self.applicants.contains(&applicant)
     }
 }
 
-/// A kind of proof, and who holds it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct EvidenceType {
-    /// Its id, e.g. `th.dopa.house-registration`.
-    pub id: EvidenceTypeId,
-    /// Its name.
-    pub name: BilingualText,
-    /// The evidence provider: the member that holds it.
-    pub issuer: Organisation,
-    /// For how many days a piece of it may be reused.
-    pub fresh_days: u16,
-    /// Whether the person must have consented before it is provided.
-    pub consent_needed: bool,
+/// Whom the evidence for a requirement is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RequirementSubject {
+    /// Whoever applies.
+    Applicant,
+    /// The natural person: the representative if there is one, else the applicant.
+    Person,
+}
+
+/// A way to apply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Channel {
+    /// The citizen portal.
+    Portal,
+    /// A web site or application of the authority itself.
+    Website,
+    /// An office of the authority.
+    Office,
+    /// By post.
+    Post,
+    /// By telephone.
+    Telephone,
 }

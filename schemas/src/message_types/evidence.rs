@@ -1,9 +1,10 @@
 //! Bodies of `evidence.*`.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::{Applicant, BilingualText, Date, Document, FactValue, Office, Subject, Timestamp};
-use crate::ids::{Code, EvidenceTypeId, MemberId, MessageId};
+use crate::ids::{Code, EvidenceTypeId, MemberId, MessageId, SchemaId};
 
 /// `evidence.requested`: evidence is requested from the authority that holds it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,6 +55,12 @@ pub struct EvidenceProvided {
     /// The person's own record, when the evidence is about that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub person: Option<Applicant>,
+    /// The schema of `content`: the one that the evidence type names in the catalogue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_schema: Option<SchemaId>,
+    /// The evidence itself, as its schema says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<Map<String, Value>>,
     /// Facts of the register.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub facts: Vec<Fact>,
@@ -137,7 +144,7 @@ pub struct EvidenceReused {
 redacted_debug! {
     EvidencePending { noted_at, evidence_type, expected_by }
     Officer { office }
-    EvidenceProvided { provided_at, evidence_type, subject, as_of, valid_until }
+    EvidenceProvided { provided_at, evidence_type, subject, as_of, valid_until, content_schema }
     EvidenceDeclined { declined_at, evidence_type, reason, held_by }
 }
 

@@ -10,7 +10,8 @@ use super::{CATALOGUE, examples, examples_folder, id, pointers, schema_ids};
 fn every_schema_has_valid_and_invalid_examples() {
     for schema in schema_ids() {
         let is_form = CATALOGUE.services().iter().any(|service| service.form == *schema);
-        let (valid, invalid) = if is_form { (1, 2) } else { (2, 3) };
+        let is_evidence = CATALOGUE.evidence_types().iter().any(|known| known.schema == *schema);
+        let (valid, invalid) = if is_form || is_evidence { (1, 2) } else { (2, 3) };
         assert!(examples(schema, "valid").len() >= valid, "{schema} has too few valid examples");
         assert!(examples(schema, "invalid").len() >= invalid, "{schema} has too few invalid examples");
     }
@@ -55,6 +56,20 @@ fn the_form_of_every_valid_application_follows_the_form_of_its_service() {
         forms += 1;
     }
     assert!(forms >= 2);
+}
+
+#[test]
+fn the_content_of_every_valid_piece_of_evidence_follows_the_schema_of_its_type() {
+    let mut contents = 0;
+    for example in examples(&id("evidence.provided@1"), "valid") {
+        let Some(content) = example.content.get("content") else { continue };
+        let known = example.content["evidence_type"].as_str().unwrap().parse().unwrap();
+        let schema = &CATALOGUE.evidence_type(&known).unwrap().schema;
+        assert_eq!(example.content["content_schema"].as_str(), Some(schema.as_str()), "{}", example.name);
+        assert_eq!(CATALOGUE.validate(schema, content), Ok(()), "{}", example.name);
+        contents += 1;
+    }
+    assert!(contents >= 1);
 }
 
 #[test]

@@ -98,6 +98,7 @@ fn personal_texts<'v>(value: &'v Value, found: &mut BTreeSet<&'v str>) {
         "building",
         "contact",
         "form",
+        "content",
         "note",
         "value",
         "staff_number",

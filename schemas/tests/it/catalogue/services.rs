@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use saphan_schemas::catalogue::{Organisation, ServiceFamily};
+use saphan_schemas::catalogue::{EvidenceFormat, Organisation, Requirement, RequirementSubject, ServiceFamily};
 use saphan_schemas::ids::MemberId;
 use saphan_schemas::message_types::{ApplicantKind, BilingualText};
 
@@ -26,36 +26,63 @@ fn everything_that_a_service_refers_to_resolves() {
         assert!(service.id.as_str().starts_with(&format!("{}.", service.authority.member)), "{}", service.id);
         assert!(!service.legal_basis.is_empty() && service.processing_days > 0, "{}", service.id);
         assert!(service.fee_satang.is_some() || service.fee_note.is_some(), "{} tells no fee", service.id);
-        for needed in &service.evidence {
-            assert!(
-                CATALOGUE.evidence_type(&needed.evidence_type).is_some(),
-                "{} needs {}",
-                service.id,
-                needed.evidence_type
-            );
-            assert!(needed.applicants.iter().all(|kind| service.applicants.contains(kind)), "{}", service.id);
+        assert!(!service.requirements.is_empty() && !service.channels.is_empty(), "{}", service.id);
+        let names: BTreeSet<_> = service.requirements.iter().map(|requirement| requirement.id.as_str()).collect();
+        assert_eq!(names.len(), service.requirements.len(), "{} has two requirements of one name", service.id);
+        for requirement in &service.requirements {
+            assert!(!requirement.evidence.is_empty(), "{} {}", service.id, requirement.id);
+            for needed in &requirement.evidence {
+                assert!(CATALOGUE.evidence_type(needed).is_some(), "{} needs {needed}", service.id);
+            }
+            assert!(requirement.applicants.iter().all(|kind| service.applicants.contains(kind)), "{}", service.id);
         }
     }
 }
 
+fn requirements(service: &str, kind: ApplicantKind) -> Vec<(String, RequirementSubject)> {
+    let service = CATALOGUE.service(&service.parse().unwrap()).unwrap();
+    let evidence = |requirement: &Requirement| requirement.evidence.iter().map(ToString::to_string).collect::<Vec<_>>();
+    service.requirements_for(kind).map(|one| (evidence(one).join(" or "), one.about)).collect()
+}
+
 #[test]
-fn evidence_is_asked_only_of_the_kinds_of_applicant_that_it_concerns() {
-    let permit = CATALOGUE.service(&"th.bma.building-permit".parse().unwrap()).unwrap();
-    let needs = |kind| permit.evidence_for(kind).map(ToString::to_string).collect::<Vec<_>>();
+fn a_requirement_is_made_only_of_the_kinds_of_applicant_that_it_concerns() {
+    let needs = |kind| requirements("th.bma.building-permit", kind).into_iter().map(|one| one.0).collect::<Vec<_>>();
     assert_eq!(needs(ApplicantKind::Citizen), ["th.dol.land-title", "th.dopa.identity"]);
     assert_eq!(needs(ApplicantKind::Juristic), ["th.dol.land-title", "th.dbd.juristic-person-record"]);
     assert_eq!(needs(ApplicantKind::Foreigner), ["th.dol.land-title"]);
 }
 
 #[test]
-fn every_evidence_type_is_needed_by_a_service_and_names_its_holder() {
-    let needed: BTreeSet<_> =
-        CATALOGUE.services().iter().flat_map(|service| &service.evidence).map(|needed| &needed.evidence_type).collect();
+fn a_company_that_opens_a_restaurant_proves_its_own_standing_and_who_acts_for_it() {
+    use RequirementSubject::{Applicant, Person};
+    let company = [
+        ("th.dbd.juristic-person-record", Applicant),
+        ("th.dopa.identity", Person),
+        ("th.dopa.house-registration", Person),
+        ("th.dol.land-title", Applicant),
+        ("th.bma.building-use", Applicant),
+        ("th.rd.tax-registration", Applicant),
+    ];
+    let company = company.map(|(id, about)| (id.to_owned(), about));
+    assert_eq!(requirements("th.bma.food-premises-licence", ApplicantKind::Juristic), company);
+    assert_eq!(requirements("th.bma.food-premises-licence", ApplicantKind::Citizen), company[1..]);
+}
+
+#[test]
+fn every_evidence_type_is_needed_by_a_service_and_names_who_holds_it() {
+    let requirements = CATALOGUE.services().iter().flat_map(|service| &service.requirements);
+    let needed: BTreeSet<_> = requirements.flat_map(|requirement| &requirement.evidence).collect();
     for known in CATALOGUE.evidence_types() {
         assert!(needed.contains(&known.id), "{}", known.id);
         assert!(known.id.as_str().starts_with(&format!("{}.", known.issuer.member)), "{}", known.id);
+        assert_eq!(known.providers().next(), Some(&known.issuer.member));
+        assert_eq!(known.schema.name(), known.id.as_str());
+        assert!(CATALOGUE.schema(&known.schema).is_some(), "{}", known.id);
         assert!(known.fresh_days > 0);
     }
+    assert!(CATALOGUE.evidence_types().iter().any(|known| known.consent_needed));
+    assert!(CATALOGUE.evidence_types().iter().any(|known| known.format == EvidenceFormat::Document));
 }
 
 #[test]
