@@ -92,7 +92,21 @@ impl Admission {
         let record = registry.key(kid).ok_or_else(|| Refusal::unknown_sender(ProblemCode::KeyUnknown))?;
         let envelope =
             unverified.verify(&record.key.jwk).map_err(|_| Refusal::unknown_sender(ProblemCode::SignatureInvalid))?;
+        self.signed_at(envelope, Current { state: Arc::clone(&registry), catalogue })
+    }
+
+    /// The same for an envelope whose signature holds.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub fn signed(&self, envelope: Envelope) -> Result<Addressed, Refusal> {
+        self.signed_at(envelope, self.registry.current())
+    }
+
+    fn signed_at(&self, envelope: Envelope, current: Current) -> Result<Addressed, Refusal> {
+        let Current { state: registry, catalogue } = current;
         let refuse = |code| Refusal::of(&envelope, code);
+        let record = registry.key(envelope.kid()).ok_or_else(|| refuse(ProblemCode::KeyUnknown))?;
         let now = self.clock.now_ms() / 1000;
         check_key(record, envelope.claims(), now).map_err(refuse)?;
         let sender = registry.system(&envelope.claims().iss);

@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 use crate::admission::Admission;
 use crate::broker::login::HubLogin;
 use crate::caller;
+use crate::cases::{Cases, Desk};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::connections::ConnectionLimits;
@@ -69,6 +70,8 @@ pub struct App {
     pub connections: ConnectionLimits,
     /// Lease and long-poll limits.
     pub inbox: crate::config::InboxConfig,
+    /// Applications that need evidence, if the hub has a system for them.
+    pub cases: Option<Arc<Cases>>,
     /// How the hub logs in at the broker.
     pub broker_login: HubLogin,
     /// Whether the hub is stopping.
@@ -137,6 +140,7 @@ impl App {
         let broker_login = HubLogin::new(config.hub.id.clone(), ledger.keys(), Arc::clone(&clock));
         let admission =
             Admission::new(config.hub.id.clone(), Arc::clone(&registry), Arc::clone(&clock), config.limits.message());
+        let cases = cases(config, &store, &registry, &clock)?;
         let app = Self {
             hub: config.hub.id.clone(),
             origin,
@@ -158,6 +162,7 @@ impl App {
             limits: SystemLimits::new(&config.limits),
             connections: config.limits.connections(),
             inbox: config.inbox.clone(),
+            cases,
             broker_login,
             stopping,
         };
@@ -192,6 +197,26 @@ impl App {
     pub fn is_stopping(&self) -> bool {
         *self.stopping.borrow()
     }
+}
+
+/// The room of cases, if the configuration names its system.
+fn cases(
+    config: &Config,
+    store: &Arc<dyn Store>,
+    registry: &Arc<Registry>,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<Option<Arc<Cases>>> {
+    let Some(own) = config.cases.system.clone() else { return Ok(None) };
+    let keys = config.key_store();
+    let signer = keys.cases().context("the key of the hub's own system cannot be used")?;
+    if registry.state().key(signer.public().id()).is_none_or(|record| record.key.system != own) {
+        tracing::warn!(system = %own, "the hub's own system is not registered with its key; `saphan-hub registry apply` does it");
+    }
+    let pseudonyms = keys.pseudonyms().context("the key of pseudonyms cannot be used")?;
+    let desk = Desk { own, hub: config.hub.id.clone(), signer };
+    let patience = config.cases.evidence_seconds * 1000;
+    let (store, registry, clock) = (Arc::clone(store), Arc::clone(registry), Arc::clone(clock));
+    Ok(Some(Arc::new(Cases::new(desk, pseudonyms, patience, store, registry, clock))))
 }
 
 /// What a log begins with. The operator's key is needed for nothing else here.

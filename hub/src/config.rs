@@ -11,7 +11,7 @@ use std::time::Duration;
 use std::{fs, io};
 
 use saphan_keys::KeySource;
-use saphan_schemas::ids::HubId;
+use saphan_schemas::ids::{HubId, SystemId};
 use serde::Deserialize;
 
 use crate::admission::MessageLimits;
@@ -37,6 +37,8 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// `[inbox]`
     pub inbox: InboxConfig,
+    /// `[cases]`
+    pub cases: CasesConfig,
     /// `[amqp]`
     pub amqp: AmqpSection,
 }
@@ -143,6 +145,23 @@ pub struct InboxConfig {
     pub lease_seconds: u64,
     /// The longest long poll. Default 30; `SAPHAN_HUB__INBOX__LONGEST_WAIT_SECONDS`.
     pub longest_wait_seconds: u64,
+}
+
+/// Applications that need evidence.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CasesConfig {
+    /// The hub's own system, which takes applications, asks for evidence and hands cases over. Default empty: none;
+    /// `SAPHAN_HUB__CASES__SYSTEM`.
+    #[serde(deserialize_with = "system_or_none")]
+    pub system: Option<SystemId>,
+    /// How long a provider may take before somebody else is asked. Default 3 days; `SAPHAN_HUB__CASES__EVIDENCE_SECONDS`.
+    pub evidence_seconds: u64,
+}
+
+fn system_or_none<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<SystemId>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(serde::de::Error::custom) }
 }
 
 /// Why a configuration cannot be used.
@@ -277,6 +296,7 @@ impl Config {
             (self.limits.refusal_pause_ms <= 10_000, "limits.refusal_pause_ms", "0 to 10000"),
             ((1..=300).contains(&self.limits.body_seconds), "limits.body_seconds", "1 to 300"),
             ((1..=3600).contains(&self.inbox.lease_seconds), "inbox.lease_seconds", "1 to 3600"),
+            ((1..=31_536_000).contains(&self.cases.evidence_seconds), "cases.evidence_seconds", "1 to 31536000"),
             (self.inbox.longest_wait_seconds <= 60, "inbox.longest_wait_seconds", "0 to 60"),
         ];
         let broken = rules.into_iter().chain(self.amqp.rules()).find(|(holds, ..)| !holds);

@@ -2,9 +2,11 @@
 
 mod acknowledgements;
 mod agreements;
+mod applications;
 mod auth;
 mod batch;
 mod broker;
+mod cases;
 mod catalogue;
 mod error;
 mod inbox;
@@ -16,6 +18,7 @@ mod messages;
 mod operations;
 mod registry;
 mod strict;
+mod trace;
 
 pub use error::ApiError;
 
@@ -61,6 +64,10 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(batch::submit))
         .routes(routes!(messages::show))
         .routes(routes!(agreements::list))
+        // Portals.
+        .routes(routes!(applications::submit))
+        .routes(routes!(cases::show))
+        .routes(routes!(cases::events))
         // Operators, and systems for themselves: an entry says itself who may make it.
         .routes(routes!(registry::show, registry::change))
         .merge(with_small_bodies())
@@ -90,6 +97,7 @@ fn with_small_bodies() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(inbox::release))
         .routes(routes!(acknowledgements::submit))
         .routes(routes!(joining::join))
+        .routes(routes!(trace::show))
         // RabbitMQ, about its users.
         .routes(routes!(broker::user))
         .routes(routes!(broker::vhost))

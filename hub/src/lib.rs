@@ -12,6 +12,7 @@
 //! - [`acknowledging`]: what receivers state;
 //! - [`used_tokens`]: each request token once;
 //! - [`limits`]: what one system may ask for and hold; [`caller`]: who a request proved to be from;
+//! - [`cases`]: applications and their evidence, asked for once;
 //! - [`registry`]: members, systems, keys, agreements as a fold over the log;
 //! - [`tls`], [`connections`]: what carries the requests;
 //! - [`app`], [`serve`], [`config`], [`keys`], [`metrics`], [`clock`], [`cli`]: the program around it.
@@ -21,6 +22,7 @@ pub mod admission;
 pub mod app;
 pub mod broker;
 pub mod caller;
+pub mod cases;
 pub mod cli;
 pub mod clock;
 pub mod config;

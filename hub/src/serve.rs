@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use crate::app::{App, Opened};
 use crate::broker::closing;
 use crate::caller;
+use crate::cases::follower::Follower;
 use crate::connections::{self, Listener, Patience};
 use crate::http;
 use crate::routing::relay::{Broker, Relay};
@@ -37,6 +38,9 @@ pub async fn serve(
         tasks.spawn(Relay::new(Arc::clone(&app), broker).run());
     }
     tasks.spawn(upkeep(Arc::clone(&app)));
+    if let Some(room) = app.cases.clone() {
+        tasks.spawn(Follower::run(Arc::clone(&app), room));
+    }
     if let Some(tls) = listener.tls.clone() {
         let (metrics, stopping) = (Arc::clone(&app.metrics), app.stopping.clone());
         tasks.spawn(async move { tls.watch(CERTIFICATE_PAUSE, &metrics, stopping).await });

@@ -2,6 +2,7 @@
 //!
 //! Whatever must be atomic is one method, above all [`Store::commit`]. Implementations: [`sqlite`].
 
+pub mod cases;
 pub mod sqlite;
 
 use futures_util::future::BoxFuture;
@@ -356,6 +357,9 @@ pub trait Store: Send + Sync {
 
     /// Ends the outbox rows whose `not_after` passed at `now` (ms) before anyone took them; returns how many.
     fn expire(&self, now: u64) -> BoxFuture<'_, Result<u64, StoreError>>;
+
+    /// What is kept of cases.
+    fn cases(&self) -> &dyn cases::CaseStore;
 
     /// Counts for health and metrics.
     fn counts(&self) -> BoxFuture<'_, Result<StoreCounts, StoreError>>;

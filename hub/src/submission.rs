@@ -20,6 +20,8 @@ use crate::store::{Asker, MessageRecord, StoreError};
 /// A message that is in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Accepted {
+    /// Its place in the log.
+    pub index: u64,
     /// The hub's receipt.
     pub receipt: String,
     /// The `tlog-proof@v1` text.
@@ -141,10 +143,29 @@ pub async fn log(
     started: Instant,
 ) -> Result<Accepted, SubmissionError> {
     let accepted = match judged {
-        Ok(draft) => append(app, caller, draft).await?,
+        Ok(draft) => append_if_cases_allow(app, caller, draft).await?,
         Err(refusal) => refuse(app, caller, refusal).await?,
     };
     app.metrics.receipt_seconds.observe(started.elapsed().as_secs_f64());
+    Ok(accepted)
+}
+
+/// What cases and consents say comes last: it needs a look into the store.
+async fn append_if_cases_allow(
+    app: &App,
+    caller: Option<&SystemId>,
+    draft: MessageDraft,
+) -> Result<Accepted, SubmissionError> {
+    let Some(cases) = &app.cases else { return append(app, caller, draft).await };
+    let takes_back = cases.takes_consent_back(&draft);
+    let accepted = match cases.check(&draft).await? {
+        Ok(_pass) => append(app, caller, draft).await?,
+        Err(refusal) => return refuse(app, caller, refusal).await,
+    };
+    if takes_back {
+        // The receipt says that nothing more is used, so it waits until that is so.
+        cases.consent_is_revoked(accepted.index).await.map_err(|_| LedgerError::Unavailable)?;
+    }
     Ok(accepted)
 }
 
@@ -156,10 +177,10 @@ async fn append(app: &App, caller: Option<&SystemId>, mut draft: MessageDraft) -
     let mut rounds = 0;
     loop {
         let error = match app.ledger.append_for(&payer, Draft::Message(Box::new(draft))).await {
-            Ok(Appended::Message { receipt, proof, .. }) => {
+            Ok(Appended::Message { index, receipt, proof }) => {
                 app.metrics.accepted.inc();
                 caller::proven(&sender);
-                return Ok(Accepted { receipt, proof, first: true });
+                return Ok(Accepted { index, receipt, proof, first: true });
             }
             Ok(_) => {
                 // Whoever holds a message of the log can send it again, at nobody's cost.
@@ -187,7 +208,7 @@ async fn append(app: &App, caller: Option<&SystemId>, mut draft: MessageDraft) -
 }
 
 /// Judges a message on the state of the registry that its place in the log needs.
-async fn judge_again(app: &App, back: SentBack) -> Result<Result<MessageDraft, Refusal>, SubmissionError> {
+pub(crate) async fn judge_again(app: &App, back: SentBack) -> Result<Result<MessageDraft, Refusal>, SubmissionError> {
     let Draft::Message(message) = back.draft else { return Err(LedgerError::Unavailable.into()) };
     if timeout(FOLDED_WITHIN, app.registry.reached(back.registry)).await.is_err() {
         // Whoever should have read it back could not.
@@ -285,7 +306,7 @@ async fn first_receipt(app: &App, sender: &SystemId, id: MessageId) -> Result<Op
     let Some(record) = records.into_iter().find(|record| record.sender == *sender) else { return Ok(None) };
     let evidence = evidence(&*app.store, record.index).await?;
     app.metrics.duplicates.inc();
-    Ok(Some(Accepted { receipt: evidence.receipt, proof: evidence.proof, first: false }))
+    Ok(Some(Accepted { index: record.index, receipt: evidence.receipt, proof: evidence.proof, first: false }))
 }
 
 /// Large bodies take milliseconds to parse and validate; those are kept off the threads that serve everyone.

@@ -253,6 +253,46 @@ problems! {
     Internal = "internal", 500, Hub, retry: true,
         "The hub failed; its operator finds the reason in its log; send the same message again",
         "ศูนย์แลกเปลี่ยนขัดข้อง ผู้ดูแลดูสาเหตุได้ในบันทึกของระบบ โปรดส่งข้อความเดิมอีกครั้ง";
+    /// No case is named, or another application has it.
+    CaseInvalid = "case-invalid", 422, Caller, retry: false,
+        "An application names a case of its own, a new UUIDv7; other messages name a case that is known here",
+        "คำขอต้องระบุรหัสเรื่องใหม่ของตนเองเป็น UUIDv7 ข้อความอื่นต้องระบุเรื่องที่ศูนย์แลกเปลี่ยนรู้จัก";
+    /// The case has ended.
+    CaseClosed = "case-closed", 409, Caller, retry: false,
+        "The case has ended; nothing can be added to it",
+        "เรื่องนี้สิ้นสุดแล้ว เพิ่มเติมข้อมูลไม่ได้";
+    /// A service that no authority takes cases of.
+    ServiceNotOffered = "service-not-offered", 422, Caller, retry: false,
+        "No system of the competent authority takes cases of this service; an agreement is missing",
+        "ยังไม่มีระบบของหน่วยงานผู้มีอำนาจที่รับเรื่องของบริการนี้ โปรดตรวจสอบข้อตกลง";
+    /// Evidence needs a consent, and none is named.
+    ConsentMissing = "consent-missing", 422, Caller, retry: false,
+        "The person must consent first; send consent.given and name it, or send the evidence along",
+        "ต้องได้รับความยินยอมจากเจ้าของข้อมูลก่อน โปรดส่ง consent.given และอ้างถึง หรือแนบหลักฐานมาด้วย";
+    /// The consent was taken back.
+    ConsentRevoked = "consent-revoked", 422, Caller, retry: false,
+        "The person has taken the consent back; ask for a new one",
+        "เจ้าของข้อมูลถอนความยินยอมแล้ว โปรดขอความยินยอมใหม่";
+    /// The consent is not known, is over, or is for something else.
+    ConsentInsufficient = "consent-insufficient", 422, Caller, retry: false,
+        "The consent is not known, is over, or does not cover this person, data, purpose or recipient",
+        "ไม่พบความยินยอม หมดอายุ หรือไม่ครอบคลุมบุคคล ข้อมูล วัตถุประสงค์ หรือผู้รับนี้";
+    /// Evidence that nobody asked for.
+    EvidenceNotAwaited = "evidence-not-awaited", 422, Caller, retry: false,
+        "Nothing in the case waits for this answer; name the request in reply_to, and answer it once",
+        "ไม่มีคำขอหลักฐานในเรื่องที่รอคำตอบนี้ โปรดระบุคำขอใน reply_to และตอบเพียงครั้งเดียว";
+    /// Evidence of another type, or not as its schema says.
+    EvidenceInvalid = "evidence-invalid", 422, Caller, retry: false,
+        "The evidence is not of the type that was requested, or its content does not follow the schema of its type",
+        "หลักฐานไม่ใช่ประเภทที่ขอ หรือเนื้อหาไม่เป็นไปตามสคีมาของประเภทหลักฐาน";
+    /// Evidence about another person.
+    EvidenceSubjectMismatch = "evidence-subject-mismatch", 422, Caller, retry: false,
+        "The evidence is about another person than the one that was asked about",
+        "หลักฐานเป็นของบุคคลอื่น ไม่ใช่บุคคลที่ขอ";
+    /// Evidence that is too old.
+    EvidenceExpired = "evidence-expired", 422, Caller, retry: false,
+        "The evidence is older than its type allows, or is not valid any more",
+        "หลักฐานเก่าเกินกำหนดหรือหมดอายุแล้ว";
     /// Undelivered when not_after passed.
     DeliveryExpired = "delivery-expired", 410, Recipient, retry: false,
         "The message was not taken by its recipient before its not_after",

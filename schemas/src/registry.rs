@@ -10,7 +10,7 @@ mod keys;
 mod schemas;
 mod state;
 
-pub use agreement::{AgreementFlaw, AgreementGap, AgreementRecord, MessageFacts};
+pub use agreement::{AgreementFlaw, AgreementGap, AgreementRecord, Intention, MessageFacts};
 pub use authority::{MOST_KEYS, Taken};
 pub use error::RejectedEntry;
 pub use hub_keys::{HubKey, HubKeyId, HubKeyRecord, HubKeyRing, Revocation};

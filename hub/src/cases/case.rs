@@ -25,6 +25,8 @@ pub struct Case {
     pub purpose: Option<Code>,
     /// The consent that it cites.
     pub consent: Option<MessageId>,
+    /// The place of that consent.
+    pub consent_at: Option<u64>,
     /// The people that it is about.
     pub people: People,
     /// When it was opened, in milliseconds since 1970.
@@ -278,9 +280,27 @@ impl Case {
     #[must_use]
     pub fn due_at(&self) -> Option<u64> {
         match self.handover {
-            Handover::Done { at, .. } => Some(at + self.processing_ms()),
+            Handover::Done { at, .. } => Some(self.due_if_complete_at(at)),
             _ => None,
         }
+    }
+
+    /// The same, if it were complete at this moment.
+    pub(super) fn due_if_complete_at(&self, now: u64) -> u64 {
+        now + self.processing_ms()
+    }
+
+    /// What proves its requirements.
+    pub(super) fn proofs(&self) -> impl Iterator<Item = &Proven> {
+        self.requirements.iter().filter_map(|requirement| match &requirement.state {
+            State::Proven(proof) => Some(proof),
+            _ => None,
+        })
+    }
+
+    /// The consent that something in it rests on, and its place.
+    pub(super) fn consent_in_use(&self) -> Option<(MessageId, u64)> {
+        self.consent.zip(self.consent_at).filter(|_| self.proofs().any(|proof| proof.needs_consent))
     }
 
     /// When it needs a look though nothing was said, in milliseconds since 1970.

@@ -1,7 +1,10 @@
 //! What a case does next, and when it is asked.
 
 use saphan_schemas::ids::{MessageId, SystemId};
-use saphan_schemas::message_types::ReminderKind;
+use saphan_schemas::message_types::{
+    ApplicationWithdrawn, CaseReminder, CaseSubmitted, EvidenceRequested, EvidenceReused, InformationRequested,
+    MessageBody as _, ReminderKind,
+};
 
 use super::what::What;
 
@@ -47,6 +50,21 @@ pub enum Say {
     Withdraw(u64),
     /// `case.reminder`.
     Remind(ReminderKind, SystemId),
+}
+
+impl Say {
+    /// The type of the message that says it.
+    #[must_use]
+    pub const fn message_type(&self) -> &'static str {
+        match self {
+            Self::Request(_) => EvidenceRequested::TYPE,
+            Self::Reuse(_) => EvidenceReused::TYPE,
+            Self::Ask(_) => InformationRequested::TYPE,
+            Self::HandOver => CaseSubmitted::TYPE,
+            Self::Withdraw(_) => ApplicationWithdrawn::TYPE,
+            Self::Remind(..) => CaseReminder::TYPE,
+        }
+    }
 }
 
 impl Moves {

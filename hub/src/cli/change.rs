@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
 use saphan_schemas::catalogue::{Catalogue, SchemaText};
-use saphan_schemas::ids::MessageId;
+use saphan_schemas::ids::{MessageId, SystemId};
 use saphan_schemas::jws::Signed;
 use saphan_schemas::keys::Signer;
 use saphan_schemas::registry::{Change, Entry, RegistryClaims, RegistryState};
@@ -21,8 +21,17 @@ use crate::store::sqlite::SqliteStore;
 
 /// Changes, and texts of schemas of which some may be new to the hub.
 pub(super) struct Changes {
+    pub(super) author: Author,
     pub(super) changes: Vec<Change>,
     pub(super) texts: Vec<SchemaText>,
+}
+
+/// Who signs changes.
+pub(super) enum Author {
+    /// The operator.
+    Operator,
+    /// The hub's own system.
+    System(SystemId, Arc<dyn Signer>),
 }
 
 /// Nothing of a change was written, and nothing of it will be. Of other errors this is not known: an answer may be lost.
@@ -36,7 +45,9 @@ pub(super) fn write(
     config: &Config,
     changes: impl FnOnce(&RegistryState) -> anyhow::Result<Vec<Change>>,
 ) -> anyhow::Result<usize> {
-    write_with_texts(config, |registry| Ok(Changes { changes: changes(&registry.state())?, texts: Vec::new() }))
+    write_with_texts(config, |registry| {
+        Ok(Changes { author: Author::Operator, changes: changes(&registry.state())?, texts: Vec::new() })
+    })
 }
 
 /// The same, with texts of schemas.
@@ -63,8 +74,8 @@ async fn write_here(
     let opened = run::open(config, stopping).await?;
     let app = &opened.app;
     let operator = operator(&app.registry.state(), operators)?;
-    let Changes { changes, texts } = changes(&app.registry)?;
-    let entries = sign_all(config, operator, &changes)?;
+    let Changes { author, changes, texts } = changes(&app.registry)?;
+    let entries = sign_all(config, operator, &author, &changes)?;
     let texts: Vec<_> = texts.into_iter().map(|text| text.text.to_string()).collect();
     let applied = app.registry.change(&entries, &texts, now(), &app.ledger, &*app.store).await.map_err(told)?;
     drop(opened.app);
@@ -84,20 +95,20 @@ async fn write_to_running_hub(
     registry.catch_up(&store).await?;
     store.close().await?;
     let operator = operator(&registry.state(), operators)?;
-    let Changes { changes, texts } = changes(&registry)?;
+    let Changes { author, changes, texts } = changes(&registry)?;
     if changes.is_empty() {
         // Texts that the registry names already, and that the hub has lost.
         let catalogue = registry.catalogue();
         let here = |text: &&SchemaText| catalogue.schema(&text.id).is_some_and(|known| known.sha256 == text.sha256);
         let lost: Vec<_> = texts.iter().filter(|text| !here(text)).collect();
         if !lost.is_empty() {
-            post(config, operator, &[], lost).await?;
+            post(config, operator, &author, &[], lost).await?;
         }
     }
     // They are in an order in which each can be applied, so every beginning of the list is a valid registry.
     for chunk in changes.chunks(ENTRIES_AT_ONCE) {
         let named = |text: &&SchemaText| chunk.iter().any(|change| names(change, text));
-        post(config, operator, chunk, texts.iter().filter(named).collect()).await?;
+        post(config, operator, &author, chunk, texts.iter().filter(named).collect()).await?;
     }
     Ok(changes.len())
 }
@@ -112,10 +123,11 @@ fn operator<'a>(registry: &RegistryState, operators: &'a Found<Arc<dyn Signer>>)
 async fn post(
     config: &Config,
     operator: &dyn Signer,
+    author: &Author,
     changes: &[Change],
     texts: Vec<&SchemaText>,
 ) -> anyhow::Result<()> {
-    let entries = sign_all(config, operator, changes)?;
+    let entries = sign_all(config, operator, author, changes)?;
     let texts: Vec<&str> = texts.iter().map(|text| &*text.text).collect();
     running::post(config, operator, "/v1/registry", &json!({ "entries": entries, "schemas": texts })).await
 }
@@ -157,20 +169,29 @@ pub(super) fn read<T>(config: &Config, look: impl FnOnce(&Registry) -> anyhow::R
     })
 }
 
-fn sign_all(config: &Config, operator: &dyn Signer, changes: &[Change]) -> anyhow::Result<Vec<String>> {
-    changes.iter().map(|change| sign(config, operator, change.clone())).collect()
+fn sign_all(
+    config: &Config,
+    operator: &dyn Signer,
+    author: &Author,
+    changes: &[Change],
+) -> anyhow::Result<Vec<String>> {
+    let (issuer, signer) = match author {
+        Author::Operator => (config.hub.id.to_string(), operator),
+        Author::System(system, signer) => (system.to_string(), &**signer),
+    };
+    changes.iter().map(|change| sign(config, &issuer, signer, change.clone())).collect()
 }
 
-fn sign(config: &Config, operator: &dyn Signer, change: Change) -> anyhow::Result<String> {
+fn sign(config: &Config, issuer: &str, signer: &dyn Signer, change: Change) -> anyhow::Result<String> {
     let claims = RegistryClaims {
-        iss: config.hub.id.to_string(),
+        iss: issuer.to_owned(),
         aud: config.hub.id.clone(),
         iat: now(),
         jti: MessageId::new(),
         change,
         invitation: None,
     };
-    Ok(Signed::sign(claims, operator)?.as_str().to_owned())
+    Ok(Signed::sign(claims, signer)?.as_str().to_owned())
 }
 
 pub(super) fn now() -> u64 {

@@ -2,14 +2,19 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use clap::{Subcommand, ValueEnum};
 use saphan_schemas::ids::SystemId;
-use saphan_schemas::registry::{Change, Entry, EntryId, RegistryState, Role, System};
+use saphan_schemas::keys::Signer;
+use saphan_schemas::registry::{
+    AgreementRecord, AgreementSignature, Change, Entry, EntryId, RegistryState, Role, System,
+};
 
-use super::change::{self, Changes};
+use super::change::{self, Author, Changes};
 use super::{ConfigArguments, run};
+use crate::config::Config;
 use crate::registry::{Registry, RegistryFile, RegistryView, changes_for};
 
 #[derive(Debug, Subcommand)]
@@ -97,7 +102,9 @@ pub(super) fn registry(command: RegistryCommand) -> anyhow::Result<()> {
 fn apply(file: &Path, dry_run: bool, config: &ConfigArguments) -> anyhow::Result<()> {
     let config = run::load(&config.config)?;
     let text = std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?;
-    let file = RegistryFile::parse(&text).with_context(|| format!("{}", file.display()))?;
+    let mut file = RegistryFile::parse(&text).with_context(|| format!("{}", file.display()))?;
+    let own = own_system(&config)?;
+    add_own_key(&mut file, own.as_ref());
     let plan = |registry: &Registry| changes_for(&registry.state(), file, registry.embedded().schemas());
     if dry_run {
         let changes = change::read(&config, |registry| Ok(plan(registry)?))?;
@@ -109,10 +116,45 @@ fn apply(file: &Path, dry_run: bool, config: &ConfigArguments) -> anyhow::Result
     }
     let applied = change::write_with_texts(&config, |registry| {
         let texts = registry.embedded().schemas().cloned().collect();
-        Ok(Changes { changes: plan(registry)?, texts })
+        Ok(Changes { author: Author::Operator, changes: plan(registry)?, texts })
     })?;
     println!("{applied} registry entries written");
+    if let Some((system, signer)) = own {
+        let signed = sign_own_agreements(&config, &system, signer)?;
+        println!("{signed} agreements signed for {system}, the hub's own system");
+    }
     Ok(())
+}
+
+/// The hub's own system with its key, if the configuration names one.
+fn own_system(config: &Config) -> anyhow::Result<Option<(SystemId, Arc<dyn Signer>)>> {
+    let Some(system) = config.cases.system.clone() else { return Ok(None) };
+    let signer = config.key_store().cases().context("the key of the hub's own system cannot be used")?;
+    Ok(Some((system, signer)))
+}
+
+/// The file names the hub's own system like any other; its key is here.
+fn add_own_key(file: &mut RegistryFile, own: Option<&(SystemId, Arc<dyn Signer>)>) {
+    let Some((system, signer)) = own else { return };
+    if let Some(section) = file.system.iter_mut().find(|section| section.id == *system)
+        && !section.keys.contains(signer.public())
+    {
+        section.keys.push(*signer.public());
+    }
+}
+
+/// Whoever runs the hub signs for the hub's own system what it has put into the registry.
+fn sign_own_agreements(config: &Config, system: &SystemId, signer: Arc<dyn Signer>) -> anyhow::Result<usize> {
+    let member = system.member();
+    change::write_with_texts(config, |registry| {
+        let unsigned = |record: &&AgreementRecord| record.unsigned().contains(&member);
+        let sign = |record: &AgreementRecord| {
+            let (agreement, terms) = (record.agreement.id.clone(), record.terms);
+            Change::Signed(AgreementSignature { agreement, terms })
+        };
+        let changes = registry.state().agreements_of(system).filter(unsigned).map(sign).collect();
+        Ok(Changes { author: Author::System(system.clone(), signer), changes, texts: Vec::new() })
+    })
 }
 
 fn show(json: bool, config: &ConfigArguments) -> anyhow::Result<()> {

@@ -9,7 +9,7 @@ use saphan_schemas::catalogue::{Candidate, Catalogue, Compatibility, Finding, Sc
 use saphan_schemas::ids::{Reason, SchemaId};
 use saphan_schemas::registry::{Change, Entry, Schema};
 
-use super::change::Changes;
+use super::change::{Author, Changes};
 use super::{ConfigArguments, change, run};
 use crate::registry::Registry;
 
@@ -120,7 +120,7 @@ fn plan(registry: &Registry, text: &str, arguments: &PublishArguments) -> anyhow
         (false, false) => vec![Change::Added(Entry::Schema(judged.schema.clone()))],
     };
     let texts = vec![judged.candidate.text.clone()];
-    Ok((judged, Changes { changes, texts }))
+    Ok((judged, Changes { author: Author::Operator, changes, texts }))
 }
 
 fn check(arguments: &TextArguments, config: &ConfigArguments) -> anyhow::Result<()> {

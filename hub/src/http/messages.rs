@@ -90,7 +90,7 @@ impl From<Accepted> for AcceptedBody {
     }
 }
 
-async fn exchange(app: &App, headers: &HeaderMap, body: Body) -> Result<Accepted, ApiError> {
+pub(super) async fn exchange(app: &App, headers: &HeaderMap, body: Body) -> Result<Accepted, ApiError> {
     let addressed = match submission::begin(app, text(headers, "saphan-envelope")).await? {
         Begun::Known(accepted) => return Ok(accepted),
         Begun::Continue(addressed) => *addressed,
@@ -198,7 +198,7 @@ pub(super) fn room<'a>(app: &'a App, payer: &Payer, len: u64) -> Result<(Semapho
 }
 
 /// A header's text; empty when it is not visible ASCII, as no header of the contract may be.
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+pub(super) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).map(|value| value.to_str().unwrap_or_default())
 }
 

@@ -18,7 +18,7 @@ pub trait CaseStore: Send + Sync {
     /// The messages and acknowledgements among `count` entries from `first` on.
     fn follow_entries(&self, first: u64, count: u32) -> BoxFuture<'_, Result<Vec<FollowedEntry>, StoreError>>;
 
-    /// Salt and body of the messages at these places, in order; those that were erased are left out.
+    /// Leaf, salt and body of the messages at these places, in order; those that were erased are left out.
     fn contents<'a>(&'a self, indices: &'a [u64]) -> BoxFuture<'a, Result<Vec<Content>, StoreError>>;
 
     /// These cases; unknown ones are left out.
@@ -71,11 +71,13 @@ pub struct FollowedEntry {
     pub leaf: Vec<u8>,
 }
 
-/// The erasable part of a message.
+/// A message with its erasable part.
 #[derive(Debug, Clone)]
 pub struct Content {
-    /// The message's place.
+    /// Its place.
     pub index: u64,
+    /// The exact leaf bytes.
+    pub leaf: Vec<u8>,
     /// The salt of the commitment.
     pub salt: Salt,
     /// The exact body.

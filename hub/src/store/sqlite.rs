@@ -4,6 +4,7 @@
 //! and they share a connection, because what one writes makes another forget all pages that it has read. For the same reason
 //! it also reads what the ledger looks up for every commit; and the ledger must not stand in line with requests.
 
+mod cases;
 mod commit;
 mod delivery;
 mod read;
@@ -27,6 +28,7 @@ use sqlx::{ConnectOptions as _, Connection as _, Sqlite, SqliteConnection};
 use tokio::sync::{Mutex, MutexGuard};
 
 use self::writer::Writer;
+use super::cases::CaseStore;
 use super::{
     Asker, Batch, Deliveries, Due, Head, Known, LeaseChange, LeaseRequest, Limit, LoggedEntry, MessageRecord, Pending,
     Settlement, Store, StoreCounts, StoreError,
@@ -243,6 +245,10 @@ impl Store for SqliteStore {
         .boxed()
     }
 
+    fn cases(&self) -> &dyn CaseStore {
+        self
+    }
+
     fn counts(&self) -> BoxFuture<'_, Result<StoreCounts, StoreError>> {
         read::counts(&self.readers).boxed()
     }
@@ -285,6 +291,11 @@ async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
 /// Marks the file as ours: the bytes of `Saph`.
 const PROBE: &str = "PRAGMA application_id = 0x53617068";
 /// The version of a store is how many of these it has seen; each stamps it.
-const MIGRATIONS: [&str; 2] = [include_str!("sqlite/schema.sql"), include_str!("sqlite/2-schema-texts.sql")];
+const MIGRATIONS: [&str; 4] = [
+    include_str!("sqlite/schema.sql"),
+    include_str!("sqlite/2-schema-texts.sql"),
+    include_str!("sqlite/3-documents.sql"),
+    include_str!("sqlite/4-cases.sql"),
+];
 const READERS: u32 = 4;
 const OLDEST_SQLITE: [u32; 3] = [3, 51, 3];

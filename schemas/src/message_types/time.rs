@@ -97,6 +97,55 @@ impl Timestamp {
     pub fn from_unix_seconds(seconds: u64) -> Result<Self, InvalidTime> {
         format!("{}Z", clock_text(seconds)).parse()
     }
+
+    /// Milliseconds since 1970, what is finer cut off.
+    #[must_use]
+    pub fn unix_ms(&self) -> u64 {
+        let text = self.as_str();
+        let field = |at: usize| text.get(at..at + 2).and_then(format::number).map_or(0, i64::from);
+        let (year, month, day) = text.get(..10).and_then(format::day_of).unwrap_or((1970, 1, 1));
+        let seconds = days_from_civil(year, month, day) * 86_400 + field(11) * 3600 + field(14) * 60 + field(17);
+        let fraction = text[19..].strip_prefix('.').unwrap_or_default().bytes().take_while(u8::is_ascii_digit);
+        let millis = fraction.chain(*b"000").take(3).fold(0, |sum, digit| sum * 10 + i64::from(digit - b'0'));
+        let offset = match text.bytes().rev().nth(5) {
+            Some(sign @ (b'+' | b'-')) => {
+                let at = text.len() - 5;
+                let minutes = field(at) * 60 + field(at + 3);
+                if sign == b'+' { minutes } else { -minutes }
+            }
+            _ => 0,
+        };
+        u64::try_from((seconds - offset * 60) * 1000 + millis).unwrap_or_default()
+    }
+}
+
+impl Date {
+    /// The day that it is in Thailand at this moment, in milliseconds since 1970.
+    ///
+    /// # Errors
+    /// [`InvalidTime`] beyond the year 2299.
+    pub fn in_thailand(unix_ms: u64) -> Result<Self, InvalidTime> {
+        let (year, month, day) = civil_from_days((unix_ms + THAILAND_MS) / 86_400_000);
+        format!("{year:04}-{month:02}-{day:02}").parse()
+    }
+
+    /// The moment at which the day ends in Thailand, in milliseconds since 1970; 0 for days before.
+    #[must_use]
+    pub fn ends_at(&self) -> u64 {
+        let (year, month, day) = format::day_of(self.as_str()).unwrap_or((1970, 1, 1));
+        let ends = (days_from_civil(year, month, day) + 1) * 86_400_000 - i64::try_from(THAILAND_MS).unwrap_or_default();
+        u64::try_from(ends).unwrap_or_default()
+    }
+}
+
+/// Days since 1970-01-01 of a real day, by counting in 400-year eras that begin on 1 March.
+const fn days_from_civil(year: u16, month: u16, day: u16) -> i64 {
+    let year = if month <= 2 { year as i64 - 1 } else { year as i64 };
+    let month_from_march = if month > 2 { month as i64 - 3 } else { month as i64 + 9 };
+    let (era, year_of_era) = (year / 400, year % 400);
+    let day_of_year = (153 * month_from_march + 2) / 5 + day as i64 - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * DAYS_IN_ERA as i64 + day_of_era - DAYS_TO_1970 as i64
 }
 
 /// Seconds since 1970 as date and time in UTC, without the offset.
@@ -137,6 +186,8 @@ fn is_timestamp(text: &str) -> bool {
         && (offset == "Z" || (offset.len() == 6 && offset.strip_prefix(['+', '-']).is_some_and(clock)))
 }
 
+/// Thailand is seven hours ahead of UTC, the year round.
+const THAILAND_MS: u64 = 7 * 3_600_000;
 const DAYS_IN_ERA: u64 = 146_097;
 /// Days from 0000-03-01 to 1970-01-01.
 const DAYS_TO_1970: u64 = 719_468;
@@ -173,6 +224,30 @@ mod tests {
         for seconds in [0, 946_684_799, 10_413_792_000, u64::MAX] {
             assert!(at(seconds).is_err(), "{seconds}");
         }
+    }
+
+    #[test]
+    fn a_moment_is_the_same_number_whatever_its_offset() {
+        for (text, ms) in [
+            ("2000-01-01T00:00:00Z", 946_684_800_000),
+            ("2000-02-29T23:59:59.5Z", 951_868_799_500),
+            ("2026-11-24T21:04:09Z", 1_795_554_249_000),
+            ("2026-11-25T04:04:09.0419+07:00", 1_795_554_249_041),
+            ("2026-11-24T11:34:09-09:30", 1_795_554_249_000),
+            ("2299-12-31T23:59:59Z", 10_413_791_999_000),
+        ] {
+            assert_eq!(text.parse::<Timestamp>().unwrap().unix_ms(), ms, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_day_begins_and_ends_in_thailand() {
+        let date = Date::in_thailand(1_795_554_249_000).unwrap();
+        assert_eq!(date.as_str(), "2026-11-25");
+        assert_eq!(date.ends_at(), "2026-11-26T00:00:00+07:00".parse::<Timestamp>().unwrap().unix_ms());
+        assert_eq!(Date::in_thailand(date.ends_at() - 1).unwrap(), date);
+        assert_ne!(Date::in_thailand(date.ends_at()).unwrap(), date);
+        assert_eq!("1800-01-01".parse::<Date>().unwrap().ends_at(), 0);
     }
 
     #[test]

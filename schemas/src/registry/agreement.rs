@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Agreement, RegistryState, RejectedEntry};
 use crate::digest::Sha256Hash;
 use crate::envelope::EnvelopeClaims;
-use crate::ids::{LegalBasis, MemberId, MessageType, ServiceId, SystemId};
+use crate::ids::{Code, LegalBasis, MemberId, MessageType, ServiceId, SystemId};
 
 /// An agreement and who signed it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +25,19 @@ pub struct AgreementRecord {
 pub struct MessageFacts<'a> {
     /// The envelope.
     pub claims: &'a EnvelopeClaims,
+    /// The time, in seconds since 1970.
+    pub now: u64,
+}
+
+/// What somebody may want to send, before there is a message.
+#[derive(Debug, Clone, Copy)]
+pub struct Intention<'a> {
+    /// The message type.
+    pub message_type: &'a MessageType,
+    /// The public service.
+    pub service: Option<&'a ServiceId>,
+    /// The purpose.
+    pub purpose: Option<&'a Code>,
     /// The time, in seconds since 1970.
     pub now: u64,
 }
@@ -85,12 +98,21 @@ impl AgreementRecord {
         self.agreement.parties().into_iter().filter(|member| !self.signatures.contains_key(member)).collect()
     }
 
+    /// Whether it allows this, if the law is the agreement's and a consent is named where it asks for one.
+    #[must_use]
+    pub fn allows(&self, Intention { message_type, service, purpose, now }: Intention<'_>) -> bool {
+        let agreement = &self.agreement;
+        agreement.types.contains(message_type)
+            && covers(&agreement.services, service)
+            && covers(&agreement.purposes, purpose)
+            && self.unsigned().is_empty()
+            && agreement.is_valid_at(now)
+    }
+
     /// The first part of a message that it does not cover.
     pub(super) fn gap(&self, MessageFacts { claims, now }: MessageFacts<'_>) -> Option<AgreementGap> {
         let agreement = &self.agreement;
         let other_law = |law: &LegalBasis| *law != agreement.legal_basis;
-        let early = agreement.not_before.is_some_and(|time| now < time);
-        let late = agreement.not_after.is_some_and(|time| now >= time);
         if !agreement.types.contains(&claims.message_type) {
             Some(AgreementGap::Type)
         } else if !covers(&agreement.services, claims.service.as_ref()) {
@@ -103,7 +125,7 @@ impl AgreementRecord {
             Some(AgreementGap::Consent)
         } else if let Some(member) = self.unsigned().pop_first() {
             Some(AgreementGap::Signature(member))
-        } else if early || late {
+        } else if !agreement.is_valid_at(now) {
             Some(AgreementGap::Validity)
         } else {
             None
@@ -116,6 +138,12 @@ impl Agreement {
     #[must_use]
     pub fn is_party(&self, system: &SystemId) -> bool {
         self.sender == *system || self.receiver == *system
+    }
+
+    /// Whether it has begun and not ended, in seconds since 1970.
+    #[must_use]
+    pub fn is_valid_at(&self, now: u64) -> bool {
+        self.not_before.is_none_or(|time| now >= time) && self.not_after.is_none_or(|time| now < time)
     }
 
     /// That it could allow some message, whatever else is registered.

@@ -46,15 +46,16 @@ impl CaseStore for SqliteStore {
     fn contents<'a>(&'a self, indices: &'a [u64]) -> BoxFuture<'a, Result<Vec<Content>, StoreError>> {
         async move {
             let rows = sqlx::query(
-                "SELECT idx, salt, body FROM parts WHERE idx IN (SELECT value FROM json_each(?1)) ORDER BY idx",
+                "SELECT parts.idx, entry.leaf, parts.salt, parts.body FROM parts JOIN entry USING (idx) \
+                 WHERE parts.idx IN (SELECT value FROM json_each(?1)) ORDER BY parts.idx",
             )
             .bind(json(&indices)?)
             .fetch_all(&self.readers)
             .await
             .map_err(failed("read bodies"))?;
             let content = |row: &SqliteRow| {
-                let salt = Salt::from_bytes(array(column(row, 1)?)?);
-                Ok(Content { index: index(row, 0)?, salt, body: column(row, 2)? })
+                let salt = Salt::from_bytes(array(column(row, 2)?)?);
+                Ok(Content { index: index(row, 0)?, leaf: column(row, 1)?, salt, body: column(row, 3)? })
             };
             rows.iter().map(content).collect()
         }

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use futures_util::future::{BoxFuture, FutureExt as _};
+use saphan_hub::store::cases::CaseStore;
 use saphan_hub::store::sqlite::SqliteStore;
 use saphan_hub::store::{
     Asker, Batch, Deliveries, Due, Head, Known, LeaseChange, LeaseRequest, Limit, LoggedEntry, MessageRecord, Pending,
@@ -135,6 +136,10 @@ impl FaultyStore {
 }
 
 impl Store for FaultyStore {
+    fn cases(&self) -> &dyn CaseStore {
+        Store::cases(&self.inner)
+    }
+
     fn head(&self) -> BoxFuture<'_, Result<Option<Head>, StoreError>> {
         if self.head_fails() { ready(Err(injected())).boxed() } else { self.inner.head() }
     }

@@ -1,0 +1,208 @@
+//! Applications that need evidence, from `application.submitted` to the decision: the once-only part of the exchange.
+//!
+//! The hub has a system of its own, with a key of its own. A portal sends applications to it; it asks those who hold the
+//! evidence, uses again what is fresh, and hands the complete case to the competent authority. Everything that it says is a
+//! message like any other, under an agreement, and everything that moves a case is a message in the log: what stands here
+//! follows from the log, and is read from it ([`follower`]).
+
+mod case;
+mod consent;
+mod evidence;
+mod examine;
+mod fold;
+pub mod follower;
+mod hearing;
+mod letters;
+mod moves;
+mod opening;
+mod plan;
+mod posting;
+mod proceedings;
+mod pseudonym;
+mod reading;
+mod texts;
+mod view;
+mod what;
+
+pub use self::case::{Case, CaseStatus, Handover, People, Proven, Requirement, State};
+pub use self::consent::{ConsentNeed, ConsentTerms};
+pub use self::letters::{Desk, Letter, LetterError, SignedLetter};
+pub use self::opening::{Judge, Opening};
+pub use self::plan::Planner;
+pub use self::pseudonym::{Pseudonym, PseudonymKey};
+pub use self::view::{CaseView, EventView};
+pub use self::what::{Failure, Piece, What};
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use saphan_schemas::ids::{CaseId, SystemId};
+use saphan_schemas::json;
+use saphan_schemas::message_types::{ApplicationSubmitted, ConsentRevoked, MessageBody as _};
+use saphan_schemas::problem::ProblemCode;
+use tokio::sync::{RwLock, RwLockReadGuard, watch};
+use tokio::time::timeout;
+
+use crate::admission::Refusal;
+use crate::clock::Clock;
+use crate::ledger::MessageDraft;
+use crate::registry::{Current, Registry};
+use crate::store::cases::ConsentRecord;
+use crate::store::{Store, StoreError};
+
+/// The room: who the hub's own system is, and what its cases need.
+pub struct Cases {
+    /// Where its letters are written.
+    pub desk: Desk,
+    /// How people are known again.
+    pub pseudonyms: PseudonymKey,
+    /// How long a provider may take, in milliseconds.
+    pub patience: u64,
+    store: Arc<dyn Store>,
+    registry: Arc<Registry>,
+    clock: Arc<dyn Clock>,
+    /// The first place of the log that was not followed.
+    followed: watch::Sender<u64>,
+    /// Held for reading from the judgement of a message that cites a consent until it is in the log.
+    consents: RwLock<()>,
+}
+
+/// A message that may be logged, as long as this is held.
+#[derive(Debug, Default)]
+pub struct Pass<'a>(#[expect(dead_code, reason = "held, not looked at")] Option<RwLockReadGuard<'a, ()>>);
+
+/// Not in time; what was asked for will be done all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the cases did not take it up in time")]
+pub struct TooSlow;
+
+impl Cases {
+    /// The room, before its follower runs.
+    #[must_use]
+    pub fn new(
+        desk: Desk,
+        pseudonyms: PseudonymKey,
+        patience: u64,
+        store: Arc<dyn Store>,
+        registry: Arc<Registry>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let followed = watch::Sender::new(0);
+        Self { desk, pseudonyms, patience, store, registry, clock, followed, consents: RwLock::default() }
+    }
+
+    /// How far the log was followed: changes whenever something may have happened in a case.
+    #[must_use]
+    pub fn followed(&self) -> watch::Receiver<u64> {
+        self.followed.subscribe()
+    }
+
+    /// A case, if there is one.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn case(&self, id: CaseId) -> Result<Option<Case>, StoreError> {
+        Ok(self.store.cases().cases(&[id]).await?.pop())
+    }
+
+    /// Whether a message that passed admission may be logged, as far as cases and consents are concerned: an application must be
+    /// able to become a case, and a consent that is cited must stand.
+    ///
+    /// # Errors
+    /// [`StoreError`]; inside, the refusal.
+    pub async fn check(&self, draft: &MessageDraft) -> Result<Result<Pass<'_>, Refusal>, StoreError> {
+        let claims = draft.envelope.claims();
+        let refuse = |code| Ok(Err(Refusal::of(&draft.envelope, code)));
+        let (pass, consent) = match claims.consent {
+            Some(id) => {
+                let pass = Pass(Some(self.consents.read().await));
+                let record = self.store.cases().consent(id).await?;
+                if record.as_ref().is_some_and(|record| record.revoked.is_some()) {
+                    return refuse(ProblemCode::ConsentRevoked);
+                }
+                (pass, record)
+            }
+            None => (Pass::default(), None),
+        };
+        if claims.aud != self.desk.own || claims.message_type.as_str() != ApplicationSubmitted::TYPE {
+            return Ok(Ok(pass));
+        }
+        let Some(id) = claims.case else { return refuse(ProblemCode::CaseInvalid) };
+        // The same application again is answered with its first receipt; that is looked for later.
+        let is_known = self.case(id).await?.is_some_and(|case| case.portal != claims.iss);
+        if is_known {
+            return refuse(ProblemCode::CaseInvalid);
+        }
+        match self.judge(draft, consent.as_ref()) {
+            Ok(()) => Ok(Ok(pass)),
+            Err(code) => refuse(code),
+        }
+    }
+
+    fn judge(&self, draft: &MessageDraft, consent: Option<&ConsentRecord>) -> Result<(), ProblemCode> {
+        let body: ApplicationSubmitted = json::parse_typed(&draft.body).map_err(|_| ProblemCode::SchemaViolation)?;
+        let Current { state, catalogue } = self.registry.current();
+        let now = self.clock.now_ms();
+        let planner = Planner { own: &self.desk.own, registry: &state, catalogue: &catalogue, now: now / 1000 };
+        let judge = Judge { planner, key: &self.pseudonyms, consent, now };
+        judge.open(draft.envelope.claims(), &body, 0).map(|_| ())
+    }
+
+    /// Waits, a little while, until this place of the log was followed.
+    ///
+    /// # Errors
+    /// [`TooSlow`].
+    pub async fn reached(&self, index: u64) -> Result<(), TooSlow> {
+        let mut followed = self.followed.subscribe();
+        let reached = followed.wait_for(|next| *next > index);
+        timeout(FOLLOWED_WITHIN, reached).await.map_err(|_| TooSlow)?.map_err(|_| TooSlow)?;
+        Ok(())
+    }
+
+    /// Waits until the log was followed beyond this place, when what stands there takes a consent back: after it, nothing that
+    /// cites it is logged.
+    ///
+    /// # Errors
+    /// [`TooSlow`].
+    pub async fn consent_is_revoked(&self, index: u64) -> Result<(), TooSlow> {
+        self.reached(index).await?;
+        // Whoever judged before it was known has logged by the time that this is granted.
+        drop(timeout(FOLLOWED_WITHIN, self.consents.write()).await.map_err(|_| TooSlow)?);
+        Ok(())
+    }
+
+    /// Whether a message takes a consent back.
+    #[must_use]
+    pub fn takes_consent_back(&self, draft: &MessageDraft) -> bool {
+        let claims = draft.envelope.claims();
+        claims.aud == self.desk.own && claims.message_type.as_str() == ConsentRevoked::TYPE
+    }
+
+    /// Whether a system is a portal: an agreement lets it send applications to the hub's own system.
+    #[must_use]
+    pub fn is_portal(&self, system: &SystemId) -> bool {
+        let registry = self.registry.state();
+        let now = self.clock.now_ms() / 1000;
+        registry.agreements_of(system).any(|record| {
+            let agreement = &record.agreement;
+            let takes = agreement.types.iter().any(|name| name.as_str() == ApplicationSubmitted::TYPE);
+            let is_between = agreement.sender == *system && agreement.receiver == self.desk.own;
+            takes && is_between && record.unsigned().is_empty() && agreement.is_valid_at(now)
+        })
+    }
+
+    /// Whether a system may look at a case.
+    #[must_use]
+    pub fn may_see(case: &Case, system: &SystemId) -> bool {
+        case.portal == *system || (case.authority == *system && matches!(case.handover, Handover::Done { .. }))
+    }
+}
+
+impl std::fmt::Debug for Cases {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cases").field("own", &self.desk.own).finish_non_exhaustive()
+    }
+}
+
+/// Far more than a busy hub takes.
+const FOLLOWED_WITHIN: Duration = Duration::from_secs(10);

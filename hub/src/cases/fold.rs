@@ -1,0 +1,250 @@
+//! From some entries of the log to what follows from them for cases, consents and the people they are about.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+
+use saphan_schemas::acknowledgement::{Acknowledged, MAX_ACKNOWLEDGED, Outcome};
+use saphan_schemas::catalogue::Catalogue;
+use saphan_schemas::ids::{CaseId, Code, MessageId, MessageType};
+use saphan_schemas::json;
+use saphan_schemas::leaf::split_message;
+use saphan_schemas::message_types::SignedCopy;
+use saphan_schemas::problem::ProblemCode;
+use saphan_schemas::registry::RegistryState;
+use serde::de::DeserializeOwned;
+
+use super::case::Case;
+use super::letters::{Letter, LetterError, Sources, needs};
+use super::moves::{Act, Moves, Turn};
+use super::reading::{Entry, Says};
+use super::{Cases, Pseudonym};
+use crate::store::StoreError;
+use crate::store::cases::{CaseEvent, CaseStore, Consequences, Content, DataUse};
+
+/// What follows, and the letters that must be written for it.
+#[derive(Debug, Default)]
+pub(super) struct Folded {
+    pub(super) consequences: Consequences,
+    pub(super) letters: Vec<Letter>,
+}
+
+/// Why some entries cannot be followed now.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum FoldError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Letter(#[from] LetterError),
+}
+
+/// A letter that the hub itself refused, and why.
+#[derive(Debug, Clone)]
+pub(super) struct NotSent {
+    pub(super) id: MessageId,
+    pub(super) case: Option<CaseId>,
+    pub(super) message_type: MessageType,
+    pub(super) code: Code,
+}
+
+/// The work on some entries.
+pub(super) struct Fold<'a> {
+    pub(super) room: &'a Cases,
+    pub(super) store: &'a dyn CaseStore,
+    pub(super) registry: &'a RegistryState,
+    pub(super) catalogue: &'a Catalogue,
+    pub(super) contents: HashMap<u64, Content>,
+    pub(super) cases: BTreeMap<CaseId, Case>,
+    pub(super) done: Consequences,
+    acts: VecDeque<(CaseId, Act)>,
+    answers: Vec<Acknowledged>,
+    changed: BTreeSet<CaseId>,
+    /// The time of the last entry, in milliseconds since 1970.
+    now: u64,
+}
+
+impl<'a> Fold<'a> {
+    pub(super) fn new(
+        room: &'a Cases,
+        store: &'a dyn CaseStore,
+        registry: &'a RegistryState,
+        catalogue: &'a Catalogue,
+        now: u64,
+    ) -> Self {
+        Self {
+            room,
+            store,
+            registry,
+            catalogue,
+            contents: HashMap::new(),
+            cases: BTreeMap::new(),
+            done: Consequences::default(),
+            acts: VecDeque::new(),
+            answers: Vec::new(),
+            changed: BTreeSet::new(),
+            now,
+        }
+    }
+
+    /// Reads the cases and the bodies that these entries need.
+    pub(super) async fn load(&mut self, entries: &[Entry]) -> Result<(), StoreError> {
+        let mut ids = BTreeSet::new();
+        let mut bodies = Vec::new();
+        for entry in entries {
+            if let Says::Message { claims, .. } = &entry.says {
+                ids.extend(claims.case);
+            }
+            if entry.body_needed(&self.room.desk.own) > 0 {
+                bodies.push(entry.index);
+            }
+        }
+        self.load_cases(ids).await?;
+        self.load_contents(&bodies).await
+    }
+
+    pub(super) async fn load_cases(&mut self, ids: impl IntoIterator<Item = CaseId>) -> Result<(), StoreError> {
+        let ids: Vec<_> = ids.into_iter().filter(|id| !self.cases.contains_key(id)).collect();
+        if !ids.is_empty() {
+            let cases = self.store.cases(&ids).await?;
+            self.cases.extend(cases.into_iter().map(|case| (case.id, case)));
+        }
+        Ok(())
+    }
+
+    async fn load_contents(&mut self, indices: &[u64]) -> Result<(), StoreError> {
+        let indices: Vec<_> = indices.iter().copied().filter(|index| !self.contents.contains_key(index)).collect();
+        if !indices.is_empty() {
+            let contents = self.store.contents(&indices).await?;
+            self.contents.extend(contents.into_iter().map(|content| (content.index, content)));
+        }
+        Ok(())
+    }
+
+    /// Follows one entry.
+    pub(super) async fn entry(&mut self, entry: &Entry) -> Result<(), FoldError> {
+        self.now = self.now.max(entry.at);
+        if let Some(id) = entry.own_id(&self.room.desk.own) {
+            self.done.done_letters.push(id);
+        }
+        match &entry.says {
+            Says::Message { claims, .. } => self.message(entry, claims).await,
+            Says::Acknowledged(_) => self.rejections(entry).await,
+        }
+    }
+
+    /// A letter that the hub refused will never be in the log.
+    pub(super) async fn not_sent(&mut self, refused: &NotSent) -> Result<(), FoldError> {
+        self.done.done_letters.push(refused.id);
+        let Some(id) = refused.case else { return Ok(()) };
+        self.load_cases([id]).await?;
+        let turn = self.turn(self.now);
+        self.step(id, None, |case| case.not_sent(refused.id, &refused.message_type, &refused.code, turn));
+        Ok(())
+    }
+
+    /// It may be time for something in these cases.
+    pub(super) async fn tick(&mut self, ids: Vec<CaseId>) -> Result<(), StoreError> {
+        self.load_cases(ids.iter().copied()).await?;
+        let turn = self.turn(self.now);
+        ids.into_iter().for_each(|id| self.step(id, None, |case| case.tick(turn)));
+        Ok(())
+    }
+
+    async fn rejections(&mut self, entry: &Entry) -> Result<(), FoldError> {
+        for rejected in entry.rejections() {
+            let Some(code) = rejected.code.clone() else { continue };
+            let found = self.store.follow_entries(rejected.index, 1).await?.pop();
+            let Some(Entry { says: Says::Message { claims, .. }, .. }) =
+                found.and_then(|found| super::reading::read(&found))
+            else {
+                continue;
+            };
+            if let Some(id) = claims.case.filter(|_| claims.iss == self.room.desk.own) {
+                self.load_cases([id]).await?;
+                let turn = self.turn(entry.at);
+                let step = |case: &mut Case| case.rejected(rejected.index, &claims.message_type, &code, turn);
+                self.step(id, Some(entry.index), step);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn turn(&self, now: u64) -> Turn {
+        Turn { now, patience: self.room.patience }
+    }
+
+    /// Moves a case, if there is one.
+    pub(super) fn step(&mut self, id: CaseId, index: Option<u64>, step: impl FnOnce(&mut Case) -> Moves) {
+        let Some(case) = self.cases.get_mut(&id) else { return };
+        let moves = step(case);
+        self.moved(id, index, moves);
+    }
+
+    pub(super) fn moved(&mut self, id: CaseId, index: Option<u64>, moves: Moves) {
+        let Some(case) = self.cases.get_mut(&id) else { return };
+        for what in moves.events {
+            self.done.events.push((id, CaseEvent { seq: case.events, at: self.now, index, what }));
+            case.events += 1;
+        }
+        self.acts.extend(moves.acts.into_iter().map(|act| (id, act)));
+        self.changed.insert(id);
+    }
+
+    /// Answers a message to the hub's own system.
+    pub(super) fn answer(&mut self, index: u64, answer: Result<(), ProblemCode>) {
+        let code = answer.err().and_then(|code| code.to_code().ok());
+        let outcome = if code.is_some() { Outcome::Rejected } else { Outcome::Processed };
+        self.answers.push(Acknowledged { index, outcome, code });
+    }
+
+    pub(super) fn note_use(&mut self, subject: Pseudonym, one: DataUse) {
+        self.done.uses.push((subject, one));
+    }
+
+    pub(super) fn body<T: DeserializeOwned>(&self, index: u64) -> Option<T> {
+        json::parse_typed(&self.contents.get(&index)?.body).ok()
+    }
+
+    /// Writes the letters. Nothing of this is stored or sent before.
+    pub(super) async fn finish(mut self, followed: Option<u64>) -> Result<Folded, FoldError> {
+        let mut letters = Vec::new();
+        while let Some((id, act)) = self.acts.pop_front() {
+            let Some(case) = self.cases.get(&id) else { continue };
+            let needed = needs(case, &act);
+            self.load_contents(&needed).await?;
+            let (Some(case), now) = (self.cases.get(&id), self.now) else { continue };
+            let copies = self.copies(&needed);
+            let sources = Sources { registry: self.registry, catalogue: self.catalogue, copies: &copies, now };
+            match self.room.desk.letter(case, &act, &sources) {
+                Ok(letter) => letters.extend(letter),
+                Err(error @ (LetterError::Sign(_) | LetterError::Salt(_))) => return Err(error.into()),
+                Err(error) => {
+                    tracing::error!(case = %id, error = &error as &dyn std::error::Error, "a letter cannot be written");
+                    self.cannot_write(id, &act)?;
+                }
+            }
+        }
+        for answers in std::mem::take(&mut self.answers).chunks(MAX_ACKNOWLEDGED) {
+            letters.push(self.room.desk.acknowledge(answers.to_vec(), self.now)?);
+        }
+        self.done.letters = letters.iter().map(|letter| letter.stored.clone()).collect();
+        self.done.followed = followed;
+        self.done.cases = self.changed.iter().filter_map(|id| self.cases.remove(id)).collect();
+        Ok(Folded { consequences: self.done, letters })
+    }
+
+    fn cannot_write(&mut self, id: CaseId, act: &Act) -> Result<(), LetterError> {
+        let message_type = act.say.message_type().parse()?;
+        let code = ProblemCode::Internal.to_code()?;
+        let turn = self.turn(self.now);
+        self.step(id, None, |case| case.not_sent(act.id, &message_type, &code, turn));
+        Ok(())
+    }
+
+    fn copies(&self, indices: &[u64]) -> HashMap<u64, SignedCopy> {
+        let copy = |index: &u64| {
+            let content = self.contents.get(index)?;
+            let (_, envelope) = split_message(&content.leaf)?;
+            Some((*index, SignedCopy::new(*index, envelope.to_owned(), &content.salt, &content.body)))
+        };
+        indices.iter().filter_map(copy).collect()
+    }
+}

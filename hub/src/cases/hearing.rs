@@ -1,0 +1,325 @@
+//! What each message of the log means for its case.
+
+use saphan_schemas::envelope::EnvelopeClaims;
+use saphan_schemas::ids::{CaseId, Code, EvidenceTypeId, MessageId};
+use saphan_schemas::message_types::{
+    Answer, ApplicationDecided, ApplicationFeePaid, ApplicationStatusChanged, ApplicationSubmitted,
+    ApplicationWithdrawn, ConsentGiven, ConsentRevoked, EvidenceDeclined, EvidencePending, EvidenceProvided,
+    EvidenceRequested, EvidenceReused, InformationRequested, InformationSupplied, MessageBody as _, ProofSource, Subject,
+};
+use saphan_schemas::problem::ProblemCode;
+use serde::Deserialize;
+
+use super::case::{Case, Proven, Request};
+use super::consent::ConsentTerms;
+use super::examine::{Expected, examine};
+use super::fold::{Fold, FoldError};
+use super::moves::Moves;
+use super::opening::{Judge, Opening};
+use super::plan::Planner;
+use super::reading::Entry;
+use super::what::{Failure, What};
+use crate::store::StoreError;
+use crate::store::cases::{ConsentRecord, DataUse, HeldEvidence};
+
+impl Fold<'_> {
+    pub(super) async fn message(&mut self, entry: &Entry, claims: &EnvelopeClaims) -> Result<(), FoldError> {
+        let own = self.room.desk.own.clone();
+        if claims.iss == own {
+            if let Some(id) = claims.case {
+                let turn = self.turn(entry.at);
+                self.step(id, Some(entry.index), |case| case.logged(claims.jti, entry.index, turn));
+            }
+        } else if claims.aud == own {
+            let answer = self.to_the_hub(entry, claims).await?;
+            self.answer(entry.index, answer);
+        } else if let Some(id) = claims.case {
+            self.between_the_parties(id, entry, claims);
+        }
+        self.note_people(entry, claims);
+        Ok(())
+    }
+
+    async fn to_the_hub(&mut self, entry: &Entry, claims: &EnvelopeClaims) -> Result<Result<(), ProblemCode>, FoldError> {
+        Ok(match claims.message_type.as_str() {
+            ApplicationSubmitted::TYPE => self.submitted(entry, claims).await?,
+            ConsentGiven::TYPE => self.consent_given(entry, claims),
+            ConsentRevoked::TYPE => self.consent_revoked(entry, claims).await?,
+            EvidenceProvided::TYPE => self.evidence_provided(entry, claims),
+            EvidenceDeclined::TYPE => self.evidence_declined(entry, claims),
+            EvidencePending::TYPE => self.evidence_pending(entry, claims),
+            InformationSupplied::TYPE => self.supplied(entry, claims),
+            ApplicationWithdrawn::TYPE => self.withdrawn(entry, claims),
+            _ => Err(ProblemCode::TypeUnknown),
+        })
+    }
+
+    async fn submitted(
+        &mut self,
+        entry: &Entry,
+        claims: &EnvelopeClaims,
+    ) -> Result<Result<(), ProblemCode>, FoldError> {
+        let Some(body) = self.body::<ApplicationSubmitted>(entry.index) else {
+            return Ok(Err(ProblemCode::SchemaViolation));
+        };
+        if claims.case.is_none_or(|id| self.cases.contains_key(&id)) {
+            return Ok(Err(ProblemCode::CaseInvalid));
+        }
+        let consent = match claims.consent {
+            Some(id) => self.consent(id).await?,
+            None => None,
+        };
+        let opening = match self.judge(entry, claims, &body, consent.as_ref()) {
+            Ok(opening) => opening,
+            Err(code) => return Ok(Err(code)),
+        };
+        let held = self.held(&opening, entry.at).await?;
+        let found = opening.found(claims, &held);
+        let (mut case, turn) = (opening.case, self.turn(entry.at));
+        let moves = case.begin(found, turn);
+        let id = case.id;
+        self.cases.insert(id, case);
+        self.moved(id, Some(entry.index), moves);
+        Ok(Ok(()))
+    }
+
+    fn judge(
+        &self,
+        entry: &Entry,
+        claims: &EnvelopeClaims,
+        body: &ApplicationSubmitted,
+        consent: Option<&ConsentRecord>,
+    ) -> Result<Opening, ProblemCode> {
+        let own = &self.room.desk.own;
+        let planner =
+            Planner { own, registry: self.registry, catalogue: self.catalogue, now: entry.at / 1000 };
+        let judge = Judge { planner, key: &self.room.pseudonyms, consent, now: entry.at };
+        judge.open(claims, body, entry.index)
+    }
+
+    /// Evidence of earlier cases, of earlier entries of this round too.
+    async fn held(&self, opening: &Opening, now: u64) -> Result<Vec<HeldEvidence>, StoreError> {
+        let people = [opening.case.people.applicant, opening.case.people.person];
+        let mut held: Vec<HeldEvidence> =
+            self.done.evidence.iter().rev().filter(|held| people.contains(&held.subject)).cloned().collect();
+        for (at, subject) in people.iter().enumerate() {
+            if at > 0 && people[0] == *subject {
+                continue;
+            }
+            let wanted = opening.wanted().filter(|(of, _)| of == subject);
+            let types: Vec<EvidenceTypeId> = wanted.map(|(_, evidence_type)| evidence_type.clone()).collect();
+            if !types.is_empty() {
+                held.extend(self.store.reusable(subject, &types, now).await?);
+            }
+        }
+        Ok(held)
+    }
+
+    async fn consent(
+        &self,
+        id: MessageId,
+    ) -> Result<Option<ConsentRecord>, StoreError> {
+        let new = self.done.consents.iter().find(|record| record.id == id).cloned();
+        let mut record = match new {
+            Some(record) => Some(record),
+            None => self.store.consent(id).await?,
+        };
+        if let Some(record) = &mut record
+            && let Some((_, place)) = self.done.revoked.iter().find(|(revoked, _)| *revoked == id)
+        {
+            record.revoked = Some(*place);
+        }
+        Ok(record)
+    }
+
+    fn consent_given(&mut self, entry: &Entry, claims: &EnvelopeClaims) -> Result<(), ProblemCode> {
+        let body: ConsentGiven = self.body(entry.index).ok_or(ProblemCode::SchemaViolation)?;
+        let record = ConsentRecord {
+            id: claims.jti,
+            index: entry.index,
+            portal: claims.iss.clone(),
+            subject: self.room.pseudonyms.of(&body.subject),
+            terms: ConsentTerms::of(&body),
+            revoked: None,
+        };
+        self.done.consents.push(record);
+        Ok(())
+    }
+
+    async fn consent_revoked(
+        &mut self,
+        entry: &Entry,
+        claims: &EnvelopeClaims,
+    ) -> Result<Result<(), ProblemCode>, FoldError> {
+        let Some(body) = self.body::<ConsentRevoked>(entry.index) else {
+            return Ok(Err(ProblemCode::SchemaViolation));
+        };
+        let record = self.consent(body.consent).await?.filter(|record| record.portal == claims.iss);
+        let Some(record) = record else { return Ok(Err(ProblemCode::ConsentInsufficient)) };
+        self.done.revoked.push((record.id, entry.index));
+        let resting = self.store.cases_with_consent(record.id).await?;
+        self.load_cases(resting).await?;
+        // Cases that were opened in this round are not in the store yet.
+        let of_it = |case: &&Case| case.consent == Some(record.id);
+        let ids: Vec<CaseId> = self.cases.values().filter(of_it).map(|case| case.id).collect();
+        let turn = self.turn(entry.at);
+        ids.into_iter().for_each(|id| self.step(id, Some(entry.index), |case| case.consent_revoked(turn)));
+        Ok(Ok(()))
+    }
+
+    fn awaited(&self, claims: &EnvelopeClaims) -> Result<(CaseId, usize, Request), ProblemCode> {
+        let case = claims.case.and_then(|id| self.cases.get(&id)).ok_or(ProblemCode::CaseInvalid)?;
+        let (at, request) = case.awaited(claims.reply_to, &claims.iss)?;
+        Ok((case.id, at, request.clone()))
+    }
+
+    fn evidence_provided(&mut self, entry: &Entry, claims: &EnvelopeClaims) -> Result<(), ProblemCode> {
+        let (id, at, request) = self.awaited(claims)?;
+        let body: EvidenceProvided = self.body(entry.index).ok_or(ProblemCode::SchemaViolation)?;
+        let case = self.cases.get(&id).ok_or(ProblemCode::CaseInvalid)?;
+        let subject = *case.people.about(case.requirements[at].about);
+        let expected = Expected { candidate: &request.candidate, subject: &subject, now: entry.at };
+        match examine(&body, expected, self.catalogue, &self.room.pseudonyms) {
+            Ok(until) => {
+                self.done.evidence.push(HeldEvidence {
+                    subject,
+                    evidence_type: body.evidence_type,
+                    index: entry.index,
+                    id: claims.jti,
+                    provider: claims.iss.clone(),
+                    until,
+                });
+                let step = |case: &mut Case| case.provided(at, &request.candidate, entry.index, claims.jti);
+                self.step(id, Some(entry.index), step);
+                Ok(())
+            }
+            Err(problem) => {
+                let code = problem.to_code().map_err(|_| ProblemCode::Internal)?;
+                self.failed(id, at, &request, Failure::Invalid { code }, entry);
+                Err(problem)
+            }
+        }
+    }
+
+    fn evidence_declined(&mut self, entry: &Entry, claims: &EnvelopeClaims) -> Result<(), ProblemCode> {
+        let (id, at, request) = self.awaited(claims)?;
+        let body: EvidenceDeclined = self.body(entry.index).ok_or(ProblemCode::SchemaViolation)?;
+        self.failed(id, at, &request, body.reason.into(), entry);
+        Ok(())
+    }
+
+    fn failed(&mut self, id: CaseId, at: usize, request: &Request, failure: Failure, entry: &Entry) {
+        let turn = self.turn(entry.at);
+        self.step(id, Some(entry.index), |case| case.failed(at, request.id, failure, turn));
+    }
+
+    fn evidence_pending(&mut self, entry: &Entry, claims: &EnvelopeClaims) -> Result<(), ProblemCode> {
+        let (id, at, request) = self.awaited(claims)?;
+        let body: EvidencePending = self.body(entry.index).ok_or(ProblemCode::SchemaViolation)?;
+        let latest = entry.at.saturating_add(self.room.patience.saturating_mul(LONGEST_PENDING));
+        let until = body.expected_by.unix_ms().min(latest);
+        self.step(id, Some(entry.index), |case| case.pending(at, request.id, until));
+        Ok(())
+    }
+
+    fn supplied(&mut self, entry: &Entry, claims: &EnvelopeClaims) -> Result<(), ProblemCode> {
+        let id = self.case_of_portal(claims)?;
+        let body: InformationSupplied = self.body(entry.index).ok_or(ProblemCode::SchemaViolation)?;
+        let proof = Proven {
+            index: entry.index,
+            id: claims.jti,
+            evidence_type: None,
+            provider: claims.iss.clone(),
+            source: ProofSource::Applicant,
+            needs_consent: false,
+        };
+        let answers: Vec<(Code, bool)> = body.answers.iter().map(answer).collect();
+        let case = self.cases.get_mut(&id).ok_or(ProblemCode::CaseInvalid)?;
+        let moves = case.supplied(&answers, &proof)?;
+        self.moved(id, Some(entry.index), moves);
+        Ok(())
+    }
+
+    fn withdrawn(&mut self, entry: &Entry, claims: &EnvelopeClaims) -> Result<(), ProblemCode> {
+        let id = self.case_of_portal(claims)?;
+        let case = self.cases.get_mut(&id).ok_or(ProblemCode::CaseInvalid)?;
+        let moves = case.withdrawn(entry.index)?;
+        self.moved(id, Some(entry.index), moves);
+        Ok(())
+    }
+
+    fn case_of_portal(&self, claims: &EnvelopeClaims) -> Result<CaseId, ProblemCode> {
+        let case = claims.case.and_then(|id| self.cases.get(&id)).filter(|case| case.portal == claims.iss);
+        case.map(|case| case.id).ok_or(ProblemCode::CaseInvalid)
+    }
+
+    /// Authority and portal write to each other; the hub listens.
+    fn between_the_parties(&mut self, id: CaseId, entry: &Entry, claims: &EnvelopeClaims) {
+        let Some(case) = self.cases.get(&id) else { return };
+        let (portal, authority) = (case.portal.clone(), case.authority.clone());
+        let from_authority = claims.iss == authority && claims.aud == portal;
+        let to_authority = claims.iss == portal && claims.aud == authority;
+        let (changed, decided) = (self.body(entry.index), self.body::<ApplicationDecided>(entry.index));
+        let Some(case) = self.cases.get_mut(&id) else { return };
+        let moves = match claims.message_type.as_str() {
+            ApplicationStatusChanged::TYPE if from_authority => {
+                changed.as_ref().and_then(|body| case.status_changed(body))
+            }
+            ApplicationDecided::TYPE if from_authority => decided.and_then(|body| case.decided(&body.decision)),
+            InformationRequested::TYPE if from_authority => case.information(false),
+            InformationSupplied::TYPE if to_authority => case.information(true),
+            ApplicationFeePaid::TYPE if to_authority => case.fee_paid(),
+            _ if from_authority || to_authority => None,
+            _ => return,
+        };
+        let not_fitting = || {
+            let (sender, message_type) = (claims.iss.clone(), claims.message_type.clone());
+            Moves { events: vec![What::NotFitting { sender, message_type }], ..Moves::default() }
+        };
+        self.moved(id, Some(entry.index), moves.unwrap_or_else(not_fitting));
+    }
+
+    /// Notes whose data the message is about.
+    fn note_people(&mut self, entry: &Entry, claims: &EnvelopeClaims) {
+        let name = claims.message_type.as_str();
+        let about = |evidence_type| DataUse { index: entry.index, evidence_type };
+        if [EvidenceRequested::TYPE, EvidenceProvided::TYPE, ConsentGiven::TYPE].contains(&name) {
+            if let Some(body) = self.body::<AboutSomebody>(entry.index) {
+                let subject = self.room.pseudonyms.of(&body.subject);
+                self.note_use(subject, about(body.evidence_type));
+            }
+        } else if let Some(case) = claims.case.and_then(|id| self.cases.get(&id)) {
+            let people = case.people;
+            let evidence_type = self.reused_type(entry, name);
+            self.note_use(people.applicant, about(evidence_type.clone()));
+            self.note_use(people.person, about(evidence_type));
+        } else if name == ApplicationSubmitted::TYPE
+            && let Some(body) = self.body::<ApplicationSubmitted>(entry.index)
+        {
+            let subject = self.room.pseudonyms.of(&body.applicant.subject());
+            self.note_use(subject, about(None));
+        }
+    }
+
+    fn reused_type(&self, entry: &Entry, name: &str) -> Option<EvidenceTypeId> {
+        let reused = (name == EvidenceReused::TYPE).then_some(entry.index)?;
+        self.body::<EvidenceReused>(reused).map(|body| body.evidence_type)
+    }
+}
+
+/// What bodies about one person have in common.
+#[derive(Deserialize)]
+struct AboutSomebody {
+    subject: Subject,
+    evidence_type: Option<EvidenceTypeId>,
+}
+
+fn answer(answer: &Answer) -> (Code, bool) {
+    match answer {
+        Answer::Value { item, .. } | Answer::Document { item, .. } => (item.clone(), true),
+        Answer::Unavailable { item, .. } => (item.clone(), false),
+    }
+}
+
+/// How many times the usual patience a provider gets that says it takes longer.
+const LONGEST_PENDING: u64 = 10;

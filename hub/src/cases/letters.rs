@@ -1,0 +1,336 @@
+//! What the hub's own system writes: messages of a case, and acknowledgements.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use saphan_schemas::acknowledgement::{Acknowledged, Acknowledgement, AcknowledgementClaims};
+use saphan_schemas::catalogue::{Catalogue, RequirementSubject};
+use saphan_schemas::commitment::{BodyCommitment, Salt};
+use saphan_schemas::envelope::{Envelope, EnvelopeClaims};
+use saphan_schemas::ids::{HubId, InvalidId, LegalBasis, MessageId, SystemId};
+use saphan_schemas::jws::{SignError, Signed};
+use saphan_schemas::keys::{KeyError, Signer};
+use saphan_schemas::message_types::{
+    AnswerForm, ApplicationSubmitted, ApplicationWithdrawn, BilingualText, CaseReminder, CaseSubmitted, Date,
+    EvidenceRequested, EvidenceReused, Gap, GapReason, InformationRequested, InvalidTime, Item, MessageBody, Office,
+    Proof, ReminderKind, SignedCopy, Subject, Timestamp,
+};
+use saphan_schemas::registry::RegistryState;
+
+use super::case::{Case, Requirement, State};
+use super::moves::{Act, Say};
+use super::opening::subject_of;
+use super::texts;
+use crate::store::cases::StoredLetter;
+
+/// A statement that is signed and goes to the log next.
+#[derive(Debug, Clone)]
+pub struct Letter {
+    /// As it is stored until it is in the log.
+    pub stored: StoredLetter,
+    /// What was signed.
+    pub signed: SignedLetter,
+}
+
+/// What was signed.
+#[derive(Debug, Clone)]
+pub enum SignedLetter {
+    /// A message.
+    Message(Box<Envelope>),
+    /// A batch of acknowledgements.
+    Acknowledgement(Box<Acknowledgement>),
+}
+
+/// A letter could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum LetterError {
+    /// The key does not sign, or what is signed is too long.
+    #[error(transparent)]
+    Sign(#[from] SignError),
+    /// No random numbers.
+    #[error(transparent)]
+    Salt(#[from] KeyError),
+    /// The clock is far off.
+    #[error(transparent)]
+    Time(#[from] InvalidTime),
+    /// A name in the code is not one.
+    #[error(transparent)]
+    Name(#[from] InvalidId),
+    /// A body cannot be written.
+    #[error("a body cannot be written as JSON")]
+    Body(#[from] serde_json::Error),
+    /// A message of the case cannot be read again: its body was erased.
+    #[error("a message that is needed cannot be read again")]
+    Erased,
+}
+
+/// What letters are made of, beside the case.
+pub struct Sources<'a> {
+    /// Who exists.
+    pub registry: &'a RegistryState,
+    /// What services require.
+    pub catalogue: &'a Catalogue,
+    /// Messages by their places.
+    pub copies: &'a HashMap<u64, SignedCopy>,
+    /// The time, in milliseconds since 1970.
+    pub now: u64,
+}
+
+/// Where the hub's own system writes.
+#[derive(Clone)]
+pub struct Desk {
+    /// The system.
+    pub own: SystemId,
+    /// The hub.
+    pub hub: HubId,
+    /// The system's key.
+    pub signer: Arc<dyn Signer>,
+}
+
+/// What an envelope says beside what follows from case and body.
+#[derive(Default)]
+struct Cites {
+    legal_basis: Option<LegalBasis>,
+    reply_to: Option<MessageId>,
+    consent: Option<MessageId>,
+}
+
+/// The places of the messages that a letter is made of.
+#[must_use]
+pub(super) fn needs(case: &Case, act: &Act) -> Vec<u64> {
+    match &act.say {
+        Say::Request(_) => vec![case.application],
+        Say::HandOver => {
+            let consent = case.consent_in_use().map(|(_, index)| index);
+            case.proofs().map(|proof| proof.index).chain([case.application]).chain(consent).collect()
+        }
+        Say::Withdraw(index) => vec![*index],
+        Say::Reuse(_) | Say::Ask(_) | Say::Remind(..) => Vec::new(),
+    }
+}
+
+impl Desk {
+    /// The letter that does what a case decided; `None` when the case has changed its mind since.
+    ///
+    /// # Errors
+    /// [`LetterError`].
+    pub fn letter(&self, case: &Case, act: &Act, sources: &Sources<'_>) -> Result<Option<Letter>, LetterError> {
+        match &act.say {
+            Say::Request(at) => self.request(case, act.id, &case.requirements[*at], sources),
+            Say::Reuse(at) => self.reuse(case, act.id, &case.requirements[*at], sources),
+            Say::Ask(at) => {
+                let asked: Vec<_> = at.iter().map(|at| &case.requirements[*at]).collect();
+                let body = self.question(&asked, case, sources)?;
+                self.write(case, act.id, &case.portal, &body, Cites::default(), sources.now).map(Some)
+            }
+            Say::HandOver => {
+                let body = hand_over(case, sources)?;
+                let cites = Cites { consent: case.consent_in_use().map(|(id, _)| id), ..Cites::default() };
+                self.write(case, act.id, &case.authority, &body, cites, sources.now).map(Some)
+            }
+            Say::Withdraw(index) => {
+                let (_, body) = copy(sources, *index)?.opened().map_err(|_| LetterError::Erased)?;
+                let body: ApplicationWithdrawn = serde_json::from_slice(&body)?;
+                self.write(case, act.id, &case.authority, &body, Cites::default(), sources.now).map(Some)
+            }
+            Say::Remind(kind, to) => {
+                let body = reminder(case, *kind, sources.now)?;
+                self.write(case, act.id, to, &body, Cites::default(), sources.now).map(Some)
+            }
+        }
+    }
+
+    /// Acknowledgements of messages to the hub's own system, at most [`saphan_schemas::acknowledgement::MAX_ACKNOWLEDGED`].
+    ///
+    /// # Errors
+    /// [`LetterError`].
+    pub fn acknowledge(&self, messages: Vec<Acknowledged>, now: u64) -> Result<Letter, LetterError> {
+        let id = MessageId::new();
+        let claims = AcknowledgementClaims {
+            iss: self.own.clone(),
+            aud: self.hub.clone(),
+            jti: id,
+            iat: now / 1000,
+            messages,
+        };
+        let signed = Signed::sign(claims, &*self.signer)?;
+        let stored = StoredLetter { id, case: None, text: signed.as_str().to_owned(), content: None };
+        Ok(Letter { stored, signed: SignedLetter::Acknowledgement(Box::new(signed)) })
+    }
+
+    fn request(
+        &self,
+        case: &Case,
+        id: MessageId,
+        requirement: &Requirement,
+        sources: &Sources<'_>,
+    ) -> Result<Option<Letter>, LetterError> {
+        let State::Requested { request, until, .. } = &requirement.state else { return Ok(None) };
+        if request.id != id {
+            return Ok(None);
+        }
+        let body = EvidenceRequested {
+            requested_at: timestamp(sources.now)?,
+            evidence_type: request.candidate.evidence_type.clone(),
+            subject: subject(case, requirement.about, sources)?,
+            as_of: None,
+            needed_by: Some(timestamp(*until)?),
+            officer: None,
+        };
+        let cites = Cites {
+            legal_basis: Some(request.candidate.legal_basis.clone()),
+            consent: case.consent.filter(|_| request.candidate.needs_consent),
+            reply_to: None,
+        };
+        self.write(case, id, &request.candidate.provider, &body, cites, sources.now).map(Some)
+    }
+
+    fn reuse(
+        &self,
+        case: &Case,
+        id: MessageId,
+        requirement: &Requirement,
+        sources: &Sources<'_>,
+    ) -> Result<Option<Letter>, LetterError> {
+        let State::Reusing { notice, proof } = &requirement.state else { return Ok(None) };
+        let (Some(candidate), Some(evidence_type)) =
+            (requirement.candidates.get(requirement.at), &proof.evidence_type)
+        else {
+            return Ok(None);
+        };
+        if *notice != id {
+            return Ok(None);
+        }
+        let body = EvidenceReused {
+            reused_at: timestamp(sources.now)?,
+            evidence_type: evidence_type.clone(),
+            message: proof.id,
+        };
+        let cites = Cites {
+            legal_basis: Some(candidate.legal_basis.clone()),
+            reply_to: Some(proof.id),
+            consent: case.consent.filter(|_| proof.needs_consent),
+        };
+        self.write(case, id, &proof.provider, &body, cites, sources.now).map(Some)
+    }
+
+    fn question(
+        &self,
+        asked: &[&Requirement],
+        case: &Case,
+        sources: &Sources<'_>,
+    ) -> Result<InformationRequested, LetterError> {
+        let service = sources.catalogue.service(&case.service);
+        let item = |requirement: &&Requirement| {
+            let required = service.and_then(|service| service.requirements.iter().find(|one| one.id == requirement.id));
+            Item {
+                item: requirement.id.clone(),
+                question: texts::question(required.map(|required| &required.name)),
+                answer: AnswerForm::Document,
+                required: false,
+                choices: Vec::new(),
+                evidence_type: required.and_then(|required| required.evidence.first().cloned()),
+            }
+        };
+        let member = self.own.member();
+        let name = sources.registry.member(&member);
+        let name = name.map(|member| BilingualText::new(&member.name_th, &member.name_en));
+        Ok(InformationRequested {
+            requested_at: timestamp(sources.now)?,
+            requested_by: Office { name: name.unwrap_or_else(texts::hub), member, position: None },
+            text: texts::why_asked(),
+            items: asked.iter().map(item).collect(),
+            answer_by: None,
+            if_not_answered: None,
+        })
+    }
+
+    fn write<B: MessageBody>(
+        &self,
+        case: &Case,
+        id: MessageId,
+        to: &SystemId,
+        body: &B,
+        cites: Cites,
+        now: u64,
+    ) -> Result<Letter, LetterError> {
+        let body = serde_json::to_vec(body)?;
+        let salt = Salt::generate()?;
+        let claims = EnvelopeClaims {
+            iss: self.own.clone(),
+            aud: to.clone(),
+            hub: self.hub.clone(),
+            jti: id,
+            iat: now / 1000,
+            not_after: None,
+            message_type: B::TYPE.parse()?,
+            schema: B::SCHEMA.parse()?,
+            service: Some(case.service.clone()),
+            case: Some(case.id),
+            reply_to: cites.reply_to,
+            purpose: case.purpose.clone(),
+            legal_basis: cites.legal_basis,
+            consent: cites.consent,
+            body: BodyCommitment::new(&salt, &body),
+            documents: Vec::new(),
+        };
+        let envelope = Signed::sign(claims, &*self.signer)?;
+        let text = envelope.as_str().to_owned();
+        let stored = StoredLetter { id, case: Some(case.id), text, content: Some((salt, body)) };
+        Ok(Letter { stored, signed: SignedLetter::Message(Box::new(envelope)) })
+    }
+}
+
+fn hand_over(case: &Case, sources: &Sources<'_>) -> Result<CaseSubmitted, LetterError> {
+    let mut evidence = Vec::new();
+    let mut missing = Vec::new();
+    for requirement in &case.requirements {
+        let id = requirement.id.clone();
+        match &requirement.state {
+            State::Proven(proof) => evidence.push(Proof {
+                requirement: id,
+                evidence_type: proof.evidence_type.clone(),
+                source: proof.source,
+                message: copy(sources, proof.index)?.clone(),
+            }),
+            _ => missing.push(Gap {
+                requirement: id,
+                reason: GapReason::ApplicantCannotSupply,
+                text: Some(texts::missing()),
+            }),
+        }
+    }
+    Ok(CaseSubmitted {
+        handed_over_at: timestamp(sources.now)?,
+        due_on: Date::in_thailand(case.due_if_complete_at(sources.now))?,
+        application: copy(sources, case.application)?.clone(),
+        consent: match case.consent_in_use() {
+            Some((_, index)) => Some(copy(sources, index)?.clone()),
+            None => None,
+        },
+        evidence,
+        missing,
+    })
+}
+
+fn reminder(case: &Case, kind: ReminderKind, now: u64) -> Result<CaseReminder, LetterError> {
+    let due_on = Date::in_thailand(case.due_at().unwrap_or(now))?;
+    Ok(CaseReminder { reminded_at: timestamp(now)?, kind, due_on, text: texts::reminder(kind) })
+}
+
+fn subject(case: &Case, about: RequirementSubject, sources: &Sources<'_>) -> Result<Subject, LetterError> {
+    let (_, body) = copy(sources, case.application)?.opened().map_err(|_| LetterError::Erased)?;
+    let body: ApplicationSubmitted = serde_json::from_slice(&body)?;
+    Ok(match (about, &body.representative) {
+        (RequirementSubject::Person, Some(representative)) => subject_of(&representative.person),
+        _ => body.applicant.subject(),
+    })
+}
+
+fn copy<'a>(sources: &Sources<'a>, index: u64) -> Result<&'a SignedCopy, LetterError> {
+    sources.copies.get(&index).ok_or(LetterError::Erased)
+}
+
+fn timestamp(ms: u64) -> Result<Timestamp, InvalidTime> {
+    Timestamp::from_unix_seconds(ms / 1000)
+}

@@ -1,0 +1,79 @@
+//! What people read about a case, in Thai and in English.
+
+use saphan_schemas::message_types::{BilingualText, NextActor, ReminderKind};
+
+use super::case::{Case, CaseStatus};
+
+/// Where the case is, for the citizen.
+#[must_use]
+pub(super) fn of_case(case: &Case) -> BilingualText {
+    let (th, en) = match (case.status, case.next) {
+        (CaseStatus::Check, NextActor::Applicant) => (
+            "โปรดส่งหลักฐานหรือข้อมูลที่หน่วยงานขอเพิ่มเติม",
+            "Please send the evidence or information that you are asked for.",
+        ),
+        (CaseStatus::Check, _) => (
+            "กำลังรวบรวมและตรวจสอบหลักฐานจากหน่วยงานที่เกี่ยวข้อง ท่านไม่ต้องดำเนินการใด",
+            "Evidence is being collected from the agencies that hold it, and checked. You need not do anything.",
+        ),
+        (CaseStatus::Pending, NextActor::Applicant) => (
+            "หน่วยงานขอข้อมูลเพิ่มเติมเพื่อพิจารณาคำขอ",
+            "The agency needs more information from you to decide.",
+        ),
+        (CaseStatus::Pending, _) => ("อยู่ระหว่างการพิจารณา", "Your application is under consideration."),
+        (CaseStatus::ApprovedWaitingPayFee, _) => {
+            ("อนุมัติแล้ว โปรดชำระค่าธรรมเนียม", "Approved. Please pay the fee.")
+        }
+        (CaseStatus::PaidFeeCreatingLicense, _) => (
+            "ชำระค่าธรรมเนียมแล้ว หน่วยงานกำลังจัดทำเอกสาร",
+            "The fee is paid; the document is being made.",
+        ),
+        (CaseStatus::Completed, _) => ("ดำเนินการเสร็จสิ้น", "Done."),
+        (CaseStatus::Rejected, _) => (
+            "ไม่อนุมัติคำขอ เหตุผลและสิทธิอุทธรณ์อยู่ในคำวินิจฉัย",
+            "Rejected. The decision gives the reasons and says how you can appeal.",
+        ),
+        (CaseStatus::Withdrawn, _) => ("ท่านได้ถอนคำขอแล้ว", "You have withdrawn the application."),
+    };
+    BilingualText::new(th, en)
+}
+
+/// Why the applicant is asked.
+pub(super) fn why_asked() -> BilingualText {
+    BilingualText::new(
+        "ไม่สามารถขอหลักฐานต่อไปนี้จากหน่วยงานที่ถือครองได้ โปรดส่งด้วยตนเอง หรือแจ้งว่าไม่มี",
+        "The following could not be obtained from the agencies that hold it. Please send it yourself, or say that you do not have it.",
+    )
+}
+
+/// What the applicant is asked for.
+pub(super) fn question(requirement: Option<&BilingualText>) -> BilingualText {
+    requirement.cloned().unwrap_or_else(|| BilingualText::new("หลักฐานประกอบคำขอ", "Evidence for the application"))
+}
+
+/// What the authority reads about a requirement that nobody could prove.
+pub(super) fn missing() -> BilingualText {
+    BilingualText::new(
+        "ไม่มีหน่วยงานใดให้หลักฐานนี้ได้ และผู้ยื่นคำขอแจ้งว่าไม่มี",
+        "No provider had this evidence, and the applicant cannot supply it.",
+    )
+}
+
+/// What a reminder says.
+pub(super) fn reminder(kind: ReminderKind) -> BilingualText {
+    match kind {
+        ReminderKind::DueSoon => BilingualText::new(
+            "ใกล้ครบกำหนดเวลาที่คู่มือประชาชนระบุ โปรดพิจารณาให้แล้วเสร็จ",
+            "The time that the service promises is nearly over; please decide.",
+        ),
+        ReminderKind::Overdue => BilingualText::new(
+            "เลยกำหนดเวลาที่คู่มือประชาชนระบุแล้ว โปรดแจ้งเหตุที่ล่าช้าและกำหนดเวลาใหม่",
+            "The time that the service promises is over; please tell the applicant why, and when it will be decided.",
+        ),
+    }
+}
+
+/// Who asks, when the registry has no name.
+pub(super) fn hub() -> BilingualText {
+    BilingualText::new("ศูนย์แลกเปลี่ยนข้อมูล", "Data-exchange hub")
+}

@@ -1,0 +1,3 @@
+-- Version 3: documents.
+
+PRAGMA user_version = 3;
