@@ -6,6 +6,7 @@ mod auth;
 mod batch;
 mod broker;
 mod catalogue;
+mod conditional;
 mod error;
 mod inbox;
 mod joining;
@@ -69,7 +70,9 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(joining::trust))
         .routes(routes!(joining::trust_entries))
         .routes(routes!(catalogue::services))
+        .routes(routes!(catalogue::service))
         .routes(routes!(catalogue::evidence_types))
+        .routes(routes!(catalogue::evidence_type))
         .routes(routes!(catalogue::schema))
         .routes(routes!(keys::hub))
         .routes(routes!(keys::system))

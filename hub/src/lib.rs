@@ -13,6 +13,7 @@
 //! - [`used_tokens`]: each request token once;
 //! - [`limits`]: what one system may ask for and hold; [`caller`]: who a request proved to be from;
 //! - [`registry`]: members, systems, keys, agreements as a fold over the log;
+//! - [`catalogue`]: what can be asked about services and evidence types;
 //! - [`tls`], [`connections`]: what carries the requests;
 //! - [`app`], [`serve`], [`config`], [`keys`], [`metrics`], [`clock`], [`cli`]: the program around it.
 
@@ -21,6 +22,7 @@ pub mod admission;
 pub mod app;
 pub mod broker;
 pub mod caller;
+pub mod catalogue;
 pub mod cli;
 pub mod clock;
 pub mod config;

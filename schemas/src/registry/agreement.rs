@@ -85,12 +85,16 @@ impl AgreementRecord {
         self.agreement.parties().into_iter().filter(|member| !self.signatures.contains_key(member)).collect()
     }
 
+    /// Whether all parties have signed it and it is valid at this time, in seconds since 1970.
+    #[must_use]
+    pub fn is_in_force(&self, now: u64) -> bool {
+        self.unsigned().is_empty() && self.agreement.is_valid_at(now)
+    }
+
     /// The first part of a message that it does not cover.
     pub(super) fn gap(&self, MessageFacts { claims, now }: MessageFacts<'_>) -> Option<AgreementGap> {
         let agreement = &self.agreement;
         let other_law = |law: &LegalBasis| *law != agreement.legal_basis;
-        let early = agreement.not_before.is_some_and(|time| now < time);
-        let late = agreement.not_after.is_some_and(|time| now >= time);
         if !agreement.types.contains(&claims.message_type) {
             Some(AgreementGap::Type)
         } else if !covers(&agreement.services, claims.service.as_ref()) {
@@ -103,7 +107,7 @@ impl AgreementRecord {
             Some(AgreementGap::Consent)
         } else if let Some(member) = self.unsigned().pop_first() {
             Some(AgreementGap::Signature(member))
-        } else if early || late {
+        } else if !agreement.is_valid_at(now) {
             Some(AgreementGap::Validity)
         } else {
             None
@@ -116,6 +120,10 @@ impl Agreement {
     #[must_use]
     pub fn is_party(&self, system: &SystemId) -> bool {
         self.sender == *system || self.receiver == *system
+    }
+
+    fn is_valid_at(&self, now: u64) -> bool {
+        self.not_before.is_none_or(|time| time <= now) && self.not_after.is_none_or(|time| now < time)
     }
 
     /// That it could allow some message, whatever else is registered.
