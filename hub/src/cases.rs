@@ -187,7 +187,7 @@ impl Cases {
             let agreement = &record.agreement;
             let takes = agreement.types.iter().any(|name| name.as_str() == ApplicationSubmitted::TYPE);
             let is_between = agreement.sender == *system && agreement.receiver == self.desk.own;
-            takes && is_between && record.unsigned().is_empty() && agreement.is_valid_at(now)
+            takes && is_between && record.is_in_force(now)
         })
     }
 

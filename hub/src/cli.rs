@@ -1,11 +1,13 @@
-//! The command line: `init`, `serve`, `registry`, `invite`, `broker config`, `schema`, `keys`, `check-config`,
-//! `default-config`.
+//! The command line: `init`, `serve`, `registry`, `invite`, `schema`, `catalogue`, `broker config`, `keys`,
+//! `check-config`, `default-config`.
 
 mod broker;
+mod catalogue;
 mod change;
 mod init;
 mod invite;
 mod keys;
+mod output;
 mod registry;
 mod run;
 mod running;
@@ -39,6 +41,9 @@ enum Command {
     /// Publish schemas, and look at them.
     #[command(subcommand)]
     Schema(schema::SchemaCommand),
+    /// Look at what of the catalogue is served.
+    #[command(subcommand)]
+    Catalogue(catalogue::CatalogueCommand),
     /// Set RabbitMQ up.
     #[command(subcommand)]
     Broker(BrokerCommand),
@@ -82,13 +87,11 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Registry(command) => registry::registry(command),
         Command::Invite(arguments) => invite::invite(&arguments),
         Command::Schema(command) => schema::schema(&command),
+        Command::Catalogue(command) => catalogue::catalogue(command),
         Command::Broker(BrokerCommand::Config(arguments)) => broker::config(&arguments),
         Command::Keys(command) => keys::keys(&command),
         Command::CheckConfig(arguments) => run::check(&arguments.config),
-        Command::DefaultConfig => {
-            print!("{}", crate::config::DEFAULT);
-            Ok(())
-        }
+        Command::DefaultConfig => output::print(|output| output.write_all(crate::config::DEFAULT.as_bytes())),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -8,6 +8,7 @@ mod batch;
 mod broker;
 mod cases;
 mod catalogue;
+mod conditional;
 mod error;
 mod inbox;
 mod joining;
@@ -76,7 +77,9 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(joining::trust))
         .routes(routes!(joining::trust_entries))
         .routes(routes!(catalogue::services))
+        .routes(routes!(catalogue::service))
         .routes(routes!(catalogue::evidence_types))
+        .routes(routes!(catalogue::evidence_type))
         .routes(routes!(catalogue::schema))
         .routes(routes!(keys::hub))
         .routes(routes!(keys::system))

@@ -14,6 +14,7 @@
 //! - [`limits`]: what one system may ask for and hold; [`caller`]: who a request proved to be from;
 //! - [`cases`]: applications and their evidence, asked for once;
 //! - [`registry`]: members, systems, keys, agreements as a fold over the log;
+//! - [`catalogue`]: what can be asked about services and evidence types;
 //! - [`tls`], [`connections`]: what carries the requests;
 //! - [`app`], [`serve`], [`config`], [`keys`], [`metrics`], [`clock`], [`cli`]: the program around it.
 
@@ -23,6 +24,7 @@ pub mod app;
 pub mod broker;
 pub mod caller;
 pub mod cases;
+pub mod catalogue;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -173,6 +173,10 @@ problems! {
     SchemaViolation = "schema-violation", 422, Caller, retry: false,
         "The body does not follow its schema; errors lists each place",
         "เนื้อหาไม่เป็นไปตามสคีมา ดูตำแหน่งที่ผิดใน errors";
+    /// Not for such applicants.
+    ApplicantNotEligible = "applicant-not-eligible", 422, Caller, retry: false,
+        "The public service is not for applicants of this kind; the detail says who can apply",
+        "บริการภาครัฐนี้ไม่เปิดให้ผู้ยื่นคำขอประเภทนี้ รายละเอียดระบุผู้ที่ยื่นได้";
     /// Same id, other content.
     DuplicateId = "duplicate-id", 409, Caller, retry: false,
         "The message id was used before with other content; use a new id for a new message",

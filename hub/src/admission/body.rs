@@ -1,10 +1,12 @@
 //! Whether salt and body are what the envelope committed to, strict JSON, and as their schema says.
 
-use saphan_schemas::catalogue::{Catalogue, SchemaViolation, Violation};
+use saphan_schemas::catalogue::{Catalogue, PublicService, SchemaViolation, Violation};
 use saphan_schemas::commitment::Salt;
 use saphan_schemas::envelope::Envelope;
 use saphan_schemas::json::{self, JsonError};
+use saphan_schemas::message_types::ApplicantKind;
 use saphan_schemas::problem::{ProblemCode, ProblemPlace};
+use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::Refusal;
@@ -40,12 +42,24 @@ fn check_form(envelope: &Envelope, value: &Value, catalogue: &Catalogue) -> Resu
         let detail = "an application names the public service it is for, one of the catalogue".to_owned();
         return Err(Refusal::of(envelope, ProblemCode::ServiceUnknown).detail(detail));
     };
+    check_applicant(envelope, value, service)?;
     if value.get(FORM_SCHEMA).and_then(Value::as_str) != Some(service.form.as_str()) {
         let detail = format!("the form of this service is {}", service.form);
         let place = ProblemPlace { pointer: format!("/{FORM_SCHEMA}"), detail };
         return Err(Refusal::of(envelope, ProblemCode::SchemaViolation).errors(vec![place]));
     }
     catalogue.validate(&service.form, form).map_err(|violation| violated(envelope, violation, "/form"))
+}
+
+fn check_applicant(envelope: &Envelope, value: &Value, service: &PublicService) -> Result<(), Refusal> {
+    let kind = value.pointer(APPLICANT_KIND).and_then(|kind| ApplicantKind::deserialize(kind).ok());
+    if kind.is_some_and(|kind| service.applicants.contains(&kind)) {
+        return Ok(());
+    }
+    let kinds: Vec<_> = service.applicants.iter().map(ToString::to_string).collect();
+    let detail = format!("who can apply for {}: {}", service.id, kinds.join(", "));
+    let place = ProblemPlace { pointer: APPLICANT_KIND.to_owned(), detail: detail.clone() };
+    Err(Refusal::of(envelope, ProblemCode::ApplicantNotEligible).detail(detail).errors(vec![place]))
 }
 
 fn not_json(envelope: &Envelope, error: &JsonError) -> Refusal {
@@ -78,5 +92,6 @@ fn violated(envelope: &Envelope, violation: SchemaViolation, below: &str) -> Ref
 }
 
 const SUBMITTED: &str = "application.submitted";
+const APPLICANT_KIND: &str = "/applicant/kind";
 const FORM: &str = "form";
 const FORM_SCHEMA: &str = "form_schema";

@@ -13,7 +13,7 @@ use saphan_schemas::registry::{
 };
 
 use super::change::{self, Author, Changes};
-use super::{ConfigArguments, run};
+use super::{ConfigArguments, output, run};
 use crate::config::Config;
 use crate::registry::{Registry, RegistryFile, RegistryView, changes_for};
 
@@ -108,11 +108,11 @@ fn apply(file: &Path, dry_run: bool, config: &ConfigArguments) -> anyhow::Result
     let plan = |registry: &Registry| changes_for(&registry.state(), file, registry.embedded().schemas());
     if dry_run {
         let changes = change::read(&config, |registry| Ok(plan(registry)?))?;
-        for change in &changes {
-            println!("{}", serde_json::to_string(change)?);
-        }
-        println!("{} registry entries would be written", changes.len());
-        return Ok(());
+        let lines: Vec<_> = changes.iter().map(serde_json::to_string).collect::<Result<_, _>>()?;
+        return output::print(|output| {
+            lines.iter().try_for_each(|line| writeln!(output, "{line}"))?;
+            writeln!(output, "{} registry entries would be written", lines.len())
+        });
     }
     let applied = change::write_with_texts(&config, |registry| {
         let texts = registry.embedded().schemas().cloned().collect();
@@ -161,13 +161,7 @@ fn show(json: bool, config: &ConfigArguments) -> anyhow::Result<()> {
     let config = run::load(&config.config)?;
     change::read(&config, |registry| {
         let state = registry.state();
-        let view = RegistryView::new(&state);
-        if json {
-            println!("{}", serde_json::to_string_pretty(&view)?);
-        } else {
-            print!("{view}");
-        }
-        Ok(())
+        output::view(&RegistryView::new(&state), json)
     })
 }
 

@@ -10,7 +10,7 @@ use saphan_schemas::ids::{Reason, SchemaId};
 use saphan_schemas::registry::{Change, Entry, Schema};
 
 use super::change::{Author, Changes};
-use super::{ConfigArguments, change, run};
+use super::{ConfigArguments, change, output, run};
 use crate::registry::Registry;
 
 #[derive(Debug, Subcommand)]
@@ -143,12 +143,14 @@ fn list(config: &ConfigArguments) -> anyhow::Result<()> {
     let config = run::load(&config.config)?;
     change::read(&config, |registry| {
         let current = registry.current();
-        for schema in current.state.schemas() {
-            let here = current.catalogue.schema(&schema.id).is_some_and(|text| text.sha256 == schema.sha256);
-            let missing = if here { "" } else { "\tthe hub does not have this text" };
-            println!("{}{missing}", told(schema));
-        }
-        Ok(())
+        let here =
+            |schema: &Schema| current.catalogue.schema(&schema.id).is_some_and(|text| text.sha256 == schema.sha256);
+        output::print(|output| {
+            current.state.schemas().try_for_each(|schema| {
+                let missing = if here(schema) { "" } else { "\tthe hub does not have this text" };
+                writeln!(output, "{}{missing}", told(schema))
+            })
+        })
     })
 }
 

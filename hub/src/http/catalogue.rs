@@ -1,30 +1,119 @@
-//! `GET /v1/services`, `/v1/evidence-types`, `/v1/schemas/{id}`: the catalogue the hub is built with, and what was published since.
+//! `GET /v1/services`, `/v1/evidence-types`, one of them, `/v1/schemas/{id}`: the catalogue the hub is built with, and what was
+//! published since.
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use saphan_schemas::digest::Sha256Hash;
-use saphan_schemas::ids::SchemaId;
+use saphan_schemas::ids::{EvidenceTypeId, SchemaId, ServiceId};
 use saphan_schemas::problem::ProblemCode;
 use serde::Deserialize;
 
 use super::ApiError;
+use super::conditional::unless_known;
 use super::error::{PathPart, QueryPart};
 use crate::app::App;
+use crate::catalogue::{EvidenceTypeSearch, ServiceItem, ServiceSearch};
 
-/// The public services.
-#[utoipa::path(get, path = "/v1/services", tag = "anyone", responses((status = 200, description = "CPSV-AP public services", content_type = "application/json")))]
-pub(super) async fn services(State(app): State<Arc<App>>) -> impl IntoResponse {
-    Json(app.registry.catalogue().services()).into_response()
+/// The public services that fit the query, with their priorities.
+#[utoipa::path(
+    get, path = "/v1/services", tag = "anyone", operation_id = "services",
+    params(
+        ("q" = Option<String>, Query, description = "Words, separated by blanks, that must all occur in the id, a name or a description, in Thai or English"),
+        ("family" = Option<String>, Query, description = "welfare, request, civil-registration or licence"),
+        ("authority" = Option<String>, Query, description = "The member that decides, e.g. th.dlt"),
+        ("applicant" = Option<String>, Query, description = "Citizen, Juristic or Foreigner"),
+        ("status" = Option<String>, Query, description = "none, information, form, online or end-to-end"),
+        ("limit" = Option<u8>, Query, description = "1 to 100 items; 50 without it"),
+        ("after" = Option<String>, Query, description = "The next of the page before"),
+        ("if-none-match" = Option<String>, Header, description = "The ETag of an earlier answer"),
+    ),
+    responses(
+        (status = 200, description = "items: CPSV-AP public services; next: where the next page begins; total: how many fit", content_type = "application/json"),
+        (status = 304, description = "The answer is still the one with that ETag"),
+        (status = 400, description = "A problem", content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn services(
+    State(app): State<Arc<App>>,
+    QueryPart(search): QueryPart<ServiceSearch>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    unless_known(&headers, &search.find(&app.registry.catalogue()))
 }
 
-/// The evidence types.
-#[utoipa::path(get, path = "/v1/evidence-types", tag = "anyone", responses((status = 200, description = "CCCEV evidence types", content_type = "application/json")))]
-pub(super) async fn evidence_types(State(app): State<Arc<App>>) -> impl IntoResponse {
-    Json(app.registry.catalogue().evidence_types()).into_response()
+/// A public service, with its priority.
+#[utoipa::path(
+    get, path = "/v1/services/{id}", tag = "anyone", operation_id = "service",
+    params(
+        ("id" = String, Path, description = "E.g. th.dlt.driving-licence-renewal"),
+        ("if-none-match" = Option<String>, Header, description = "The ETag of an earlier answer"),
+    ),
+    responses(
+        (status = 200, description = "A CPSV-AP public service", content_type = "application/json"),
+        (status = 304, description = "The answer is still the one with that ETag"),
+        (status = 404, description = "A problem", content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn service(
+    State(app): State<Arc<App>>,
+    PathPart(id): PathPart<ServiceId>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let catalogue = app.registry.catalogue();
+    let service = catalogue.service(&id).ok_or_else(|| ApiError::problem(ProblemCode::NotFound))?;
+    unless_known(&headers, &ServiceItem::from(service))
+}
+
+/// The evidence types that fit the query.
+#[utoipa::path(
+    get, path = "/v1/evidence-types", tag = "anyone", operation_id = "evidence_types",
+    params(
+        ("q" = Option<String>, Query, description = "Words, separated by blanks, that must all occur in the id or a name, in Thai or English"),
+        ("issuer" = Option<String>, Query, description = "The member that issues it, e.g. th.dopa"),
+        ("format" = Option<String>, Query, description = "json or document"),
+        ("limit" = Option<u8>, Query, description = "1 to 100 items; 50 without it"),
+        ("after" = Option<String>, Query, description = "The next of the page before"),
+        ("if-none-match" = Option<String>, Header, description = "The ETag of an earlier answer"),
+    ),
+    responses(
+        (status = 200, description = "items: CCCEV evidence types; next: where the next page begins; total: how many fit", content_type = "application/json"),
+        (status = 304, description = "The answer is still the one with that ETag"),
+        (status = 400, description = "A problem", content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn evidence_types(
+    State(app): State<Arc<App>>,
+    QueryPart(search): QueryPart<EvidenceTypeSearch>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    unless_known(&headers, &search.find(&app.registry.catalogue()))
+}
+
+/// An evidence type.
+#[utoipa::path(
+    get, path = "/v1/evidence-types/{id}", tag = "anyone", operation_id = "evidence_type",
+    params(
+        ("id" = String, Path, description = "E.g. th.dopa.house-registration"),
+        ("if-none-match" = Option<String>, Header, description = "The ETag of an earlier answer"),
+    ),
+    responses(
+        (status = 200, description = "A CCCEV evidence type", content_type = "application/json"),
+        (status = 304, description = "The answer is still the one with that ETag"),
+        (status = 404, description = "A problem", content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn evidence_type(
+    State(app): State<Arc<App>>,
+    PathPart(id): PathPart<EvidenceTypeId>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let catalogue = app.registry.catalogue();
+    let known = catalogue.evidence_type(&id).ok_or_else(|| ApiError::problem(ProblemCode::NotFound))?;
+    unless_known(&headers, known)
 }
 
 /// A text that a schema has or had.

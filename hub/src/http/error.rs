@@ -45,7 +45,7 @@ impl ApiError {
         error
     }
 
-    fn internal(error: &(dyn std::error::Error + 'static), code: ProblemCode) -> Self {
+    pub(super) fn internal(error: &(dyn std::error::Error + 'static), code: ProblemCode) -> Self {
         tracing::error!(error, code = code.as_str(), "a request failed on the hub's side");
         Self::problem(code)
     }
@@ -235,7 +235,8 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for QueryPart<T> {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let query = Query::from_request_parts(parts, state).await;
         let malformed = |_| {
-            ApiError::detailed(ProblemCode::RequestMalformed, "the query has other parameters than this path takes")
+            let detail = "the query has other parameters than this path takes, one of them twice, or a value that it cannot have";
+            ApiError::detailed(ProblemCode::RequestMalformed, detail)
         };
         query.map(|Query(part)| Self(part)).map_err(malformed)
     }

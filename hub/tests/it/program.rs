@@ -336,6 +336,36 @@ async fn examples_that_are_accepted_are_tried_against_a_new_text() {
 }
 
 #[tokio::test]
+async fn coverage_says_what_is_missing_before_anything_is_agreed() {
+    let folder = Folder::new().await;
+    let coverage = ["catalogue", "coverage", "--config", &folder.config()];
+    let told = success(&run(&coverage).await);
+    assert!(told.starts_with("0 of 27 services are served end to end\n"), "{told}");
+    assert!(told.contains("  th.rd.income-record, held by th.rd, for "), "{told}");
+    let told: Value = serde_json::from_str(&success(&run(&[&coverage[..], &["--json"]].concat()).await)).unwrap();
+    assert_eq!((&told["end_to_end"], told["services"].as_array().unwrap().len()), (&json!(0), 27));
+    assert_eq!(told["services"][0]["receives_applications"], false);
+}
+
+#[tokio::test]
+async fn a_reader_that_has_seen_enough_of_a_long_answer_is_no_failure() {
+    let folder = Folder::new().await;
+    let config = folder.config();
+    success(&run(&["registry", "apply", &folder.file(&registry_file()), "--config", &config]).await);
+    for command in [
+        &["registry", "show"][..],
+        &["registry", "show", "--json"],
+        &["catalogue", "coverage"],
+        &["catalogue", "coverage", "--json"],
+        &["schema", "list"],
+    ] {
+        let mut process = program(&[command, &["--config", &config]].concat()).spawn().unwrap();
+        drop(process.stdout.take());
+        assert_eq!(success(&in_time(process.wait_with_output()).await.unwrap()), "", "{command:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_hub_is_made_once() {
     let folder = Folder::new().await;
     let key = Path::new(&folder.home()).join("data/log.pem");

@@ -241,11 +241,8 @@ async fn published_keys_show_their_validity_and_stay_after_their_end() {
 }
 
 #[tokio::test]
-async fn the_catalogue_is_served_with_the_exact_text_of_every_schema() {
+async fn the_exact_text_of_every_schema_is_served() {
     let hub = TestHub::new().await;
-    let services: Vec<Value> = hub.get("/v1/services").await.json(200);
-    assert!(services.iter().any(|service| service["id"] == SERVICE), "{services:?}");
-    assert!(!hub.get("/v1/evidence-types").await.json::<Vec<Value>>(200).is_empty());
     for schema in hub.app.registry.catalogue().schemas() {
         let answer = hub.get(&format!("/v1/schemas/{}", schema.id)).await;
         assert_eq!(answer.header("content-type"), Some("application/schema+json"));

@@ -1,5 +1,7 @@
 //! What the survey of the roadmap says about a service, and the priority that follows from it.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// Figures of the survey. They are stated by the authority, not measured.
@@ -43,6 +45,12 @@ pub enum DigitalStatus {
     Online,
     /// From application to decision without paper and office.
     EndToEnd,
+}
+
+impl fmt::Display for DigitalStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
 }
 
 /// A whole number from 0 to 100.

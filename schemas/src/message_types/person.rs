@@ -53,6 +53,12 @@ pub enum ApplicantKind {
     Foreigner,
 }
 
+impl std::fmt::Display for ApplicantKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.serialize(f)
+    }
+}
+
 /// A human being.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind")]

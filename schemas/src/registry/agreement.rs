@@ -105,8 +105,13 @@ impl AgreementRecord {
         agreement.types.contains(message_type)
             && covers(&agreement.services, service)
             && covers(&agreement.purposes, purpose)
-            && self.unsigned().is_empty()
-            && agreement.is_valid_at(now)
+            && self.is_in_force(now)
+    }
+
+    /// Whether all parties have signed it and it is valid at this time, in seconds since 1970.
+    #[must_use]
+    pub fn is_in_force(&self, now: u64) -> bool {
+        self.unsigned().is_empty() && self.agreement.is_valid_at(now)
     }
 
     /// The first part of a message that it does not cover.
@@ -140,10 +145,8 @@ impl Agreement {
         self.sender == *system || self.receiver == *system
     }
 
-    /// Whether it has begun and not ended, in seconds since 1970.
-    #[must_use]
-    pub fn is_valid_at(&self, now: u64) -> bool {
-        self.not_before.is_none_or(|time| now >= time) && self.not_after.is_none_or(|time| now < time)
+    fn is_valid_at(&self, now: u64) -> bool {
+        self.not_before.is_none_or(|time| time <= now) && self.not_after.is_none_or(|time| now < time)
     }
 
     /// That it could allow some message, whatever else is registered.

@@ -110,5 +110,17 @@ fn schemas(world: &World) -> Vec<Case> {
         violation("an empty form", application(&|body| body["form"] = json!({}))).pointers(&["/form"]),
         Case::logged("a service that the catalogue does not have", ProblemCode::ServiceUnknown, unlisted.sign(key))
             .detail("an application names the public service it is for, one of the catalogue"),
+        Case::logged(
+            "an applicant whom the service is not for",
+            ProblemCode::ApplicantNotEligible,
+            application(&|body| body["applicant"] = company()),
+        )
+        .pointers(&["/applicant/kind"])
+        .detail("who can apply for th.dlt.driving-licence-renewal: Citizen, Foreigner"),
     ]
+}
+
+fn company() -> Value {
+    let name = json!({ "th": "บริษัท ตัวอย่างอาหาร จำกัด" });
+    json!({ "kind": "Juristic", "number": "0995569000013", "type": "LIMITED_COMPANY", "name": name })
 }

@@ -191,7 +191,7 @@ impl TestHub {
         verify(message, evidence, &self.trust().await, published)
     }
 
-    fn at(&self, path: &str) -> String {
+    pub(crate) fn at(&self, path: &str) -> String {
         format!("{}{path}", self.url)
     }
 }

@@ -14,7 +14,7 @@ fn all_four_families_have_services() {
     let all =
         [ServiceFamily::Welfare, ServiceFamily::Request, ServiceFamily::CivilRegistration, ServiceFamily::Licence];
     assert_eq!(families, BTreeSet::from(all));
-    assert!(CATALOGUE.services().len() >= 14);
+    assert!(CATALOGUE.services().len() >= 24 && CATALOGUE.evidence_types().len() >= 12);
 }
 
 #[test]
