@@ -66,7 +66,9 @@ impl Case {
                     _ => None,
                 };
                 let mut requests = current.into_iter().chain(&requirement.late);
-                requests.find(|request| request.id == id && request.candidate.provider == *sender).map(|found| (at, found))
+                requests
+                    .find(|request| request.id == id && request.candidate.provider == *sender)
+                    .map(|found| (at, found))
             })
             .ok_or(ProblemCode::EvidenceNotAwaited)
     }

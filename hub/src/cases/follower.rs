@@ -51,7 +51,10 @@ impl Follower {
                     self.wait(&mut committed).await;
                 }
                 Err(error) => {
-                    tracing::error!(error = &error as &dyn std::error::Error, "the log cannot be followed; trying again");
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "the log cannot be followed; trying again"
+                    );
                     sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
@@ -84,7 +87,9 @@ impl Follower {
             let id = stored.id;
             match posting::reopen(&self.app, &self.room.desk.own, stored) {
                 Some(letter) => drop(self.letters.send(letter)),
-                None => tracing::error!(letter = %id, "a letter of the hub's own system cannot be read; it is not sent"),
+                None => {
+                    tracing::error!(letter = %id, "a letter of the hub's own system cannot be read; it is not sent")
+                }
             }
         }
         Ok(())
@@ -163,7 +168,8 @@ impl Follower {
         let wake = self.app.store.cases().next_wake().await.ok().flatten();
         let now = self.app.clock.now_ms();
         let longest = Instant::now() + LOOK_AGAIN;
-        let until = wake.map_or(longest, |at| longest.min(Instant::now() + Duration::from_millis(at.saturating_sub(now))));
+        let until =
+            wake.map_or(longest, |at| longest.min(Instant::now() + Duration::from_millis(at.saturating_sub(now))));
         let mut stopping = self.app.stopping.clone();
         tokio::select! {
             _ = committed.changed() => {}

@@ -5,7 +5,8 @@ use saphan_schemas::ids::{CaseId, Code, EvidenceTypeId, MessageId};
 use saphan_schemas::message_types::{
     Answer, ApplicationDecided, ApplicationFeePaid, ApplicationStatusChanged, ApplicationSubmitted,
     ApplicationWithdrawn, ConsentGiven, ConsentRevoked, EvidenceDeclined, EvidencePending, EvidenceProvided,
-    EvidenceRequested, EvidenceReused, InformationRequested, InformationSupplied, MessageBody as _, ProofSource, Subject,
+    EvidenceRequested, EvidenceReused, InformationRequested, InformationSupplied, MessageBody as _, ProofSource,
+    Subject,
 };
 use saphan_schemas::problem::ProblemCode;
 use serde::Deserialize;
@@ -40,7 +41,11 @@ impl Fold<'_> {
         Ok(())
     }
 
-    async fn to_the_hub(&mut self, entry: &Entry, claims: &EnvelopeClaims) -> Result<Result<(), ProblemCode>, FoldError> {
+    async fn to_the_hub(
+        &mut self,
+        entry: &Entry,
+        claims: &EnvelopeClaims,
+    ) -> Result<Result<(), ProblemCode>, FoldError> {
         Ok(match claims.message_type.as_str() {
             ApplicationSubmitted::TYPE => self.submitted(entry, claims).await?,
             ConsentGiven::TYPE => self.consent_given(entry, claims),
@@ -91,8 +96,7 @@ impl Fold<'_> {
         consent: Option<&ConsentRecord>,
     ) -> Result<Opening, ProblemCode> {
         let own = &self.room.desk.own;
-        let planner =
-            Planner { own, registry: self.registry, catalogue: self.catalogue, now: entry.at / 1000 };
+        let planner = Planner { own, registry: self.registry, catalogue: self.catalogue, now: entry.at / 1000 };
         let judge = Judge { planner, key: &self.room.pseudonyms, consent, now: entry.at };
         judge.open(claims, body, entry.index)
     }
@@ -115,10 +119,7 @@ impl Fold<'_> {
         Ok(held)
     }
 
-    async fn consent(
-        &self,
-        id: MessageId,
-    ) -> Result<Option<ConsentRecord>, StoreError> {
+    async fn consent(&self, id: MessageId) -> Result<Option<ConsentRecord>, StoreError> {
         let new = self.done.consents.iter().find(|record| record.id == id).cloned();
         let mut record = match new {
             Some(record) => Some(record),

@@ -146,13 +146,8 @@ impl Desk {
     /// [`LetterError`].
     pub fn acknowledge(&self, messages: Vec<Acknowledged>, now: u64) -> Result<Letter, LetterError> {
         let id = MessageId::new();
-        let claims = AcknowledgementClaims {
-            iss: self.own.clone(),
-            aud: self.hub.clone(),
-            jti: id,
-            iat: now / 1000,
-            messages,
-        };
+        let claims =
+            AcknowledgementClaims { iss: self.own.clone(), aud: self.hub.clone(), jti: id, iat: now / 1000, messages };
         let signed = Signed::sign(claims, &*self.signer)?;
         let stored = StoredLetter { id, case: None, text: signed.as_str().to_owned(), content: None };
         Ok(Letter { stored, signed: SignedLetter::Acknowledgement(Box::new(signed)) })
@@ -193,8 +188,7 @@ impl Desk {
         sources: &Sources<'_>,
     ) -> Result<Option<Letter>, LetterError> {
         let State::Reusing { notice, proof } = &requirement.state else { return Ok(None) };
-        let (Some(candidate), Some(evidence_type)) =
-            (requirement.candidates.get(requirement.at), &proof.evidence_type)
+        let (Some(candidate), Some(evidence_type)) = (requirement.candidates.get(requirement.at), &proof.evidence_type)
         else {
             return Ok(None);
         };

@@ -95,7 +95,8 @@ impl Judge<'_> {
 
     fn people(&self, body: &ApplicationSubmitted) -> People {
         let applicant = self.key.of(&body.applicant.subject());
-        let person = body.representative.as_ref().map(|representative| self.key.of(&subject_of(&representative.person)));
+        let person =
+            body.representative.as_ref().map(|representative| self.key.of(&subject_of(&representative.person)));
         People { applicant, person: person.unwrap_or(applicant) }
     }
 

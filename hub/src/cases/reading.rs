@@ -53,11 +53,7 @@ impl Entry {
         let of_a_case = claims.case.is_some()
             && [ApplicationStatusChanged::TYPE, ApplicationDecided::TYPE].contains(&name)
             && claims.iss != *own;
-        if claims.aud == *own || of_a_case || about_people {
-            claims.body.len()
-        } else {
-            0
-        }
+        if claims.aud == *own || of_a_case || about_people { claims.body.len() } else { 0 }
     }
 
     /// The place and the code of messages that it rejects.

@@ -8,26 +8,21 @@ use super::case::{Case, CaseStatus};
 #[must_use]
 pub(super) fn of_case(case: &Case) -> BilingualText {
     let (th, en) = match (case.status, case.next) {
-        (CaseStatus::Check, NextActor::Applicant) => (
-            "โปรดส่งหลักฐานหรือข้อมูลที่หน่วยงานขอเพิ่มเติม",
-            "Please send the evidence or information that you are asked for.",
-        ),
+        (CaseStatus::Check, NextActor::Applicant) => {
+            ("โปรดส่งหลักฐานหรือข้อมูลที่หน่วยงานขอเพิ่มเติม", "Please send the evidence or information that you are asked for.")
+        }
         (CaseStatus::Check, _) => (
             "กำลังรวบรวมและตรวจสอบหลักฐานจากหน่วยงานที่เกี่ยวข้อง ท่านไม่ต้องดำเนินการใด",
             "Evidence is being collected from the agencies that hold it, and checked. You need not do anything.",
         ),
-        (CaseStatus::Pending, NextActor::Applicant) => (
-            "หน่วยงานขอข้อมูลเพิ่มเติมเพื่อพิจารณาคำขอ",
-            "The agency needs more information from you to decide.",
-        ),
-        (CaseStatus::Pending, _) => ("อยู่ระหว่างการพิจารณา", "Your application is under consideration."),
-        (CaseStatus::ApprovedWaitingPayFee, _) => {
-            ("อนุมัติแล้ว โปรดชำระค่าธรรมเนียม", "Approved. Please pay the fee.")
+        (CaseStatus::Pending, NextActor::Applicant) => {
+            ("หน่วยงานขอข้อมูลเพิ่มเติมเพื่อพิจารณาคำขอ", "The agency needs more information from you to decide.")
         }
-        (CaseStatus::PaidFeeCreatingLicense, _) => (
-            "ชำระค่าธรรมเนียมแล้ว หน่วยงานกำลังจัดทำเอกสาร",
-            "The fee is paid; the document is being made.",
-        ),
+        (CaseStatus::Pending, _) => ("อยู่ระหว่างการพิจารณา", "Your application is under consideration."),
+        (CaseStatus::ApprovedWaitingPayFee, _) => ("อนุมัติแล้ว โปรดชำระค่าธรรมเนียม", "Approved. Please pay the fee."),
+        (CaseStatus::PaidFeeCreatingLicense, _) => {
+            ("ชำระค่าธรรมเนียมแล้ว หน่วยงานกำลังจัดทำเอกสาร", "The fee is paid; the document is being made.")
+        }
         (CaseStatus::Completed, _) => ("ดำเนินการเสร็จสิ้น", "Done."),
         (CaseStatus::Rejected, _) => (
             "ไม่อนุมัติคำขอ เหตุผลและสิทธิอุทธรณ์อยู่ในคำวินิจฉัย",

@@ -18,7 +18,7 @@ use super::ApiError;
 use super::cases::{room, view};
 use super::messages::{exchange, text};
 use crate::app::App;
-use crate::cases::{Cases, CaseView};
+use crate::cases::{CaseView, Cases};
 
 /// An application is in the log, and its case is open.
 #[derive(Debug, Serialize, ToSchema)]
@@ -70,13 +70,16 @@ pub(super) async fn submit(
 /// Whether it is an application at all is said before anything is read; who signed it is looked at later.
 fn case_of_application(room: &Cases, envelope: Option<&str>) -> Result<CaseId, ApiError> {
     let text = envelope.ok_or_else(|| ApiError::problem(ProblemCode::EnvelopeMissing))?;
-    let malformed = |error: saphan_schemas::jws::JwsError| {
-        ApiError::detailed(ProblemCode::EnvelopeMalformed, error.to_string())
-    };
+    let malformed =
+        |error: saphan_schemas::jws::JwsError| ApiError::detailed(ProblemCode::EnvelopeMalformed, error.to_string());
     let envelope = UnverifiedEnvelope::parse(text).map_err(malformed)?;
     let claims = envelope.claims();
     if claims.message_type.as_str() != ApplicationSubmitted::TYPE || claims.aud != room.desk.own {
-        let detail = format!("here come messages {} to {}; others go to /v1/messages", ApplicationSubmitted::TYPE, room.desk.own);
+        let detail = format!(
+            "here come messages {} to {}; others go to /v1/messages",
+            ApplicationSubmitted::TYPE,
+            room.desk.own
+        );
         return Err(ApiError::detailed(ProblemCode::RequestMalformed, detail));
     }
     claims.case.ok_or_else(|| ApiError::problem(ProblemCode::CaseInvalid))

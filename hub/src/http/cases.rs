@@ -79,7 +79,10 @@ pub(super) async fn events(
     let next = last.map_or(0, |last| last.saturating_add(1));
     let watching = Watching { app, caller, id: case.id, next, followed, ended: false };
     let stream = stream::unfold(watching, Watching::step);
-    Ok(([(header::CACHE_CONTROL, "no-store")], Sse::new(flatten(stream)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))))
+    Ok((
+        [(header::CACHE_CONTROL, "no-store")],
+        Sse::new(flatten(stream)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)),
+    ))
 }
 
 /// Somebody who watches a case.

@@ -83,7 +83,8 @@ pub(super) async fn show(
 ) -> Result<impl IntoResponse, ApiError> {
     let room = room(&app)?;
     if !room.is_portal(&caller) {
-        let detail = "only a portal may ask, on behalf of the person: a system with an agreement to submit applications";
+        let detail =
+            "only a portal may ask, on behalf of the person: a system with an agreement to submit applications";
         return Err(ApiError::detailed(ProblemCode::Forbidden, detail.to_owned()));
     }
     let limit = request.limit.unwrap_or(50);

@@ -16,6 +16,7 @@ mod bad_input;
 mod batch;
 mod bombs;
 mod broker;
+mod cases;
 mod catalogue;
 mod connections;
 mod forgery;

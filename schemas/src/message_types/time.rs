@@ -133,7 +133,8 @@ impl Date {
     #[must_use]
     pub fn ends_at(&self) -> u64 {
         let (year, month, day) = format::day_of(self.as_str()).unwrap_or((1970, 1, 1));
-        let ends = (days_from_civil(year, month, day) + 1) * 86_400_000 - i64::try_from(THAILAND_MS).unwrap_or_default();
+        let ends =
+            (days_from_civil(year, month, day) + 1) * 86_400_000 - i64::try_from(THAILAND_MS).unwrap_or_default();
         u64::try_from(ends).unwrap_or_default()
     }
 }

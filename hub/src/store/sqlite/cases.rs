@@ -13,7 +13,7 @@ use super::{SqliteStore, failed};
 use crate::cases::{Case, Pseudonym};
 use crate::store::StoreError;
 use crate::store::cases::{
-    CaseEvent, CaseStore, Consequences, ConsentRecord, Content, DataUse, FollowedEntry, HeldEvidence, StoredLetter,
+    CaseEvent, CaseStore, ConsentRecord, Consequences, Content, DataUse, FollowedEntry, HeldEvidence, StoredLetter,
 };
 
 impl CaseStore for SqliteStore {
@@ -30,14 +30,13 @@ impl CaseStore for SqliteStore {
 
     fn follow_entries(&self, first: u64, count: u32) -> BoxFuture<'_, Result<Vec<FollowedEntry>, StoreError>> {
         async move {
-            let rows = sqlx::query(
-                "SELECT idx, leaf FROM entry WHERE idx >= ?1 AND idx < ?2 AND kind IN (1, 2) ORDER BY idx",
-            )
-            .bind(signed(first))
-            .bind(signed(first.saturating_add(u64::from(count))))
-            .fetch_all(&self.readers)
-            .await
-            .map_err(failed("read entries"))?;
+            let rows =
+                sqlx::query("SELECT idx, leaf FROM entry WHERE idx >= ?1 AND idx < ?2 AND kind IN (1, 2) ORDER BY idx")
+                    .bind(signed(first))
+                    .bind(signed(first.saturating_add(u64::from(count))))
+                    .fetch_all(&self.readers)
+                    .await
+                    .map_err(failed("read entries"))?;
             rows.iter().map(|row| Ok(FollowedEntry { index: index(row, 0)?, leaf: column(row, 1)? })).collect()
         }
         .boxed()
@@ -64,13 +63,12 @@ impl CaseStore for SqliteStore {
 
     fn cases<'a>(&'a self, ids: &'a [CaseId]) -> BoxFuture<'a, Result<Vec<Case>, StoreError>> {
         async move {
-            let states: Vec<String> = sqlx::query_scalar(
-                "SELECT state FROM case_state WHERE id IN (SELECT value FROM json_each(?1))",
-            )
-            .bind(json(&ids)?)
-            .fetch_all(&self.readers)
-            .await
-            .map_err(failed("read cases"))?;
+            let states: Vec<String> =
+                sqlx::query_scalar("SELECT state FROM case_state WHERE id IN (SELECT value FROM json_each(?1))")
+                    .bind(json(&ids)?)
+                    .fetch_all(&self.readers)
+                    .await
+                    .map_err(failed("read cases"))?;
             states.iter().map(|state| read(state)).collect()
         }
         .boxed()
@@ -114,12 +112,13 @@ impl CaseStore for SqliteStore {
 
     fn case_events(&self, id: CaseId, seq: u64) -> BoxFuture<'_, Result<Vec<CaseEvent>, StoreError>> {
         async move {
-            let rows = sqlx::query("SELECT seq, at, idx, what FROM case_event WHERE id = ?1 AND seq >= ?2 ORDER BY seq")
-                .bind(id.to_string())
-                .bind(signed(seq))
-                .fetch_all(&self.readers)
-                .await
-                .map_err(failed("read what happened in a case"))?;
+            let rows =
+                sqlx::query("SELECT seq, at, idx, what FROM case_event WHERE id = ?1 AND seq >= ?2 ORDER BY seq")
+                    .bind(id.to_string())
+                    .bind(signed(seq))
+                    .fetch_all(&self.readers)
+                    .await
+                    .map_err(failed("read what happened in a case"))?;
             let event = |row: &SqliteRow| {
                 let place: Option<i64> = column(row, 2)?;
                 let place = place.map(|place| place.try_into().map_err(|_| UNREADABLE)).transpose()?;

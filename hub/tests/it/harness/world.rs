@@ -40,7 +40,7 @@ pub(crate) struct World {
 }
 
 impl Party {
-    fn new(id: &str, transport: TransportKind) -> Self {
+    pub(crate) fn new(id: &str, transport: TransportKind) -> Self {
         Self { id: id.parse().unwrap(), key: SigningKey::generate().unwrap().0, transport }
     }
 
