@@ -216,3 +216,33 @@ fn evidence_types() -> Result<Vec<EvidenceType>, CatalogueError> {
 fn read<T: serde::de::DeserializeOwned>(file: &embedded::File) -> Result<T, CatalogueError> {
     serde_json::from_str(file.text).map_err(|source| CatalogueError::Malformed { path: file.path, source })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is wrong when the first service and the first evidence type are changed like this.
+    fn error(service: impl FnOnce(&mut PublicService), evidence_type: impl FnOnce(&mut EvidenceType)) -> String {
+        let mut catalogue = Catalogue::embedded().unwrap();
+        let (mut services, mut types) = (catalogue.services.to_vec(), catalogue.evidence_types.to_vec());
+        service(&mut services[0]);
+        evidence_type(&mut types[0]);
+        (catalogue.services, catalogue.evidence_types) = (services.into(), types.into());
+        catalogue.check_references().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_is_referred_to_and_is_not_there_is_named_with_who_refers_to_it() {
+        let said = error(|service| service.form = "a.form@9".parse().unwrap(), |_| ());
+        assert_eq!(said, "th.bma.building-permit needs a.form@9, which the catalogue does not have");
+        let said = error(|service| service.requirements[0].evidence.push("a.paper".parse().unwrap()), |_| ());
+        assert_eq!(said, "th.bma.building-permit needs a.paper, which the catalogue does not have");
+        let said = error(|_| (), |known| known.schema = "a.paper@1".parse().unwrap());
+        assert_eq!(said, "th.bma.building-use needs a.paper@1, which the catalogue does not have");
+        let said = error(|service| service.requirements[0].evidence.clear(), |_| ());
+        assert_eq!(
+            said,
+            "service th.bma.building-permit requires land-title, and names no evidence type that proves it"
+        );
+    }
+}

@@ -66,6 +66,8 @@ async fn the_hub_serves_its_description_and_every_path_in_it_answers() {
 /// The path with values that exist.
 fn filled(path: &str, invitation: &str) -> String {
     path.replace("/invitations/{id}", &format!("/invitations/{invitation}"))
+        .replace("/services/{id}", "/services/th.dlt.driving-licence-renewal")
+        .replace("/evidence-types/{id}", "/evidence-types/th.dopa.identity")
         .replace("{id}", "application.withdrawn@1")
         .replace("{member}", "th.dga")
         .replace("{system}", "portal")

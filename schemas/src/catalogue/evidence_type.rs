@@ -27,7 +27,7 @@ pub struct EvidenceType {
     pub fresh_days: u16,
     /// Whether the person must have consented before it is provided.
     pub consent_needed: bool,
-    /// The law by which the issuer keeps it.
+    /// The law that it stands on.
     pub legal_basis: LegalReference,
 }
 

@@ -35,6 +35,10 @@ fn everything_that_a_service_refers_to_resolves() {
                 assert!(CATALOGUE.evidence_type(needed).is_some(), "{} needs {needed}", service.id);
             }
             assert!(requirement.applicants.iter().all(|kind| service.applicants.contains(kind)), "{}", service.id);
+            // Whoever represents a citizen or foreigner proves nothing about themselves in their place.
+            let kinds = if requirement.applicants.is_empty() { &service.applicants } else { &requirement.applicants };
+            let of_applicant = requirement.about == RequirementSubject::Applicant;
+            assert!(of_applicant || kinds.contains(&ApplicantKind::Juristic), "{} {}", service.id, requirement.id);
         }
     }
 }
