@@ -38,7 +38,7 @@ use std::time::Duration;
 
 use saphan_schemas::ids::{CaseId, SystemId};
 use saphan_schemas::json;
-use saphan_schemas::message_types::{ApplicationSubmitted, ConsentRevoked, MessageBody as _};
+use saphan_schemas::message_types::{ApplicationSubmitted, ConsentGiven, ConsentRevoked, MessageBody as _};
 use saphan_schemas::problem::ProblemCode;
 use tokio::sync::{RwLock, RwLockReadGuard, watch};
 use tokio::time::timeout;
@@ -159,23 +159,24 @@ impl Cases {
         Ok(())
     }
 
-    /// Waits until the log was followed beyond this place, when what stands there takes a consent back: after it, nothing that
-    /// cites it is logged.
+    /// Waits until what stands at this place, a consent that is given or taken back, is known: after it, a consent that was given
+    /// can be cited, and nothing is logged that cites one that was taken back.
     ///
     /// # Errors
     /// [`TooSlow`].
-    pub async fn consent_is_revoked(&self, index: u64) -> Result<(), TooSlow> {
+    pub async fn consent_is_known(&self, index: u64) -> Result<(), TooSlow> {
         self.reached(index).await?;
         // Whoever judged before it was known has logged by the time that this is granted.
         drop(timeout(FOLLOWED_WITHIN, self.consents.write()).await.map_err(|_| TooSlow)?);
         Ok(())
     }
 
-    /// Whether a message takes a consent back.
+    /// Whether a message gives a consent or takes one back.
     #[must_use]
-    pub fn takes_consent_back(&self, draft: &MessageDraft) -> bool {
+    pub fn is_about_consent(&self, draft: &MessageDraft) -> bool {
         let claims = draft.envelope.claims();
-        claims.aud == self.desk.own && claims.message_type.as_str() == ConsentRevoked::TYPE
+        let name = claims.message_type.as_str();
+        claims.aud == self.desk.own && [ConsentGiven::TYPE, ConsentRevoked::TYPE].contains(&name)
     }
 
     /// Whether a system is a portal: an agreement lets it send applications to the hub's own system.

@@ -157,14 +157,14 @@ async fn append_if_cases_allow(
     draft: MessageDraft,
 ) -> Result<Accepted, SubmissionError> {
     let Some(cases) = &app.cases else { return append(app, caller, draft).await };
-    let takes_back = cases.takes_consent_back(&draft);
+    let is_about_consent = cases.is_about_consent(&draft);
     let accepted = match cases.check(&draft).await? {
         Ok(_pass) => append(app, caller, draft).await?,
         Err(refusal) => return refuse(app, caller, refusal).await,
     };
-    if takes_back {
-        // The receipt says that nothing more is used, so it waits until that is so.
-        cases.consent_is_revoked(accepted.index).await.map_err(|_| LedgerError::Unavailable)?;
+    if is_about_consent {
+        // The receipt says that it can be cited, or that nothing that cites it is used any more; it waits until that is so.
+        cases.consent_is_known(accepted.index).await.map_err(|_| LedgerError::Unavailable)?;
     }
     Ok(accepted)
 }
