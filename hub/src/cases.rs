@@ -129,8 +129,8 @@ impl Cases {
         }
         let Some(id) = claims.case else { return refuse(ProblemCode::CaseInvalid) };
         // The same application again is answered with its first receipt; that is looked for later.
-        let is_known = self.case(id).await?.is_some_and(|case| case.portal != claims.iss);
-        if is_known {
+        let of_another = |case: Case| (case.portal, case.application_id) != (claims.iss.clone(), claims.jti);
+        if self.case(id).await?.is_some_and(of_another) {
             return refuse(ProblemCode::CaseInvalid);
         }
         match self.judge(draft, consent.as_ref()) {

@@ -60,6 +60,7 @@ impl Judge<'_> {
         let mut case = Case {
             id,
             application: index,
+            application_id: claims.jti,
             portal: claims.iss.clone(),
             service: service.id.clone(),
             authority,
