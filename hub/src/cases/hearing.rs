@@ -32,7 +32,7 @@ impl Fold<'_> {
                 self.step(id, Some(entry.index), |case| case.logged(claims.jti, entry.index, turn));
             }
         } else if claims.aud == own {
-            let answer = self.to_the_hub(entry, claims).await?;
+            let answer = self.hear(entry, claims).await?;
             self.answer(entry.index, answer);
         } else if let Some(id) = claims.case {
             self.between_the_parties(id, entry, claims);
@@ -41,11 +41,7 @@ impl Fold<'_> {
         Ok(())
     }
 
-    async fn to_the_hub(
-        &mut self,
-        entry: &Entry,
-        claims: &EnvelopeClaims,
-    ) -> Result<Result<(), ProblemCode>, FoldError> {
+    async fn hear(&mut self, entry: &Entry, claims: &EnvelopeClaims) -> Result<Result<(), ProblemCode>, FoldError> {
         Ok(match claims.message_type.as_str() {
             ApplicationSubmitted::TYPE => self.submitted(entry, claims).await?,
             ConsentGiven::TYPE => self.consent_given(entry, claims),

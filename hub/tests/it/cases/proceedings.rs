@@ -30,7 +30,7 @@ fn status(status: &str, next: &str) -> Value {
     json!({ "changed_at": at(0), "status": status, "next": next, "text": { "th": "ข้อความ", "en": "A text" } })
 }
 
-fn decision(outcome: Value) -> Value {
+fn decision(outcome: &Value) -> Value {
     json!({
         "decided_at": at(0),
         "decided_by": { "member": "th.dlt", "name": { "th": "กรมการขนส่งทางบก", "en": "DLT" } },
@@ -79,7 +79,7 @@ async fn a_case_is_approved_paid_for_and_completed() {
     says(&stage, id, "application.status-changed", fee).await;
     seen(&stage, id, "APPROVED_WAITING_PAY_FEE", "WAITING_USER_WORKING").await;
     assert_eq!(stage.case(id).await["fee_satang"], 50500);
-    says(&stage, id, "application.decided", decision(json!({ "outcome": "APPROVED" }))).await;
+    says(&stage, id, "application.decided", decision(&json!({ "outcome": "APPROVED" }))).await;
     let case = stage.until(id, |case| case["approved"] == true).await;
     assert_eq!(case["status"], "APPROVED_WAITING_PAY_FEE", "it is not over before the fee is paid");
     let paid = json!({ "paid_at": at(0), "amount_satang": 50500 });
@@ -94,7 +94,7 @@ async fn a_case_is_approved_paid_for_and_completed() {
 async fn a_rejection_ends_a_case_and_what_comes_later_changes_nothing() {
     let stage = Stage::new().await;
     let (id, _) = complete_case(&stage).await;
-    says(&stage, id, "application.decided", decision(rejection())).await;
+    says(&stage, id, "application.decided", decision(&rejection())).await;
     seen(&stage, id, "REJECTED", "DONE").await;
     says(&stage, id, "application.status-changed", status("COMPLETED", "DONE")).await;
     let case = stage.until(id, |case| case["events"].as_u64() >= Some(10)).await;
@@ -109,12 +109,12 @@ async fn a_case_is_not_moved_by_those_who_have_no_part_in_it() {
     let consent = stage.consent().await;
     let id = stage.apply(&stage.application(Some(consent))).await;
     // The authority that does not have it yet.
-    says(&stage, id, "application.decided", decision(json!({ "outcome": "APPROVED" }))).await;
+    says(&stage, id, "application.decided", decision(&json!({ "outcome": "APPROVED" }))).await;
     let not_fitting = |case: &Value| case["events"].as_u64() >= Some(5);
     let case = stage.until(id, not_fitting).await;
     assert_eq!((&case["status"], &case["approved"]), (&json!("CHECK"), &Value::Null));
     stage.allow_to(&stage.stranger, &stage.portal, "stranger.portal", &["application.decided"]).await;
-    let draft = between(&stage, &stage.stranger, &stage.portal, id, "application.decided", &decision(rejection()));
+    let draft = between(&stage, &stage.stranger, &stage.portal, id, "application.decided", &decision(&rejection()));
     stage.hub.accept(&draft.sign(&stage.stranger.key)).await;
     stage.provide_all().await;
     let case = stage.until(id, |case| case["handed_over"] == true).await;
@@ -162,7 +162,7 @@ async fn an_authority_is_reminded_before_the_day_and_authority_and_portal_after_
         assert_eq!(stage.receive(party, "case.reminder").await.body["kind"], "OVERDUE");
     }
     stage.hub.clock.advance(30 * 86_400);
-    says(&stage, id, "application.decided", decision(json!({ "outcome": "APPROVED" }))).await;
+    says(&stage, id, "application.decided", decision(&json!({ "outcome": "APPROVED" }))).await;
     seen(&stage, id, "COMPLETED", "DONE").await;
     assert!(stage.inbox(&stage.authority).await.is_empty(), "each is said once");
 }
