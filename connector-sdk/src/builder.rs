@@ -230,6 +230,7 @@ impl ConnectorBuilder {
         let sending = Sending { hub: Arc::clone(&hub), trusted: Arc::clone(&trusted), keys: Arc::clone(&keys) };
         let dispatcher = Dispatcher::new(sending, journal.clone(), self.backoff, self.in_flight, Arc::clone(&stats));
         let mut connector = Connector {
+            hub: Arc::clone(&hub),
             outbox: outbox.clone(),
             journal: journal.clone(),
             stats: Arc::clone(&stats),

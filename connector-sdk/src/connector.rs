@@ -4,15 +4,18 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use saphan_schemas::ids::{MessageId, SystemId};
+use saphan_schemas::ids::{CaseId, MessageId, ServiceId, SystemId};
+use saphan_schemas::message_types::Subject;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, timeout_at};
 
 use crate::builder::ConnectorBuilder;
 use crate::error::{JournalError, SendError};
+use crate::hub_api::{HubApi, HubError};
 use crate::journal::Journal;
 use crate::outbox::{Accepted, Outbox, Status};
 use crate::outgoing::OutgoingMessage;
+use crate::portal::{CaseView, ServiceView, TracePage};
 use crate::receive::Transport;
 use crate::stats::{Counts, Stats};
 use crate::stop::Stopper;
@@ -21,6 +24,7 @@ use crate::stop::Stopper;
 ///
 /// Dropping it is like a crash: everything stops at once, and nothing that was durable is lost.
 pub struct Connector {
+    pub(crate) hub: Arc<dyn HubApi>,
     pub(crate) outbox: Outbox,
     pub(crate) journal: Journal,
     pub(crate) stats: Arc<Stats>,
@@ -64,6 +68,40 @@ impl Connector {
     /// [`JournalError`].
     pub async fn status(&self, id: MessageId) -> Result<Option<Status>, JournalError> {
         self.outbox.status(id).await
+    }
+
+    /// Where a case is, for the portal that submitted it and the authority that has it. A case is there a moment after the
+    /// receipt of its application; until then, and for everybody else, the hub knows none.
+    ///
+    /// # Errors
+    /// [`HubError`]; [`HubError::problem_code`] is `not-found` when there is no such case to be seen.
+    pub async fn case(&self, id: CaseId) -> Result<CaseView, HubError> {
+        self.hub.case(id).await
+    }
+
+    /// Who used which data about a person, the newest first: for a portal, on behalf of the person, whom it has identified.
+    /// `before` is [`TracePage::next`] of the page before.
+    ///
+    /// # Errors
+    /// [`HubError`].
+    pub async fn trace(&self, subject: &Subject, before: Option<u64>) -> Result<TracePage, HubError> {
+        self.hub.trace(subject, before).await
+    }
+
+    /// The public services that people can apply for.
+    ///
+    /// # Errors
+    /// [`HubError`].
+    pub async fn services(&self) -> Result<Vec<ServiceView>, HubError> {
+        self.hub.services().await
+    }
+
+    /// One public service.
+    ///
+    /// # Errors
+    /// [`HubError`]; [`HubError::problem_code`] is `not-found` when there is none.
+    pub async fn service(&self, id: &ServiceId) -> Result<ServiceView, HubError> {
+        self.hub.service(id).await
     }
 
     /// The outbox, for the parts of a program that send.

@@ -7,10 +7,13 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use saphan_schemas::ids::SystemId;
+use saphan_schemas::ids::{CaseId, ServiceId, SystemId};
 use saphan_schemas::keys::PublishedKey;
+use saphan_schemas::message_types::Subject;
 use saphan_schemas::problem::{ProblemCode, ProblemDocument};
 use saphan_schemas::trust::TrustEntry;
+
+use crate::portal::{CaseView, ServiceView, TracePage};
 
 pub(crate) mod http;
 
@@ -42,6 +45,31 @@ pub trait HubApi: Send + Sync {
 
     /// The signed registry entries that added or revoked keys of the hub since its log began.
     fn trust_entries(&self) -> HubFuture<'_, Vec<TrustEntry>>;
+
+    /// Where a case is. A hub without cases knows none.
+    fn case(&self, _id: CaseId) -> HubFuture<'_, CaseView> {
+        not_found()
+    }
+
+    /// Who used which data about a person, before this place of the log, the newest first. A hub without cases does not tell.
+    fn trace<'a>(&'a self, _subject: &'a Subject, _before: Option<u64>) -> HubFuture<'a, TracePage> {
+        not_found()
+    }
+
+    /// The public services of the catalogue. Not every hub of a test has one to show.
+    fn services(&self) -> HubFuture<'_, Vec<ServiceView>> {
+        not_found()
+    }
+
+    /// One public service.
+    fn service<'a>(&'a self, _id: &'a ServiceId) -> HubFuture<'a, ServiceView> {
+        not_found()
+    }
+}
+
+fn not_found<'a, T: Send + 'a>() -> HubFuture<'a, T> {
+    let document = Box::new(ProblemCode::NotFound.document());
+    Box::pin(std::future::ready(Err(HubError::Problem { document, retry_after: None })))
 }
 
 /// A message as it is submitted.

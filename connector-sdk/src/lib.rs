@@ -43,6 +43,7 @@
 //!
 //! - Sending: [`OutgoingMessage`], [`Connector::send`], [`SendError`].
 //! - Joining, keys and agreements: [`membership`].
+//! - Portals: where a case is, who used whose data, which services there are: [`portal`], [`Connector::case`].
 //! - Receiving: [`ConnectorBuilder::handle`], [`Message`], [`Handled`], [`Receive`].
 //! - What a crash can and cannot do: [`effects`], [`Handled::Reply`], [`OutgoingMessage::id`].
 //! - Where the key is kept, passphrases and tokens: [`key_store`], [`ConnectorBuilder::signer`].
@@ -65,6 +66,7 @@ pub mod membership;
 mod message;
 mod outbox;
 mod outgoing;
+pub mod portal;
 mod receive;
 mod stats;
 mod stop;

@@ -30,6 +30,7 @@ mod address;
 mod application;
 mod case;
 mod consent;
+mod copy;
 mod evidence;
 mod fee;
 mod information;
@@ -47,8 +48,9 @@ pub use self::application::{
     Approval, Capacity, Decision, Fee, Issued, NextActor, Payment, PaymentInterval, Reason, Rejection, Remedy,
     RemedyKind, Representative, WithdrawalReason, WithdrawnBy,
 };
-pub use self::case::{CaseReminder, CaseSubmitted, Gap, GapReason, Proof, ProofSource, ReminderKind, SignedCopy};
+pub use self::case::{CaseReminder, CaseSubmitted, Gap, GapReason, Proof, ProofSource, ReminderKind};
 pub use self::consent::{AuthenticationAssurance, ConsentGiven, ConsentRevoked, Identification, IdentityAssurance};
+pub use self::copy::{CopyError, SignedCopy};
 pub use self::evidence::{
     EvidenceDeclined, EvidencePending, EvidenceProvided, EvidenceRequested, EvidenceReused, Fact, NotProvided, Officer,
 };

@@ -8,8 +8,9 @@ use std::time::Duration;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
 use saphan_schemas::auth::AuthClaims;
-use saphan_schemas::ids::SystemId;
+use saphan_schemas::ids::{CaseId, ServiceId, SystemId};
 use saphan_schemas::keys::{JwkSet, PublishedKey};
+use saphan_schemas::message_types::Subject;
 use saphan_schemas::problem::ProblemDocument;
 use saphan_schemas::trust::{TrustEntries, TrustEntry};
 use serde::Serialize;
@@ -17,12 +18,14 @@ use serde::de::DeserializeOwned;
 
 use self::wire::{
     AnswerBody, BatchBody, BatchRequest, ExtendBody, ExtendRequest, LeaseBody, LeaseRequest, ReleaseRequest,
+    ServicesBody, TraceRequest,
 };
 use super::{Answer, HubApi, HubError, HubFuture, Lease, Submission};
 use crate::address::HubAddress;
 use crate::clock;
 use crate::error::ConnectorError;
 use crate::outgoing::Identity;
+use crate::portal::{CaseView, ServiceView, TracePage};
 
 /// A hub at an address, asked by one system.
 pub(crate) struct HttpHub {
@@ -44,6 +47,11 @@ impl HttpHub {
     pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, HubError> {
         let request = self.client.get(self.url(path)).header(AUTHORIZATION, self.token(&Method::GET, path).await?);
         read(answered(request).await?).await
+    }
+
+    /// Asks for what everybody may see.
+    async fn public<T: DeserializeOwned>(&self, path: &str) -> Result<T, HubError> {
+        read(answered(self.client.get(self.url(path))).await?).await
     }
 
     /// Posts with a token.
@@ -158,6 +166,34 @@ impl HubApi for HttpHub {
 
     fn trust_entries(&self) -> HubFuture<'_, Vec<TrustEntry>> {
         Box::pin(async move { trust_entries(&self.client, &self.base).await })
+    }
+
+    fn case(&self, id: CaseId) -> HubFuture<'_, CaseView> {
+        Box::pin(async move { self.get(&format!("/v1/cases/{id}")).await })
+    }
+
+    fn trace<'a>(&'a self, subject: &'a Subject, before: Option<u64>) -> HubFuture<'a, TracePage> {
+        Box::pin(async move { self.call("/v1/trace", &TraceRequest { subject, before }).await })
+    }
+
+    fn services(&self) -> HubFuture<'_, Vec<ServiceView>> {
+        Box::pin(async move {
+            let (mut services, mut next) = (Vec::new(), None::<ServiceId>);
+            loop {
+                let after = next.as_ref().map(|id| format!("&after={id}")).unwrap_or_default();
+                let page: ServicesBody = self.public(&format!("/v1/services?limit=100{after}")).await?;
+                let is_last = page.next.is_none() || page.next == next;
+                services.extend(page.items);
+                if is_last {
+                    return Ok(services);
+                }
+                next = page.next;
+            }
+        })
+    }
+
+    fn service<'a>(&'a self, id: &'a ServiceId) -> HubFuture<'a, ServiceView> {
+        Box::pin(async move { self.public(&format!("/v1/services/{id}")).await })
     }
 }
 

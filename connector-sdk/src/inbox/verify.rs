@@ -1,11 +1,13 @@
 //! What must hold before a message is stored or shown to a handler.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use saphan_schemas::commitment::Salt;
 use saphan_schemas::ids::SystemId;
 use saphan_schemas::keys::{KeyId, PublishedKey};
 use saphan_schemas::message::{Parts as PartsRef, Verified, VerifyError, verify_delivered};
+use saphan_schemas::message_types::{CaseSubmitted, CopyError, MessageBody as _};
 use saphan_schemas::receipt::ReceiptClaims;
 use saphan_schemas::trust::Trust;
 use tokio::task::JoinSet;
@@ -40,6 +42,8 @@ pub(super) enum Unacceptable {
     Recipient,
     #[error("envelope: its key was not valid when the hub accepted it")]
     KeyNotValid,
+    #[error("a case with a copy that does not hold: {0}")]
+    Copy(#[from] CopyError),
 }
 
 /// What became of deliveries, in their order.
@@ -96,9 +100,29 @@ impl Verifier {
                         return Err(Unacceptable::Verify(error));
                     }
                 }
-                verified => return Ok(self.received(delivery, salt, &verified?)),
+                verified => {
+                    let received = self.received(delivery, salt, &verified?);
+                    self.check_copies(&received).await?;
+                    return Ok(received);
+                }
             }
         }
+    }
+
+    /// A case holds messages of others; whoever decides on it relies on what they signed, not on who passed it on.
+    async fn check_copies(&self, received: &Received) -> Result<(), CopyError> {
+        if received.claims().message_type.as_str() != CaseSubmitted::TYPE {
+            return Ok(());
+        }
+        let case: CaseSubmitted = serde_json::from_slice(received.body()).map_err(|_| CopyError::Shape)?;
+        let mut keys = HashMap::new();
+        for copy in case.copies() {
+            let key = self.answer("a sender's keys", || self.keys.of_envelope(&copy.envelope)).await;
+            if let Some(PublishedKey { key, .. }) = key {
+                keys.insert((copy.envelope_claims()?.iss, key.id()), key);
+            }
+        }
+        case.verify_copies(received.claims(), |system, kid| keys.get(&(system.clone(), kid)).copied())
     }
 
     async fn verify_with(&self, delivery: &Delivery, salt: &Salt, trust: &Trust) -> Result<Verified, Unacceptable> {

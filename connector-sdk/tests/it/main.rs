@@ -3,10 +3,12 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot be set up fails")]
 
 mod acknowledging;
+mod copies;
 mod effects;
 mod handling;
 mod http;
 mod journal;
+mod portal;
 mod sending;
 mod signing;
 mod support;

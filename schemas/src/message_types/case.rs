@@ -2,10 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{BilingualText, Date, Timestamp};
-use crate::b64::{self, NotBase64};
-use crate::commitment::Salt;
-use crate::ids::{Code, EvidenceTypeId};
+use super::{
+    ApplicationSubmitted, BilingualText, ConsentGiven, CopyError, Date, EvidenceProvided, InformationSupplied,
+    MessageBody as _, SignedCopy, Timestamp,
+};
+use crate::envelope::EnvelopeClaims;
+use crate::ids::{Code, EvidenceTypeId, SystemId};
+use crate::keys::{KeyId, PublicKey};
 
 /// `case.submitted`: a complete case is handed to the competent authority.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,34 +36,41 @@ impl CaseSubmitted {
         let evidence = self.evidence.iter().map(|proof| &proof.message);
         std::iter::once(&self.application).chain(&self.consent).chain(evidence)
     }
-}
 
-/// A message as its sender signed it. Envelope, salt and body verify without the hub; the place shows it in the log.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SignedCopy {
-    /// Its place in the log.
-    pub index: u64,
-    /// The sender's compact JWS.
-    pub envelope: String,
-    /// The salt of the commitment.
-    salt: String,
-    /// The exact body, base64.
-    body: String,
-}
-
-impl SignedCopy {
-    /// A copy of the message at `index`.
-    #[must_use]
-    pub fn new(index: u64, envelope: String, salt: &Salt, body: &[u8]) -> Self {
-        Self { index, envelope, salt: salt.to_text(), body: b64::encode_std(body) }
-    }
-
-    /// Salt and exact body.
+    /// Verifies all copies, and that each is what it is said to be: the application is that of the case, the consent the one that
+    /// is cited, each proof evidence of its type. `claims` are those of the message that holds them.
+    ///
+    /// A copy has no receipt, so whether a key that ended since was good at the time is left to the hub, which looked when it
+    /// accepted the message; the place of a copy shows it in the log to who doubts.
     ///
     /// # Errors
-    /// [`NotBase64`].
-    pub fn opened(&self) -> Result<(Salt, Vec<u8>), NotBase64> {
-        Ok((self.salt.parse()?, b64::decode_std(&self.body)?))
+    /// The first copy that does not hold.
+    pub fn verify_copies(
+        &self,
+        claims: &EnvelopeClaims,
+        mut sender_key: impl FnMut(&SystemId, KeyId) -> Option<PublicKey>,
+    ) -> Result<(), CopyError> {
+        let mut verified = |copy: &SignedCopy| copy.verify(&claims.hub, &mut sender_key);
+        let misplaced = |what| Err(CopyError::Misplaced { what });
+        let application = verified(&self.application)?;
+        let application = application.claims();
+        if application.message_type.as_str() != ApplicationSubmitted::TYPE || application.case != claims.case {
+            return misplaced("application");
+        }
+        if let Some(copy) = &self.consent {
+            let consent = verified(copy)?;
+            if consent.claims().message_type.as_str() != ConsentGiven::TYPE
+                || application.consent != Some(consent.claims().jti)
+            {
+                return misplaced("consent");
+            }
+        }
+        for proof in &self.evidence {
+            if !proof.is_by(verified(&proof.message)?.claims(), application)? {
+                return misplaced("evidence");
+            }
+        }
+        Ok(())
     }
 }
 
@@ -76,6 +86,22 @@ pub struct Proof {
     pub source: ProofSource,
     /// The `evidence.provided` or `information.supplied` that brought it.
     pub message: SignedCopy,
+}
+
+impl Proof {
+    /// Whether a message can be the one that brought it.
+    fn is_by(&self, message: &EnvelopeClaims, application: &EnvelopeClaims) -> Result<bool, CopyError> {
+        let of_this_case = message.case == application.case;
+        if self.source == ProofSource::Applicant {
+            let supplied = message.message_type.as_str() == InformationSupplied::TYPE;
+            return Ok(supplied && of_this_case && message.iss == application.iss);
+        }
+        if message.message_type.as_str() != EvidenceProvided::TYPE {
+            return Ok(false);
+        }
+        let is_of_type = self.evidence_type == Some(self.message.body::<EvidenceProvided>()?.evidence_type);
+        Ok(is_of_type && (of_this_case || self.source == ProofSource::Reused))
+    }
 }
 
 /// Where a proof came from.
@@ -131,10 +157,6 @@ pub enum ReminderKind {
     DueSoon,
     /// To the authority and to the portal: the day has passed.
     Overdue,
-}
-
-redacted_debug! {
-    SignedCopy { index }
 }
 
 message_body!(CaseSubmitted, "case.submitted", "case.submitted@1");

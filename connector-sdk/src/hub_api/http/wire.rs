@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use saphan_schemas::b64::{self, NotBase64};
+use saphan_schemas::ids::ServiceId;
+use saphan_schemas::message_types::Subject;
 use saphan_schemas::problem::ProblemDocument;
 use serde::{Deserialize, Serialize};
 
 use crate::hub_api::{Answer, HubError, Lease, Leased, Submission};
+use crate::portal::ServiceView;
 
 #[derive(Deserialize)]
 pub(super) struct AnswerBody {
@@ -122,4 +125,17 @@ pub(super) struct ReleaseRequest<'a> {
     pub(super) lease: &'a str,
     pub(super) indices: &'a [u64],
     pub(super) delay: u64,
+}
+
+#[derive(Serialize)]
+pub(super) struct TraceRequest<'a> {
+    pub(super) subject: &'a Subject,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) before: Option<u64>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct ServicesBody {
+    pub(super) items: Vec<ServiceView>,
+    pub(super) next: Option<ServiceId>,
 }

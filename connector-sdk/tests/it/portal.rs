@@ -1,0 +1,172 @@
+//! What a portal asks the hub, over HTTP.
+//!
+//! The server here answers as the hub's handlers do, with members that this SDK does not know.
+
+use std::sync::{Arc, Mutex};
+
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use saphan_connector::hub_api::HubError;
+use saphan_connector::portal::{CaseStatus, RequirementState};
+use saphan_connector::schemas::ids::CaseId;
+use saphan_connector::schemas::message_types::{ApplicantKind, NextActor, ProofSource, Subject};
+use saphan_connector::schemas::problem::ProblemCode;
+use saphan_connector::{Connector, testing::TestHub};
+use serde_json::{Value, json};
+
+use crate::support::{PORTAL, hub, in_time};
+
+/// What the server was asked about people.
+type Asked = Arc<Mutex<Vec<Value>>>;
+
+struct Site {
+    _hub: TestHub,
+    portal: Connector,
+    asked: Asked,
+}
+
+async fn site() -> Site {
+    let (hub, asked) = (hub(), Asked::default());
+    let router = Router::new()
+        .route("/v1/cases/{id}", get(case))
+        .route("/v1/trace", post(trace))
+        .route("/v1/services", get(services))
+        .route("/v1/services/{id}", get(async || Json(service("th.dlt.driving-licence-renewal"))))
+        .with_state(Arc::clone(&asked));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    // It ends with the test's runtime.
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let portal = hub.connector(PORTAL).unwrap().hub(&address).build().await.unwrap();
+    Site { _hub: hub, portal, asked }
+}
+
+fn text() -> Value {
+    json!({ "th": "ข้อความ", "en": "Text" })
+}
+
+const KNOWN: &str = "019f0000-0000-7000-8000-000000000001";
+
+async fn case(Path(id): Path<String>, headers: HeaderMap) -> Response {
+    assert!(headers["authorization"].to_str().unwrap().starts_with("Bearer "));
+    if id != KNOWN {
+        return (StatusCode::NOT_FOUND, Json(ProblemCode::NotFound.document())).into_response();
+    }
+    let body = json!({
+        "case": KNOWN,
+        "service": "th.dlt.driving-licence-renewal",
+        "status": "RESTING",
+        "next": "WAITING_USER_WORKING",
+        "text": text(),
+        "opened_at": "2026-11-24T09:30:00+07:00",
+        "authority": "th.dlt/licensing",
+        "handed_over": true,
+        "fee_satang": 50500,
+        "requirements": [
+            {
+                "requirement": "identity", "name": text(), "state": "proven", "evidence_type": "th.dopa.identity",
+                "provider": "th.dopa/civil-registry", "source": "REUSED", "index": 12,
+            },
+            {
+                "requirement": "medical-certificate", "name": null, "state": "on-the-moon",
+                "failures": [{
+                    "evidence_type": "th.moph.medical-certificate", "provider": "th.moph/health-records",
+                    "reason": "declined", "because": "NOT_HELD",
+                }],
+            },
+        ],
+        "events": 9,
+        "mood": "good",
+    });
+    Json(body).into_response()
+}
+
+async fn trace(State(asked): State<Asked>, Json(request): Json<Value>) -> Json<Value> {
+    let is_first = request.get("before").is_none();
+    asked.lock().unwrap().push(request);
+    let item = json!({
+        "index": 12, "at": "2026-11-24T09:30:00+07:00", "from": "th.dopa/civil-registry", "to": "th.dga/once-only",
+        "type": "evidence.provided", "case": KNOWN, "evidence_type": "th.dopa.identity", "colour": "blue",
+    });
+    if is_first { Json(json!({ "items": [item], "next": 12 })) } else { Json(json!({ "items": [] })) }
+}
+
+fn service(id: &str) -> Value {
+    json!({
+        "id": id, "family": "licence", "name": text(), "description": text(), "priority": 5,
+        "authority": { "member": "th.dlt", "name": text() }, "form": format!("{id}@1"),
+        "applicants": ["Citizen", "Juristic"], "processing_days": 1,
+        "requirements": [
+            { "id": "identity", "name": text(), "evidence": ["th.dopa.identity"], "about": "person" },
+            {
+                "id": "company", "name": text(), "evidence": ["th.dbd.juristic-person-record"], "about": "applicant",
+                "applicants": ["Juristic"],
+            },
+        ],
+    })
+}
+
+/// Two pages.
+async fn services(Query(query): Query<Vec<(String, String)>>) -> Json<Value> {
+    match query.iter().find(|(name, _)| name == "after") {
+        None => Json(json!({ "items": [service("th.a")], "next": "th.a", "total": 2 })),
+        Some((_, after)) => {
+            assert_eq!(after, "th.a");
+            Json(json!({ "items": [service("th.b")], "total": 2 }))
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_case_is_read_with_members_and_states_that_are_new() {
+    let site = site().await;
+    let case = in_time(site.portal.case(KNOWN.parse().unwrap())).await.unwrap();
+    assert_eq!((case.status, case.next, case.handed_over), (CaseStatus::Other, NextActor::Applicant, true));
+    assert_eq!((case.fee_satang, case.approved, case.events), (Some(50_500), None, 9));
+    let [identity, certificate] = &case.requirements[..] else { panic!("{case:?}") };
+    assert_eq!((identity.state, identity.source), (RequirementState::Proven, Some(ProofSource::Reused)));
+    assert_eq!((certificate.state, certificate.failures[0].reason.as_str()), (RequirementState::Other, "declined"));
+}
+
+#[tokio::test]
+async fn a_case_that_the_hub_does_not_show_is_a_problem_not_found() {
+    let site = site().await;
+    let error = in_time(site.portal.case(CaseId::new())).await.unwrap_err();
+    assert_eq!(error.problem_code(), Some(ProblemCode::NotFound));
+    assert!(!error.is_retryable(), "{error}");
+}
+
+#[tokio::test]
+async fn a_persons_trace_is_asked_for_page_by_page_and_the_number_travels_in_the_body() {
+    let site = site().await;
+    let person = Subject::Citizen { national_id: "1990100010008".parse().unwrap() };
+    let page = in_time(site.portal.trace(&person, None)).await.unwrap();
+    assert_eq!(page.items[0].message_type.as_str(), "evidence.provided");
+    let last = in_time(site.portal.trace(&person, page.next)).await.unwrap();
+    assert_eq!((last.items.len(), last.next), (0, None));
+    let subject = json!({ "kind": "Citizen", "national_id": "1990100010008" });
+    let asked = site.asked.lock().unwrap().clone();
+    assert_eq!(asked, [json!({ "subject": subject }), json!({ "subject": subject, "before": 12 })]);
+}
+
+#[tokio::test]
+async fn services_of_all_pages_are_there_with_what_each_kind_of_applicant_must_prove() {
+    let site = site().await;
+    let services = in_time(site.portal.services()).await.unwrap();
+    let names: Vec<&str> = services.iter().map(|service| service.id.as_str()).collect();
+    assert_eq!(names, ["th.a", "th.b"]);
+    let one = in_time(site.portal.service(&"th.dlt.driving-licence-renewal".parse().unwrap())).await.unwrap();
+    assert_eq!(one.requirements_for(ApplicantKind::Citizen).count(), 1);
+    assert_eq!(one.requirements_for(ApplicantKind::Juristic).count(), 2);
+}
+
+#[tokio::test]
+async fn a_test_hub_knows_no_cases() {
+    let hub = hub();
+    let portal = hub.connector(PORTAL).unwrap().build().await.unwrap();
+    let error = portal.case(CaseId::new()).await.unwrap_err();
+    assert!(matches!(error, HubError::Problem { .. }), "{error}");
+}
