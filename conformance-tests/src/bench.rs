@@ -1,6 +1,7 @@
 //! The benchmark of the exchange: the raw broker, acceptance alone, and the whole exchange, in one run on one machine.
 
 mod accept;
+mod cases;
 mod evidence;
 mod exchange;
 mod latency;
@@ -18,6 +19,7 @@ use saphan_examples::local::hub::HubProgram;
 use saphan_examples::local::rabbitmq::RabbitNode;
 use tempfile::TempDir;
 
+use crate::case_world::CaseWorld;
 use crate::world::World;
 
 /// How much to measure.
@@ -31,6 +33,8 @@ pub struct Load {
     pub exchange: usize,
     /// Messages to exchange at half of that rate, for latencies.
     pub paced: usize,
+    /// Cases to bring to their decision.
+    pub cases: usize,
 }
 
 /// Measures everything; `say` is told what is being done.
@@ -61,6 +65,12 @@ pub async fn run(load: Load, say: impl Fn(&str)) -> anyhow::Result<Report> {
     say(&format!("so far: {:.0} exchanged a second", exchanged.per_second));
     let evidence_bytes = evidence::bytes_per_message(&world.store_file()).await?;
 
+    say("cases");
+    let mut world = CaseWorld::start(HubProgram::this_program()?, Some(broker.uri().to_owned())).await?;
+    let cases = cases::measure(&world, load.cases).await?;
+    world.stop().await?;
+    say(&format!("so far: {:.0} cases a second", cases.per_second));
+
     say("the raw broker again");
     let after = raw::measure(broker.uri(), sample, load.raw).await?;
     broker.stop().await?;
@@ -76,6 +86,10 @@ pub async fn run(load: Load, say: impl Fn(&str)) -> anyhow::Result<Report> {
         receipt_ms: exchanged.receipt,
         end_to_end_ms: exchanged.end_to_end,
         cpu_seconds_per_1000: exchanged.cpu_seconds_per_1000,
+        cases_per_second: cases.per_second,
+        case_ratio: cases.per_second * MESSAGES_OF_A_CASE / exchanged.per_second,
+        case_complete_ms: cases.complete,
+        case_hub_cpu_seconds_per_1000: cases.hub_cpu_seconds_per_1000,
         hub_rss_mb,
         evidence_bytes,
         messages: BTreeMap::from([
@@ -83,7 +97,11 @@ pub async fn run(load: Load, say: impl Fn(&str)) -> anyhow::Result<Report> {
             ("accept".to_owned(), load.accept),
             ("exchange".to_owned(), load.exchange),
             ("paced".to_owned(), load.paced),
+            ("cases".to_owned(), load.cases),
         ]),
         machine,
     })
 }
+
+/// The application, three requests and three answers, the complete case, the decision.
+const MESSAGES_OF_A_CASE: f64 = 9.0;

@@ -48,6 +48,7 @@ fn measure(arguments: &Arguments) -> anyhow::Result<()> {
         accept: arguments.messages * 2,
         exchange: arguments.messages,
         paced: arguments.messages / 2,
+        cases: arguments.messages / 10,
     };
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

@@ -12,6 +12,7 @@ mod agency;
 mod amqp_transport;
 mod broker_access;
 mod broker_belief;
+mod cases;
 mod doctor;
 mod exchange;
 mod joining;
