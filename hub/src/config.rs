@@ -1,9 +1,11 @@
 //! The hub's configuration: one struct a concern, one commented default file.
 
 mod amqp;
+mod documents;
 
 pub use amqp::AmqpSection;
 pub(crate) use amqp::is_this_machine;
+pub use documents::DocumentsConfig;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -37,6 +39,8 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// `[inbox]`
     pub inbox: InboxConfig,
+    /// `[documents]`
+    pub documents: DocumentsConfig,
     /// `[amqp]`
     pub amqp: AmqpSection,
 }
@@ -279,7 +283,8 @@ impl Config {
             ((1..=3600).contains(&self.inbox.lease_seconds), "inbox.lease_seconds", "1 to 3600"),
             (self.inbox.longest_wait_seconds <= 60, "inbox.longest_wait_seconds", "0 to 60"),
         ];
-        let broken = rules.into_iter().chain(self.amqp.rules()).find(|(holds, ..)| !holds);
+        let broken =
+            rules.into_iter().chain(self.amqp.rules()).chain(self.documents.rules()).find(|(holds, ..)| !holds);
         broken.map_or(Ok(()), |(_, setting, rule)| Err(ConfigError::Range { setting, rule }))
     }
 }

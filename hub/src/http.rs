@@ -6,6 +6,7 @@ mod auth;
 mod batch;
 mod broker;
 mod catalogue;
+mod documents;
 mod error;
 mod inbox;
 mod joining;
@@ -61,6 +62,7 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(batch::submit))
         .routes(routes!(messages::show))
         .routes(routes!(agreements::list))
+        .routes(routes!(documents::upload, documents::look, documents::read))
         // Operators, and systems for themselves: an entry says itself who may make it.
         .routes(routes!(registry::show, registry::change))
         .merge(with_small_bodies())

@@ -14,6 +14,7 @@ use crate::app::{App, Opened};
 use crate::broker::closing;
 use crate::caller;
 use crate::connections::{self, Listener, Patience};
+use crate::documents;
 use crate::http;
 use crate::routing::relay::{Broker, Relay};
 
@@ -37,6 +38,7 @@ pub async fn serve(
         tasks.spawn(Relay::new(Arc::clone(&app), broker).run());
     }
     tasks.spawn(upkeep(Arc::clone(&app)));
+    tasks.spawn(documents::upkeep::run(Arc::clone(&app)));
     if let Some(tls) = listener.tls.clone() {
         let (metrics, stopping) = (Arc::clone(&app.metrics), app.stopping.clone());
         tasks.spawn(async move { tls.watch(CERTIFICATE_PAUSE, &metrics, stopping).await });

@@ -45,7 +45,7 @@ impl ApiError {
         error
     }
 
-    fn internal(error: &(dyn std::error::Error + 'static), code: ProblemCode) -> Self {
+    pub(super) fn internal(error: &(dyn std::error::Error + 'static), code: ProblemCode) -> Self {
         tracing::error!(error, code = code.as_str(), "a request failed on the hub's side");
         Self::problem(code)
     }

@@ -5,7 +5,9 @@
 //! it also reads what the ledger looks up for every commit; and the ledger must not stand in line with requests.
 
 mod commit;
+mod data_keys;
 mod delivery;
+mod documents;
 mod read;
 mod rows;
 mod schemas;
@@ -285,6 +287,10 @@ async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
 /// Marks the file as ours: the bytes of `Saph`.
 const PROBE: &str = "PRAGMA application_id = 0x53617068";
 /// The version of a store is how many of these it has seen; each stamps it.
-const MIGRATIONS: [&str; 2] = [include_str!("sqlite/schema.sql"), include_str!("sqlite/2-schema-texts.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("sqlite/schema.sql"),
+    include_str!("sqlite/2-schema-texts.sql"),
+    include_str!("sqlite/3-documents.sql"),
+];
 const READERS: u32 = 4;
 const OLDEST_SQLITE: [u32; 3] = [3, 51, 3];
