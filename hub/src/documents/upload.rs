@@ -236,13 +236,10 @@ impl Documents {
                 }
             }
         };
-        if parts.stored + waiting.len as u64 == record.len {
-            self.store(record, &mut parts, waiting.take(), turn).await?;
-        } else {
-            let whole = waiting.take_whole();
-            if !whole.is_empty() {
-                self.store(record, &mut parts, whole, turn).await?;
-            }
+        let is_all = parts.stored + waiting.len as u64 == record.len;
+        let rest = if is_all { waiting.take() } else { waiting.take_whole() };
+        if !rest.is_empty() {
+            self.store(record, &mut parts, rest, turn).await?;
         }
         if interrupted && parts.stored < record.len {
             return Err(UploadError::Interrupted { stored: parts.stored });

@@ -17,6 +17,7 @@ mod batch;
 mod bombs;
 mod broker;
 mod connections;
+mod documents;
 mod forgery;
 mod harness;
 mod hub_keys;
