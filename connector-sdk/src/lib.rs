@@ -42,6 +42,7 @@
 //! # Where to read on
 //!
 //! - Sending: [`OutgoingMessage`], [`Connector::send`], [`SendError`].
+//! - Files beside messages: [`documents`], [`OutgoingMessage::document`].
 //! - Joining, keys and agreements: [`membership`].
 //! - Receiving: [`ConnectorBuilder::handle`], [`Message`], [`Handled`], [`Receive`].
 //! - What a crash can and cannot do: [`effects`], [`Handled::Reply`], [`OutgoingMessage::id`].
@@ -54,6 +55,7 @@ mod backoff;
 mod builder;
 mod clock;
 mod connector;
+pub mod documents;
 pub mod effects;
 mod error;
 mod handler;
@@ -76,6 +78,7 @@ mod trusted;
 pub use address::HubAddress;
 pub use builder::ConnectorBuilder;
 pub use connector::{Connector, Drained};
+pub use documents::{DocumentError, Documents, PreparedDocument};
 pub use error::{ConnectorError, JournalError, OutgoingError, SendError};
 pub use handler::{Handled, HandlerError};
 pub use hub_api::http::client as http_client;

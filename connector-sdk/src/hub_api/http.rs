@@ -1,13 +1,16 @@
 //! The hub over HTTP.
 
+mod documents;
 mod wire;
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
 use saphan_schemas::auth::AuthClaims;
+use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::ids::SystemId;
 use saphan_schemas::keys::{JwkSet, PublishedKey};
 use saphan_schemas::problem::ProblemDocument;
@@ -18,7 +21,7 @@ use serde::de::DeserializeOwned;
 use self::wire::{
     AnswerBody, BatchBody, BatchRequest, ExtendBody, ExtendRequest, LeaseBody, LeaseRequest, ReleaseRequest,
 };
-use super::{Answer, HubApi, HubError, HubFuture, Lease, Submission};
+use super::{Answer, DocumentBytes, DocumentPiece, DocumentState, HubApi, HubError, HubFuture, Lease, Submission};
 use crate::address::HubAddress;
 use crate::clock;
 use crate::error::ConnectorError;
@@ -158,6 +161,18 @@ impl HubApi for HttpHub {
 
     fn trust_entries(&self) -> HubFuture<'_, Vec<TrustEntry>> {
         Box::pin(async move { trust_entries(&self.client, &self.base).await })
+    }
+
+    fn document(&self, commit: Sha256Hash) -> HubFuture<'_, Option<DocumentState>> {
+        Box::pin(self.look(commit))
+    }
+
+    fn put_document<'a>(&'a self, piece: DocumentPiece<'a>) -> HubFuture<'a, DocumentState> {
+        Box::pin(self.put(piece))
+    }
+
+    fn get_document(&self, commit: Sha256Hash, range: Range<u64>) -> HubFuture<'_, DocumentBytes> {
+        Box::pin(self.get_range(commit, range))
     }
 }
 

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot be set up fails")]
 
 mod acknowledging;
+mod documents;
 mod effects;
 mod handling;
 mod http;
