@@ -17,6 +17,7 @@ use crate::cases::{Cases, Desk};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::connections::ConnectionLimits;
+use crate::documents::Documents;
 use crate::keys::{HubKeys, KeyStore};
 use crate::ledger::{Draft, Ledger};
 use crate::limits::{Exhausted, Payer, SystemLimits};
@@ -50,6 +51,8 @@ pub struct App {
     pub ledger: Ledger,
     /// What is kept.
     pub store: Arc<dyn Store>,
+    /// Files that travel beside messages.
+    pub documents: Documents,
     /// Which refusals are in the log already.
     pub refusals: LoggedRefusals,
     /// Which request tokens were used.
@@ -141,10 +144,13 @@ impl App {
         let admission =
             Admission::new(config.hub.id.clone(), Arc::clone(&registry), Arc::clone(&clock), config.limits.message());
         let cases = cases(config, &store, &registry, &clock)?;
+        let key_store = config.key_store();
+        let documents =
+            Documents::open(&config.documents, &config.hub.data_dir, &key_store, &store, Arc::clone(&clock)).await?;
         let app = Self {
             hub: config.hub.id.clone(),
             origin,
-            key_store: config.key_store(),
+            key_store,
             broker_address: Some(config.amqp.address.clone()).filter(|address| !address.is_empty()),
             ca,
             admission: Arc::new(admission),
@@ -152,6 +158,7 @@ impl App {
             registry_change: Mutex::new(()),
             ledger,
             store,
+            documents,
             refusals: LoggedRefusals::default(),
             used_tokens: UsedTokens::new(clock.now_ms() / 1000),
             wakeups,

@@ -1,6 +1,7 @@
 //! The hub's own keys: files of mode 0600 in its data folder, and keys in tokens.
 
 mod found;
+mod storage;
 
 pub use self::found::{Found, KeysUnusable};
 use self::found::{log_name, newest, unopened_logs, unopened_signers};
@@ -75,7 +76,8 @@ impl KeyStore {
             self.write(name, &es256_key()?.1, passphrase.as_ref())?;
         }
         let der = NoteSigner::generate_pkcs8().map_err(|_| KeyStoreError::NoRandomness)?;
-        self.write(LOG, &der, passphrase.as_ref())
+        self.write(LOG, &der, passphrase.as_ref())?;
+        self.make_storage(passphrase.as_ref()).map(|_| ())
     }
 
     /// Makes another key for a use, in a file of its own, under the passphrase of the files that are there. It signs once the
