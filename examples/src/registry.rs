@@ -76,6 +76,7 @@ fn agreement(
         purposes: BTreeSet::from([mandate.purpose.parse()?]),
         legal_basis: law.parse()?,
         consent: false,
+        retention_days: None,
         not_before: None,
         not_after: None,
     })

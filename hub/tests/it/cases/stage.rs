@@ -450,6 +450,7 @@ pub(super) fn agreement(id: &str, sender: &SystemId, receiver: &SystemId, types:
         purposes: BTreeSet::from([PURPOSE.parse().unwrap()]),
         legal_basis: LAW.parse().unwrap(),
         consent: false,
+        retention_days: None,
         not_before: None,
         not_after: None,
     }
