@@ -353,7 +353,6 @@ impl LimitsConfig {
             refusal_pause: Duration::from_millis(self.refusal_pause_ms),
         }
     }
-
 }
 
 fn is_set(path: &Path) -> bool {

@@ -36,11 +36,7 @@ pub trait BodyIndex: Send + Sync {
     fn bodies<'a>(&'a self, indices: &'a [u64]) -> BoxFuture<'a, Result<Vec<BodyRecord>, StoreError>>;
 
     /// Those of these messages that were erased, each with the place of the entry that says so.
-    fn erasures<'a>(
-        &'a self,
-        asker: Asker,
-        indices: &'a [u64],
-    ) -> BoxFuture<'a, Result<Vec<(u64, u64)>, StoreError>>;
+    fn erasures<'a>(&'a self, asker: Asker, indices: &'a [u64]) -> BoxFuture<'a, Result<Vec<(u64, u64)>, StoreError>>;
 
     /// Messages whose bodies are to be erased by `now` (ms), those that wait longest first.
     fn bodies_due(&self, now: u64, limit: u32) -> BoxFuture<'_, Result<Vec<u64>, StoreError>>;

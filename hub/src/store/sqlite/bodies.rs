@@ -3,8 +3,8 @@
 use futures_util::future::{BoxFuture, FutureExt as _};
 use saphan_schemas::commitment::Salt;
 use saphan_schemas::ids::MessageId;
+use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Connection as _, SqliteConnection};
 
 use super::data_keys::wrapped_key;
 use super::documents::destroy_uncited;
@@ -31,21 +31,18 @@ impl BodyIndex for SqliteStore {
         .boxed()
     }
 
-    fn erasures<'a>(
-        &'a self,
-        asker: Asker,
-        indices: &'a [u64],
-    ) -> BoxFuture<'a, Result<Vec<(u64, u64)>, StoreError>> {
+    fn erasures<'a>(&'a self, asker: Asker, indices: &'a [u64]) -> BoxFuture<'a, Result<Vec<(u64, u64)>, StoreError>> {
         async move {
             if indices.is_empty() {
                 return Ok(Vec::new());
             }
-            let rows =
-                sqlx::query("SELECT idx, place FROM erasure WHERE idx IN (SELECT value FROM json_each(?1)) ORDER BY idx")
-                    .bind(places(indices)?)
-                    .fetch_all(self.reading(asker).await?.connection())
-                    .await
-                    .map_err(failed("looked for erasures"))?;
+            let rows = sqlx::query(
+                "SELECT idx, place FROM erasure WHERE idx IN (SELECT value FROM json_each(?1)) ORDER BY idx",
+            )
+            .bind(places(indices)?)
+            .fetch_all(self.reading(asker).await?.connection())
+            .await
+            .map_err(failed("looked for erasures"))?;
             rows.iter().map(|row| Ok((index(row, 0)?, index(row, 1)?))).collect()
         }
         .boxed()
@@ -154,12 +151,7 @@ pub(super) fn letter_binding(id: MessageId) -> Binding {
     Binding::new("letter-body-1", &[id.to_string().as_bytes()])
 }
 
-pub(super) fn seal(
-    keys: &StorageKeys,
-    binding: &Binding,
-    salt: &Salt,
-    body: &[u8],
-) -> Result<SealedOnce, SealError> {
+pub(super) fn seal(keys: &StorageKeys, binding: &Binding, salt: &Salt, body: &[u8]) -> Result<SealedOnce, SealError> {
     SealedOnce::seal(keys, binding, &[salt.as_bytes(), body])
 }
 
@@ -183,11 +175,7 @@ pub(super) async fn erase(to: &mut SqliteConnection, place: u64, erasure: &NewEr
         "DELETE FROM case_evidence WHERE idx = ?1",
         "DELETE FROM document_citation WHERE idx = ?1",
     ] {
-        sqlx::query(statement)
-            .bind(signed(erasure.index))
-            .execute(&mut *to)
-            .await
-            .map_err(failed("erased a body"))?;
+        sqlx::query(statement).bind(signed(erasure.index)).execute(&mut *to).await.map_err(failed("erased a body"))?;
     }
     destroy_uncited(to, &erasure.documents).await?;
     sqlx::query("INSERT OR FAIL INTO erasure (idx, place) VALUES (?1, ?2)")

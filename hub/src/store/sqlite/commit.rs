@@ -48,7 +48,8 @@ async fn write(to: &mut SqliteConnection, batch: &Batch, sealed: &[SealedOnce]) 
         row.push_bind(&message.content.as_bytes()[..]);
     })
     .await?;
-    let bodies: Vec<_> = messages.iter().zip(sealed).map(|((index, message), sealed)| (*index, *message, sealed)).collect();
+    let bodies: Vec<_> =
+        messages.iter().zip(sealed).map(|((index, message), sealed)| (*index, *message, sealed)).collect();
     insert(to, "INSERT OR FAIL INTO parts (idx, receipt, salt, body) ", &bodies, |row, (index, message, sealed)| {
         row.push_bind(signed(*index)).push_bind(&*message.receipt);
         row.push_bind(&[][..] as &[u8]).push_bind(&*sealed.content);

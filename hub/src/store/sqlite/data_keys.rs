@@ -126,8 +126,7 @@ const STORAGE_KEYS: &str = "\
      SELECT (SELECT min(storage_key) FROM body_key WHERE storage_key > of) FROM name WHERE of IS NOT NULL) \
      SELECT of FROM name WHERE of IS NOT NULL UNION SELECT storage_key FROM data_key \
      UNION SELECT storage_key FROM case_letter WHERE storage_key IS NOT NULL";
-const DOCUMENT_AGAIN: &str =
-    "UPDATE OR FAIL data_key SET storage_key = ?2, nonce = ?3, ciphertext = ?4 WHERE id = ?1";
+const DOCUMENT_AGAIN: &str = "UPDATE OR FAIL data_key SET storage_key = ?2, nonce = ?3, ciphertext = ?4 WHERE id = ?1";
 const BODY_AGAIN: &str = "UPDATE OR FAIL body_key SET storage_key = ?2, nonce = ?3, ciphertext = ?4 WHERE idx = ?1";
 const LETTER_AGAIN: &str =
     "UPDATE OR FAIL case_letter SET storage_key = ?2, nonce = ?3, ciphertext = ?4 WHERE jti = ?1";
