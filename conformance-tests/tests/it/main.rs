@@ -13,6 +13,7 @@ mod amqp_transport;
 mod broker_access;
 mod broker_belief;
 mod doctor;
+mod documents;
 mod exchange;
 mod joining;
 mod killing;
