@@ -289,6 +289,10 @@ problems! {
     StorageFull = "storage-full", 507, Hub, retry: true,
         "The hub has no room left for documents; what it confirmed is kept. Go on after Retry-After, and tell its operator",
         "ศูนย์ไม่มีพื้นที่เก็บเอกสารเหลือ ส่วนที่ยืนยันแล้วยังอยู่ โปรดส่งต่อหลังเวลา Retry-After และแจ้งผู้ดูแลศูนย์";
+    /// What is stored does not open.
+    DocumentDamaged = "document-damaged", 500, Hub, retry: true,
+        "The hub's copy of the document is damaged and was not handed out; tell the hub's operator, who must restore it",
+        "สำเนาเอกสารที่ศูนย์เสียหายและไม่ได้ส่งออกไป โปรดแจ้งผู้ดูแลศูนย์ให้กู้คืน";
     /// A mistake of ours.
     Internal = "internal", 500, Hub, retry: true,
         "The hub failed; its operator finds the reason in its log; send the same message again",

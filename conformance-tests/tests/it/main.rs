@@ -14,6 +14,7 @@ mod broker_access;
 mod broker_belief;
 mod cases;
 mod doctor;
+mod documents;
 mod exchange;
 mod joining;
 mod killing;

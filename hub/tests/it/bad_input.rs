@@ -170,7 +170,7 @@ fn pointers(problem: &ProblemDocument) -> Vec<&str> {
 }
 
 /// Codes whose cases need more than one request, and the tests that are their cases.
-const ELSEWHERE: [(ProblemCode, &str); 11] = [
+const ELSEWHERE: [(ProblemCode, &str); 21] = [
     (ProblemCode::RateLimited, "limits::…"),
     (ProblemCode::DuplicateId, "acceptance::a_message_id_that_comes_again_with_other_content_…"),
     (ProblemCode::AcknowledgementConflict, "acknowledgements::an_outcome_that_contradicts_an_earlier_one_…"),
@@ -182,6 +182,16 @@ const ELSEWHERE: [(ProblemCode, &str); 11] = [
     (ProblemCode::ConsentMissing, "cases::consent::an_application_whose_evidence_needs_a_consent_…"),
     (ProblemCode::ConsentInsufficient, "cases::consent::an_application_whose_evidence_needs_a_consent_…"),
     (ProblemCode::ConsentRevoked, "cases::consent::a_consent_that_was_taken_back_…"),
+    (ProblemCode::DocumentMissing, "documents::citing::a_message_whose_document_is_not_there_…"),
+    (ProblemCode::DocumentMismatch, "documents::uploading::bytes_that_are_not_those_of_the_commitment_…"),
+    (ProblemCode::DocumentTooLarge, "documents::uploading::requests_that_cannot_be_understood_…"),
+    (ProblemCode::DocumentTypeRefused, "documents::uploading::what_is_not_of_its_media_type_…"),
+    (ProblemCode::DocumentInfected, "documents::scanning::an_infected_document_…"),
+    (ProblemCode::DocumentOffset, "documents::uploading::an_upload_in_pieces_…"),
+    (ProblemCode::DocumentDamaged, "documents::storing::a_changed_a_moved_and_a_shortened_part_…"),
+    (ProblemCode::RangeNotSatisfiable, "documents::reading::a_range_…"),
+    (ProblemCode::ScannerUnavailable, "documents::scanning::while_the_scanner_is_away_…"),
+    (ProblemCode::StorageFull, "documents::storing::a_full_storage_…"),
 ];
 
 /// Codes of the table that no request is answered with, and why.

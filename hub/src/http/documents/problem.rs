@@ -67,7 +67,7 @@ impl From<ReadError> for ApiError {
         match error {
             ReadError::Storage(error) => error.into(),
             ReadError::Store(error) => error.into(),
-            ReadError::Seal(_) | ReadError::PartMissing => Self::internal(&error, ProblemCode::Internal),
+            ReadError::Seal(_) | ReadError::PartMissing => Self::internal(&error, ProblemCode::DocumentDamaged),
         }
     }
 }

@@ -55,11 +55,11 @@ async fn a_changed_a_moved_and_a_shortened_part_are_found_out() {
     let mut changed = first.clone();
     changed[7] ^= 1;
     objects.replace(&names[0], changed).await;
-    hub.read(portal, &document).await.problem(ProblemCode::Internal);
+    hub.read(portal, &document).await.problem(ProblemCode::DocumentDamaged);
     let untouched = hub.read_range(portal, &document, "bytes=1000000-1000003").await;
     assert_eq!(untouched.body, document.bytes[1_000_000..1_000_004], "other chunks are as they were");
     objects.replace(&names[0], second.clone()).await;
-    hub.read(portal, &document).await.problem(ProblemCode::Internal);
+    hub.read(portal, &document).await.problem(ProblemCode::DocumentDamaged);
     objects.replace(&names[0], first.clone()).await;
     objects.replace(&names[1], first).await;
     assert!(hub.read_breaks_off(portal, &document).await, "swapped");
