@@ -125,7 +125,7 @@ impl Records {
 }
 
 /// A handler's step under way.
-pub type Working = Pin<Box<dyn Future<Output = Result<Handled, HandlerError>> + Send>>;
+pub(super) type Working = Pin<Box<dyn Future<Output = Result<Handled, HandlerError>> + Send>>;
 
 impl Default for Records {
     fn default() -> Self {
