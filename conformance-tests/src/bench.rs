@@ -1,6 +1,8 @@
 //! The benchmark of the exchange: the raw broker, acceptance alone, and the whole exchange, in one run on one machine.
 
 mod accept;
+mod cases;
+mod documents;
 mod evidence;
 mod exchange;
 mod latency;
@@ -18,6 +20,7 @@ use saphan_examples::local::hub::HubProgram;
 use saphan_examples::local::rabbitmq::RabbitNode;
 use tempfile::TempDir;
 
+use crate::case_world::CaseWorld;
 use crate::world::World;
 
 /// How much to measure.
@@ -31,6 +34,10 @@ pub struct Load {
     pub exchange: usize,
     /// Messages to exchange at half of that rate, for latencies.
     pub paced: usize,
+    /// Cases to bring to their decision.
+    pub cases: usize,
+    /// The length of the document, in MiB.
+    pub document_mib: usize,
 }
 
 /// Measures everything; `say` is told what is being done.
@@ -53,6 +60,11 @@ pub async fn run(load: Load, say: impl Fn(&str)) -> anyhow::Result<Report> {
     let before = raw::measure(broker.uri(), sample, load.raw).await?;
     say(&format!("so far: {:.0} accepted a second, {before:.0} a second through the raw broker", accepted.per_second));
 
+    say("a document");
+    let mut world = World::start_unlimited(HubProgram::this_program()?, None).await?;
+    let document = documents::measure(&world, load.document_mib).await?;
+    world.stop().await?;
+
     say("the whole exchange");
     let mut world = World::start_unlimited(HubProgram::this_program()?, Some(broker.uri().to_owned())).await?;
     let exchanged = exchange::measure(&world, &broker, load.exchange, load.paced).await?;
@@ -60,6 +72,12 @@ pub async fn run(load: Load, say: impl Fn(&str)) -> anyhow::Result<Report> {
     world.stop().await?;
     say(&format!("so far: {:.0} exchanged a second", exchanged.per_second));
     let evidence_bytes = evidence::bytes_per_message(&world.store_file()).await?;
+
+    say("cases");
+    let mut world = CaseWorld::start(HubProgram::this_program()?, Some(broker.uri().to_owned())).await?;
+    let cases = cases::measure(&world, load.cases).await?;
+    world.stop().await?;
+    say(&format!("so far: {:.0} cases a second", cases.per_second));
 
     say("the raw broker again");
     let after = raw::measure(broker.uri(), sample, load.raw).await?;
@@ -76,6 +94,15 @@ pub async fn run(load: Load, say: impl Fn(&str)) -> anyhow::Result<Report> {
         receipt_ms: exchanged.receipt,
         end_to_end_ms: exchanged.end_to_end,
         cpu_seconds_per_1000: exchanged.cpu_seconds_per_1000,
+        cases_per_second: cases.per_second,
+        case_ratio: cases.per_second * MESSAGES_OF_A_CASE / exchanged.per_second,
+        case_complete_ms: cases.complete,
+        case_hub_cpu_seconds_per_1000: cases.hub_cpu_seconds_per_1000,
+        document_mb: document.bytes as f64 / f64::from(1 << 20),
+        document_upload_mb_per_second: document.upload,
+        document_download_mb_per_second: document.download,
+        document_plain_mb_per_second: document.plain,
+        document_memory_mb: document.memory_mb,
         hub_rss_mb,
         evidence_bytes,
         messages: BTreeMap::from([
@@ -83,7 +110,11 @@ pub async fn run(load: Load, say: impl Fn(&str)) -> anyhow::Result<Report> {
             ("accept".to_owned(), load.accept),
             ("exchange".to_owned(), load.exchange),
             ("paced".to_owned(), load.paced),
+            ("cases".to_owned(), load.cases),
         ]),
         machine,
     })
 }
+
+/// The application, three requests and three answers, the complete case, the decision.
+const MESSAGES_OF_A_CASE: f64 = 9.0;

@@ -17,6 +17,7 @@ use zeroize::Zeroizing;
 use crate::address::HubAddress;
 use crate::backoff::Backoff;
 use crate::connector::{AbortOnDrop, Connector};
+use crate::documents::Documents;
 use crate::error::ConnectorError;
 use crate::handler::{Handled, HandlerError, Handlers};
 use crate::hub_api::HubApi;
@@ -223,7 +224,8 @@ impl ConnectorBuilder {
         let transport = transport(self.receive, &hub, &identity, ca.as_deref())?;
         let (notices, noticed) = mpsc::unbounded_channel();
         let Opened { journal, writer } = Journal::open(&folder, &identity.system, notices).await?;
-        let outbox = Outbox::new(journal.clone(), Arc::clone(&identity));
+        let documents = Documents::new(Arc::clone(&hub), self.backoff);
+        let outbox = Outbox::new(journal.clone(), Arc::clone(&identity), documents);
         let (trusted, stats) = (Arc::new(Trusted::new(Arc::clone(&hub), trust)), Arc::new(Stats::default()));
         let keys = Arc::new(SystemKeys::new(Arc::clone(&hub)));
         let (stopper, stop) = stop::signal();

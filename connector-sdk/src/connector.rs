@@ -10,6 +10,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, timeout_at};
 
 use crate::builder::ConnectorBuilder;
+use crate::documents::Documents;
 use crate::error::{JournalError, SendError};
 use crate::hub_api::{HubApi, HubError};
 use crate::journal::Journal;
@@ -116,6 +117,12 @@ impl Connector {
     #[must_use]
     pub const fn outbox(&self) -> &Outbox {
         &self.outbox
+    }
+
+    /// The hub's documents: to upload, to download.
+    #[must_use]
+    pub const fn documents(&self) -> &Documents {
+        self.outbox.documents()
     }
 
     /// What this connector has done since it started.

@@ -4,9 +4,12 @@
 
 use std::fmt;
 use std::future::Future;
+use std::ops::Range;
 use std::pin::Pin;
 use std::time::Duration;
 
+use saphan_schemas::commitment::Salt;
+use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::ids::{CaseId, EvidenceTypeId, ServiceId, SystemId};
 use saphan_schemas::keys::PublishedKey;
 use saphan_schemas::message_types::Subject;
@@ -70,11 +73,79 @@ pub trait HubApi: Send + Sync {
     fn evidence_type<'a>(&'a self, _id: &'a EvidenceTypeId) -> HubFuture<'a, EvidenceTypeView> {
         not_found()
     }
+
+    /// What the hub has of the document of this commitment; `None` if nothing, or nothing that this system may know of.
+    fn document(&self, commit: Sha256Hash) -> HubFuture<'_, Option<DocumentState>> {
+        let _ = commit;
+        no_documents()
+    }
+
+    /// Uploads a piece of a document.
+    fn put_document<'a>(&'a self, piece: DocumentPiece<'a>) -> HubFuture<'a, DocumentState> {
+        let _ = piece;
+        no_documents()
+    }
+
+    /// Reads a range of a document, in bytes. Fewer than were asked for only where the document ends.
+    fn get_document(&self, commit: Sha256Hash, range: Range<u64>) -> HubFuture<'_, DocumentBytes> {
+        let _ = (commit, range);
+        no_documents()
+    }
 }
 
 fn not_found<'a, T: Send + 'a>() -> HubFuture<'a, T> {
     let document = Box::new(ProblemCode::NotFound.document());
     Box::pin(std::future::ready(Err(HubError::Problem { document, retry_after: None })))
+}
+
+fn no_documents<'a, T: Send + 'a>() -> HubFuture<'a, T> {
+    Box::pin(std::future::ready(Err(HubError::Unsupported { what: "documents" })))
+}
+
+/// What the hub has of a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DocumentState {
+    /// All of it; it is readable.
+    Complete {
+        /// Its length in bytes.
+        len: u64,
+        /// Its media type.
+        media_type: String,
+    },
+    /// Its bytes up to `offset`. When that is all, they are still to be checked.
+    Uploading {
+        /// Where the upload goes on.
+        offset: u64,
+    },
+}
+
+/// A piece of a document on its way to the hub.
+#[derive(Debug)]
+pub struct DocumentPiece<'a> {
+    /// The commitment to the document.
+    pub commit: Sha256Hash,
+    /// Its salt.
+    pub salt: &'a Salt,
+    /// The document's media type.
+    pub media_type: &'a str,
+    /// Its length in bytes.
+    pub len: u64,
+    /// Where the piece begins. 0 begins the upload anew.
+    pub offset: u64,
+    /// The piece. Empty at the end of the document: to be checked again.
+    pub bytes: Vec<u8>,
+}
+
+/// Bytes of a document, not verified yet.
+#[derive(Debug)]
+pub struct DocumentBytes {
+    /// The salt of its commitment.
+    pub salt: Salt,
+    /// The length of the whole document.
+    pub len: u64,
+    /// The bytes.
+    pub bytes: Vec<u8>,
 }
 
 /// A message as it is submitted.
@@ -155,6 +226,12 @@ pub enum HubError {
         /// The HTTP status.
         status: u16,
     },
+    /// This hub of the program's own does not do this.
+    #[error("this hub has no {what}")]
+    Unsupported {
+        /// What it does not have.
+        what: &'static str,
+    },
     /// A request could not be signed.
     #[error("the request could not be signed: {0}")]
     Sign(#[from] saphan_schemas::jws::SignError),
@@ -175,6 +252,7 @@ impl HubError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Problem { document, .. } => document.retry,
+            Self::Unsupported { .. } => false,
             _ => true,
         }
     }
@@ -187,7 +265,7 @@ impl HubError {
                 document.retry && matches!(document.status, SERVICE_UNAVAILABLE | TOO_MANY_REQUESTS)
             }
             Self::Unreachable { .. } | Self::Insecure { .. } | Self::Unreadable { .. } => true,
-            Self::Sign(_) => false,
+            Self::Sign(_) | Self::Unsupported { .. } => false,
         }
     }
 

@@ -42,6 +42,7 @@
 //! # Where to read on
 //!
 //! - Sending: [`OutgoingMessage`], [`Connector::send`], [`SendError`].
+//! - Files beside messages: [`documents`], [`OutgoingMessage::document`].
 //! - Joining, keys and agreements: [`membership`].
 //! - Portals: where a case is, who used whose data, which services there are: [`portal`], [`Connector::case`].
 //! - Receiving: [`ConnectorBuilder::handle`], [`Message`], [`Handled`], [`Receive`].
@@ -55,6 +56,7 @@ mod backoff;
 mod builder;
 mod clock;
 mod connector;
+pub mod documents;
 pub mod effects;
 mod error;
 mod handler;
@@ -78,6 +80,7 @@ mod trusted;
 pub use address::HubAddress;
 pub use builder::ConnectorBuilder;
 pub use connector::{Connector, Drained};
+pub use documents::{DocumentError, Documents, PreparedDocument};
 pub use error::{ConnectorError, JournalError, OutgoingError, SendError};
 pub use handler::{Handled, HandlerError};
 pub use hub_api::http::client as http_client;

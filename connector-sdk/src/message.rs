@@ -10,6 +10,7 @@ use saphan_schemas::message::MessageFile;
 use saphan_schemas::message_types::MessageBody;
 use saphan_schemas::receipt::ReceiptClaims;
 
+use crate::documents::Documents;
 use crate::effects::EffectKey;
 use crate::outbox::Outbox;
 use crate::outgoing::OutgoingMessage;
@@ -105,6 +106,12 @@ impl<T> Message<T> {
     #[must_use]
     pub fn outbox(&self) -> &Outbox {
         &self.received.outbox
+    }
+
+    /// The hub's documents, to read those that [`Self::envelope`] cites.
+    #[must_use]
+    pub fn documents(&self) -> &Documents {
+        self.received.outbox.documents()
     }
 
     /// The message with receipt and proof as the one file that auditors verify. It holds the body: personal data.

@@ -17,6 +17,7 @@ use tokio::sync::oneshot;
 
 pub(crate) use self::attempt::Sending;
 pub(crate) use self::dispatch::Dispatcher;
+use crate::documents::Documents;
 use crate::error::{OutgoingError, SendError};
 use crate::hub_api::Answer;
 use crate::journal::{Enqueued, Journal, JournalError, OutgoingState};
@@ -27,6 +28,7 @@ use crate::outgoing::{Identity, OutgoingMessage, SignedMessage};
 pub struct Outbox {
     journal: Journal,
     identity: Arc<Identity>,
+    documents: Documents,
 }
 
 impl Outbox {
@@ -34,8 +36,14 @@ impl Outbox {
         &self.identity.system
     }
 
-    pub(crate) const fn new(journal: Journal, identity: Arc<Identity>) -> Self {
-        Self { journal, identity }
+    pub(crate) const fn new(journal: Journal, identity: Arc<Identity>, documents: Documents) -> Self {
+        Self { journal, identity, documents }
+    }
+
+    /// The hub's documents, which messages cite.
+    #[must_use]
+    pub const fn documents(&self) -> &Documents {
+        &self.documents
     }
 
     /// Stores a message in the outbox and waits until the hub has accepted it: as long as that takes.

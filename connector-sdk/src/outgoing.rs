@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use saphan_schemas::commitment::{BodyCommitment, Salt};
-use saphan_schemas::envelope::{Envelope, EnvelopeClaims};
+use saphan_schemas::envelope::{DocumentReference, Envelope, EnvelopeClaims};
 use saphan_schemas::ids::{CaseId, Code, HubId, LegalBasis, MessageId, SchemaId, ServiceId, SystemId};
 use saphan_schemas::jws::{Claims, SignError, Signed};
 use saphan_schemas::keys::{KeyError, Signer};
@@ -29,6 +29,7 @@ pub struct OutgoingMessage {
     legal_basis: Option<LegalBasis>,
     consent: Option<MessageId>,
     not_after: Option<u64>,
+    documents: Vec<DocumentReference>,
 }
 
 #[derive(Clone)]
@@ -85,6 +86,7 @@ impl OutgoingMessage {
             legal_basis: None,
             consent: None,
             not_after: None,
+            documents: Vec::new(),
         }
     }
 
@@ -148,6 +150,14 @@ impl OutgoingMessage {
         self
     }
 
+    /// Cites a document that was uploaded before, or that this system was sent: the recipient may read it from then on. At most 16
+    /// ([`MAX_DOCUMENTS`](saphan_schemas::envelope::MAX_DOCUMENTS)).
+    #[must_use]
+    pub fn document(mut self, document: DocumentReference) -> Self {
+        self.documents.push(document);
+        self
+    }
+
     /// The receiving system.
     #[must_use]
     pub const fn to(&self) -> &SystemId {
@@ -175,7 +185,7 @@ impl OutgoingMessage {
             legal_basis: self.legal_basis,
             consent: self.consent,
             body: BodyCommitment::new(&salt, &content.body),
-            documents: Vec::new(),
+            documents: self.documents,
         };
         let envelope = from.sign(claims).await?;
         Ok(SignedMessage { envelope, salt, body: content.body, own_id: self.id.is_some() })

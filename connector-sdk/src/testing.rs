@@ -2,7 +2,7 @@
 //!
 //! It is strict where the real hub is: envelopes, keys, commitments and schemas are checked, messages are logged, receipts
 //! and proofs are real, so a connector verifies them as it does in production. Faults are switched on by the test. What it
-//! leaves out: agreements (every registered system may send to every other), documents, cases.
+//! leaves out: agreements (every registered system may send to every other), the media types of documents, cases.
 //!
 //! ```
 //! use saphan_connector::testing::TestHub;
@@ -18,6 +18,7 @@
 //! ```
 
 mod api;
+mod documents;
 mod exchange;
 mod inboxes;
 
@@ -100,6 +101,8 @@ pub enum Part {
     Receipt,
     /// The proof that the message is in the log.
     Proof,
+    /// A piece of a document that is downloaded.
+    Document,
 }
 
 impl TestHub {
@@ -206,7 +209,7 @@ impl TestHub {
         self.change(|exchange| exchange.faults.outage = out);
     }
 
-    /// Does what the next `count` requests ask that submit or acknowledge, and loses their answers: of one that submits several
+    /// Does what the next `count` requests ask that submit, acknowledge or upload, and loses their answers: of one that submits several
     /// messages, all answers.
     pub fn lose_next_responses(&self, count: usize) {
         self.change(|exchange| exchange.faults.lost_responses = count);
@@ -232,7 +235,7 @@ impl TestHub {
         self.change(|exchange| exchange.faults.held = false);
     }
 
-    /// Changes a part of the next message that is delivered.
+    /// Changes a part of the next message that is delivered, or a piece of the next document that is downloaded.
     pub fn corrupt_next_delivery(&self, part: Part) {
         self.change(|exchange| exchange.faults.corrupted = Some(part));
     }

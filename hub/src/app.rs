@@ -17,6 +17,7 @@ use crate::cases::{Cases, Desk};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::connections::ConnectionLimits;
+use crate::documents::Documents;
 use crate::keys::{HubKeys, KeyStore};
 use crate::ledger::{Draft, Ledger};
 use crate::limits::{Exhausted, Payer, SystemLimits};
@@ -50,6 +51,8 @@ pub struct App {
     pub ledger: Ledger,
     /// What is kept.
     pub store: Arc<dyn Store>,
+    /// Files that travel beside messages.
+    pub documents: Documents,
     /// Which refusals are in the log already.
     pub refusals: LoggedRefusals,
     /// Which request tokens were used.
@@ -140,11 +143,14 @@ impl App {
         let broker_login = HubLogin::new(config.hub.id.clone(), ledger.keys(), Arc::clone(&clock));
         let admission =
             Admission::new(config.hub.id.clone(), Arc::clone(&registry), Arc::clone(&clock), config.limits.message());
-        let cases = cases(config, &store, &registry, &clock)?;
+        let cases = cases(config, &store, &registry, &clock, &ledger)?;
+        let key_store = config.key_store();
+        let documents =
+            Documents::open(&config.documents, &config.hub.data_dir, &key_store, &store, Arc::clone(&clock)).await?;
         let app = Self {
             hub: config.hub.id.clone(),
             origin,
-            key_store: config.key_store(),
+            key_store,
             broker_address: Some(config.amqp.address.clone()).filter(|address| !address.is_empty()),
             ca,
             admission: Arc::new(admission),
@@ -152,6 +158,7 @@ impl App {
             registry_change: Mutex::new(()),
             ledger,
             store,
+            documents,
             refusals: LoggedRefusals::default(),
             used_tokens: UsedTokens::new(clock.now_ms() / 1000),
             wakeups,
@@ -205,6 +212,7 @@ fn cases(
     store: &Arc<dyn Store>,
     registry: &Arc<Registry>,
     clock: &Arc<dyn Clock>,
+    ledger: &Ledger,
 ) -> anyhow::Result<Option<Arc<Cases>>> {
     let Some(own) = config.cases.system.clone() else { return Ok(None) };
     let keys = config.key_store();
@@ -216,7 +224,7 @@ fn cases(
     let desk = Desk { own, hub: config.hub.id.clone(), signer };
     let patience = config.cases.evidence_seconds * 1000;
     let (store, registry, clock) = (Arc::clone(store), Arc::clone(registry), Arc::clone(clock));
-    Ok(Some(Arc::new(Cases::new(desk, pseudonyms, patience, store, registry, clock))))
+    Ok(Some(Arc::new(Cases::new(desk, pseudonyms, patience, store, registry, clock, ledger.committed()))))
 }
 
 /// What a log begins with. The operator's key is needed for nothing else here.

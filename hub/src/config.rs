@@ -1,9 +1,11 @@
 //! The hub's configuration: one struct a concern, one commented default file.
 
 mod amqp;
+mod documents;
 
 pub use amqp::AmqpSection;
 pub(crate) use amqp::is_this_machine;
+pub use documents::DocumentsConfig;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -39,6 +41,8 @@ pub struct Config {
     pub inbox: InboxConfig,
     /// `[cases]`
     pub cases: CasesConfig,
+    /// `[documents]`
+    pub documents: DocumentsConfig,
     /// `[amqp]`
     pub amqp: AmqpSection,
 }
@@ -299,7 +303,8 @@ impl Config {
             ((1..=31_536_000).contains(&self.cases.evidence_seconds), "cases.evidence_seconds", "1 to 31536000"),
             (self.inbox.longest_wait_seconds <= 60, "inbox.longest_wait_seconds", "0 to 60"),
         ];
-        let broken = rules.into_iter().chain(self.amqp.rules()).find(|(holds, ..)| !holds);
+        let broken =
+            rules.into_iter().chain(self.amqp.rules()).chain(self.documents.rules()).find(|(holds, ..)| !holds);
         broken.map_or(Ok(()), |(_, setting, rule)| Err(ConfigError::Range { setting, rule }))
     }
 }

@@ -9,6 +9,7 @@ mod broker;
 mod cases;
 mod catalogue;
 mod conditional;
+mod documents;
 mod error;
 mod inbox;
 mod joining;
@@ -69,6 +70,7 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(applications::submit))
         .routes(routes!(cases::show))
         .routes(routes!(cases::events))
+        .routes(routes!(documents::upload, documents::look, documents::read))
         // Operators, and systems for themselves: an entry says itself who may make it.
         .routes(routes!(registry::show, registry::change))
         .merge(with_small_bodies())

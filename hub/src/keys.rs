@@ -1,6 +1,7 @@
 //! The hub's own keys: files of mode 0600 in its data folder, and keys in tokens.
 
 mod found;
+mod storage;
 
 pub use self::found::{Found, KeysUnusable};
 use self::found::{log_name, newest, unopened_logs, unopened_signers};
@@ -75,7 +76,8 @@ impl KeyStore {
             self.write(name, &es256_key()?.1, passphrase.as_ref())?;
         }
         let der = NoteSigner::generate_pkcs8().map_err(|_| KeyStoreError::NoRandomness)?;
-        self.write(LOG, &der, passphrase.as_ref())
+        self.write(LOG, &der, passphrase.as_ref())?;
+        self.make_storage(passphrase.as_ref()).map(|_| ())
     }
 
     /// Makes another key for a use, in a file of its own, under the passphrase of the files that are there. It signs once the
@@ -442,10 +444,10 @@ mod tests {
             let error = protected("other").add(usage).unwrap_err();
             assert!(matches!(error, KeyStoreError::WrongPassphrase { .. }), "{error}");
         }
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3, "nothing was written");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 4, "nothing was written");
         let key = protected("hub").add(KeyUse::Receipts).unwrap();
         protected("hub").remove(&key).unwrap();
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3, "the file of that key is gone");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 4, "the file of that key is gone");
 
         // A passphrase that only the operator's key has makes no protected key beside unprotected ones.
         let mixed = tempfile::tempdir().unwrap();

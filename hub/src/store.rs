@@ -1,9 +1,17 @@
 //! What the hub keeps, behind one trait.
 //!
-//! Whatever must be atomic is one method, above all [`Store::commit`]. Implementations: [`sqlite`].
+//! Whatever must be atomic is one method, above all [`Store::commit`]. Documents and the keys of what is sealed have small traits
+//! of their own, [`DocumentIndex`] and [`KeyIndex`], which every store implements too. Implementations: [`sqlite`].
 
 pub mod cases;
+mod data_keys;
+mod documents;
 pub mod sqlite;
+
+pub use data_keys::{KeyIndex, StoredKey};
+pub use documents::{
+    Begun, DocumentId, DocumentIndex, DocumentRecord, DocumentState, NewDocument, NewPart, Part, Unfinished,
+};
 
 use futures_util::future::BoxFuture;
 use saphan_schemas::acknowledgement::{Acknowledged, Outcome};
@@ -109,6 +117,8 @@ pub struct NewMessage {
     pub proof: String,
     /// No delivery after this time, in seconds since 1970.
     pub not_after: Option<u64>,
+    /// The commitments of the documents that it cites: from now on its sender and its recipient may read them.
+    pub documents: Vec<Sha256Hash>,
 }
 
 /// The outcomes that a batch of acknowledgements states.
@@ -279,7 +289,7 @@ pub enum Asker {
 }
 
 /// What the hub keeps. Every method is durable on return unless it says otherwise.
-pub trait Store: Send + Sync {
+pub trait Store: DocumentIndex + KeyIndex + Send + Sync {
     /// The head; `None` in a store that was never written.
     fn head(&self) -> BoxFuture<'_, Result<Option<Head>, StoreError>>;
 

@@ -142,7 +142,7 @@ pub async fn log(
     judged: Result<MessageDraft, Refusal>,
     started: Instant,
 ) -> Result<Accepted, SubmissionError> {
-    let accepted = match judged {
+    let accepted = match cited(app, judged).await? {
         Ok(draft) => append_if_cases_allow(app, caller, draft).await?,
         Err(refusal) => refuse(app, caller, refusal).await?,
     };
@@ -167,6 +167,19 @@ async fn append_if_cases_allow(
         cases.consent_is_known(accepted.index).await.map_err(|_| LedgerError::Unavailable)?;
     }
     Ok(accepted)
+}
+
+/// Looks for the documents that a message cites: a message that arrives is one whose documents can be read.
+async fn cited(
+    app: &App,
+    judged: Result<MessageDraft, Refusal>,
+) -> Result<Result<MessageDraft, Refusal>, SubmissionError> {
+    let Ok(draft) = judged else { return Ok(judged) };
+    let wrong = app.documents.wrong_citation(draft.envelope.claims()).await?;
+    Ok(match wrong {
+        None => Ok(draft),
+        Some(wrong) => Err(Refusal::of(&draft.envelope, wrong.code).detail(wrong.detail)),
+    })
 }
 
 async fn append(app: &App, caller: Option<&SystemId>, mut draft: MessageDraft) -> Result<Accepted, SubmissionError> {

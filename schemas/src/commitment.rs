@@ -1,6 +1,7 @@
 //! The commitment that ties a body to its envelope and lets the body be erased later.
 //!
-//! `commit = HMAC-SHA-256(key = salt, exact body bytes)`. Without salt and body nobody can test a guess of the body.
+//! `commit = HMAC-SHA-256(key = salt, exact body bytes)`. Without salt and body nobody can test a guess of the body. Documents are
+//! committed to in the same way; [`Committing`] is for those that are too large to be held.
 
 use std::fmt;
 use std::str::FromStr;
@@ -61,6 +62,53 @@ impl fmt::Debug for Salt {
     }
 }
 
+/// A commitment in the making: bytes go in piece by piece. A clone goes on by itself.
+#[derive(Clone)]
+pub struct Committing {
+    context: hmac::Context,
+    len: u64,
+}
+
+impl Committing {
+    /// To nothing yet.
+    #[must_use]
+    pub fn new(salt: &Salt) -> Self {
+        Self { context: hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, &salt.0)), len: 0 }
+    }
+
+    /// Takes in the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.context.update(bytes);
+        self.len += bytes.len() as u64;
+    }
+
+    /// How many bytes it took in.
+    #[must_use]
+    pub const fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Whether it took in nothing.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The commitment to all of them, and how many they are.
+    #[must_use]
+    pub fn finish(self) -> (Sha256Hash, u64) {
+        let mut commit = [0; 32];
+        commit.copy_from_slice(self.context.sign().as_ref());
+        (Sha256Hash::from_bytes(commit), self.len)
+    }
+}
+
+impl fmt::Debug for Committing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Committing").field("len", &self.len).finish_non_exhaustive()
+    }
+}
+
 /// The `body` claim of an envelope.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -85,10 +133,10 @@ impl BodyCommitment {
     /// Commits to exact bytes.
     #[must_use]
     pub fn new(salt: &Salt, body: &[u8]) -> Self {
-        let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &salt.0), body);
-        let mut commit = [0; 32];
-        commit.copy_from_slice(tag.as_ref());
-        Self { alg: CommitmentAlgorithm::HmacSha256, commit: Sha256Hash::from_bytes(commit), len: body.len() as u64 }
+        let mut committing = Committing::new(salt);
+        committing.update(body);
+        let (commit, len) = committing.finish();
+        Self { alg: CommitmentAlgorithm::HmacSha256, commit, len }
     }
 
     /// The length of the body in bytes.
@@ -127,6 +175,17 @@ mod tests {
         assert_eq!(commitment.open(&salt, b"{}"), Ok(()));
         assert_eq!(commitment.open(&salt, b"{ }"), Err(CommitmentMismatch));
         assert_eq!(commitment.open(&Salt::generate().unwrap(), b"{}"), Err(CommitmentMismatch));
+    }
+
+    #[test]
+    fn pieces_commit_to_the_same_as_the_whole() {
+        let salt = Salt::generate().unwrap();
+        let mut committing = Committing::new(&salt);
+        for piece in [&b"%PDF"[..], b"", b"-1.7"] {
+            committing.update(piece);
+        }
+        let whole = BodyCommitment::new(&salt, b"%PDF-1.7");
+        assert_eq!(committing.finish(), (whole.commit, whole.len));
     }
 
     #[test]

@@ -103,7 +103,9 @@ impl Claims for EnvelopeClaims {
     }
 }
 
-fn is_media_type(text: &str) -> bool {
+/// Whether a text is `type/subtype`, without parameters, as an envelope may state it (RFC 9110 section 8.3.1).
+#[must_use]
+pub fn is_media_type(text: &str) -> bool {
     let token =
         |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&b));
     text.len() <= 100 && text.split_once('/').is_some_and(|(kind, subtype)| token(kind) && token(subtype))

@@ -181,6 +181,34 @@ problems! {
     DuplicateId = "duplicate-id", 409, Caller, retry: false,
         "The message id was used before with other content; use a new id for a new message",
         "รหัสข้อความนี้เคยใช้กับเนื้อหาอื่นแล้ว โปรดใช้รหัสใหม่สำหรับข้อความใหม่";
+    /// A cited document is not there.
+    DocumentMissing = "document-missing", 422, Caller, retry: false,
+        "The message cites a document that its sender has not uploaded to the hub, or may not read; upload it, then send the message again",
+        "ข้อความอ้างถึงเอกสารที่ผู้ส่งยังไม่ได้อัปโหลดหรือไม่มีสิทธิ์อ่าน โปรดอัปโหลดเอกสารก่อนแล้วจึงส่งข้อความอีกครั้ง";
+    /// Bytes, salt, length or type are others.
+    DocumentMismatch = "document-mismatch", 422, Caller, retry: false,
+        "The document is not what its commitment or its reference says; the detail says what differs",
+        "เอกสารไม่ตรงกับค่าผูกพันหรือข้อมูลอ้างอิง รายละเอียดระบุส่วนที่ต่างกัน";
+    /// Document too large.
+    DocumentTooLarge = "document-too-large", 413, Caller, retry: false,
+        "The document is over the limit; the detail says how large it may be",
+        "เอกสารใหญ่เกินกำหนด รายละเอียดระบุขนาดสูงสุด";
+    /// The content is of another type.
+    DocumentTypeRefused = "document-type-refused", 415, Caller, retry: false,
+        "The content of the document is not of the media type stated for it; state the right one, or send the right file",
+        "เนื้อหาของเอกสารไม่ตรงกับชนิดสื่อที่ระบุ โปรดระบุชนิดที่ถูกต้องหรือส่งไฟล์ที่ถูกต้อง";
+    /// The scanner found something.
+    DocumentInfected = "document-infected", 422, Caller, retry: false,
+        "The virus scanner found something in the document; the hub has destroyed it. Check the machine that it comes from",
+        "โปรแกรมตรวจไวรัสพบสิ่งผิดปกติในเอกสาร ศูนย์ได้ทำลายเอกสารแล้ว โปรดตรวจสอบเครื่องต้นทาง";
+    /// The upload goes on from elsewhere.
+    DocumentOffset = "document-offset", 409, Caller, retry: false,
+        "The upload does not go on from here; the header Upload-Offset says from where",
+        "การอัปโหลดไม่ได้ต่อจากตำแหน่งนี้ ส่วนหัว Upload-Offset ระบุตำแหน่งที่ถูกต้อง";
+    /// Nothing of the range is there.
+    RangeNotSatisfiable = "range-not-satisfiable", 416, Caller, retry: false,
+        "The document ends before the range that was asked for; the header Content-Range says how long it is",
+        "เอกสารสั้นกว่าช่วงที่ขอ ส่วนหัว Content-Range ระบุความยาวของเอกสาร";
     /// Ack not readable.
     AcknowledgementMalformed = "acknowledgement-malformed", 400, Caller, retry: false,
         "The acknowledgement is not a strict compact JWS with the members of the contract",
@@ -253,6 +281,18 @@ problems! {
     HubUnavailable = "hub-unavailable", 503, Hub, retry: true,
         "The hub cannot reach its store; nothing was accepted unless a receipt follows; send the same message again",
         "ศูนย์แลกเปลี่ยนเข้าถึงที่เก็บข้อมูลไม่ได้ โปรดส่งข้อความเดิมอีกครั้ง";
+    /// The scanner cannot be reached.
+    ScannerUnavailable = "scanner-unavailable", 503, Hub, retry: true,
+        "The hub has the document and cannot scan it for viruses now; it is readable once it was scanned. Ask again after Retry-After",
+        "ศูนย์ได้รับเอกสารแล้วแต่ยังตรวจไวรัสไม่ได้ เอกสารจะอ่านได้เมื่อตรวจแล้ว โปรดถามอีกครั้งหลังเวลา Retry-After";
+    /// No room for documents.
+    StorageFull = "storage-full", 507, Hub, retry: true,
+        "The hub has no room left for documents; what it confirmed is kept. Go on after Retry-After, and tell its operator",
+        "ศูนย์ไม่มีพื้นที่เก็บเอกสารเหลือ ส่วนที่ยืนยันแล้วยังอยู่ โปรดส่งต่อหลังเวลา Retry-After และแจ้งผู้ดูแลศูนย์";
+    /// What is stored does not open.
+    DocumentDamaged = "document-damaged", 500, Hub, retry: true,
+        "The hub's copy of the document is damaged and was not handed out; tell the hub's operator, who must restore it",
+        "สำเนาเอกสารที่ศูนย์เสียหายและไม่ได้ส่งออกไป โปรดแจ้งผู้ดูแลศูนย์ให้กู้คืน";
     /// A mistake of ours.
     Internal = "internal", 500, Hub, retry: true,
         "The hub failed; its operator finds the reason in its log; send the same message again",
@@ -265,6 +305,14 @@ problems! {
     CaseClosed = "case-closed", 409, Caller, retry: false,
         "The case has ended; nothing can be added to it",
         "เรื่องนี้สิ้นสุดแล้ว เพิ่มเติมข้อมูลไม่ได้";
+    /// Does not fit where the case is.
+    CaseStateMismatch = "case-state-mismatch", 409, Caller, retry: false,
+        "This does not fit where the case is; look at the case, and say what follows from there",
+        "ข้อความนี้ไม่สอดคล้องกับสถานะปัจจุบันของเรื่อง โปรดตรวจสอบสถานะของเรื่องก่อน";
+    /// A company without anybody who acts for it.
+    RepresentativeMissing = "representative-missing", 422, Caller, retry: false,
+        "The service asks for evidence about a person, and a company acts through one; name the representative",
+        "บริการนี้ต้องใช้หลักฐานของบุคคล โปรดระบุผู้แทนของนิติบุคคล";
     /// A service that no authority takes cases of.
     ServiceNotOffered = "service-not-offered", 422, Caller, retry: false,
         "No system of the competent authority takes cases of this service; an agreement is missing",

@@ -203,7 +203,7 @@ async fn a_connector_that_is_killed_while_it_handles_messages_has_each_effect_on
 
 /// For how long work goes on before each kill, up to `longest`: anew in every run, and the same again with the seed that a
 /// failed test shows in `SAPHAN_TEST_SEED`.
-fn moments(longest: Duration) -> impl Iterator<Item = Duration> {
+pub(crate) fn moments(longest: Duration) -> impl Iterator<Item = Duration> {
     let longest = u64::try_from(longest.as_micros()).unwrap();
     let given = std::env::var("SAPHAN_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
     let clock = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos().into();

@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{agreements, doctor, join, keys, listen, log, send, trust, verify};
+use crate::commands::{agreements, doctor, documents, join, keys, listen, log, send, trust, verify};
 
 /// Connects a back-office system to a Saphan exchange, and checks what the exchange says.
 #[derive(Debug, Parser)]
@@ -32,6 +32,9 @@ pub(crate) enum Command {
     Trust(trust::TrustArguments),
     /// Send a message and wait for its receipt
     Send(send::SendArguments),
+    /// Upload and download documents, files that travel beside messages
+    #[command(subcommand)]
+    Documents(documents::DocumentsCommand),
     /// Receive messages, and post each verified one to a local endpoint
     Listen(listen::ListenArguments),
     /// Verify messages with their receipts and proofs, offline

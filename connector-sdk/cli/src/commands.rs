@@ -2,6 +2,7 @@
 
 pub(crate) mod agreements;
 pub(crate) mod doctor;
+pub(crate) mod documents;
 pub(crate) mod join;
 pub(crate) mod keys;
 pub(crate) mod listen;
@@ -28,6 +29,7 @@ pub(crate) async fn dispatch(arguments: Arguments) -> Result<Outcome, Failure> {
         Command::Keys(command) => keys::run(command).await,
         Command::Trust(arguments) => trust::run(arguments).await,
         Command::Send(arguments) => send::run(arguments).await,
+        Command::Documents(command) => documents::run(command).await,
         Command::Listen(arguments) => listen::run(arguments).await,
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Log(command) => log::run(command).await,

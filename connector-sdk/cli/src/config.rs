@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use saphan_connector::membership::Membership;
-use saphan_connector::{Connector, ConnectorBuilder, ConnectorError, HubAddress, Receive};
+use saphan_connector::{Connector, ConnectorBuilder, ConnectorError, Documents, HubAddress, Receive};
 use saphan_keys::KeySource;
 use saphan_schemas::ids::SystemId;
 use saphan_schemas::keys::{KeyId, Signer};
@@ -193,6 +193,12 @@ impl Config {
     pub(crate) fn into_membership(self) -> Result<Membership, ConnectorError> {
         let Settings { hub, trust, system, .. } = self.settings;
         Membership::new(hub, system, self.key, &trust)
+    }
+
+    /// The hub's documents.
+    pub(crate) fn into_documents(self) -> Result<Documents, ConnectorError> {
+        let Settings { hub, trust, system, .. } = self.settings;
+        Documents::of_hub(hub, system, self.key, &trust)
     }
 
     /// A connector to the hub with its own journal in `data_dir`: sending and listening may go on side by side.

@@ -1,13 +1,16 @@
 //! The hub over HTTP.
 
+mod documents;
 mod wire;
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
 use saphan_schemas::auth::AuthClaims;
+use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::ids::{CaseId, EvidenceTypeId, ServiceId, SystemId};
 use saphan_schemas::keys::{JwkSet, PublishedKey};
 use saphan_schemas::message_types::Subject;
@@ -20,7 +23,7 @@ use self::wire::{
     AnswerBody, BatchBody, BatchRequest, ExtendBody, ExtendRequest, LeaseBody, LeaseRequest, ReleaseRequest,
     ServicesBody, TraceRequest,
 };
-use super::{Answer, HubApi, HubError, HubFuture, Lease, Submission};
+use super::{Answer, DocumentBytes, DocumentPiece, DocumentState, HubApi, HubError, HubFuture, Lease, Submission};
 use crate::address::HubAddress;
 use crate::clock;
 use crate::error::ConnectorError;
@@ -198,6 +201,18 @@ impl HubApi for HttpHub {
 
     fn evidence_type<'a>(&'a self, id: &'a EvidenceTypeId) -> HubFuture<'a, EvidenceTypeView> {
         Box::pin(async move { self.public(&format!("/v1/evidence-types/{id}")).await })
+    }
+
+    fn document(&self, commit: Sha256Hash) -> HubFuture<'_, Option<DocumentState>> {
+        Box::pin(self.look(commit))
+    }
+
+    fn put_document<'a>(&'a self, piece: DocumentPiece<'a>) -> HubFuture<'a, DocumentState> {
+        Box::pin(self.put(piece))
+    }
+
+    fn get_document(&self, commit: Sha256Hash, range: Range<u64>) -> HubFuture<'_, DocumentBytes> {
+        Box::pin(self.get_range(commit, range))
     }
 }
 

@@ -1,7 +1,9 @@
 //! The test hub as one system sees it.
 
+use std::ops::Range;
 use std::time::Duration;
 
+use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::ids::SystemId;
 use saphan_schemas::keys::PublishedKey;
 use saphan_schemas::problem::{ProblemCode, ProblemDocument};
@@ -11,7 +13,9 @@ use tokio::time::{Instant, timeout_at};
 use super::TestHub;
 use super::exchange::{Exchange, problem};
 use super::inboxes::LEASE;
-use crate::hub_api::{Answer, HubApi, HubError, HubFuture, Lease, Submission};
+use crate::hub_api::{
+    Answer, DocumentBytes, DocumentPiece, DocumentState, HubApi, HubError, HubFuture, Lease, Submission,
+};
 
 pub(super) struct SystemApi {
     pub(super) hub: TestHub,
@@ -117,6 +121,18 @@ impl HubApi for SystemApi {
 
     fn trust_entries(&self) -> HubFuture<'_, Vec<TrustEntry>> {
         Box::pin(async move { self.at_hub(|exchange| Ok(exchange.trust_entries())) })
+    }
+
+    fn document(&self, commit: Sha256Hash) -> HubFuture<'_, Option<DocumentState>> {
+        Box::pin(async move { self.at_hub(|exchange| Ok(exchange.document(&self.system, commit))) })
+    }
+
+    fn put_document<'a>(&'a self, piece: DocumentPiece<'a>) -> HubFuture<'a, DocumentState> {
+        Box::pin(async move { self.at_hub_maybe_unheard(|exchange| exchange.put_document(&self.system, piece)) })
+    }
+
+    fn get_document(&self, commit: Sha256Hash, range: Range<u64>) -> HubFuture<'_, DocumentBytes> {
+        Box::pin(async move { self.at_hub(|exchange| exchange.get_document(&self.system, commit, range)) })
     }
 }
 

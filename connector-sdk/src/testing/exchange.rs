@@ -1,13 +1,14 @@
 //! The test hub's state: registry, admission and log.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 
 use saphan_schemas::acknowledgement::{AcknowledgementClaims, UnverifiedAcknowledgement};
 use saphan_schemas::b64;
 use saphan_schemas::catalogue::{Catalogue, SchemaViolation};
 use saphan_schemas::commitment::Salt;
 use saphan_schemas::digest::Sha256Hash;
-use saphan_schemas::envelope::{Envelope, UnverifiedEnvelope};
+use saphan_schemas::envelope::{Envelope, EnvelopeClaims, UnverifiedEnvelope};
 use saphan_schemas::ids::{HubId, MessageId, SystemId};
 use saphan_schemas::json;
 use saphan_schemas::jws::{JwsError, Signed};
@@ -19,10 +20,11 @@ use saphan_schemas::receipt::ReceiptClaims;
 use saphan_schemas::registry::{Change, Entry, EntryId, HubKey, RegistryClaims};
 use saphan_schemas::trust::{Trust, TrustEntry};
 
+use super::documents::Documents;
 use super::inboxes::Inboxes;
 use super::{AcceptedMessage, Part, TestHubError};
 use crate::clock;
-use crate::hub_api::{Answer, Leased, Submission};
+use crate::hub_api::{Answer, DocumentBytes, DocumentPiece, DocumentState, Leased, Submission};
 
 pub(super) struct Exchange {
     hub: HubId,
@@ -38,6 +40,7 @@ pub(super) struct Exchange {
     by_id: HashMap<(SystemId, MessageId), u64>,
     acknowledgements: Vec<AcknowledgementClaims>,
     pub(super) inboxes: Inboxes,
+    documents: Documents,
     pub(super) faults: Faults,
 }
 
@@ -80,6 +83,7 @@ impl Exchange {
             by_id: HashMap::new(),
             acknowledgements: Vec::new(),
             inboxes: Inboxes::default(),
+            documents: Documents::default(),
             faults: Faults::default(),
         })
     }
@@ -177,12 +181,58 @@ impl Exchange {
             return Err(problem(ProblemCode::RecipientUnknown));
         }
         let schema = self.check_body(&envelope, submission)?;
+        if let Some(unread) = claims.documents.iter().find(|cited| !self.may_read(&claims.iss, cited.commit)) {
+            let mut missing = problem(ProblemCode::DocumentMissing);
+            missing.detail = Some(unread.commit.to_string());
+            return Err(missing);
+        }
         let answer = self.append(&envelope, &schema)?;
         let index = self.range.size() - 1;
         self.inboxes.add(&claims.aud, index);
         self.by_id.insert((claims.iss.clone(), claims.jti), index);
         self.messages.insert(index, Logged { envelope, submission: submission.clone(), answer: answer.clone() });
         Ok(answer)
+    }
+
+    /// What a system may know of a document.
+    pub(super) fn document(&self, system: &SystemId, commit: Sha256Hash) -> Option<DocumentState> {
+        match self.documents.complete(commit).filter(|_| self.may_read(system, commit)) {
+            Some(state) => Some(state),
+            None => self.documents.upload(system, commit),
+        }
+    }
+
+    pub(super) fn put_document(
+        &mut self,
+        system: &SystemId,
+        piece: DocumentPiece<'_>,
+    ) -> Result<DocumentState, Box<ProblemDocument>> {
+        self.documents.put(system, piece).map_err(problem)
+    }
+
+    pub(super) fn get_document(
+        &mut self,
+        system: &SystemId,
+        commit: Sha256Hash,
+        range: Range<u64>,
+    ) -> Result<DocumentBytes, Box<ProblemDocument>> {
+        let readable = self.documents.read(commit, range).filter(|_| self.may_read(system, commit));
+        let mut bytes = readable.ok_or_else(|| problem(ProblemCode::NotFound))?;
+        if self.faults.corrupted.take_if(|part| *part == Part::Document).is_some()
+            && let Some(first) = bytes.bytes.first_mut()
+        {
+            *first ^= 1;
+        }
+        Ok(bytes)
+    }
+
+    /// Who uploaded a document, and the parties of a message that cites it.
+    fn may_read(&self, system: &SystemId, commit: Sha256Hash) -> bool {
+        let cites = |claims: &EnvelopeClaims| {
+            (claims.iss == *system || claims.aud == *system)
+                && claims.documents.iter().any(|cited| cited.commit == commit)
+        };
+        self.documents.is_of(system, commit) || self.messages.values().any(|logged| cites(logged.envelope.claims()))
     }
 
     /// Takes a batch of acknowledgements.
@@ -250,7 +300,7 @@ impl Exchange {
 
     fn corrupt(&mut self, mut messages: Vec<Leased>) -> Vec<Leased> {
         if let Some(first) = messages.first_mut()
-            && let Some(part) = self.faults.corrupted.take()
+            && let Some(part) = self.faults.corrupted.take_if(|part| *part != Part::Document)
         {
             match part {
                 Part::Body => first.submission.body.push(b' '),
@@ -258,6 +308,8 @@ impl Exchange {
                 Part::Envelope => change_last(&mut first.submission.envelope),
                 Part::Receipt => change_size(&mut first.answer.receipt),
                 Part::Proof => change_index(&mut first.answer.proof),
+                // Not a part of a message.
+                Part::Document => {}
             }
         }
         messages

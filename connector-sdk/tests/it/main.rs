@@ -4,6 +4,7 @@
 
 mod acknowledging;
 mod copies;
+mod documents;
 mod effects;
 mod handling;
 mod http;

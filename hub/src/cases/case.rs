@@ -15,6 +15,8 @@ pub struct Case {
     pub id: CaseId,
     /// The place of its `application.submitted`.
     pub application: u64,
+    /// The id of that message.
+    pub application_id: MessageId,
     /// The portal that submitted it.
     pub portal: SystemId,
     /// What is applied for.

@@ -62,7 +62,7 @@ impl Planner<'_> {
         let submitted: MessageType = CaseSubmitted::TYPE.parse()?;
         let intention = Intention { message_type: &submitted, service: Some(service), purpose, now: self.now };
         let receiver = |record: &AgreementRecord| record.agreement.receiver.clone();
-        Ok(self.from_own(member, intention).map(receiver).next())
+        Ok(self.agreements_with(member, intention).map(receiver).next())
     }
 
     fn add_candidates(
@@ -75,7 +75,7 @@ impl Planner<'_> {
         let requested: MessageType = EvidenceRequested::TYPE.parse()?;
         let intention = Intention { message_type: &requested, service: Some(service), purpose, now: self.now };
         for member in evidence_type.providers() {
-            for record in self.from_own(member, intention) {
+            for record in self.agreements_with(member, intention) {
                 let provider = &record.agreement.receiver;
                 if self.may_answer(provider, intention)? {
                     candidates.push(Candidate {
@@ -102,7 +102,7 @@ impl Planner<'_> {
     }
 
     /// Agreements that allow the hub's own system to send this to a system of this member.
-    fn from_own<'a>(
+    fn agreements_with<'a>(
         &'a self,
         member: &'a MemberId,
         intention: Intention<'a>,

@@ -1,5 +1,7 @@
 //! `saphan-hub keys`: the hub's own keys.
 
+mod storage;
+
 use anyhow::{Context as _, bail};
 use clap::{Subcommand, ValueEnum};
 use saphan_schemas::keys::KeyId;
@@ -14,7 +16,8 @@ use crate::keys::KeyUse;
 #[derive(Debug, Subcommand)]
 pub(super) enum KeysCommand {
     /// Make another key and sign with it from now on. The one before stays good until it is revoked: a new receipt key or key of
-    /// the operator takes the place of the old one, a new log key signs beside it.
+    /// the operator takes the place of the old one, a new log key signs beside it. A new storage key wraps the keys of documents
+    /// from then on, and within a minute those of before.
     Rotate {
         /// What it signs.
         #[arg(value_enum)]
@@ -26,12 +29,13 @@ pub(super) enum KeysCommand {
         #[command(flatten)]
         config: ConfigArguments,
     },
-    /// Revoke a key of the hub; never the last one of its use. Its file may be destroyed then.
+    /// Revoke a key of the hub; never the last one of its use. Its file may be destroyed then; that of a storage key is destroyed by
+    /// this, with the hub stopped, once nothing needs it.
     Revoke {
         /// What it signs.
         #[arg(value_enum)]
         usage: Usage,
-        /// The thumbprint of a key for receipts or of the operator, or a log's verifier key.
+        /// The thumbprint of a key for receipts or of the operator, a log's verifier key, or the name of a storage key.
         #[arg(allow_hyphen_values = true)]
         key: String,
         #[command(flatten)]
@@ -39,7 +43,7 @@ pub(super) enum KeysCommand {
     },
 }
 
-/// What a key of the hub signs.
+/// What a key of the hub is for.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(super) enum Usage {
     /// Receipts.
@@ -48,6 +52,8 @@ pub(super) enum Usage {
     Log,
     /// Registry entries.
     Operator,
+    /// Nothing: it wraps the keys that documents are encrypted with.
+    Storage,
 }
 
 pub(super) fn keys(command: &KeysCommand) -> anyhow::Result<()> {
@@ -64,7 +70,9 @@ fn rotate(usage: Usage, existing: Option<KeyId>, config: &ConfigArguments) -> an
     let keys = match usage {
         Usage::Receipts => store.open()?.receipts,
         Usage::Operator => store.open_operators()?,
-        Usage::Log => bail!("--existing is for keys that may be in a token; a log key is a file always"),
+        Usage::Log | Usage::Storage => {
+            bail!("--existing is for keys that may be in a token; keys of the log and of the storage are files always")
+        }
     };
     let key =
         keys.named(kid)?.with_context(|| format!("{kid} is none of this hub's keys; name its token in [keys]"))?;
@@ -81,6 +89,7 @@ fn rotate_to_new(usage: Usage, config: &Config) -> anyhow::Result<()> {
         Usage::Receipts => KeyUse::Receipts,
         Usage::Log => KeyUse::Log,
         Usage::Operator => KeyUse::Operator,
+        Usage::Storage => return storage::rotate(config),
     };
     let mut added = None;
     let written = change::write(config, |registry| {
@@ -115,6 +124,7 @@ fn revoke(usage: Usage, key: &str, config: &ConfigArguments) -> anyhow::Result<(
         Usage::Receipts => HubKeyId::Receipts(key.parse::<KeyId>()?),
         Usage::Log => HubKeyId::Log(key.parse::<VerifierKey>()?),
         Usage::Operator => HubKeyId::Operator(key.parse::<KeyId>()?),
+        Usage::Storage => return storage::revoke(key.parse()?, &config),
     };
     change::write(&config, |_| Ok(vec![Change::Revoked(EntryId::HubKey(id))]))?;
     println!("revoked; nothing is signed with it from now on");

@@ -36,7 +36,7 @@ pub(super) struct ApplicationBody {
 /// Submits an application: a message `application.submitted` to the hub's own system, which may as well come as any other message. The
 /// message id is the idempotency key: the same application again is answered with its first receipt.
 #[utoipa::path(
-    post, path = "/v1/applications", tag = "portals",
+    post, path = "/v1/applications", tag = "portals", operation_id = "apply",
     params(
         ("Saphan-Envelope" = String, Header, description = "The portal's compact JWS; its `case` is a new UUIDv7"),
         ("Saphan-Salt" = String, Header, description = "32 bytes, URL-safe base64"),

@@ -23,7 +23,7 @@ use crate::cases::{Case, CaseView, Cases, EventView};
 
 /// Where a case is, for the portal that submitted it, the authority that has it, and auditors.
 #[utoipa::path(
-    get, path = "/v1/cases/{id}", tag = "portals",
+    get, path = "/v1/cases/{id}", tag = "portals", operation_id = "case",
     params(("id" = String, Path, description = "The case")),
     responses(
         (status = 200, description = "Status, who must act next, what the citizen reads, and each requirement", content_type = "application/json"),
@@ -54,7 +54,7 @@ pub(super) async fn show(
 
 /// What happens in a case, as server-sent events: all from the beginning, or after Last-Event-ID. The stream ends with the case.
 #[utoipa::path(
-    get, path = "/v1/cases/{id}/events", tag = "portals",
+    get, path = "/v1/cases/{id}/events", tag = "portals", operation_id = "case_events",
     params(
         ("id" = String, Path, description = "The case"),
         ("Last-Event-ID" = Option<String>, Header, description = "The last event that was seen"),

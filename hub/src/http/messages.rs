@@ -203,7 +203,7 @@ pub(super) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 }
 
 /// How slow a body may come beyond the time that every body has: 64 kB a second.
-const SLOWEST_BYTES_PER_MS: u64 = 64;
+pub(super) const SLOWEST_BYTES_PER_MS: u64 = 64;
 
 #[cfg(test)]
 mod tests {

@@ -69,7 +69,7 @@ struct TraceItem {
 
 /// Who used which data about a person. For portals, on behalf of the person; the number travels in the body and is kept nowhere.
 #[utoipa::path(
-    post, path = "/v1/trace", tag = "portals",
+    post, path = "/v1/trace", tag = "portals", operation_id = "trace",
     request_body = TraceRequest,
     responses(
         (status = 200, body = TraceBody),

@@ -133,6 +133,7 @@ fn new_message(message: MessageDraft, receipt: String, proof: String) -> NewMess
         transport: message.transport,
         content: message.envelope.content_hash(),
         not_after: claims.not_after,
+        documents: claims.documents.iter().map(|document| document.commit).collect(),
         salt: message.salt,
         body: message.body,
         receipt,

@@ -6,7 +6,9 @@
 
 mod cases;
 mod commit;
+mod data_keys;
 mod delivery;
+mod documents;
 mod read;
 mod rows;
 mod schemas;

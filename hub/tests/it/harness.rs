@@ -5,6 +5,9 @@ mod answer;
 mod calls;
 mod certificates;
 mod clock;
+mod documents;
+mod fake_clamd;
+mod faulty_objects;
 mod faulty_store;
 mod log_copy;
 mod log_lines;
@@ -18,6 +21,9 @@ pub(crate) use self::answer::{Answer, Evidence};
 pub(crate) use self::calls::{LeasedMessage, batch, sign_batch, sign_entry, sign_entry_as, sign_token, verify};
 pub(crate) use self::certificates::{Authority, Issued, THIS_MACHINE, TlsFiles};
 pub(crate) use self::clock::{NOW, TestClock};
+pub(crate) use self::documents::Document;
+pub(crate) use self::fake_clamd::FakeClamd;
+pub(crate) use self::faulty_objects::FaultyObjects;
 pub(crate) use self::faulty_store::{CommitFault, FaultyStore};
 pub(crate) use self::log_copy::LogCopy;
 pub(crate) use self::log_lines::captured;
@@ -34,6 +40,7 @@ use std::sync::Arc;
 use saphan_hub::app::{App, Opened};
 use saphan_hub::config::Config;
 use saphan_hub::connections::Listener;
+use saphan_hub::documents::storage::Storage;
 use saphan_hub::keys::KeyStore;
 use saphan_hub::routing::relay::Broker;
 use saphan_hub::serve;
@@ -51,6 +58,8 @@ pub(crate) struct Site {
     pub(crate) config: Config,
     pub(crate) clock: Arc<TestClock>,
     pub(crate) world: World,
+    /// Where documents are, if not where the configuration says.
+    pub(crate) storage: Option<Storage>,
     folder: TempDir,
 }
 
@@ -71,6 +80,7 @@ pub(crate) struct TestHub {
     stop: watch::Sender<bool>,
     serving: JoinHandle<anyhow::Result<()>>,
     config: Config,
+    storage: Option<Storage>,
     folder: TempDir,
 }
 
@@ -88,7 +98,7 @@ impl Site {
         }
         config.hub.data_dir = folder.path().into();
         KeyStore::new(folder.path(), String::new()).create().unwrap();
-        Self { config, clock: Arc::new(TestClock::new()), world: World::new(), folder }
+        Self { config, clock: Arc::new(TestClock::new()), world: World::new(), storage: None, folder }
     }
 
     /// Starts it with nothing in its registry, or with what the folder holds.
@@ -102,7 +112,10 @@ impl Site {
         let (stopping, stopping_seen) = watch::channel(false);
         let (stop, stop_seen) = watch::channel(false);
         let store = self.open_store().await;
-        let opened = self.open(Arc::clone(&store), stopping_seen).await.unwrap();
+        let mut opened = self.open(Arc::clone(&store), stopping_seen).await.unwrap();
+        if let Some(storage) = &self.storage {
+            Arc::get_mut(&mut opened.app).unwrap().documents.storage = storage.clone();
+        }
         let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let tls = ServerTls::load(&self.config.tls).unwrap();
         let address = tcp.local_addr().unwrap();
@@ -114,7 +127,7 @@ impl Site {
         let operator = std::fs::read_to_string(self.folder.path().join("operator.pem")).unwrap();
         let operator = SigningKey::from_pem(&operator).unwrap();
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let Self { config, clock, world, folder } = self;
+        let Self { config, clock, world, storage, folder } = self;
         TestHub {
             url,
             address,
@@ -129,6 +142,7 @@ impl Site {
             stop,
             serving,
             config,
+            storage,
             folder,
         }
     }
@@ -205,10 +219,10 @@ impl TestHub {
     /// Stops it in good order; everything in progress is finished first.
     pub(crate) async fn stop(self) -> Site {
         self.stop_listening();
-        let Self { app, store, clock, world, client, serving, config, folder, .. } = self;
+        let Self { app, store, clock, world, client, serving, config, storage, folder, .. } = self;
         drop((app, store, client));
         in_time(serving).await.unwrap().unwrap();
-        Site { config, clock, world, folder }
+        Site { config, clock, world, storage, folder }
     }
 }
 

@@ -19,6 +19,7 @@ mod broker;
 mod cases;
 mod catalogue;
 mod connections;
+mod documents;
 mod forgery;
 mod harness;
 mod hub_keys;

@@ -65,6 +65,10 @@ pub(crate) struct SendArguments {
     #[arg(long, value_name = "ID")]
     consent: Option<MessageId>,
 
+    /// A document that it cites, as `saphan documents put` printed it; may be given more than once
+    #[arg(long = "document", value_name = "FILE.json")]
+    documents: Vec<PathBuf>,
+
     /// How long to wait for the receipt. After that the message stays in the outbox
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     wait: u64,
@@ -126,6 +130,9 @@ fn message(arguments: &SendArguments, id: MessageId, body: Vec<u8>) -> Result<Ou
     }
     if let Some(consent) = arguments.consent {
         message = message.consent(consent);
+    }
+    for path in &arguments.documents {
+        message = message.document(files::read_json(path, "the reference of a document")?);
     }
     Ok(message)
 }

@@ -46,6 +46,16 @@ async fn write(to: &mut SqliteConnection, batch: &Batch) -> Result<(), StoreErro
         row.push_bind(message.not_after.map(|seconds| signed(seconds.saturating_mul(1000))));
     })
     .await?;
+    let cited = |(index, message): &(u64, &'_ NewMessage)| {
+        let index = *index;
+        message.documents.iter().map(move |commit| (index, *commit)).collect::<Vec<_>>()
+    };
+    let citations: Vec<_> = messages.iter().flat_map(cited).collect();
+    // An envelope may cite a document twice.
+    insert(to, "INSERT OR IGNORE INTO document_citation (idx, commitment) ", &citations, |row, (index, commit)| {
+        row.push_bind(signed(*index)).push_bind(&commit.as_bytes()[..]);
+    })
+    .await?;
     insert(to, "INSERT OR FAIL INTO tile_hash (level, idx, hash) ", &batch.tile_hashes, |row, tile| {
         row.push_bind(i64::from(tile.level)).push_bind(signed(tile.index)).push_bind(&tile.hash.as_bytes()[..]);
     })

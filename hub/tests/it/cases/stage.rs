@@ -10,12 +10,12 @@ use saphan_schemas::envelope::{EnvelopeClaims, UnverifiedEnvelope};
 use saphan_schemas::ids::{CaseId, MessageId, SystemId};
 use saphan_schemas::keys::SigningKey;
 use saphan_schemas::registry::{
-    Agreement, AgreementSignature, Change, Entry, Member, Schema, Service, System, SystemKey, TransportKind,
+    Agreement, AgreementSignature, Change, Entry, EntryId, Member, Schema, Service, System, SystemKey, TransportKind,
     just_a_system,
 };
 use serde_json::{Value, json};
 
-use crate::harness::{Draft, HUB, NOW, Party, Site, TestHub, eventually, sign_entry_as};
+use crate::harness::{Draft, HUB, NOW, Party, Site, TestHub, batch, eventually, sign_batch, sign_entry_as};
 
 pub(super) const OWN: &str = "th.dga/once-only";
 pub(super) const SERVICE: &str = "th.dlt.driving-licence-renewal";
@@ -189,6 +189,35 @@ impl Stage {
         self.hub.send_registry(&entries).await.json::<Value>(200);
     }
 
+    /// Ends an agreement.
+    pub(super) async fn revoke_agreement(&self, id: &str) {
+        let change = Change::Revoked(EntryId::Agreement(id.parse().unwrap()));
+        self.hub.change_registry([change]).await.json::<Value>(200);
+    }
+
+    /// Adds an agreement about the service of these tests, and signs it.
+    pub(super) async fn add_agreement(&self, id: &str, sender: &SystemId, receiver: &SystemId, types: &[&str]) {
+        let change = Change::Added(Entry::Agreement(agreement(id, sender, receiver, types)));
+        self.hub.change_registry([change]).await.json::<Value>(200);
+        self.sign_agreements().await;
+    }
+
+    /// Lets a party send this to another.
+    pub(super) async fn allow_to(&self, party: &Party, to: &Party, id: &str, types: &[&str]) {
+        self.add_agreement(id, &party.id, &to.id, types).await;
+    }
+
+    /// Lets a party send this to the hub's own system, for no service.
+    pub(super) async fn allow(&self, party: &Party, id: &str, types: &[&str]) {
+        let terms = Agreement {
+            services: BTreeSet::new(),
+            purposes: BTreeSet::new(),
+            ..agreement(id, &party.id, &OWN.parse().unwrap(), types)
+        };
+        self.hub.change_registry([Change::Added(Entry::Agreement(terms))]).await.json::<Value>(200);
+        self.sign_agreements().await;
+    }
+
     /// A message with this body, about the service of these tests.
     pub(super) fn message(&self, from: &Party, to: &str, message_type: &str, body: &Value) -> Draft {
         let (salt, body) = (Salt::generate().unwrap(), serde_json::to_vec(body).unwrap());
@@ -197,7 +226,7 @@ impl Stage {
             aud: to.parse().unwrap(),
             hub: HUB.parse().unwrap(),
             jti: MessageId::new(),
-            iat: NOW,
+            iat: self.hub.clock.now(),
             not_after: None,
             message_type: message_type.parse().unwrap(),
             schema: format!("{message_type}@1").parse().unwrap(),
@@ -266,6 +295,19 @@ impl Stage {
 
     /// The next message of this type to a party, acknowledged.
     pub(super) async fn receive(&self, party: &Party, message_type: &str) -> Received {
+        let received = self.take(party, message_type).await;
+        self.acknowledge(party, received.index, None).await;
+        received
+    }
+
+    /// Says what became of a message.
+    pub(super) async fn acknowledge(&self, party: &Party, index: u64, code: Option<&str>) {
+        let signed = sign_batch(batch(party, &[(index, code)]), &party.key);
+        assert_eq!(self.hub.acknowledge(party, &signed).await.status, 201);
+    }
+
+    /// The next message of this type to a party.
+    pub(super) async fn take(&self, party: &Party, message_type: &str) -> Received {
         let found = Mutex::new(None);
         eventually(|| async {
             let leased = self.hub.lease(party, 50).await;
@@ -389,10 +431,10 @@ pub(super) fn provided(request: &Received) -> Value {
         other => panic!("nobody here has {other}"),
     };
     json!({
-        "provided_at": at(0),
+        "provided_at": at(request.claims.iat - NOW),
         "evidence_type": evidence_type,
         "subject": request.body["subject"],
-        "as_of": at(0),
+        "as_of": at(request.claims.iat - NOW),
         "content_schema": format!("{evidence_type}@1"),
         "content": serde_json::from_str::<Value>(content).unwrap(),
     })

@@ -1,6 +1,6 @@
 //! The calls of the API, as systems and the operator make them.
 
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, IF_NONE_MATCH};
 use saphan_schemas::acknowledgement::{Acknowledged, AcknowledgementClaims, Outcome};
 use saphan_schemas::auth::AuthClaims;
 use saphan_schemas::ids::{MessageId, SystemId};
@@ -57,7 +57,11 @@ impl TestHub {
     }
 
     pub(crate) async fn submit(&self, message: &Submission) -> Answer {
-        let mut request = self.client.post(self.at("/v1/messages")).header(CONTENT_TYPE, "application/json");
+        self.submit_to("/v1/messages", message).await
+    }
+
+    pub(crate) async fn submit_to(&self, path: &str, message: &Submission) -> Answer {
+        let mut request = self.client.post(self.at(path)).header(CONTENT_TYPE, "application/json");
         if let Some(envelope) = &message.envelope {
             request = request.header("saphan-envelope", HeaderValue::from_bytes(envelope.as_bytes()).unwrap());
         }
@@ -77,6 +81,20 @@ impl TestHub {
     pub(crate) async fn call(&self, party: &Party, method: &str, path: &str, body: &Value) -> Answer {
         let token = sign_token(self.token(party.id.as_str(), method, path), &party.key);
         self.call_with(&format!("Bearer {token}"), method, path, body).await
+    }
+
+    /// A look that is answered only if there is something new.
+    pub(crate) async fn call_if_changed(&self, party: &Party, path: &str, tag: &str) -> Answer {
+        let token = sign_token(self.token(party.id.as_str(), "GET", path), &party.key);
+        let request = self.client.get(self.at(path)).bearer_auth(token).header(IF_NONE_MATCH, tag);
+        Answer::read(request.send().await.unwrap()).await
+    }
+
+    /// Events after this one, until their end.
+    pub(crate) async fn watch(&self, party: &Party, path: &str, last: u64) -> Answer {
+        let token = sign_token(self.token(party.id.as_str(), "GET", path), &party.key);
+        let request = self.client.get(self.at(path)).bearer_auth(token).header("last-event-id", last);
+        Answer::read(request.send().await.unwrap()).await
     }
 
     /// A call with this `Authorization`.

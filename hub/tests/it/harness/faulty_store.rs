@@ -6,11 +6,13 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use futures_util::future::{BoxFuture, FutureExt as _};
+use saphan_hub::sealing::StorageKeyId;
 use saphan_hub::store::cases::CaseStore;
 use saphan_hub::store::sqlite::SqliteStore;
 use saphan_hub::store::{
-    Asker, Batch, Deliveries, Due, Head, Known, LeaseChange, LeaseRequest, Limit, LoggedEntry, MessageRecord, Pending,
-    Settlement, Store, StoreCounts, StoreError,
+    Asker, Batch, Begun, Deliveries, DocumentId, DocumentIndex, DocumentRecord, Due, Head, KeyIndex, Known,
+    LeaseChange, LeaseRequest, Limit, LoggedEntry, MessageRecord, NewDocument, NewPart, Part, Pending, Settlement,
+    Store, StoreCounts, StoreError, StoredKey, Unfinished,
 };
 use saphan_schemas::acknowledgement::Acknowledged;
 use saphan_schemas::catalogue::SchemaText;
@@ -245,6 +247,70 @@ impl Store for FaultyStore {
 
     fn counts(&self) -> BoxFuture<'_, Result<StoreCounts, StoreError>> {
         self.up(self.inner.counts())
+    }
+}
+
+impl DocumentIndex for FaultyStore {
+    fn upload<'a>(
+        &'a self,
+        commit: Sha256Hash,
+        uploader: &'a SystemId,
+    ) -> BoxFuture<'a, Result<Option<DocumentRecord>, StoreError>> {
+        self.up(self.inner.upload(commit, uploader))
+    }
+
+    fn begin_upload<'a>(&'a self, new: &'a NewDocument, most: u32) -> BoxFuture<'a, Result<Begun, StoreError>> {
+        self.up(self.inner.begin_upload(new, most))
+    }
+
+    fn add_part<'a>(&'a self, part: &'a NewPart) -> BoxFuture<'a, Result<bool, StoreError>> {
+        self.up(self.inner.add_part(part))
+    }
+
+    fn parts(&self, document: DocumentId) -> BoxFuture<'_, Result<Vec<Part>, StoreError>> {
+        self.up(self.inner.parts(document))
+    }
+
+    fn complete_upload(&self, document: DocumentId) -> BoxFuture<'_, Result<bool, StoreError>> {
+        self.up(self.inner.complete_upload(document))
+    }
+
+    fn refuse_upload(&self, document: DocumentId) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.up(self.inner.refuse_upload(document))
+    }
+
+    fn left_over(&self, limit: u32) -> BoxFuture<'_, Result<Vec<DocumentId>, StoreError>> {
+        self.up(self.inner.left_over(limit))
+    }
+
+    fn forget_document(&self, document: DocumentId) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.up(self.inner.forget_document(document))
+    }
+
+    fn unfinished(&self, which: Unfinished, limit: u32) -> BoxFuture<'_, Result<Vec<DocumentRecord>, StoreError>> {
+        self.up(self.inner.unfinished(which, limit))
+    }
+
+    fn readable<'a>(
+        &'a self,
+        commit: Sha256Hash,
+        reader: &'a SystemId,
+    ) -> BoxFuture<'a, Result<Option<DocumentRecord>, StoreError>> {
+        self.up(self.inner.readable(commit, reader))
+    }
+}
+
+impl KeyIndex for FaultyStore {
+    fn wrapped_otherwise(&self, newest: StorageKeyId, limit: u32) -> BoxFuture<'_, Result<Vec<StoredKey>, StoreError>> {
+        self.up(self.inner.wrapped_otherwise(newest, limit))
+    }
+
+    fn wrap_again<'a>(&'a self, keys: &'a [StoredKey]) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.up(self.inner.wrap_again(keys))
+    }
+
+    fn storage_keys(&self) -> BoxFuture<'_, Result<Vec<StorageKeyId>, StoreError>> {
+        self.up(self.inner.storage_keys())
     }
 }
 

@@ -67,6 +67,7 @@ impl LogWriter {
             receipt: format!("receipt of {body}"),
             proof: format!("proof of {body}"),
             not_after: None,
+            documents: Vec::new(),
         };
         change(&mut message);
         Self::entry(format!("leaf of {} {body}", message.id), Effect::Message(Box::new(message)))

@@ -1,0 +1,29 @@
+//! The keys of what is sealed, as they are stored: wrapped.
+
+use futures_util::future::BoxFuture;
+
+use super::StoreError;
+use crate::sealing::{Binding, StorageKeyId, WrappedKey};
+
+/// A wrapped key with its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredKey {
+    /// Its number in the store.
+    pub id: u64,
+    /// What it is for.
+    pub binding: Binding,
+    /// The key.
+    pub wrapped: WrappedKey,
+}
+
+/// All wrapped keys, whatever they are for. Every method is durable on return.
+pub trait KeyIndex: Send + Sync {
+    /// Keys that another storage key than this one wraps, at most `limit`.
+    fn wrapped_otherwise(&self, newest: StorageKeyId, limit: u32) -> BoxFuture<'_, Result<Vec<StoredKey>, StoreError>>;
+
+    /// Puts these in the place of those with the same numbers. What was destroyed meanwhile stays destroyed.
+    fn wrap_again<'a>(&'a self, keys: &'a [StoredKey]) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// The storage keys that something is wrapped with.
+    fn storage_keys(&self) -> BoxFuture<'_, Result<Vec<StorageKeyId>, StoreError>>;
+}

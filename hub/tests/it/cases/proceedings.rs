@@ -1,0 +1,208 @@
+//! How a case goes on once it is complete, or ends before.
+
+use saphan_schemas::ids::CaseId;
+use saphan_schemas::problem::ProblemCode;
+use serde_json::{Value, json};
+
+use super::stage::{OWN, Received, Stage, at};
+use crate::harness::{Draft, Party};
+
+/// A case that the authority has.
+async fn complete_case(stage: &Stage) -> (CaseId, Received) {
+    let consent = stage.consent().await;
+    let id = stage.apply(&stage.application(Some(consent))).await;
+    stage.provide_all().await;
+    let complete = stage.receive(&stage.authority, "case.submitted").await;
+    stage.until(id, |case| case["handed_over"] == true).await;
+    (id, complete)
+}
+
+fn between(stage: &Stage, from: &Party, to: &Party, id: CaseId, name: &str, body: &Value) -> Draft {
+    stage.message(from, to.id.as_str(), name, body).change(|claims| claims.case = Some(id))
+}
+
+/// The authority tells the portal.
+async fn says(stage: &Stage, id: CaseId, name: &str, body: Value) {
+    let draft = between(stage, &stage.authority, &stage.portal, id, name, &body);
+    stage.hub.accept(&draft.sign(&stage.authority.key)).await;
+}
+
+/// The hub does not let the authority say that.
+async fn refused(stage: &Stage, id: CaseId, name: &str, body: &Value, code: ProblemCode) {
+    let draft = between(stage, &stage.authority, &stage.portal, id, name, body);
+    stage.hub.submit(&draft.sign(&stage.authority.key)).await.problem(code);
+}
+
+fn status(status: &str, next: &str) -> Value {
+    json!({ "changed_at": at(0), "status": status, "next": next, "text": { "th": "ข้อความ", "en": "A text" } })
+}
+
+fn decision(outcome: &Value) -> Value {
+    json!({
+        "decided_at": at(0),
+        "decided_by": { "member": "th.dlt", "name": { "th": "กรมการขนส่งทางบก", "en": "DLT" } },
+        "text": { "th": "ข้อความ", "en": "A text" },
+        "decision": outcome,
+    })
+}
+
+fn rejection() -> Value {
+    json!({
+        "outcome": "REJECTED",
+        "reasons": [{ "code": "unfit", "text": { "th": "ก", "en": "a" } }],
+        "remedies": [{ "kind": "APPEAL", "within_days": 15, "text": { "th": "ก", "en": "a" } }],
+    })
+}
+
+async fn seen(stage: &Stage, id: CaseId, status: &str, next: &str) {
+    stage.until(id, |case| case["status"] == status && case["next"] == next).await;
+}
+
+async fn history(stage: &Stage, id: CaseId) -> Vec<Value> {
+    let events = stage.hub.app.store.cases().case_events(id, 0).await.unwrap();
+    events.into_iter().map(|event| serde_json::to_value(event.what).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn a_case_is_approved_paid_for_and_completed() {
+    let stage = Stage::new().await;
+    let (id, _) = complete_case(&stage).await;
+    says(&stage, id, "application.status-changed", status("PENDING", "WAITING_AGENT_WORKING")).await;
+    seen(&stage, id, "PENDING", "WAITING_AGENT_WORKING").await;
+    let question = json!({
+        "requested_at": at(0),
+        "requested_by": { "member": "th.dlt", "name": { "th": "กรมการขนส่งทางบก", "en": "DLT" } },
+        "text": { "th": "ก", "en": "a" },
+        "items": [{ "item": "glasses", "question": { "th": "ก", "en": "a" }, "answer": "YES_NO", "required": true }],
+    });
+    says(&stage, id, "information.requested", question).await;
+    seen(&stage, id, "PENDING", "WAITING_USER_WORKING").await;
+    let answer = json!({ "supplied_at": at(0), "answers": [{ "kind": "Value", "item": "glasses", "value": true }] });
+    let answer = between(&stage, &stage.portal, &stage.authority, id, "information.supplied", &answer);
+    stage.hub.accept(&answer.sign(&stage.portal.key)).await;
+    seen(&stage, id, "PENDING", "WAITING_AGENT_WORKING").await;
+    let mut fee = status("APPROVED_WAITING_PAY_FEE", "WAITING_USER_WORKING");
+    fee["fee"] = json!({ "amount_satang": 50500 });
+    says(&stage, id, "application.status-changed", fee).await;
+    seen(&stage, id, "APPROVED_WAITING_PAY_FEE", "WAITING_USER_WORKING").await;
+    assert_eq!(stage.case(id).await["fee_satang"], 50500);
+    says(&stage, id, "application.decided", decision(&json!({ "outcome": "APPROVED" }))).await;
+    let case = stage.until(id, |case| case["approved"] == true).await;
+    assert_eq!(case["status"], "APPROVED_WAITING_PAY_FEE", "it is not over before the fee is paid");
+    let paid = json!({ "paid_at": at(0), "amount_satang": 50500 });
+    let paid = between(&stage, &stage.portal, &stage.authority, id, "application.fee-paid", &paid);
+    stage.hub.accept(&paid.sign(&stage.portal.key)).await;
+    seen(&stage, id, "PAID_FEE_CREATING_LICENSE", "WAITING_AGENT_WORKING").await;
+    says(&stage, id, "application.status-changed", status("COMPLETED", "DONE")).await;
+    seen(&stage, id, "COMPLETED", "DONE").await;
+}
+
+#[tokio::test]
+async fn a_rejection_ends_a_case_and_what_comes_later_changes_nothing() {
+    let stage = Stage::new().await;
+    let (id, _) = complete_case(&stage).await;
+    says(&stage, id, "application.decided", decision(&rejection())).await;
+    seen(&stage, id, "REJECTED", "DONE").await;
+    refused(&stage, id, "application.status-changed", &status("COMPLETED", "DONE"), ProblemCode::CaseClosed).await;
+    refused(&stage, id, "application.decided", &decision(&json!({ "outcome": "APPROVED" })), ProblemCode::CaseClosed)
+        .await;
+    let case = stage.case(id).await;
+    assert_eq!((&case["status"], &case["approved"]), (&json!("REJECTED"), &json!(false)));
+}
+
+#[tokio::test]
+async fn a_case_is_not_moved_by_those_who_have_no_part_in_it() {
+    let stage = Stage::new().await;
+    let consent = stage.consent().await;
+    let id = stage.apply(&stage.application(Some(consent))).await;
+    // The authority that does not have it yet.
+    let approval = decision(&json!({ "outcome": "APPROVED" }));
+    refused(&stage, id, "application.decided", &approval, ProblemCode::CaseStateMismatch).await;
+    let case = stage.case(id).await;
+    assert_eq!((&case["status"], &case["approved"]), (&json!("CHECK"), &Value::Null));
+    stage.allow_to(&stage.stranger, &stage.portal, "stranger.portal", &["application.decided"]).await;
+    let draft = between(&stage, &stage.stranger, &stage.portal, id, "application.decided", &decision(&rejection()));
+    stage.hub.accept(&draft.sign(&stage.stranger.key)).await;
+    stage.provide_all().await;
+    let case = stage.until(id, |case| case["handed_over"] == true).await;
+    assert_eq!(case["status"], "CHECK");
+}
+
+#[tokio::test]
+async fn a_withdrawal_while_evidence_is_under_way_ends_the_case_and_late_evidence_is_rejected() {
+    let stage = Stage::new().await;
+    let consent = stage.consent().await;
+    let id = stage.apply(&stage.application(Some(consent))).await;
+    let request = stage.receive(&stage.registry, "evidence.requested").await;
+    let withdrawal = Draft::withdrawal(&stage.portal.id, &OWN.parse().unwrap()).change(|claims| claims.case = Some(id));
+    stage.hub.accept(&withdrawal.sign(&stage.portal.key)).await;
+    seen(&stage, id, "WITHDRAWN", "DONE").await;
+    assert_eq!(stage.rejected(&stage.registry, &stage.evidence(&stage.registry, &request)).await, "case-closed");
+    let again = Draft::withdrawal(&stage.portal.id, &OWN.parse().unwrap()).change(|claims| claims.case = Some(id));
+    assert_eq!(stage.rejected(&stage.portal, &again).await, "case-closed");
+    assert!(stage.inbox(&stage.authority).await.is_empty(), "the authority never had it");
+}
+
+#[tokio::test]
+async fn the_authority_is_told_of_a_withdrawal() {
+    let stage = Stage::new().await;
+    let (id, _) = complete_case(&stage).await;
+    let withdrawal = Draft::withdrawal(&stage.portal.id, &OWN.parse().unwrap()).change(|claims| claims.case = Some(id));
+    stage.hub.accept(&withdrawal.sign(&stage.portal.key)).await;
+    let told = stage.receive(&stage.authority, "application.withdrawn").await;
+    assert_eq!(told.claims.case, Some(id));
+    assert_eq!(told.body["reason"], serde_json::from_slice::<Value>(&withdrawal.body).unwrap()["reason"]);
+}
+
+#[tokio::test]
+async fn an_authority_is_reminded_before_the_day_and_authority_and_portal_after_it() {
+    let stage = Stage::new().await;
+    let (id, complete) = complete_case(&stage).await;
+    // Three days are promised; a fifth of them is left.
+    stage.hub.clock.advance(3 * 86_400 * 4 / 5 - 60);
+    assert!(stage.inbox(&stage.authority).await.is_empty());
+    stage.hub.clock.advance(61);
+    let soon = stage.receive(&stage.authority, "case.reminder").await;
+    assert_eq!((&soon.body["kind"], &soon.body["due_on"]), (&json!("DUE_SOON"), &complete.body["due_on"]));
+    stage.hub.clock.advance(3 * 86_400 / 5);
+    for party in [&stage.authority, &stage.portal] {
+        assert_eq!(stage.receive(party, "case.reminder").await.body["kind"], "OVERDUE");
+    }
+    stage.hub.clock.advance(30 * 86_400);
+    says(&stage, id, "application.decided", decision(&json!({ "outcome": "APPROVED" }))).await;
+    seen(&stage, id, "COMPLETED", "DONE").await;
+    assert!(stage.inbox(&stage.authority).await.is_empty(), "each is said once");
+}
+
+#[tokio::test]
+async fn of_two_decisions_that_come_at_once_the_first_counts_and_the_other_is_noted_or_refused() {
+    let stage = Stage::new().await;
+    let (id, _) = complete_case(&stage).await;
+    let approval = decision(&json!({ "outcome": "APPROVED" }));
+    let rivals = [&approval, &decision(&rejection())]
+        .map(|body| between(&stage, &stage.authority, &stage.portal, id, "application.decided", body));
+    let signed = rivals.each_ref().map(|rival| rival.sign(&stage.authority.key));
+    let answers = tokio::join!(stage.hub.submit(&signed[0]), stage.hub.submit(&signed[1]));
+    let accepted = [answers.0.status, answers.1.status].iter().filter(|status| **status == 201).count();
+    let case = stage.until(id, |case| case["next"] == "DONE").await;
+    let ended = if case["approved"] == true { "COMPLETED" } else { "REJECTED" };
+    assert_eq!(case["status"], ended);
+    stage.until(id, |case| case["events"] == 8 + accepted).await;
+    let noted = history(&stage, id).await.iter().filter(|event| event["event"] == "not-fitting").count();
+    assert_eq!(noted, accepted - 1);
+}
+
+#[tokio::test]
+async fn a_case_that_cannot_be_handed_over_waits_for_the_agreement() {
+    let stage = Stage::new().await;
+    let consent = stage.consent().await;
+    let id = stage.apply(&stage.application(Some(consent))).await;
+    stage.revoke_agreement("own.authority").await;
+    stage.provide_all().await;
+    stage.until(id, |case| case["events"].as_u64() == Some(8)).await;
+    let last = history(&stage, id).await.pop().unwrap();
+    assert_eq!((&last["event"], &last["code"]), (&json!("not-sent"), &json!("agreement-missing")));
+    stage.add_agreement("own.authority.new", &OWN.parse().unwrap(), &stage.authority.id, &["case.submitted"]).await;
+    stage.hub.clock.advance(601);
+    assert_eq!(stage.receive(&stage.authority, "case.submitted").await.claims.case, Some(id));
+}

@@ -1,0 +1,82 @@
+//! Documents and the virus scanner.
+
+use saphan_schemas::problem::ProblemCode;
+
+use crate::harness::{Document, FakeClamd, TestHub};
+
+const MIB: usize = 1 << 20;
+const NEEDLE: &[u8] = b"X5O!P%@AP-EVIL";
+
+async fn hub_with(scanner: &FakeClamd) -> TestHub {
+    TestHub::with(&format!("[documents]\nclamd = \"{}\"", scanner.address)).await
+}
+
+#[tokio::test]
+async fn a_document_is_scanned_whole_before_anybody_reads_it() {
+    let scanner = FakeClamd::start(0, NEEDLE, usize::MAX).await;
+    let hub = hub_with(&scanner).await;
+    let (portal, document) = (&hub.world.portal, Document::pdf(6 * MIB));
+    assert_eq!(hub.put_piece(portal, &document, 0..4 * MIB).await.status, 202);
+    assert!(scanner.scanned().is_empty());
+    assert_eq!(hub.put_piece(portal, &document, 4 * MIB..6 * MIB).await.status, 201);
+    assert_eq!(scanner.scanned(), [6 * MIB]);
+    assert!(hub.read(portal, &document).await.body == document.bytes);
+}
+
+#[tokio::test]
+async fn an_infected_document_is_refused_and_destroyed() {
+    let scanner = FakeClamd::start(0, NEEDLE, usize::MAX).await;
+    let hub = hub_with(&scanner).await;
+    let (portal, mut document) = (&hub.world.portal, Document::pdf(2 * MIB));
+    let end = document.bytes.len();
+    document.bytes[end - NEEDLE.len()..].copy_from_slice(NEEDLE);
+    let refused = hub.put(portal, &document).await.problem(ProblemCode::DocumentInfected);
+    assert_eq!(refused.detail.as_deref(), Some("the scanner calls it Test-Signature"));
+    assert_eq!(hub.look(portal, &document).await.status, 404);
+    hub.submit(&hub.citing(&document)).await.problem(ProblemCode::DocumentMissing);
+    assert_eq!(std::fs::read_dir(hub.data_folder().join("documents")).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn while_the_scanner_is_away_no_document_becomes_readable_and_none_is_lost() {
+    let scanner = FakeClamd::start(0, NEEDLE, usize::MAX).await;
+    let hub = hub_with(&scanner).await;
+    let port = scanner.address.port();
+    scanner.stop().await;
+    let (portal, asked, unasked) = (&hub.world.portal, Document::pdf(2 * MIB), Document::pdf(2 * MIB));
+    for document in [&asked, &unasked] {
+        hub.put(portal, document).await.problem(ProblemCode::ScannerUnavailable);
+        hub.put_end(portal, document).await.problem(ProblemCode::ScannerUnavailable);
+        hub.read(portal, document).await.problem(ProblemCode::NotFound);
+        let look = hub.look(portal, document).await;
+        assert_eq!((look.header("upload-offset"), look.header("upload-complete")), (Some("2097152"), Some("?0")));
+    }
+    hub.submit(&hub.citing(&asked)).await.problem(ProblemCode::DocumentMissing);
+    hub.keep_up().await;
+    hub.read(portal, &unasked).await.problem(ProblemCode::NotFound);
+    let _scanner = FakeClamd::start(port, NEEDLE, usize::MAX).await;
+    assert_eq!(hub.put_end(portal, &asked).await.status, 201);
+    hub.keep_up().await;
+    for document in [&asked, &unasked] {
+        assert!(hub.read(portal, document).await.body == document.bytes);
+    }
+}
+
+#[tokio::test]
+async fn a_document_that_the_scanner_finds_too_long_stays_unreadable() {
+    let scanner = FakeClamd::start(0, NEEDLE, MIB).await;
+    let hub = hub_with(&scanner).await;
+    let (portal, document) = (&hub.world.portal, Document::pdf(2 * MIB));
+    hub.put(portal, &document).await.problem(ProblemCode::ScannerUnavailable);
+    hub.read(portal, &document).await.problem(ProblemCode::NotFound);
+}
+
+#[tokio::test]
+async fn bytes_of_another_commitment_are_found_out_with_a_scanner_too() {
+    let scanner = FakeClamd::start(0, NEEDLE, usize::MAX).await;
+    let hub = hub_with(&scanner).await;
+    let (portal, document) = (&hub.world.portal, Document::pdf(1000));
+    let path = Document::pdf(1000).path();
+    let answer = hub.put_as(portal, &document, &path, None, document.bytes.clone()).await;
+    answer.problem(ProblemCode::DocumentMismatch);
+}
