@@ -6,10 +6,16 @@ use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
 
 use super::failed;
-use super::rows::{PENDING, UNREADABLE, column, index, pending, signed};
-use crate::store::{Deliveries, Due, LeaseChange, LeaseRequest, Limit, Pending, Settlement, StoreError};
+use super::rows::{PENDING, UNREADABLE, Unopened, column, index, pending, signed};
+use crate::store::{Deliveries, LeaseChange, LeaseRequest, Limit, Settlement, StoreError};
 
-pub(super) async fn due(pool: &SqlitePool, which: Deliveries, now: u64, limit: Limit) -> Result<Due, StoreError> {
+/// What is due, and whether the limit left others out.
+pub(super) async fn due(
+    pool: &SqlitePool,
+    which: Deliveries,
+    now: u64,
+    limit: Limit,
+) -> Result<(Vec<Unopened>, bool), StoreError> {
     // A row's time is 0 until it is settled for the first time.
     let from = match which {
         Deliveries::All => 0_i64,
@@ -29,7 +35,7 @@ pub(super) async fn due(pool: &SqlitePool, which: Deliveries, now: u64, limit: L
     let chosen = within(&candidates, limit.bytes)?;
     let messages = load(&mut connection, &chosen).await?;
     let more = candidates.len() == limit.rows as usize || messages.len() < candidates.len();
-    Ok(Due { messages, more })
+    Ok((messages, more))
 }
 
 pub(super) async fn settle(to: &mut SqliteConnection, settlements: &[Settlement]) -> Result<(), StoreError> {
@@ -53,7 +59,7 @@ pub(super) async fn settle(to: &mut SqliteConnection, settlements: &[Settlement]
     Ok(())
 }
 
-pub(super) async fn lease(to: &mut SqliteConnection, request: LeaseRequest<'_>) -> Result<Vec<Pending>, StoreError> {
+pub(super) async fn lease(to: &mut SqliteConnection, request: LeaseRequest<'_>) -> Result<Vec<Unopened>, StoreError> {
     let mut transaction = to.begin_with("BEGIN IMMEDIATE").await.map_err(failed("began a lease"))?;
     let candidates = sqlx::query(
         "SELECT outbox.idx, length(parts.body) FROM outbox JOIN parts USING (idx) \
@@ -143,10 +149,10 @@ fn within(candidates: &[SqliteRow], bytes: u64) -> Result<String, StoreError> {
     serde_json::to_string(&chosen).map_err(|_| UNREADABLE)
 }
 
-async fn load(from: &mut SqliteConnection, indices: &str) -> Result<Vec<Pending>, StoreError> {
+async fn load(from: &mut SqliteConnection, indices: &str) -> Result<Vec<Unopened>, StoreError> {
     let statement = format!(
         "SELECT {PENDING} FROM outbox JOIN parts USING (idx) JOIN entry USING (idx) \
-         WHERE outbox.idx IN (SELECT value FROM json_each(?1)) ORDER BY outbox.idx"
+         LEFT JOIN body_key USING (idx) WHERE outbox.idx IN (SELECT value FROM json_each(?1)) ORDER BY outbox.idx"
     );
     // Nothing of a caller is in the text: it is two constants.
     let rows = sqlx::query(AssertSqlSafe(statement)).bind(indices).fetch_all(from).await;
