@@ -95,8 +95,8 @@ pub struct NewEntry {
 pub enum Effect {
     /// Nothing: a refusal, a shard link.
     None,
-    /// The erasure of a body, with its key and what rests on it: documents that nothing else cites, evidence to use again. Its
-    /// message has no outbox row.
+    /// The erasure of a body, with its key and what rests on it: documents that nothing else cites, evidence to use again, and a
+    /// delivery that there should not be any more.
     Erasure(NewErasure),
     /// A registry entry, to be found again by [`Store::registry_entries`].
     Registry,

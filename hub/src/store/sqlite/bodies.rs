@@ -113,6 +113,14 @@ macro_rules! body_columns {
 }
 pub(super) use body_columns;
 
+/// The length of a body of `parts`, as it was before it was sealed.
+macro_rules! body_length {
+    () => {
+        "length(parts.body) - iif(length(parts.salt) = 0, 48, 0)"
+    };
+}
+pub(super) use body_length;
+
 impl StoredBody {
     /// Of columns salt, body, and storage key, nonce and ciphertext of the key, from `at` on.
     pub(super) fn read(row: &SqliteRow, at: usize) -> Result<Self, StoreError> {
@@ -172,6 +180,7 @@ pub(super) async fn erase(to: &mut SqliteConnection, place: u64, erasure: &NewEr
         "UPDATE OR FAIL body_key SET ciphertext = zeroblob(length(ciphertext)) WHERE idx = ?1",
         "DELETE FROM body_key WHERE idx = ?1",
         "UPDATE OR FAIL parts SET salt = x'', body = x'' WHERE idx = ?1",
+        "DELETE FROM outbox WHERE idx = ?1",
         "DELETE FROM case_evidence WHERE idx = ?1",
         "DELETE FROM document_citation WHERE idx = ?1",
     ] {

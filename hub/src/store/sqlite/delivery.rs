@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
 
+use super::bodies::body_length;
 use super::failed;
 use super::rows::{PENDING, UNREADABLE, Unopened, column, index, pending, signed};
 use crate::store::{Deliveries, LeaseChange, LeaseRequest, Limit, Settlement, StoreError};
@@ -23,8 +24,12 @@ pub(super) async fn due(
     };
     let mut connection = pool.acquire().await.map_err(failed("waited for a connection"))?;
     let candidates = sqlx::query(
-        "SELECT outbox.idx, length(parts.body) FROM outbox JOIN parts USING (idx) \
-         WHERE transport = 1 AND due BETWEEN ?3 AND ?1 AND (not_after IS NULL OR not_after > ?1) ORDER BY due, outbox.idx LIMIT ?2",
+        concat!(
+            "SELECT outbox.idx, ",
+            body_length!(),
+            " FROM outbox JOIN parts USING (idx) \
+             WHERE transport = 1 AND due BETWEEN ?3 AND ?1 AND (not_after IS NULL OR not_after > ?1) ORDER BY due, outbox.idx LIMIT ?2",
+        )
     )
     .bind(signed(now))
     .bind(i64::from(limit.rows))
@@ -61,11 +66,13 @@ pub(super) async fn settle(to: &mut SqliteConnection, settlements: &[Settlement]
 
 pub(super) async fn lease(to: &mut SqliteConnection, request: LeaseRequest<'_>) -> Result<Vec<Unopened>, StoreError> {
     let mut transaction = to.begin_with("BEGIN IMMEDIATE").await.map_err(failed("began a lease"))?;
-    let candidates = sqlx::query(
-        "SELECT outbox.idx, length(parts.body) FROM outbox JOIN parts USING (idx) \
-         WHERE transport = 0 AND outbox.recipient = ?1 AND due <= ?2 AND (not_after IS NULL OR not_after > ?2) \
-         ORDER BY outbox.idx LIMIT ?3",
-    )
+    let candidates = sqlx::query(concat!(
+        "SELECT outbox.idx, ",
+        body_length!(),
+        " FROM outbox JOIN parts USING (idx) \
+             WHERE transport = 0 AND outbox.recipient = ?1 AND due <= ?2 AND (not_after IS NULL OR not_after > ?2) \
+             ORDER BY outbox.idx LIMIT ?3",
+    ))
     .bind(request.recipient.as_str())
     .bind(signed(request.now))
     .bind(i64::from(request.limit.rows))
