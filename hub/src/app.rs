@@ -147,7 +147,7 @@ impl App {
         let broker_login = HubLogin::new(config.hub.id.clone(), ledger.keys(), Arc::clone(&clock));
         let admission =
             Admission::new(config.hub.id.clone(), Arc::clone(&registry), Arc::clone(&clock), config.message_limits());
-        let cases = cases(config, &store, &registry, &clock)?;
+        let cases = cases(config, &store, &registry, &clock, &ledger)?;
         let documents =
             Documents::open(&config.documents, &config.hub.data_dir, storage_keys, &store, Arc::clone(&clock))?;
         let app = Self {
@@ -235,6 +235,7 @@ fn cases(
     store: &Arc<dyn Store>,
     registry: &Arc<Registry>,
     clock: &Arc<dyn Clock>,
+    ledger: &Ledger,
 ) -> anyhow::Result<Option<Arc<Cases>>> {
     let Some(own) = config.cases.system.clone() else { return Ok(None) };
     let keys = config.key_store();
@@ -246,7 +247,7 @@ fn cases(
     let desk = Desk { own, hub: config.hub.id.clone(), signer };
     let patience = config.cases.evidence_seconds * 1000;
     let (store, registry, clock) = (Arc::clone(store), Arc::clone(registry), Arc::clone(clock));
-    Ok(Some(Arc::new(Cases::new(desk, pseudonyms, patience, store, registry, clock))))
+    Ok(Some(Arc::new(Cases::new(desk, pseudonyms, patience, store, registry, clock, ledger.committed()))))
 }
 
 /// What a log begins with. The operator's key is needed for nothing else here.

@@ -26,6 +26,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use saphan_schemas::ids::SystemId;
 use tokio::sync::Semaphore;
 
 use self::scanner::Scanner;
@@ -33,6 +34,7 @@ use self::storage::Storage;
 use self::turns::Turns;
 use crate::clock::Clock;
 use crate::config::DocumentsConfig;
+use crate::limits::Shares;
 use crate::sealing::StorageKeys;
 use crate::store::{DocumentIndex, Store};
 
@@ -45,7 +47,10 @@ pub struct Documents {
     scanner: Option<Scanner>,
     clock: Arc<dyn Clock>,
     turns: Turns,
-    uploading: Arc<Semaphore>,
+    /// For requests that upload.
+    room: Semaphore,
+    /// What of it a system has.
+    shares: Shares<SystemId>,
     limits: DocumentLimits,
 }
 
@@ -82,7 +87,8 @@ impl Documents {
             scanner: config.scanner(),
             clock,
             turns: Turns::default(),
-            uploading: Arc::new(Semaphore::new(AT_ONCE)),
+            room: Semaphore::new(AT_ONCE),
+            shares: Shares::new(AT_ONCE / 2, "requests that upload"),
             limits: config.limits(),
         })
     }

@@ -444,10 +444,10 @@ mod tests {
             let error = protected("other").add(usage).unwrap_err();
             assert!(matches!(error, KeyStoreError::WrongPassphrase { .. }), "{error}");
         }
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3, "nothing was written");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 4, "nothing was written");
         let key = protected("hub").add(KeyUse::Receipts).unwrap();
         protected("hub").remove(&key).unwrap();
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3, "the file of that key is gone");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 4, "the file of that key is gone");
 
         // A passphrase that only the operator's key has makes no protected key beside unprotected ones.
         let mixed = tempfile::tempdir().unwrap();

@@ -293,6 +293,10 @@ problems! {
     StorageFull = "storage-full", 507, Hub, retry: true,
         "The hub has no room left for documents; what it confirmed is kept. Go on after Retry-After, and tell its operator",
         "ศูนย์ไม่มีพื้นที่เก็บเอกสารเหลือ ส่วนที่ยืนยันแล้วยังอยู่ โปรดส่งต่อหลังเวลา Retry-After และแจ้งผู้ดูแลศูนย์";
+    /// What is stored does not open.
+    DocumentDamaged = "document-damaged", 500, Hub, retry: true,
+        "The hub's copy of the document is damaged and was not handed out; tell the hub's operator, who must restore it",
+        "สำเนาเอกสารที่ศูนย์เสียหายและไม่ได้ส่งออกไป โปรดแจ้งผู้ดูแลศูนย์ให้กู้คืน";
     /// A mistake of ours.
     Internal = "internal", 500, Hub, retry: true,
         "The hub failed; its operator finds the reason in its log; send the same message again",
@@ -305,6 +309,14 @@ problems! {
     CaseClosed = "case-closed", 409, Caller, retry: false,
         "The case has ended; nothing can be added to it",
         "เรื่องนี้สิ้นสุดแล้ว เพิ่มเติมข้อมูลไม่ได้";
+    /// Does not fit where the case is.
+    CaseStateMismatch = "case-state-mismatch", 409, Caller, retry: false,
+        "This does not fit where the case is; look at the case, and say what follows from there",
+        "ข้อความนี้ไม่สอดคล้องกับสถานะปัจจุบันของเรื่อง โปรดตรวจสอบสถานะของเรื่องก่อน";
+    /// A company without anybody who acts for it.
+    RepresentativeMissing = "representative-missing", 422, Caller, retry: false,
+        "The service asks for evidence about a person, and a company acts through one; name the representative",
+        "บริการนี้ต้องใช้หลักฐานของบุคคล โปรดระบุผู้แทนของนิติบุคคล";
     /// A service that no authority takes cases of.
     ServiceNotOffered = "service-not-offered", 422, Caller, retry: false,
         "No system of the competent authority takes cases of this service; an agreement is missing",

@@ -164,7 +164,7 @@ fn parse(commit: &str) -> Result<Sha256Hash, ApiError> {
 
 /// Everything but the content. It is never shown by a browser: it comes from others.
 fn described(status: StatusCode, record: &DocumentRecord, content: &Content, len: u64) -> Result<Response, ApiError> {
-    let salt = content.salt(record).map_err(|error| ApiError::internal(&error, ProblemCode::HubUnavailable))?;
+    let salt = content.salt(record).map_err(|error| ApiError::internal(&error, ProblemCode::DocumentDamaged))?;
     let mut salt = visible(&salt.to_text())?;
     salt.set_sensitive(true);
     let headers = [

@@ -4,6 +4,7 @@ mod acknowledgements;
 mod bodies;
 mod commits;
 mod deliveries;
+mod documents;
 mod leases;
 mod log_writer;
 mod schemas;
@@ -67,6 +68,14 @@ contract! {
         an_outcome_of_another_system_changes_nothing,
         the_first_outcome_stays,
         a_batch_is_known_by_its_receiver_and_id,
+    ],
+    documents: [
+        an_upload_grows_part_by_part_and_is_complete_once,
+        an_upload_that_begins_anew_leaves_the_one_before_without_a_key,
+        unfinished_uploads_are_counted_for_each_system,
+        abandoned_and_received_uploads_are_found,
+        the_parties_of_a_message_that_cites_a_document_may_read_it,
+        keys_are_wrapped_again_and_what_was_destroyed_stays_so,
     ],
     bodies: [
         a_body_is_read_as_it_was_written_with_its_own_salt,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use saphan_hub::documents::storage::Storage;
 use saphan_schemas::problem::ProblemCode;
 
 use crate::harness::{Document, FaultyObjects, Site, TestHub};
@@ -12,7 +13,7 @@ const MIB: usize = 1 << 20;
 async fn hub_on_objects() -> (TestHub, Arc<FaultyObjects>) {
     let mut site = Site::new("");
     let objects = Arc::new(FaultyObjects::default());
-    site.objects = Some(Arc::clone(&objects));
+    site.storage = Some(Storage::new(Arc::clone(&objects) as _, ""));
     let hub = site.start().await;
     hub.apply(hub.world.changes()).await;
     (hub, objects)
@@ -55,11 +56,11 @@ async fn a_changed_a_moved_and_a_shortened_part_are_found_out() {
     let mut changed = first.clone();
     changed[7] ^= 1;
     objects.replace(&names[0], changed).await;
-    hub.read(portal, &document).await.problem(ProblemCode::Internal);
+    hub.read(portal, &document).await.problem(ProblemCode::DocumentDamaged);
     let untouched = hub.read_range(portal, &document, "bytes=1000000-1000003").await;
     assert_eq!(untouched.body, document.bytes[1_000_000..1_000_004], "other chunks are as they were");
     objects.replace(&names[0], second.clone()).await;
-    hub.read(portal, &document).await.problem(ProblemCode::Internal);
+    hub.read(portal, &document).await.problem(ProblemCode::DocumentDamaged);
     objects.replace(&names[0], first.clone()).await;
     objects.replace(&names[1], first).await;
     assert!(hub.read_breaks_off(portal, &document).await, "swapped");
