@@ -145,9 +145,20 @@ async fn erase_all(app: &App, candidates: Vec<Candidate>, basis: &Code) -> Resul
     let new = erased.iter().flatten().filter(|one| !one.before).count() as u64;
     if new > 0 {
         app.metrics.erased.inc_by(new);
-        app.store.wipe().await?;
+        wipe(app).await;
     }
     Ok(erased.into_iter().collect::<Result<_, _>>()?)
+}
+
+/// Wipes the store's files, unless somebody reads in them; [`upkeep`] does it again.
+async fn wipe(app: &App) {
+    match app.store.wipe().await {
+        Ok(true) => {}
+        Ok(false) => tracing::debug!("somebody reads in the store; it is wiped within the hour"),
+        Err(error) => {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the store was not wiped; tried within the hour");
+        }
+    }
 }
 
 /// Bodies of one request: one commit's worth.

@@ -16,8 +16,8 @@ use crate::keys::KeyUse;
 #[derive(Debug, Subcommand)]
 pub(super) enum KeysCommand {
     /// Make another key and sign with it from now on. The one before stays good until it is revoked: a new receipt key or key of
-    /// the operator takes the place of the old one, a new log key signs beside it. A new storage key wraps the keys of documents
-    /// from then on, and within a minute those of before.
+    /// the operator takes the place of the old one, a new log key signs beside it. A new storage key wraps the keys of bodies and
+    /// documents from then on, and within a minute those of before.
     Rotate {
         /// What it signs.
         #[arg(value_enum)]
@@ -52,7 +52,7 @@ pub(super) enum Usage {
     Log,
     /// Registry entries.
     Operator,
-    /// Nothing: it wraps the keys that documents are encrypted with.
+    /// Nothing: it wraps the keys that bodies and documents are encrypted with.
     Storage,
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use saphan_schemas::ids::Code;
 
-use super::{Candidate, EraseError, candidates, erase_all};
+use super::{EraseError, candidates, erase_all, wipe};
 use crate::app::App;
 use crate::store::StoreError;
 
@@ -20,6 +20,8 @@ pub async fn run(app: Arc<App>) {
                 tracing::error!(error = &error as &dyn std::error::Error, "bodies whose time has come are still there");
             }
         }
+        // What could not be wiped when it was erased.
+        wipe(&app).await;
         let pause = tokio::time::timeout(PAUSE, stopping.wait_for(|stop| *stop));
         if pause.await.is_ok() {
             return;
@@ -41,11 +43,11 @@ pub async fn erase_due(app: &App) -> Result<usize, EraseError> {
         if due.is_empty() {
             break;
         }
-        let (needed, ended): (Vec<_>, Vec<_>) =
-            candidates(app, &due).await?.into_iter().partition(|one| one.need.is_some());
-        let needed: Vec<_> = needed.iter().map(|one: &Candidate| one.index).collect();
-        if !needed.is_empty() {
-            app.store.keep_bodies(&needed, now.saturating_add(DAY_MS)).await?;
+        let mut ended = candidates(app, &due).await?;
+        ended.retain(|one| one.need.is_none() && one.erased.is_none());
+        let kept: Vec<_> = due.into_iter().filter(|index| ended.iter().all(|one| one.index != *index)).collect();
+        if !kept.is_empty() {
+            app.store.keep_bodies(&kept, now.saturating_add(DAY_MS)).await?;
         }
         erased += erase_all(app, ended, &basis).await?.len();
     }

@@ -44,6 +44,7 @@ pub trait BodyIndex: Send + Sync {
     /// Keeps these bodies until this time, in milliseconds since 1970. Durable on return.
     fn keep_bodies<'a>(&'a self, indices: &'a [u64], until: u64) -> BoxFuture<'a, Result<(), StoreError>>;
 
-    /// Leaves no copy of what was erased in any file of the store. Others wait for it as for a write.
-    fn wipe(&self) -> BoxFuture<'_, Result<(), StoreError>>;
+    /// Leaves no copy of what was erased in any file of the store; `false` if somebody reads there, and copies may be left. Others
+    /// wait for it as for a write.
+    fn wipe(&self) -> BoxFuture<'_, Result<bool, StoreError>>;
 }

@@ -73,7 +73,7 @@ impl SqliteStore {
             .filename(path)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
-            .busy_timeout(Duration::from_secs(10))
+            .busy_timeout(BUSY)
             .pragma("cache_size", "-16384")
             // SQLite's default is 4 MB. The pages of what is delivered are soon written again: the rarer the checkpoints, the
             // fewer pages they copy.
@@ -323,4 +323,6 @@ const MIGRATIONS: [&str; 5] = [
     include_str!("sqlite/5-bodies.sql"),
 ];
 const READERS: u32 = 4;
+/// How long a connection waits for another's lock.
+const BUSY: Duration = Duration::from_secs(10);
 const OLDEST_SQLITE: [u32; 3] = [3, 51, 3];

@@ -3,8 +3,8 @@
 use futures_util::future::{BoxFuture, FutureExt as _};
 use saphan_schemas::commitment::Salt;
 use saphan_schemas::ids::MessageId;
-use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{AssertSqlSafe, Row as _, SqliteConnection};
 
 use super::data_keys::wrapped_key;
 use super::documents::destroy_uncited;
@@ -75,15 +75,24 @@ impl BodyIndex for SqliteStore {
         .boxed()
     }
 
-    fn wipe(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+    fn wipe(&self) -> BoxFuture<'_, Result<bool, StoreError>> {
         async move {
             let mut writer = self.writer.lock().await;
-            // What was overwritten is in the write-ahead log as it was before, until that is folded in and cut off.
-            let done = sqlx::raw_sql("PRAGMA wal_checkpoint(TRUNCATE)").execute(writer.durable().await?).await;
-            writer.finish(done.map(|_| ()).map_err(failed("folded its write-ahead log in")))
+            let done = wipe(writer.durable().await?).await;
+            writer.finish(done.map_err(failed("folded its write-ahead log in")))
         }
         .boxed()
     }
+}
+
+/// What was overwritten is in the write-ahead log as it was before, until that is folded in and cut off.
+async fn wipe(to: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    // Nobody is to wait long for a backup that reads.
+    sqlx::raw_sql("PRAGMA busy_timeout = 250").execute(&mut *to).await?;
+    let row = sqlx::raw_sql("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut *to).await?;
+    let timeout = format!("PRAGMA busy_timeout = {}", super::BUSY.as_millis());
+    sqlx::raw_sql(AssertSqlSafe(timeout)).execute(to).await?;
+    Ok(row.try_get::<i64, _>(0)? == 0)
 }
 
 fn record(row: &SqliteRow) -> Result<BodyRecord, StoreError> {

@@ -271,7 +271,7 @@ impl BodyIndex for FaultyStore {
         self.up(self.inner.keep_bodies(indices, until))
     }
 
-    fn wipe(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+    fn wipe(&self) -> BoxFuture<'_, Result<bool, StoreError>> {
         self.up(self.inner.wipe())
     }
 }
