@@ -10,8 +10,10 @@ use crate::cases::stage::{OWN, PERSON, Stage};
 use crate::harness::{Draft, LogCopy};
 
 async fn withdraw(stage: &Stage, case: CaseId) {
-    let withdrawal =
-        Draft::withdrawal(&stage.portal.id, &OWN.parse().unwrap()).change(|claims| claims.case = Some(case));
+    let withdrawal = Draft::withdrawal(&stage.portal.id, &OWN.parse().unwrap()).change(|claims| {
+        claims.case = Some(case);
+        claims.iat = stage.hub.clock.now();
+    });
     stage.hub.accept(&withdrawal.sign(&stage.portal.key)).await;
     stage.until(case, |case| case["status"] == "WITHDRAWN").await;
 }
