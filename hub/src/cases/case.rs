@@ -180,6 +180,8 @@ pub enum State {
         request: Request,
         /// Until when the hub waits, in milliseconds since 1970.
         until: u64,
+        /// How long it waits at most.
+        latest: u64,
         /// Whether the provider said that it takes longer.
         pending: bool,
     },

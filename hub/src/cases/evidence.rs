@@ -106,14 +106,14 @@ impl Case {
         moves
     }
 
-    /// The provider takes longer: until `until` (ms).
+    /// The provider takes longer: until `until` (ms), but not for ever, however often it says so.
     pub fn pending(&mut self, at: usize, id: MessageId, until: u64) -> Moves {
         let mut moves = Moves::default();
         let requirement = &mut self.requirements[at];
-        if let State::Requested { request, until: waits, pending } = &mut requirement.state
+        if let State::Requested { request, until: waits, latest, pending } = &mut requirement.state
             && request.id == id
         {
-            (*waits, *pending) = (until.max(*waits), true);
+            (*waits, *pending) = (until.min(*latest).max(*waits), true);
             let (until, candidate) = (*waits, request.candidate.clone());
             moves.events.push(What::EvidencePending { piece: requirement.piece(&candidate), until });
         }
@@ -161,7 +161,6 @@ impl Case {
         if matches!(self.handover, Handover::Done { .. }) {
             return moves;
         }
-        self.handover = Handover::Waiting;
         for at in 0..self.requirements.len() {
             let rests_on_it = match &self.requirements[at].state {
                 State::Requested { request, .. } => request.candidate.needs_consent,
@@ -170,10 +169,11 @@ impl Case {
             };
             self.requirements[at].late.retain(|request| !request.candidate.needs_consent);
             if rests_on_it {
+                // A handover that cites the consent is refused. Any other goes on: there must not be two.
+                self.handover = Handover::Waiting;
                 self.give_up(at, Failure::ConsentRevoked, turn, &mut moves);
             }
         }
-        self.hand_over_if_complete(&mut moves);
         moves
     }
 
@@ -182,7 +182,9 @@ impl Case {
         let requirement = &mut self.requirements[at];
         let candidate = requirement.candidates[requirement.at].clone();
         let request = Request { id, index: None, candidate };
-        requirement.state = State::Requested { request, until: turn.now + turn.patience, pending: false };
+        let until = turn.now.saturating_add(turn.patience);
+        let latest = turn.now.saturating_add(turn.patience.saturating_mul(LONGEST_PENDING));
+        requirement.state = State::Requested { request, until, latest, pending: false };
     }
 
     /// The candidate whose turn it was will not do: the same again if a mistake may be mended, else the next, else the applicant.
@@ -214,7 +216,7 @@ impl Case {
         }
     }
 
-    fn ask(&mut self, at: Vec<usize>, moves: &mut Moves) {
+    pub(super) fn ask(&mut self, at: Vec<usize>, moves: &mut Moves) {
         if at.is_empty() {
             return;
         }
@@ -244,3 +246,6 @@ impl From<NotProvided> for Failure {
         Self::Declined { because }
     }
 }
+
+/// How many times the usual patience a provider gets that says it takes longer.
+const LONGEST_PENDING: u64 = 10;
