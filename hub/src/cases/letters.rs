@@ -385,3 +385,33 @@ fn copy<'a>(sources: &Sources<'a>, index: u64) -> Result<&'a SignedCopy, LetterE
 fn timestamp(ms: u64) -> Result<Timestamp, InvalidTime> {
     Timestamp::from_unix_seconds(ms / 1000)
 }
+
+#[cfg(test)]
+mod tests {
+    use saphan_schemas::acknowledgement::Outcome;
+    use saphan_schemas::keys::SigningKey;
+
+    use super::*;
+
+    #[test]
+    fn acknowledgements_are_as_many_batches_as_their_length_needs() {
+        let signer = Arc::new(SigningKey::generate().unwrap().0);
+        let desk = Desk { own: "th.dga/once-only".parse().unwrap(), hub: "hub.test".parse().unwrap(), signer };
+        let rejected = |index| Acknowledged {
+            index,
+            outcome: Outcome::Rejected,
+            code: Some("evidence-subject-mismatch".parse().unwrap()),
+        };
+        let messages: Vec<_> = (1_000_000..1_000_000 + MAX_ACKNOWLEDGED as u64).map(rejected).collect();
+        let letters = desk.acknowledge(&messages, 1_790_000_000_000).unwrap();
+        assert_eq!(letters.len(), 2, "so many with a code do not fit into one");
+        let said: Vec<_> = letters
+            .iter()
+            .flat_map(|letter| match &letter.signed {
+                SignedLetter::Acknowledgement(batch) => batch.claims().messages.clone(),
+                SignedLetter::Message(_) => Vec::new(),
+            })
+            .collect();
+        assert_eq!(said, messages);
+    }
+}

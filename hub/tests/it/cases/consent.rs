@@ -109,3 +109,12 @@ async fn evidence_that_comes_after_its_consent_was_taken_back_is_rejected() {
     let id = stage.apply(&second).await;
     assert_eq!(requirement(&stage.case(id).await, "medical-certificate")["state"], "requested", "it was not kept");
 }
+
+#[tokio::test]
+async fn the_same_consent_again_is_answered_after_the_hub_was_started_again() {
+    let stage = Stage::new().await;
+    let consent = stage.consent_draft().sign(&stage.portal.key);
+    stage.hub.accept(&consent).await;
+    let stage = stage.restarted().await;
+    stage.hub.submit(&consent).await.json::<Value>(200);
+}
