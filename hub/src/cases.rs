@@ -142,6 +142,9 @@ impl Cases {
                 if record.as_ref().is_some_and(|record| record.revoked.is_some()) {
                     return refuse(ProblemCode::ConsentRevoked);
                 }
+                if record.as_ref().is_some_and(|record| record.terms.valid_until <= self.clock.now_ms()) {
+                    return refuse(ProblemCode::ConsentInsufficient);
+                }
                 (pass, record)
             }
             None => (Pass::default(), None),

@@ -153,11 +153,20 @@ impl Case {
 
     /// The consent was taken back: what rests on it is used no further.
     pub fn consent_revoked(&mut self, turn: Turn) -> Moves {
+        self.without_consent(What::ConsentRevoked, &Failure::ConsentRevoked, turn)
+    }
+
+    /// The time that the consent was given for is over.
+    pub(super) fn consent_ended(&mut self, turn: Turn) -> Moves {
+        self.without_consent(What::ConsentEnded, &Failure::ConsentEnded, turn)
+    }
+
+    fn without_consent(&mut self, event: What, failure: &Failure, turn: Turn) -> Moves {
         let mut moves = Moves::default();
         if self.has_ended() || self.consent.take().is_none() {
             return moves;
         }
-        moves.events.push(What::ConsentRevoked);
+        moves.events.push(event);
         if matches!(self.handover, Handover::Done { .. }) {
             return moves;
         }
@@ -171,7 +180,7 @@ impl Case {
             if rests_on_it {
                 // A handover that cites the consent is refused. Any other goes on: there must not be two.
                 self.handover = Handover::Waiting;
-                self.give_up(at, Failure::ConsentRevoked, turn, &mut moves);
+                self.give_up(at, failure.clone(), turn, &mut moves);
             }
         }
         moves
@@ -277,6 +286,7 @@ mod tests {
             purpose: None,
             consent: Some(MessageId::new()),
             consent_at: Some(0),
+            consent_until: Some(u64::MAX),
             people: People { applicant: somebody, person: somebody },
             opened_at: 0,
             status: CaseStatus::Check,

@@ -60,10 +60,12 @@ pub(super) async fn post(app: Arc<App>, own: KeyId, letter: Letter) -> Option<No
             Ok(_) => return None,
             Err(Unposted::Refused(code)) if is_about_the_key(code) && letter.kid() == own => {
                 // Nothing that it could say instead would fare better.
-                tracing::error!(
-                    code = code.as_str(),
-                    "the key of the hub's own system is not registered, or not good; its operator must apply the registry file"
-                );
+                if pause < LONGEST_PAUSE {
+                    tracing::error!(
+                        code = code.as_str(),
+                        "the key of the hub's own system is not registered, or not good; its operator must apply the registry file"
+                    );
+                }
                 pause = LONGEST_PAUSE;
             }
             Err(Unposted::Refused(code)) => {

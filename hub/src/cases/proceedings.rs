@@ -187,10 +187,13 @@ impl Case {
 
     /// Nobody said anything, but it may be time.
     pub fn tick(&mut self, turn: Turn) -> Moves {
-        let mut moves = Moves::default();
         if self.has_ended() {
-            return moves;
+            return Moves::default();
         }
+        let mut moves = match self.consent_ends() {
+            Some(end) if end <= turn.now => self.consent_ended(turn),
+            _ => Moves::default(),
+        };
         for at in 0..self.requirements.len() {
             if matches!(&self.requirements[at].state, State::Requested { until, .. } if *until <= turn.now) {
                 self.give_up(at, Failure::TimedOut, turn, &mut moves);
