@@ -67,6 +67,8 @@ pub struct Cases {
     committed: watch::Receiver<Committed>,
     /// The first place of the log that was not followed.
     followed: watch::Sender<u64>,
+    /// How long the log was at the start: what it says of consents counts before anything new is logged.
+    started_at: u64,
     /// Held for reading from the judgement of a message that cites a consent until it is in the log.
     consents: RwLock<()>,
 }
@@ -80,6 +82,17 @@ pub struct Pass<'a>(#[expect(dead_code, reason = "held, not looked at")] Option<
 #[error("the cases did not take it up in time")]
 pub struct TooSlow;
 
+/// It cannot be said now whether a message may be logged.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What stood in the log when the hub was started is not followed yet.
+    #[error(transparent)]
+    TooSlow(#[from] TooSlow),
+}
+
 impl Cases {
     /// The room, before its follower runs.
     #[must_use]
@@ -92,8 +105,9 @@ impl Cases {
         clock: Arc<dyn Clock>,
         committed: watch::Receiver<Committed>,
     ) -> Self {
-        let followed = watch::Sender::new(0);
-        Self { desk, pseudonyms, patience, store, registry, clock, committed, followed, consents: RwLock::default() }
+        let (followed, started_at) = (watch::Sender::new(0), committed.borrow().size);
+        let consents = RwLock::default();
+        Self { desk, pseudonyms, patience, store, registry, clock, committed, followed, started_at, consents }
     }
 
     /// How far the log was followed: changes whenever something may have happened in a case.
@@ -114,16 +128,22 @@ impl Cases {
     /// able to become a case, and a consent that is cited must stand.
     ///
     /// # Errors
-    /// [`StoreError`]; inside, the refusal.
-    pub async fn check(&self, draft: &MessageDraft) -> Result<Result<Pass<'_>, Refusal>, StoreError> {
+    /// [`CheckError`]; inside, the refusal.
+    pub async fn check(&self, draft: &MessageDraft) -> Result<Result<Pass<'_>, Refusal>, CheckError> {
         let claims = draft.envelope.claims();
         let refuse = |code| Ok(Err(Refusal::of(&draft.envelope, code)));
         let (pass, consent) = match claims.consent {
             Some(id) => {
+                if let Some(last) = self.started_at.checked_sub(1) {
+                    self.reached(last).await?;
+                }
                 let pass = Pass(Some(self.consents.read().await));
                 let record = self.store.cases().consent(id).await?;
                 if record.as_ref().is_some_and(|record| record.revoked.is_some()) {
                     return refuse(ProblemCode::ConsentRevoked);
+                }
+                if record.as_ref().is_some_and(|record| record.terms.valid_until <= self.clock.now_ms()) {
+                    return refuse(ProblemCode::ConsentInsufficient);
                 }
                 (pass, record)
             }
@@ -168,6 +188,11 @@ impl Cases {
         let Current { state, catalogue } = self.registry.current();
         let now = self.clock.now_ms();
         let planner = Planner { own: &self.desk.own, registry: &state, catalogue: &catalogue, now: now / 1000 };
+        // Without its key the hub's own system could ask nobody for anything.
+        let key = state.key(self.desk.signer.public().id()).filter(|record| record.key.system == self.desk.own);
+        if key.is_none_or(|record| record.usable_at(now / 1000).is_err()) {
+            return Err(ProblemCode::ServiceNotOffered);
+        }
         let judge = Judge { planner, key: &self.pseudonyms, consent, now };
         judge.open(draft.envelope.claims(), &body, 0).map(|_| ())
     }

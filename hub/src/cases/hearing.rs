@@ -213,8 +213,7 @@ impl Fold<'_> {
     fn evidence_pending(&mut self, entry: &Entry, claims: &EnvelopeClaims) -> Result<(), ProblemCode> {
         let (id, at, request) = self.awaited(claims)?;
         let body: EvidencePending = self.body(entry.index).ok_or(ProblemCode::SchemaViolation)?;
-        let latest = entry.at.saturating_add(self.room.patience.saturating_mul(LONGEST_PENDING));
-        let until = body.expected_by.unix_ms().min(latest);
+        let until = body.expected_by.unix_ms();
         self.step(id, Some(entry.index), |case| case.pending(at, request.id, until));
         Ok(())
     }
@@ -305,6 +304,3 @@ fn answer(answer: &Answer) -> (Code, bool) {
         Answer::Unavailable { item, .. } => (item.clone(), false),
     }
 }
-
-/// How many times the usual patience a provider gets that says it takes longer.
-const LONGEST_PENDING: u64 = 10;
