@@ -6,6 +6,6 @@ mod evidence;
 mod own_key;
 mod proceedings;
 mod reuse;
-mod stage;
+pub(crate) mod stage;
 mod trace;
 mod watching;
