@@ -58,8 +58,8 @@ pub struct Cases {
     pub desk: Desk,
     /// How people are known again.
     pub pseudonyms: PseudonymKey,
-    /// How long a provider may take, in milliseconds.
-    pub patience: u64,
+    /// What a case may take.
+    pub limits: CaseLimits,
     store: Arc<dyn Store>,
     registry: Arc<Registry>,
     clock: Arc<dyn Clock>,
@@ -71,6 +71,24 @@ pub struct Cases {
     started_at: u64,
     /// Held for reading from the judgement of a message that cites a consent until it is in the log.
     consents: RwLock<()>,
+}
+
+/// What a case may take.
+#[derive(Debug, Clone, Copy)]
+pub struct CaseLimits {
+    /// How long a provider may take, in milliseconds.
+    pub patience: u64,
+    /// The longest body of a message, in bytes.
+    pub body_bytes: u64,
+}
+
+impl CaseLimits {
+    /// The longest body, in bytes, that becomes a part of a case with so many requirements: a complete case has copies of its
+    /// application, its consent and what proves each requirement, in base64, and must fit into one message.
+    #[must_use]
+    pub const fn part_bytes(self, requirements: usize) -> u64 {
+        (self.body_bytes / (requirements as u64 + 2)).saturating_sub(AROUND_A_PART) / 4 * 3
+    }
 }
 
 /// A message that may be logged, as long as this is held.
@@ -99,7 +117,7 @@ impl Cases {
     pub fn new(
         desk: Desk,
         pseudonyms: PseudonymKey,
-        patience: u64,
+        limits: CaseLimits,
         store: Arc<dyn Store>,
         registry: Arc<Registry>,
         clock: Arc<dyn Clock>,
@@ -107,7 +125,7 @@ impl Cases {
     ) -> Self {
         let (followed, started_at) = (watch::Sender::new(0), committed.borrow().size);
         let consents = RwLock::default();
-        Self { desk, pseudonyms, patience, store, registry, clock, committed, followed, started_at, consents }
+        Self { desk, pseudonyms, limits, store, registry, clock, committed, followed, started_at, consents }
     }
 
     /// How far the log was followed: changes whenever something may have happened in a case.
@@ -194,7 +212,9 @@ impl Cases {
             return Err(ProblemCode::ServiceNotOffered);
         }
         let judge = Judge { planner, key: &self.pseudonyms, consent, now };
-        judge.open(draft.envelope.claims(), &body, 0).map(|_| ())
+        let opening = judge.open(draft.envelope.claims(), &body, 0)?;
+        let longest = self.limits.part_bytes(opening.case.requirements.len());
+        if draft.body.len() as u64 <= longest { Ok(()) } else { Err(ProblemCode::BodyTooLarge) }
     }
 
     /// Waits, a little while, until this place of the log was followed.
@@ -256,3 +276,6 @@ impl std::fmt::Debug for Cases {
 
 /// Far more than a busy hub takes.
 const FOLLOWED_WITHIN: Duration = Duration::from_secs(10);
+
+/// The envelope of a part, its salt, and the names around them, in bytes.
+const AROUND_A_PART: u64 = 10 * 1024;

@@ -180,7 +180,7 @@ impl<'a> Fold<'a> {
     }
 
     pub(super) fn turn(&self, now: u64) -> Turn {
-        Turn { now, patience: self.room.patience }
+        Turn { now, patience: self.room.limits.patience }
     }
 
     /// Moves a case, if there is one.

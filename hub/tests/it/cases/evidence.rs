@@ -1,5 +1,6 @@
 //! How evidence comes, and what follows when it does not.
 
+use saphan_schemas::problem::ProblemCode;
 use serde_json::{Value, json};
 
 use super::stage::{Received, Stage, at, provided, requirement};
@@ -246,4 +247,23 @@ async fn the_authority_can_verify_the_providers_signature_itself() {
     assert_eq!(serde_json::from_slice::<Value>(&exact).unwrap(), provided(&request));
     let logged = stage.hub.app.store.entries(certificate.index, 1).await.unwrap().pop().unwrap();
     assert!(String::from_utf8(logged).unwrap().contains(&certificate.envelope), "and find it in the log");
+}
+
+#[tokio::test]
+async fn evidence_with_which_the_case_would_fit_into_no_message_is_rejected() {
+    let stage = Stage::with("[limits]\nbody_bytes = 100000").await;
+    // So long is an application of three requirements at most: (100000 / 5 - 10240) / 4 * 3.
+    let long = |draft: Draft| {
+        let body = [&draft.body[..], &b" ".repeat(7321 - draft.body.len())].concat();
+        draft.with_body(body)
+    };
+    let application = long(stage.application(Some(stage.consent().await)));
+    stage.hub.submit(&application.sign(&stage.portal.key)).await.problem(ProblemCode::BodyTooLarge);
+    let id = stage.apply(&stage.application(application.claims.consent)).await;
+    let request = stage.receive(&stage.registry, "evidence.requested").await;
+    let evidence = long(stage.evidence(&stage.registry, &request));
+    assert_eq!(stage.rejected(&stage.registry, &evidence).await, "body-too-large");
+    assert_eq!(requirement(&stage.case(id).await, "identity")["failures"][0]["code"], "body-too-large");
+    stage.provide_all().await;
+    stage.receive(&stage.authority, "case.submitted").await;
 }
