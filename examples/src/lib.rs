@@ -3,6 +3,7 @@
 //! - [`portal`], [`agencies`]: ordinary users of the connector SDK, made to be copied;
 //! - [`applicants`], [`applications`]: synthetic people and what they apply for;
 //! - [`registry`]: who may send what to whom;
+//! - [`web`]: the portal as a page for people, made to be copied as well;
 //! - [`demo`]: all of them together, started, watched and checked;
 //! - [`local`]: private local parts for the demo, the whole-system tests and the benchmark.
 
@@ -14,5 +15,6 @@ pub mod joining;
 pub mod local;
 pub mod portal;
 pub mod registry;
+pub mod web;
 
 mod random;
