@@ -270,3 +270,99 @@ const MOST_ITEMS: usize = 50;
 fn tag(value: &Value) -> Option<&str> {
     value.get(TAG)?.as_str()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use saphan_schemas::message_types::Language;
+
+    use super::*;
+    use crate::web::language::baht;
+
+    /// What a browser would send for a value; `None` when the form cannot take it.
+    fn send(field: &Field, path: &str, value: &Value, pairs: &mut Vec<(String, String)>) {
+        let mut add = |value: String| pairs.push((path.to_owned(), value));
+        let text = || value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        match &field.kind {
+            Kind::Money => add(value.as_u64().map_or_else(text, baht)),
+            Kind::YesNo => add(if value == true { "yes".to_owned() } else { "no".to_owned() }),
+            Kind::Confirmed if value == false => {}
+            Kind::Choices(_) => value.as_array().unwrap().iter().for_each(|one| add(one.as_str().unwrap().to_owned())),
+            Kind::Group(fields) => send_all(fields, path, value, pairs),
+            Kind::Alternatives(alternatives) => {
+                add(value["kind"].as_str().unwrap().to_owned());
+                for one in alternatives.iter().filter(|one| value["kind"] == one.tag) {
+                    send_all(&one.fields, &format!("{path}:{}", one.tag), value, pairs);
+                }
+            }
+            Kind::List { item, .. } => {
+                for (row, value) in value.as_array().unwrap().iter().enumerate() {
+                    send(item, &format!("{path}/{row}"), value, pairs);
+                }
+            }
+            Kind::Document => {}
+            _ => add(text()),
+        }
+    }
+
+    fn send_all(fields: &[Field], path: &str, members: &Value, pairs: &mut Vec<(String, String)>) {
+        for field in fields {
+            if let Some(value) = members.get(&field.name) {
+                send(field, &format!("{path}/{}", field.name), value, pairs);
+            }
+        }
+    }
+
+    /// The examples of a schema.
+    fn examples(id: &SchemaId, kind: &str) -> Vec<(String, Value)> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../schemas/catalogue/examples");
+        let files = std::fs::read_dir(folder.join(id.as_str()).join(kind)).unwrap();
+        let read = |file: std::io::Result<std::fs::DirEntry>| {
+            let path = file.unwrap().path();
+            (path.display().to_string(), serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap())
+        };
+        files.map(read).collect()
+    }
+
+    #[test]
+    fn what_the_examples_hold_can_be_filled_in_and_comes_out_as_it_is() {
+        let catalogue = Catalogue::embedded().unwrap();
+        for service in catalogue.services() {
+            let form = Form::of(&catalogue, &service.form).unwrap();
+            for (name, mut example) in examples(&service.form, "valid") {
+                let mut pairs = Vec::new();
+                send_all(&form.fields, "", &example, &mut pairs);
+                let filled = form.read(&Input::new(pairs));
+                for field in form.fields.iter().filter(|field| matches!(field.kind, Kind::Document)) {
+                    example.as_object_mut().unwrap().remove(&field.name);
+                }
+                assert_eq!(Value::Object(filled.clone()), example, "{name}");
+                assert_eq!(form.faults(&catalogue, &filled), Faults::new(), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_fault_of_a_filled_in_form_is_at_a_field_that_the_page_shows() {
+        let catalogue = Catalogue::embedded().unwrap();
+        for service in catalogue.services() {
+            let form = Form::of(&catalogue, &service.form).unwrap();
+            for example in [Value::Object(Filled::new()), serde_json::json!({ "receive_by": { "kind": "PromptPay" } })]
+            {
+                let mut pairs = Vec::new();
+                send_all(&form.fields, "", &example, &mut pairs);
+                let filled = form.read(&Input::new(pairs));
+                let faults = form.faults(&catalogue, &filled);
+                assert!(!faults.is_empty());
+                for language in [Language::Th, Language::En] {
+                    let shown = Shown { language, filled: &filled, faults: &faults, add: None };
+                    let summary = form.summary(&shown);
+                    assert_eq!(summary.as_str().matches("<li>").count(), faults.len(), "{} {faults:?}", service.id);
+                    let fields = form.show(&shown);
+                    assert_eq!(fields.as_str().matches("class=\"error\"").count(), faults.len(), "{}", service.id);
+                }
+            }
+        }
+    }
+}

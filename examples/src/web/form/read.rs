@@ -64,7 +64,7 @@ fn value(field: &Field, path: &str, input: &Input) -> Option<Value> {
         Kind::Choices(_) => some(input.all(path).map(Value::from).collect()),
         Kind::Group(fields) => {
             let members = members(fields, path, input);
-            (field.required || !members.is_empty()).then_some(Value::Object(members))
+            (field.required || members.values().any(is_filled)).then_some(Value::Object(members))
         }
         Kind::Alternatives(alternatives) => {
             let tag = input.one(path)?;
