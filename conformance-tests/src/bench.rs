@@ -2,6 +2,7 @@
 
 mod accept;
 mod cases;
+mod documents;
 mod evidence;
 mod exchange;
 mod latency;
@@ -35,6 +36,8 @@ pub struct Load {
     pub paced: usize,
     /// Cases to bring to their decision.
     pub cases: usize,
+    /// The length of the document, in MiB.
+    pub document_mib: usize,
 }
 
 /// Measures everything; `say` is told what is being done.
@@ -56,6 +59,11 @@ pub async fn run(load: Load, say: impl Fn(&str)) -> anyhow::Result<Report> {
     let sample = &accepted.sample;
     let before = raw::measure(broker.uri(), sample, load.raw).await?;
     say(&format!("so far: {:.0} accepted a second, {before:.0} a second through the raw broker", accepted.per_second));
+
+    say("a document");
+    let mut world = World::start_unlimited(HubProgram::this_program()?, None).await?;
+    let document = documents::measure(&world, load.document_mib).await?;
+    world.stop().await?;
 
     say("the whole exchange");
     let mut world = World::start_unlimited(HubProgram::this_program()?, Some(broker.uri().to_owned())).await?;
@@ -90,6 +98,11 @@ pub async fn run(load: Load, say: impl Fn(&str)) -> anyhow::Result<Report> {
         case_ratio: cases.per_second * MESSAGES_OF_A_CASE / exchanged.per_second,
         case_complete_ms: cases.complete,
         case_hub_cpu_seconds_per_1000: cases.hub_cpu_seconds_per_1000,
+        document_mb: document.bytes as f64 / f64::from(1 << 20),
+        document_upload_mb_per_second: document.upload,
+        document_download_mb_per_second: document.download,
+        document_plain_mb_per_second: document.plain,
+        document_memory_mb: document.memory_mb,
         hub_rss_mb,
         evidence_bytes,
         messages: BTreeMap::from([

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use saphan_schemas::ids::{CaseId, MessageId, ServiceId, SystemId};
+use saphan_schemas::ids::{CaseId, EvidenceTypeId, MessageId, ServiceId, SystemId};
 use saphan_schemas::message_types::Subject;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, timeout_at};
@@ -16,7 +16,7 @@ use crate::hub_api::{HubApi, HubError};
 use crate::journal::Journal;
 use crate::outbox::{Accepted, Outbox, Status};
 use crate::outgoing::OutgoingMessage;
-use crate::portal::{CaseView, ServiceView, TracePage};
+use crate::portal::{CaseView, EvidenceTypeView, ServiceView, TracePage};
 use crate::receive::Transport;
 use crate::stats::{Counts, Stats};
 use crate::stop::Stopper;
@@ -103,6 +103,14 @@ impl Connector {
     /// [`HubError`]; [`HubError::problem_code`] is `not-found` when there is none.
     pub async fn service(&self, id: &ServiceId) -> Result<ServiceView, HubError> {
         self.hub.service(id).await
+    }
+
+    /// One evidence type: whether the person must consent to its use, say.
+    ///
+    /// # Errors
+    /// [`HubError`]; [`HubError::problem_code`] is `not-found` when there is none.
+    pub async fn evidence_type(&self, id: &EvidenceTypeId) -> Result<EvidenceTypeView, HubError> {
+        self.hub.evidence_type(id).await
     }
 
     /// The outbox, for the parts of a program that send.

@@ -10,13 +10,13 @@ use std::time::Duration;
 
 use saphan_schemas::commitment::Salt;
 use saphan_schemas::digest::Sha256Hash;
-use saphan_schemas::ids::{CaseId, ServiceId, SystemId};
+use saphan_schemas::ids::{CaseId, EvidenceTypeId, ServiceId, SystemId};
 use saphan_schemas::keys::PublishedKey;
 use saphan_schemas::message_types::Subject;
 use saphan_schemas::problem::{ProblemCode, ProblemDocument};
 use saphan_schemas::trust::TrustEntry;
 
-use crate::portal::{CaseView, ServiceView, TracePage};
+use crate::portal::{CaseView, EvidenceTypeView, ServiceView, TracePage};
 
 pub(crate) mod http;
 
@@ -66,6 +66,11 @@ pub trait HubApi: Send + Sync {
 
     /// One public service.
     fn service<'a>(&'a self, _id: &'a ServiceId) -> HubFuture<'a, ServiceView> {
+        not_found()
+    }
+
+    /// One evidence type.
+    fn evidence_type<'a>(&'a self, _id: &'a EvidenceTypeId) -> HubFuture<'a, EvidenceTypeView> {
         not_found()
     }
 

@@ -202,7 +202,7 @@ impl ServiceView {
     }
 }
 
-/// Who decides on a service.
+/// A member, as the catalogue shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub struct AuthorityView {
@@ -225,4 +225,20 @@ pub struct ServiceRequirement {
     /// The applicants whom it concerns; everybody when empty.
     #[serde(default)]
     pub applicants: Vec<ApplicantKind>,
+}
+
+/// An evidence type of the catalogue, as far as a portal needs it to ask people for their consent.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct EvidenceTypeView {
+    /// Its id.
+    pub id: EvidenceTypeId,
+    /// Its name.
+    pub name: BilingualText,
+    /// The member whose register says it.
+    pub issuer: AuthorityView,
+    /// For how many days a piece of it may be used again.
+    pub fresh_days: u16,
+    /// Whether the person must have consented before it is provided.
+    pub consent_needed: bool,
 }

@@ -43,7 +43,13 @@ impl Applicants {
     /// The people of a seed.
     #[must_use]
     pub const fn new(seed: u64) -> Self {
-        Self { random: Random::new(seed), serial: 0 }
+        Self::after(seed, 0)
+    }
+
+    /// The people of a seed, with serial numbers after this one: nobody of them is among the first so many of another seed.
+    #[must_use]
+    pub const fn after(seed: u64, serial: u32) -> Self {
+        Self { random: Random::new(seed), serial }
     }
 
     /// An adult Thai citizen.

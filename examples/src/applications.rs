@@ -2,9 +2,12 @@
 
 mod forms;
 
+pub(crate) use forms::director;
+
 use saphan_schemas::ids::SchemaId;
 use saphan_schemas::message_types::{
-    Answer, Applicant, ApplicationSubmitted, Citizen, JuristicPerson, Language, Representative, Timestamp,
+    Answer, Applicant, ApplicationSubmitted, Citizen, JuristicPerson, Language, NaturalPerson, Representative, Subject,
+    Timestamp,
 };
 use serde_json::{Map, Value};
 
@@ -43,6 +46,38 @@ pub struct Application {
 }
 
 impl Application {
+    /// An application of somebody who needs no answers: the registers prove all.
+    pub(crate) fn new(mandate: Mandate, applicant: Applicant, form: Map<String, Value>) -> Result<Self, InvalidSample> {
+        let form_schema = format!("{}@1", mandate.service).parse()?;
+        let (story, answers) = (Story::Approved, Vec::new());
+        Ok(Self { mandate, story, answers, applicant, representative: None, form_schema, form })
+    }
+
+    /// The same, with somebody who acts for the applicant.
+    pub(crate) fn by(self, representative: Representative) -> Self {
+        Self { representative: Some(representative), ..self }
+    }
+
+    /// Who applies.
+    #[must_use]
+    pub const fn applicant(&self) -> &Applicant {
+        &self.applicant
+    }
+
+    /// Whose data the application is about: the natural person who signs in to the portal.
+    #[must_use]
+    pub fn person(&self) -> Subject {
+        match &self.representative {
+            Some(Representative { person: NaturalPerson::Citizen(citizen), .. }) => {
+                Applicant::Citizen(citizen.clone()).subject()
+            }
+            Some(Representative { person: NaturalPerson::Foreigner(foreigner), .. }) => {
+                Applicant::Foreigner(foreigner.clone()).subject()
+            }
+            None => self.applicant.subject(),
+        }
+    }
+
     /// The body of `application.submitted`.
     #[must_use]
     pub fn submitted_at(&self, submitted_at: Timestamp) -> ApplicationSubmitted {
@@ -191,10 +226,9 @@ fn application(
     form: Value,
     answers: Vec<Answer>,
 ) -> Result<Application, InvalidSample> {
-    let form_schema = format!("{}@1", mandate.service).parse()?;
     let answers = if story == Story::Withdrawn { Vec::new() } else { answers };
     let form = if let Value::Object(form) = form { form } else { Map::new() };
-    Ok(Application { mandate, story, answers, applicant, representative, form_schema, form })
+    Ok(Application { story, answers, representative, ..Application::new(mandate, applicant, form)? })
 }
 
 /// In this order for each service; the first applications are the usual ones.

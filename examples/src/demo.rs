@@ -1,7 +1,9 @@
-//! The demo: starts a hub, the portal and all agencies, lets them exchange applications, and checks everything.
+//! The demo: starts a hub, the portal and all agencies, lets them exchange applications and carry out once-only procedures, and
+//! checks everything.
 //!
 //! - `options`: the command line;
 //! - `exchange`: the running parts, and waiting for the work to be done;
+//! - `traffic`: what the hub's own system does, as the log shows it;
 //! - `evidence`: the log and one message, checked as a stranger would, and the export;
 //! - `report`: what is printed.
 
@@ -10,6 +12,7 @@ mod evidence;
 mod exchange;
 mod options;
 mod report;
+mod traffic;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -18,6 +21,7 @@ use anyhow::{Context as _, bail, ensure};
 use clap::Parser as _;
 
 use crate::applications::Plan;
+use crate::procedures::Procedures;
 use bars::Bars;
 use exchange::Exchange;
 use options::Options;
@@ -81,12 +85,15 @@ async fn run(options: &Options) -> anyhow::Result<Exchange> {
         evidence::prepare(folder)?;
     }
     let plan = Plan::new(SEED, options.applications)?;
+    let procedures = Procedures::new(SEED + 1)?;
     say(format!("Starting {} …", options.parts()));
-    let exchange = Exchange::start(&plan, options.rabbitmq).await?;
+    let mut exchange = Exchange::start(&plan, &procedures, options.rabbitmq).await?;
     say(exchange.to_string());
     say(format!("Submitting {} applications of the four families of public services …", options.applications));
     let bars = Bars::new(options.applications, plan.messages());
-    let took = exchange.carry_out(&plan, &bars).await?;
+    let exchanged = exchange.carry_out(&plan, &bars).await?;
+    exchange.join_once_only(&procedures).await?;
+    let once_only = exchange.carry_out_once_only(&procedures).await?;
     let log = evidence::check_log(&exchange, options.export.as_deref(), &bars).await?;
     drop(bars);
     let standing = exchange.standing();
@@ -101,7 +108,7 @@ async fn run(options: &Options) -> anyhow::Result<Exchange> {
     if let Some(folder) = &options.export {
         evidence::export(&exchange, &keys, folder)?;
     }
-    let report = Report::new(options, &exchange, &log, took);
+    let report = Report::new(options, &exchange, &log, exchanged, once_only)?;
     if options.json {
         println!("{}", serde_json::to_string(&report)?);
     } else {

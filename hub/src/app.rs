@@ -143,7 +143,7 @@ impl App {
         let broker_login = HubLogin::new(config.hub.id.clone(), ledger.keys(), Arc::clone(&clock));
         let admission =
             Admission::new(config.hub.id.clone(), Arc::clone(&registry), Arc::clone(&clock), config.limits.message());
-        let cases = cases(config, &store, &registry, &clock)?;
+        let cases = cases(config, &store, &registry, &clock, &ledger)?;
         let key_store = config.key_store();
         let documents =
             Documents::open(&config.documents, &config.hub.data_dir, &key_store, &store, Arc::clone(&clock)).await?;
@@ -212,6 +212,7 @@ fn cases(
     store: &Arc<dyn Store>,
     registry: &Arc<Registry>,
     clock: &Arc<dyn Clock>,
+    ledger: &Ledger,
 ) -> anyhow::Result<Option<Arc<Cases>>> {
     let Some(own) = config.cases.system.clone() else { return Ok(None) };
     let keys = config.key_store();
@@ -223,7 +224,7 @@ fn cases(
     let desk = Desk { own, hub: config.hub.id.clone(), signer };
     let patience = config.cases.evidence_seconds * 1000;
     let (store, registry, clock) = (Arc::clone(store), Arc::clone(registry), Arc::clone(clock));
-    Ok(Some(Arc::new(Cases::new(desk, pseudonyms, patience, store, registry, clock))))
+    Ok(Some(Arc::new(Cases::new(desk, pseudonyms, patience, store, registry, clock, ledger.committed()))))
 }
 
 /// What a log begins with. The operator's key is needed for nothing else here.

@@ -20,6 +20,7 @@ mod posting;
 mod proceedings;
 mod pseudonym;
 mod reading;
+mod said;
 mod texts;
 mod view;
 mod what;
@@ -30,6 +31,7 @@ pub use self::letters::{Desk, Letter, LetterError, SignedLetter};
 pub use self::opening::{Judge, Opening};
 pub use self::plan::Planner;
 pub use self::pseudonym::{Pseudonym, PseudonymKey};
+use self::said::Said;
 pub use self::view::{CaseView, EventView};
 pub use self::what::{Failure, Piece, What};
 
@@ -45,7 +47,7 @@ use tokio::time::timeout;
 
 use crate::admission::Refusal;
 use crate::clock::Clock;
-use crate::ledger::MessageDraft;
+use crate::ledger::{Committed, MessageDraft};
 use crate::registry::{Current, Registry};
 use crate::store::cases::ConsentRecord;
 use crate::store::{Store, StoreError};
@@ -61,6 +63,8 @@ pub struct Cases {
     store: Arc<dyn Store>,
     registry: Arc<Registry>,
     clock: Arc<dyn Clock>,
+    /// What the log holds.
+    committed: watch::Receiver<Committed>,
     /// The first place of the log that was not followed.
     followed: watch::Sender<u64>,
     /// Held for reading from the judgement of a message that cites a consent until it is in the log.
@@ -86,9 +90,10 @@ impl Cases {
         store: Arc<dyn Store>,
         registry: Arc<Registry>,
         clock: Arc<dyn Clock>,
+        committed: watch::Receiver<Committed>,
     ) -> Self {
         let followed = watch::Sender::new(0);
-        Self { desk, pseudonyms, patience, store, registry, clock, followed, consents: RwLock::default() }
+        Self { desk, pseudonyms, patience, store, registry, clock, committed, followed, consents: RwLock::default() }
     }
 
     /// How far the log was followed: changes whenever something may have happened in a case.
@@ -124,6 +129,9 @@ impl Cases {
             }
             None => (Pass::default(), None),
         };
+        if let Err(code) = self.fits(draft).await? {
+            return refuse(code);
+        }
         if claims.aud != self.desk.own || claims.message_type.as_str() != ApplicationSubmitted::TYPE {
             return Ok(Ok(pass));
         }
@@ -137,6 +145,22 @@ impl Cases {
             Ok(()) => Ok(Ok(pass)),
             Err(code) => refuse(code),
         }
+    }
+
+    /// Whether what the parties of a case tell each other fits where it is.
+    async fn fits(&self, draft: &MessageDraft) -> Result<Result<(), ProblemCode>, StoreError> {
+        let claims = draft.envelope.claims();
+        let Some(id) = claims.case.filter(|_| said::TYPES.contains(&claims.message_type.as_str())) else {
+            return Ok(Ok(()));
+        };
+        let size = self.committed.borrow().size;
+        let fits = |case: Case| Said::of(&case, claims, &draft.body).map_or(Ok(()), |said| case.may_hear(&said));
+        let first = self.case(id).await?.map_or(Ok(()), fits);
+        if first.is_ok() || *self.followed.borrow() >= size || self.reached(size - 1).await.is_err() {
+            return Ok(first);
+        }
+        // The sender may know more of the log than the case did a moment ago.
+        Ok(self.case(id).await?.map_or(Ok(()), fits))
     }
 
     fn judge(&self, draft: &MessageDraft, consent: Option<&ConsentRecord>) -> Result<(), ProblemCode> {

@@ -27,6 +27,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use saphan_schemas::ids::SystemId;
 use tokio::sync::Semaphore;
 
 use self::scanner::Scanner;
@@ -35,6 +36,7 @@ use self::turns::Turns;
 use crate::clock::Clock;
 use crate::config::DocumentsConfig;
 use crate::keys::KeyStore;
+use crate::limits::Shares;
 use crate::sealing::StorageKeys;
 use crate::store::{DocumentIndex, Store};
 
@@ -47,7 +49,10 @@ pub struct Documents {
     scanner: Option<Scanner>,
     clock: Arc<dyn Clock>,
     turns: Turns,
-    uploading: Arc<Semaphore>,
+    /// For requests that upload.
+    room: Semaphore,
+    /// What of it a system has.
+    shares: Shares<SystemId>,
     limits: DocumentLimits,
 }
 
@@ -84,7 +89,8 @@ impl Documents {
             scanner: config.scanner(),
             clock,
             turns: Turns::default(),
-            uploading: Arc::new(Semaphore::new(AT_ONCE)),
+            room: Semaphore::new(AT_ONCE),
+            shares: Shares::new(AT_ONCE / 2, "requests that upload"),
             limits: config.limits(),
         })
     }

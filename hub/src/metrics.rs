@@ -39,6 +39,12 @@ pub struct Metrics {
     pub outbox_amqp: Gauge,
     /// Outbox rows waiting to be pulled and acknowledged.
     pub outbox_pull: Gauge,
+    /// Entries of the log that cases have followed.
+    pub cases_followed: Gauge,
+    /// Letters of the hub's own system that the hub refused: an agreement or a key is missing.
+    pub letters_refused: Counter,
+    /// Cases whose day has passed without a decision.
+    pub cases_overdue: Counter,
     /// Whether the broker can be reached: 1 or 0.
     pub broker_up: Gauge,
     /// Whether connections to the broker can be ended, at the last look: 1 or 0.
@@ -166,6 +172,9 @@ impl Default for Metrics {
             log_size: Gauge::default(),
             outbox_amqp: Gauge::default(),
             outbox_pull: Gauge::default(),
+            cases_followed: Gauge::default(),
+            letters_refused: Counter::default(),
+            cases_overdue: Counter::default(),
             broker_up: Gauge::default(),
             broker_management_up: Gauge::default(),
             broker_connections_closed: Counter::default(),
@@ -186,6 +195,17 @@ impl Default for Metrics {
         registry.register("commit_entries", "Entries of a commit of the log", metrics.commit_entries.clone());
         registry.register("log_size", "Entries in the log", metrics.log_size.clone());
         registry.register("outbox_amqp", "Messages waiting for the broker", metrics.outbox_amqp.clone());
+        registry.register(
+            "cases_followed",
+            "Entries of the log that cases have followed",
+            metrics.cases_followed.clone(),
+        );
+        registry.register(
+            "case_letters_refused",
+            "What the hub's own system was not allowed to send",
+            metrics.letters_refused.clone(),
+        );
+        registry.register("cases_overdue", "Cases not decided by their day", metrics.cases_overdue.clone());
         registry.register("outbox_pull", "Messages waiting to be pulled", metrics.outbox_pull.clone());
         registry.register("broker_up", "Whether the broker can be reached", metrics.broker_up.clone());
         registry.register(

@@ -305,6 +305,14 @@ problems! {
     CaseClosed = "case-closed", 409, Caller, retry: false,
         "The case has ended; nothing can be added to it",
         "เรื่องนี้สิ้นสุดแล้ว เพิ่มเติมข้อมูลไม่ได้";
+    /// Does not fit where the case is.
+    CaseStateMismatch = "case-state-mismatch", 409, Caller, retry: false,
+        "This does not fit where the case is; look at the case, and say what follows from there",
+        "ข้อความนี้ไม่สอดคล้องกับสถานะปัจจุบันของเรื่อง โปรดตรวจสอบสถานะของเรื่องก่อน";
+    /// A company without anybody who acts for it.
+    RepresentativeMissing = "representative-missing", 422, Caller, retry: false,
+        "The service asks for evidence about a person, and a company acts through one; name the representative",
+        "บริการนี้ต้องใช้หลักฐานของบุคคล โปรดระบุผู้แทนของนิติบุคคล";
     /// A service that no authority takes cases of.
     ServiceNotOffered = "service-not-offered", 422, Caller, retry: false,
         "No system of the competent authority takes cases of this service; an agreement is missing",

@@ -38,6 +38,16 @@ pub struct Report {
     pub case_complete_ms: Percentiles,
     /// The hub's CPU seconds for 1,000 cases.
     pub case_hub_cpu_seconds_per_1000: f64,
+    /// The document's length, in MiB.
+    pub document_mb: f64,
+    /// A document up to the hub: encrypted, durable, checked, in MiB a second.
+    pub document_upload_mb_per_second: f64,
+    /// The same document down again, verified by the receiver, in MiB a second.
+    pub document_download_mb_per_second: f64,
+    /// The same file up to a plain axum server that writes it to a file, in MiB a second.
+    pub document_plain_mb_per_second: f64,
+    /// How much more memory the hub had at most during both than when idle, in MiB.
+    pub document_memory_mb: f64,
     /// The hub's resident memory after the exchange, in MiB.
     pub hub_rss_mb: f64,
     /// Bytes that the hub keeps for each message besides its body.
@@ -96,6 +106,14 @@ impl fmt::Display for Report {
         row("  their messages / whole exchange", format!("{:.2}", self.case_ratio))?;
         row("  complete after, p50 / p99", pair(self.case_complete_ms))?;
         row("  CPU for 1,000 cases, hub", format!("{:.3} s", self.case_hub_cpu_seconds_per_1000))?;
+        row("document", format!("{:.0} MiB", self.document_mb))?;
+        let [up, down, plain] = [
+            self.document_upload_mb_per_second,
+            self.document_download_mb_per_second,
+            self.document_plain_mb_per_second,
+        ];
+        row("  up / down / up to plain axum", format!("{up:.0} / {down:.0} / {plain:.0} MiB/s"))?;
+        row("  hub memory above idle", format!("{:.0} MiB", self.document_memory_mb))?;
         row("hub memory", format!("{:.0} MiB", self.hub_rss_mb))?;
         row("evidence kept a message", format!("{:.0} bytes", self.evidence_bytes))
     }

@@ -24,6 +24,9 @@ struct Arguments {
     /// Messages of the exchange; the other parts are in proportion.
     #[arg(long, default_value_t = 20_000)]
     messages: usize,
+    /// The length of the document, in MiB.
+    #[arg(long, default_value_t = 2047)]
+    document_mib: usize,
 }
 
 fn main() -> ExitCode {
@@ -49,6 +52,7 @@ fn measure(arguments: &Arguments) -> anyhow::Result<()> {
         exchange: arguments.messages,
         paced: arguments.messages / 2,
         cases: arguments.messages / 10,
+        document_mib: arguments.document_mib,
     };
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

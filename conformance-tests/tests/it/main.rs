@@ -21,6 +21,7 @@ mod killing;
 mod killing_unmarked;
 mod observer;
 mod patience;
+mod procedures;
 mod rotation;
 mod schemas;
 mod secrets;

@@ -20,7 +20,8 @@ impl Documents {
         document: &mut (impl AsyncRead + AsyncSeek + Unpin + Send),
     ) -> Result<DocumentReference, DocumentError> {
         let mut failures = Failures::new(self.backoff);
-        let mut offset = failures.until_answered(|| self.hub.document(prepared.commit)).await?.map_or(Some(0), stored);
+        let begun = failures.until_answered(|| self.hub.document(prepared.commit)).await?;
+        let mut offset = begun.as_ref().map_or(Some(0), stored);
         while let Some(stored_before) = offset {
             let piece = DocumentPiece {
                 commit: prepared.commit,
@@ -31,12 +32,12 @@ impl Documents {
                 bytes: piece(document, stored_before, prepared.len).await?,
             };
             offset = match self.hub.put_document(piece).await {
-                Ok(state) => stored(state),
+                Ok(state) => stored(&state),
                 Err(error) => {
                     self.after(error, &mut failures).await?;
                     let state = failures.until_answered(|| self.hub.document(prepared.commit)).await?;
                     // What the hub does not know of, it may have had to destroy: from the beginning.
-                    state.map_or(Some(0), stored)
+                    state.as_ref().map_or(Some(0), stored)
                 }
             };
             if offset.is_none_or(|now| now > stored_before) {
@@ -57,10 +58,10 @@ impl Documents {
 }
 
 /// Where the upload stands; `None` when it is complete.
-fn stored(state: DocumentState) -> Option<u64> {
+fn stored(state: &DocumentState) -> Option<u64> {
     match state {
         DocumentState::Complete { .. } => None,
-        DocumentState::Uploading { offset } => Some(offset),
+        DocumentState::Uploading { offset } => Some(*offset),
     }
 }
 

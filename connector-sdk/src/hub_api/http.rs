@@ -11,7 +11,7 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
 use saphan_schemas::auth::AuthClaims;
 use saphan_schemas::digest::Sha256Hash;
-use saphan_schemas::ids::{CaseId, ServiceId, SystemId};
+use saphan_schemas::ids::{CaseId, EvidenceTypeId, ServiceId, SystemId};
 use saphan_schemas::keys::{JwkSet, PublishedKey};
 use saphan_schemas::message_types::Subject;
 use saphan_schemas::problem::ProblemDocument;
@@ -28,7 +28,7 @@ use crate::address::HubAddress;
 use crate::clock;
 use crate::error::ConnectorError;
 use crate::outgoing::Identity;
-use crate::portal::{CaseView, ServiceView, TracePage};
+use crate::portal::{CaseView, EvidenceTypeView, ServiceView, TracePage};
 
 /// A hub at an address, asked by one system.
 pub(crate) struct HttpHub {
@@ -197,6 +197,10 @@ impl HubApi for HttpHub {
 
     fn service<'a>(&'a self, id: &'a ServiceId) -> HubFuture<'a, ServiceView> {
         Box::pin(async move { self.public(&format!("/v1/services/{id}")).await })
+    }
+
+    fn evidence_type<'a>(&'a self, id: &'a EvidenceTypeId) -> HubFuture<'a, EvidenceTypeView> {
+        Box::pin(async move { self.public(&format!("/v1/evidence-types/{id}")).await })
     }
 
     fn document(&self, commit: Sha256Hash) -> HubFuture<'_, Option<DocumentState>> {

@@ -35,6 +35,7 @@ async fn site() -> Site {
         .route("/v1/trace", post(trace))
         .route("/v1/services", get(services))
         .route("/v1/services/{id}", get(async || Json(service("th.dlt.driving-licence-renewal"))))
+        .route("/v1/evidence-types/{id}", get(evidence_type))
         .with_state(Arc::clone(&asked));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
@@ -109,6 +110,13 @@ fn service(id: &str) -> Value {
     })
 }
 
+async fn evidence_type(Path(id): Path<String>) -> Json<Value> {
+    Json(json!({
+        "id": id, "name": text(), "issuer": { "member": "th.rd", "name": text() }, "schema": format!("{id}@1"),
+        "format": "json", "fresh_days": 365, "consent_needed": true,
+    }))
+}
+
 /// Two pages.
 async fn services(Query(query): Query<Vec<(String, String)>>) -> Json<Value> {
     match query.iter().find(|(name, _)| name == "after") {
@@ -161,6 +169,8 @@ async fn services_of_all_pages_are_there_with_what_each_kind_of_applicant_must_p
     let one = in_time(site.portal.service(&"th.dlt.driving-licence-renewal".parse().unwrap())).await.unwrap();
     assert_eq!(one.requirements_for(ApplicantKind::Citizen).count(), 1);
     assert_eq!(one.requirements_for(ApplicantKind::Juristic).count(), 2);
+    let income = in_time(site.portal.evidence_type(&"th.rd.income-record".parse().unwrap())).await.unwrap();
+    assert_eq!((income.issuer.member.as_str(), income.consent_needed), ("th.rd", true));
 }
 
 #[tokio::test]

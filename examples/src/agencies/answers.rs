@@ -5,14 +5,20 @@ use std::time::SystemTime;
 use saphan_connector::{Handled, HandlerError};
 use saphan_schemas::ids::InvalidId;
 use saphan_schemas::message_types::{
-    AnswerForm, ApplicationDecided, ApplicationStatus, ApplicationStatusChanged, Approval, BilingualText, Decision,
-    InformationRequested, InvalidTime, Item, NextActor, Office, Reason, Rejection, Remedy, RemedyKind, Timestamp,
+    AnswerForm, ApplicationDecided, ApplicationStatus, ApplicationStatusChanged, Approval, BilingualText, Date,
+    Decision, InformationRequested, InvalidTime, Item, NextActor, Office, Reason, Rejection, Remedy, RemedyKind,
+    Timestamp,
 };
 
 use super::desk::DeskError;
 
 pub(crate) fn now() -> Result<Timestamp, InvalidTime> {
     Timestamp::from_system_time(SystemTime::now())
+}
+
+/// The day in Thailand.
+pub(crate) fn today() -> Result<Date, InvalidTime> {
+    Date::in_thailand(now()?.unix_ms())
 }
 
 /// What happens to a message about a case that this agency does not have.

@@ -2,6 +2,7 @@
 //!
 //! Citizens are known to the civil registry. Foreigners are asked for their permission to stay, as long as nobody in this
 //! exchange holds it. The fee is paid at the department's own cashier, here at once; it does not travel through the hub.
+//! In complete cases of the hub's once-only service ([`Renewals`]) the applicant pays at the portal.
 
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use saphan_schemas::message_types::{
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::case_office::{CaseFile, Competence, Finding};
 use super::{Cases, Desk, Mandate, Records, answers};
 
 /// What this agency decides.
@@ -44,7 +46,7 @@ impl DrivingLicences {
     /// # Errors
     /// [`InvalidId`]: the mandate above is not well written.
     pub fn open(builder: ConnectorBuilder, records: &Records) -> Result<ConnectorBuilder, InvalidId> {
-        let desk = Desk::new(&MANDATE, "กรมการขนส่งทางบก", "Department of Land Transport")?;
+        let desk = Desk::new(&MANDATE, OFFICE.0, OFFICE.1)?;
         let agency = Arc::new(Self { desk, cases: Cases::new() });
         Ok(builder
             .handle(records.step(&agency, Self::submitted))
@@ -108,15 +110,7 @@ impl DrivingLicences {
         fee_due.fee = Some(Fee { amount_satang: FEE_SATANG, due_on: None, payment_reference: None });
         let text = BilingualText::new("ชำระแล้ว กำลังจัดทำใบอนุญาต", "Paid. Your licence is being made.");
         let paid = answers::status(ApplicationStatus::PaidFeeCreatingLicense, NextActor::Agency, text)?;
-        let licence = Issued {
-            number: renewal.licence_number,
-            evidence_type: Some("th.dlt.driving-licence".parse()?),
-            valid_from: None,
-            valid_until: None,
-            document: None,
-        };
-        let text = BilingualText::new("ต่ออายุใบอนุญาตขับรถแล้ว", "Your driving licence is renewed.");
-        let approval = Approval { issued: vec![licence], ..Approval::default() };
+        let (approval, text) = renewed(renewal.licence_number)?;
         let decision = answers::approved(self.desk.office(), approval, text)?;
         Ok(Handled::Reply(vec![
             self.desk.to_portal(message, &fee_due),
@@ -126,5 +120,65 @@ impl DrivingLicences {
     }
 }
 
+/// How the department decides a complete case: by the registers.
+#[derive(Debug, Clone, Copy)]
+pub struct Renewals;
+
+#[derive(Deserialize)]
+struct Licences {
+    licences: Vec<Licence>,
+}
+
+#[derive(Deserialize)]
+struct Licence {
+    number: String,
+    suspended: bool,
+}
+
+#[derive(Deserialize)]
+struct Certificate {
+    fit: bool,
+}
+
+impl Competence for Renewals {
+    fn mandate(&self) -> Mandate {
+        MANDATE
+    }
+
+    fn office(&self) -> (&'static str, &'static str) {
+        OFFICE
+    }
+
+    fn examine(&self, case: &CaseFile) -> Result<Finding, HandlerError> {
+        let Renewal { licence_number, fit_to_drive } = case.form()?;
+        let held: Option<Licences> = case.evidence("driving-licence")?;
+        let fits = |licence: &Licence| licence.number == licence_number && !licence.suspended;
+        if !held.is_some_and(|held| held.licences.iter().any(fits)) {
+            let text = BilingualText::new("ไม่พบใบอนุญาตขับรถที่ต่ออายุได้", "There is no such licence that can be renewed.");
+            return Ok(Finding::Refused { code: "licence-not-found", text });
+        }
+        let certificate: Option<Certificate> = case.evidence("medical-certificate")?;
+        if !fit_to_drive || !certificate.is_some_and(|certificate| certificate.fit) {
+            let text = BilingualText::new("ไม่มีใบรับรองแพทย์ว่าขับรถได้", "No doctor certifies that you are fit to drive.");
+            return Ok(Finding::Refused { code: "not-fit-to-drive", text });
+        }
+        let (approval, text) = renewed(licence_number)?;
+        Ok(Finding::Granted { approval, text, fee_satang: Some(FEE_SATANG) })
+    }
+}
+
+fn renewed(number: String) -> Result<(Approval, BilingualText), InvalidId> {
+    let licence = Issued {
+        number,
+        evidence_type: Some("th.dlt.driving-licence".parse()?),
+        valid_from: None,
+        valid_until: None,
+        document: None,
+    };
+    let text = BilingualText::new("ต่ออายุใบอนุญาตขับรถแล้ว", "Your driving licence is renewed.");
+    Ok((Approval { issued: vec![licence], ..Approval::default() }, text))
+}
+
+const OFFICE: (&str, &str) = ("กรมการขนส่งทางบก", "Department of Land Transport");
 /// 505 baht, the request included.
 const FEE_SATANG: u64 = 50_500;

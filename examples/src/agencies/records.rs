@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::future::{Ready, ready};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use saphan_connector::effects::EffectKey;
@@ -58,6 +59,31 @@ impl Records {
         }
     }
 
+    /// As [`Self::step`], for a step that waits: for the receipt of something it says, say.
+    pub fn work<S, T, F, Fut>(
+        &self,
+        desk: &Arc<S>,
+        work: F,
+    ) -> impl Fn(Message<T>) -> Working + Send + Sync + use<S, T, F, Fut>
+    where
+        S: Send + Sync + 'static,
+        T: Clone + Send + Sync + 'static,
+        F: Fn(Arc<S>, Message<T>) -> Fut + Send + Sync,
+        Fut: Future<Output = Result<Handled, HandlerError>> + Send + 'static,
+    {
+        let (records, desk) = (self.clone(), Arc::clone(desk));
+        move |message: Message<T>| {
+            let (records, handling) = (records.clone(), work(Arc::clone(&desk), message.clone()));
+            Box::pin(async move {
+                let handled = handling.await;
+                if handled.is_ok() {
+                    records.keep(&message);
+                }
+                handled
+            })
+        }
+    }
+
     /// How many messages there are, and every change of it.
     #[must_use]
     pub fn count(&self) -> watch::Receiver<usize> {
@@ -97,6 +123,9 @@ impl Records {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// A handler's step under way.
+pub(super) type Working = Pin<Box<dyn Future<Output = Result<Handled, HandlerError>> + Send>>;
 
 impl Default for Records {
     fn default() -> Self {

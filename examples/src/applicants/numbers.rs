@@ -30,6 +30,12 @@ pub fn passport(serial: u32) -> String {
     format!("ZZ{:07}", serial % 10_000_000)
 }
 
+/// The number of the driving licence with this serial number, below 1,000,000: 99, and six digits.
+#[must_use]
+pub fn driving_licence(serial: u32) -> String {
+    format!("99{:06}", serial % 1_000_000)
+}
+
 fn with_check_digit(first_twelve: &str) -> String {
     let mut digits = [0; 12];
     for (digit, byte) in digits.iter_mut().zip(first_twelve.bytes()) {

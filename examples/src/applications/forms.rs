@@ -34,7 +34,7 @@ pub(super) fn certificate(company: &JuristicPerson, story: Story) -> Filled {
     Ok((form, vec![answer("name-in-english", FactValue::Text("Example Trading Co., Ltd.".to_owned()))?]))
 }
 
-pub(super) fn director(person: Citizen) -> Representative {
+pub(crate) fn director(person: Citizen) -> Representative {
     Representative { person: NaturalPerson::Citizen(person), capacity: Capacity::Director }
 }
 

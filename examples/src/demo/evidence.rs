@@ -52,7 +52,7 @@ pub(super) async fn fetch_keys(exchange: &Exchange) -> anyhow::Result<PublishedK
     };
     let hub = fetch("/v1/keys").await?;
     let mut systems = Vec::new();
-    for system in registry::SYSTEMS {
+    for system in registry::SYSTEMS.into_iter().chain(registry::ONCE_ONLY_SYSTEMS).chain([registry::ONCE_ONLY]) {
         systems.push((system, fetch(&format!("/v1/systems/{system}/keys")).await?));
     }
     Ok(PublishedKeys { hub, systems })

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, anyhow, bail, ensure};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use saphan_connector::{Connector, ConnectorBuilder, HubAddress, Receive};
 use saphan_schemas::ids::SystemId;
@@ -14,13 +15,16 @@ use tempfile::TempDir;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::bars::Bars;
-use crate::agencies::{Records, civil_registration, civil_registry, licences, requests, welfare};
+use super::traffic::{OwnCounts, Traffic};
+use crate::agencies::Records;
 use crate::applications::Plan;
-use crate::joining::join_by_invitation;
+use crate::cast;
+use crate::joining::{Joined, join_by_invitation};
 use crate::local::hub::{HubOptions, HubProcess, HubProgram};
 use crate::local::rabbitmq::RabbitNode;
 use crate::local::ruled_broker::RuledBroker;
 use crate::portal::{self, Outcome, Portal};
+use crate::procedures::{self, Measured, Procedures};
 use crate::registry;
 
 /// A hub with all systems connected. Dropping it kills what it started.
@@ -30,25 +34,31 @@ pub(super) struct Exchange {
     agencies: Vec<Connector>,
     hub: HubProcess,
     broker: Option<RabbitNode>,
-    _folder: TempDir,
+    folder: TempDir,
+    receive: Receive,
     /// What receivers kept.
     pub(super) records: Records,
     /// The hub's keys, as the portal learned them when it joined.
     pub(super) trust: Trust,
     /// When each system was invited.
     invited: HashMap<SystemId, Instant>,
+    /// How long each system took from then on to its first receipt.
+    receipted: Mutex<HashMap<SystemId, Duration>>,
+    /// What the hub's own system has done.
+    own: OwnCounts,
 }
 
-/// What it took.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Took {
-    /// To carry out everything.
-    pub(super) all: Duration,
-    /// From a system's invitation to its first receipt: the slowest.
-    pub(super) first_receipt: Duration,
+/// What the once-only procedures took.
+pub(super) struct OnceOnly {
+    /// Each of the first procedures.
+    pub(super) first: Vec<Measured>,
+    /// The one of somebody who comes back.
+    pub(super) again: Measured,
+    /// To carry out all of them.
+    pub(super) took: Duration,
 }
 
-/// How far the work is, by what the systems themselves know.
+/// How far the work is, by what the systems themselves know; of the hub's own system, by what the log shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Standing {
     pub(super) accepted: u64,
@@ -68,7 +78,8 @@ impl Standing {
 }
 
 impl Exchange {
-    pub(super) async fn start(plan: &Plan, rabbitmq: bool) -> anyhow::Result<Self> {
+    /// Starts the hub and the systems that exchange applications by themselves.
+    pub(super) async fn start(plan: &Plan, procedures: &Procedures, rabbitmq: bool) -> anyhow::Result<Self> {
         let planned = if rabbitmq { Some(RuledBroker::plan().context("cannot find free ports")?) } else { None };
         let transport = if rabbitmq { TransportKind::Amqp } else { TransportKind::Pull };
         // Members, systems, services and agreements; no key: the systems join.
@@ -76,42 +87,32 @@ impl Exchange {
         let mut options = HubOptions::new(HubProgram::this_program()?, file.to_toml()?);
         options.tls = true;
         options.settings = planned.as_ref().map(RuledBroker::settings).unwrap_or_default();
+        options.settings.push(("SAPHAN_HUB__CASES__SYSTEM", registry::ONCE_ONLY.to_owned()));
         let hub = HubProcess::start(options).await?;
         let broker = match &planned {
             Some(planned) => Some(planned.start(&hub).await?),
             None => None,
         };
-        let mut joined = HashMap::new();
-        for system in registry::SYSTEMS {
-            joined.insert(system, join_by_invitation(&hub, &system.parse()?).await?);
-        }
+        let joined = join(&hub, &registry::SYSTEMS).await?;
         let folder = tempfile::Builder::new().prefix("saphan-demo-").tempdir().context("cannot make a folder")?;
         let receive = broker.as_ref().map_or(Receive::Pull, |node| Receive::Amqp { uri: node.uri().to_owned() });
-        let builder = |system: &str| -> anyhow::Result<ConnectorBuilder> {
-            let joined = joined.get(system).context("each system joined")?;
-            Ok(joined.connector(folder.path().join(system.replace('/', "__"))).receive(receive.clone()))
-        };
-        let records = Records::new();
-        let companies = plan.companies.iter().cloned();
-        let agencies = [
-            civil_registry::CivilRegistry::open(
-                builder(civil_registry::SYSTEM)?,
-                &records,
-                plan.citizens.iter().cloned(),
-            ),
-            welfare::ChildGrants::open(builder(welfare::MANDATE.system)?, &records)?,
-            requests::Certificates::open(builder(requests::MANDATE.system)?, &records, companies)?,
-            civil_registration::NameChanges::open(builder(civil_registration::MANDATE.system)?, &records)?,
-            licences::DrivingLicences::open(builder(licences::MANDATE.system)?, &records)?,
-        ];
-        let mut connectors = Vec::with_capacity(agencies.len());
-        for agency in agencies {
-            connectors.push(agency.build().await?);
-        }
+        let (records, builder) = (Records::new(), builders(&joined, &folder, &receive));
+        let agencies = connect(cast::agencies(&builder, &records, plan, procedures)?).await?;
         let portal = Portal::open(builder(portal::SYSTEM)?, &records).await?;
+        drop(builder);
         let trust = joined.get(portal::SYSTEM).context("the portal joined")?.trust.clone();
         let invited = joined.into_values().map(|joined| (joined.system, joined.invited)).collect();
-        Ok(Self { portal, agencies: connectors, hub, broker, _folder: folder, records, trust, invited })
+        let (receipted, own) = (Mutex::default(), OwnCounts::default());
+        Ok(Self { portal, agencies, hub, broker, folder, receive, records, trust, invited, receipted, own })
+    }
+
+    /// Lets those join that take part in the hub's once-only cases only, and connects them.
+    pub(super) async fn join_once_only(&mut self, procedures: &Procedures) -> anyhow::Result<()> {
+        let joined = join(&self.hub, &registry::ONCE_ONLY_SYSTEMS).await?;
+        let builder = builders(&joined, &self.folder, &self.receive);
+        self.agencies.extend(connect(cast::once_only(builder, &self.records, procedures)?).await?);
+        self.invited.extend(joined.into_values().map(|joined| (joined.system, joined.invited)));
+        Ok(())
     }
 
     /// How many systems joined by invitation.
@@ -120,7 +121,7 @@ impl Exchange {
     }
 
     /// Submits everything and waits until all of it is done; answers how long that took.
-    pub(super) async fn carry_out(&self, plan: &Plan, bars: &Bars) -> anyhow::Result<Took> {
+    pub(super) async fn carry_out(&self, plan: &Plan, bars: &Bars) -> anyhow::Result<Duration> {
         let began = Instant::now();
         let submissions = stream::iter(&plan.applications)
             .map(|application| self.portal.submit(application))
@@ -128,9 +129,53 @@ impl Exchange {
             .try_collect::<Vec<_>>();
         let work = async { submissions.await.context("an application was not submitted").map(|_| ()) };
         let watch = self.watch(plan, bars, began + PATIENCE + PATIENCE_PER_MESSAGE * u32::try_from(plan.messages())?);
-        let ((), first_receipt) = tokio::try_join!(work, watch)?;
+        tokio::try_join!(work, watch)?;
+        self.no_effect_twice()?;
+        Ok(began.elapsed())
+    }
+
+    /// Carries out the once-only procedures, one after the other, and waits until all that they caused is done.
+    pub(super) async fn carry_out_once_only(&mut self, procedures: &Procedures) -> anyhow::Result<OnceOnly> {
+        let began = Instant::now();
+        let work = async {
+            let mut first = Vec::new();
+            for application in &procedures.first {
+                first.push(procedures::carry_out(&self.portal, application).await?);
+            }
+            anyhow::Ok((first, procedures::carry_out(&self.portal, &procedures.again).await?))
+        };
+        let (first, again) = tokio::select! {
+            done = work => done.context("a once-only procedure failed")?,
+            trouble = self.until_trouble(began + PATIENCE) => return Err(trouble),
+        };
+        let mut traffic = Traffic::new(self)?;
+        self.own = self.until_settled(&mut traffic, began + PATIENCE).await?;
+        self.no_effect_twice()?;
+        Ok(OnceOnly { first, again, took: began.elapsed() })
+    }
+
+    /// From a system's invitation to its first receipt: the slowest.
+    pub(super) fn first_receipt(&self) -> anyhow::Result<Duration> {
+        self.note_first_receipts();
+        let receipted = self.receipted.lock().unwrap_or_else(PoisonError::into_inner);
+        receipted.values().max().copied().context("no system has a receipt")
+    }
+
+    fn no_effect_twice(&self) -> anyhow::Result<()> {
         ensure!(self.records.doubled() == 0, "{} messages had their effect twice", self.records.doubled());
-        Ok(Took { all: began.elapsed(), first_receipt })
+        Ok(())
+    }
+
+    fn no_refusal(&self, now: &Standing) -> anyhow::Result<()> {
+        if now.refused + now.rejected_messages > 0 {
+            bail!(
+                "the hub refused {} messages and receivers rejected {}; the end of the hub's log:\n{}",
+                now.refused,
+                now.rejected_messages,
+                self.hub.log_tail()
+            );
+        }
+        Ok(())
     }
 
     /// How far the work is.
@@ -138,10 +183,10 @@ impl Exchange {
         let counts: Vec<_> = self.agencies.iter().chain([self.portal.connector()]).map(Connector::counts).collect();
         let outcome = |outcome| self.portal.count(outcome) as u64;
         Standing {
-            accepted: counts.iter().map(|count| count.accepted).sum(),
+            accepted: counts.iter().map(|count| count.accepted).sum::<u64>() + self.own.sent,
             refused: counts.iter().map(|count| count.refused).sum(),
-            delivered: *self.records.count().borrow() as u64,
-            acknowledged: counts.iter().map(|count| count.acknowledged).sum(),
+            delivered: *self.records.count().borrow() as u64 + self.own.taken,
+            acknowledged: counts.iter().map(|count| count.acknowledged).sum::<u64>() + self.own.taken,
             rejected_messages: counts.iter().map(|count| count.rejected).sum(),
             approved: outcome(Outcome::Approved),
             rejected: outcome(Outcome::Rejected),
@@ -198,7 +243,8 @@ impl Exchange {
         Ok(())
     }
 
-    fn note_first_receipts(&self, receipted: &mut HashMap<SystemId, Duration>) {
+    fn note_first_receipts(&self) {
+        let mut receipted = self.receipted.lock().unwrap_or_else(PoisonError::into_inner);
         for connector in self.agencies.iter().chain([self.portal.connector()]) {
             let system = connector.system();
             if connector.counts().accepted > 0
@@ -210,31 +256,60 @@ impl Exchange {
         }
     }
 
-    /// Waits until every message is delivered and acknowledged and every application has ended. The connectors offer no
-    /// event for acknowledgements, so their counts are read at intervals. Answers the slowest system's time from its invitation
-    /// to its first receipt.
-    async fn watch(&self, plan: &Plan, bars: &Bars, deadline: Instant) -> anyhow::Result<Duration> {
-        let expected = plan.messages() as u64;
-        let mut receipted = HashMap::new();
+    /// Ends when something went wrong with the once-only procedures.
+    async fn until_trouble(&self, deadline: Instant) -> anyhow::Error {
+        let mut ticks = interval(LOOK_AGAIN);
+        loop {
+            ticks.tick().await;
+            self.note_first_receipts();
+            if let Err(error) = self.no_refusal(&self.standing()) {
+                return error;
+            }
+            if Instant::now() > deadline {
+                return anyhow!("a procedure did not end in time; the end of the hub's log:\n{}", self.hub.log_tail());
+            }
+        }
+    }
+
+    /// Waits until every message in the log is delivered and acknowledged, those of the hub's own system too; answers what that did.
+    async fn until_settled(&self, traffic: &mut Traffic, deadline: Instant) -> anyhow::Result<OwnCounts> {
         let mut ticks = interval(LOOK_AGAIN);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            self.note_first_receipts(&mut receipted);
+            self.note_first_receipts();
+            traffic.follow().await?;
+            let (now, own, messages) = (self.standing(), traffic.own(), traffic.messages());
+            self.no_refusal(&now)?;
+            let all = [now.accepted + own.sent, now.delivered + own.taken, now.acknowledged + own.taken];
+            if traffic.is_settled() && all.iter().all(|count| *count >= messages) {
+                return Ok(own);
+            }
+            ensure!(
+                Instant::now() <= deadline,
+                "not done in time: of {messages} messages {all:?} are accepted, delivered and acknowledged; the end of \
+                 the hub's log:\n{}",
+                self.hub.log_tail()
+            );
+        }
+    }
+
+    /// Waits until every message is delivered and acknowledged and every application has ended. The connectors offer no
+    /// event for acknowledgements, so their counts are read at intervals.
+    async fn watch(&self, plan: &Plan, bars: &Bars, deadline: Instant) -> anyhow::Result<()> {
+        let expected = plan.messages() as u64;
+        let mut ticks = interval(LOOK_AGAIN);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            self.note_first_receipts();
             let now = self.standing();
             bars.show(&now);
-            if now.refused + now.rejected_messages > 0 {
-                bail!(
-                    "the hub refused {} messages and receivers rejected {}; the end of the hub's log:\n{}",
-                    now.refused,
-                    now.rejected_messages,
-                    self.hub.log_tail()
-                );
-            }
+            self.no_refusal(&now)?;
             ensure!(now.delivered <= expected, "{} messages were delivered, only {expected} expected", now.delivered);
             let ended = now.decided() + now.withdrawn == plan.applications.len() as u64;
             if ended && now.delivered == expected && now.acknowledged >= expected {
-                return receipted.into_values().max().context("no system has a receipt");
+                return Ok(());
             }
             if Instant::now() > deadline {
                 bail!(
@@ -258,11 +333,40 @@ impl fmt::Display for Exchange {
         if let Some(broker) = &self.broker {
             write!(f, "\n  RabbitMQ {} at port {}", broker.version(), broker.port())?;
         }
+        write!(f, "\n  {}, the hub's own system", registry::ONCE_ONLY)?;
         for system in registry::SYSTEMS {
             write!(f, "\n  {system}")?;
         }
         Ok(())
     }
+}
+
+async fn join(hub: &HubProcess, systems: &[&'static str]) -> anyhow::Result<HashMap<&'static str, Joined>> {
+    let mut joined = HashMap::new();
+    for system in systems {
+        joined.insert(*system, join_by_invitation(hub, &system.parse()?).await?);
+    }
+    Ok(joined)
+}
+
+/// Makes the connectors of those who joined.
+fn builders(
+    joined: &HashMap<&'static str, Joined>,
+    folder: &TempDir,
+    receive: &Receive,
+) -> impl Fn(&str) -> anyhow::Result<ConnectorBuilder> {
+    |system| {
+        let joined = joined.get(system).context("each system joined")?;
+        Ok(joined.connector(folder.path().join(system.replace('/', "__"))).receive(receive.clone()))
+    }
+}
+
+async fn connect(builders: Vec<ConnectorBuilder>) -> anyhow::Result<Vec<Connector>> {
+    let mut connectors = Vec::with_capacity(builders.len());
+    for builder in builders {
+        connectors.push(builder.build().await?);
+    }
+    Ok(connectors)
 }
 
 const SUBMISSIONS_AT_ONCE: usize = 64;

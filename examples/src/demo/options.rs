@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
-/// Starts a hub, a citizen portal, four agencies and the civil registry on this machine, lets them exchange applications
-/// and answers, and checks the signed log. Nothing is left behind.
+/// Starts a hub, a citizen portal, agencies and registers on this machine, lets them exchange applications and answers and
+/// carry out procedures for which nobody hands in a paper, and checks the signed log. Nothing is left behind.
 #[derive(Debug, Parser)]
 #[command(name = "demo", bin_name = "cargo demo --")]
 pub(super) struct Options {
@@ -30,9 +30,9 @@ impl Options {
     /// What will be started, in words.
     pub(super) const fn parts(&self) -> &'static str {
         if self.rabbitmq {
-            "a RabbitMQ node, a hub, the citizen portal, four agencies and the civil registry"
+            "a RabbitMQ node, a hub, the citizen portal, agencies and registers"
         } else {
-            "a hub, the citizen portal, four agencies and the civil registry"
+            "a hub, the citizen portal, agencies and registers"
         }
     }
 }

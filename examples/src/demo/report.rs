@@ -6,8 +6,9 @@ use saphan_cli::log_check::LogReport;
 use saphan_cli::message_check::MessageReport;
 use serde::Serialize;
 
-use super::exchange::{Exchange, Took};
+use super::exchange::{Exchange, OnceOnly};
 use super::options::Options;
+use crate::procedures::Measured;
 
 /// The result in numbers: what `--json` prints.
 #[derive(Debug, Serialize)]
@@ -38,21 +39,33 @@ pub(super) struct Report {
     log_size: u64,
     /// The log was fetched over HTTP, and everything in it holds.
     log_verified: bool,
-    /// From the first submission to the last acknowledgement.
+    /// From the first submission to the last acknowledgement, without the time in which more systems joined.
     seconds: f64,
+    /// What the once-only procedures took.
+    procedures: Vec<Measured>,
+    /// Evidence that was fetched when one of their applicants came back.
+    second_application_fetched: usize,
     #[serde(skip)]
     approved: u64,
+    #[serde(skip)]
+    again: Measured,
 }
 
 impl Report {
     /// `log` exists only when all of the log was fetched and holds.
-    pub(super) fn new(options: &Options, exchange: &Exchange, log: &LogReport, took: Took) -> Self {
-        let standing = exchange.standing();
-        Self {
+    pub(super) fn new(
+        options: &Options,
+        exchange: &Exchange,
+        log: &LogReport,
+        exchanged: Duration,
+        once_only: OnceOnly,
+    ) -> anyhow::Result<Self> {
+        let (standing, OnceOnly { first, again, took }) = (exchange.standing(), once_only);
+        Ok(Self {
             transport: if options.rabbitmq { "amqp" } else { "pull" },
             tls: exchange.tls(),
             joined: exchange.joined(),
-            seconds_to_first_receipt: in_milliseconds(took.first_receipt),
+            seconds_to_first_receipt: in_milliseconds(exchange.first_receipt()?),
             applications: options.applications,
             messages_accepted: standing.accepted,
             messages_refused: standing.refused,
@@ -62,9 +75,12 @@ impl Report {
             withdrawn: standing.withdrawn,
             log_size: log.size,
             log_verified: true,
-            seconds: in_milliseconds(took.all),
+            seconds: in_milliseconds(exchanged + took),
+            procedures: first,
+            second_application_fetched: again.evidence_fetched,
             approved: standing.approved,
-        }
+            again,
+        })
     }
 }
 
@@ -85,6 +101,7 @@ pub(super) fn print(report: &Report, log: &LogReport, shown: &MessageReport, opt
         report.decided - report.approved,
         report.withdrawn
     );
+    print_procedures(report);
     println!(
         "{} messages in {} s: {} refused, {} delivered, {} acknowledged, no effect twice",
         report.messages_accepted, report.seconds, report.messages_refused, report.delivered, report.acknowledged
@@ -114,6 +131,24 @@ pub(super) fn print(report: &Report, log: &LogReport, shown: &MessageReport, opt
         }
     }
     println!("  examples/src/agencies         what an agency writes to take part");
+}
+
+fn print_procedures(report: &Report) {
+    println!("\nOnce only: what applicants hand in when the hub collects the evidence");
+    println!(
+        "  service                        papers before  now  fetched  reused  offices saved  seconds to decision"
+    );
+    let line = |service: &str, measured: &Measured| {
+        let Measured { papers_before, papers_now, evidence_fetched, evidence_reused, offices_saved, .. } = measured;
+        println!(
+            "  {service:30} {papers_before:13} {papers_now:4} {evidence_fetched:8} {evidence_reused:7} {offices_saved:14} {:20.3}",
+            measured.seconds_to_decision
+        );
+    };
+    report.procedures.iter().for_each(|measured| line(&measured.service, measured));
+    println!("  the first applicant comes back");
+    line(&report.again.service, &report.again);
+    println!();
 }
 
 fn print_message(shown: &MessageReport) {

@@ -9,9 +9,15 @@ use std::time::Duration;
 
 use saphan_cli::log_check::{self, FolderLog};
 use saphan_cli::message_check::{TrustedKeys, check_message};
+use saphan_examples::agencies::ONCE_ONLY;
 use saphan_examples::applications::{Plan, Story};
 use saphan_examples::local::rabbitmq::RabbitNode;
+use saphan_examples::registry;
+use saphan_schemas::envelope::UnverifiedEnvelope;
+use saphan_schemas::leaf::Leaf;
+use saphan_schemas::log::decode_bundle;
 use saphan_schemas::message::MessageFile;
+use serde::Deserialize;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
@@ -34,15 +40,50 @@ fn assert_complete(result: &Value, transport: &str, applications: usize) {
     assert_eq!(result["transport"], transport);
     assert_eq!(result["tls"], true);
     assert_eq!(result["applications"], applications);
+    let messages = plan.messages() + once_only(result);
     for count in ["messages_accepted", "delivered", "acknowledged"] {
-        assert_eq!(result[count], plan.messages(), "{count}");
+        assert_eq!(result[count], messages, "{count}");
     }
     assert_eq!(result["messages_refused"], 0);
     assert_eq!(result["decided"], applications - withdrawn);
     assert_eq!(result["withdrawn"], withdrawn);
     assert_eq!(result["log_verified"], true);
-    assert!(result["log_size"].as_u64().unwrap() as usize > plan.messages());
+    assert!(result["log_size"].as_u64().unwrap() as usize > messages);
     assert!(result["seconds"].as_f64().unwrap() > 0.0);
+}
+
+/// Nobody hands in a paper, and nothing is fetched twice. Answers how many messages that takes.
+fn once_only(result: &Value) -> usize {
+    let procedures: Vec<Procedure> = serde_json::from_value(result["procedures"].clone()).unwrap();
+    let services: Vec<&str> = procedures.iter().map(|one| one.service.as_str()).collect();
+    assert_eq!(services, ONCE_ONLY.map(|mandate| mandate.service));
+    for one in &procedures {
+        assert_eq!((one.papers_now, one.evidence_reused), (0, 0), "{}", one.service);
+        assert_eq!(one.evidence_fetched, one.papers_before, "{}", one.service);
+        assert!(one.offices_saved > 1 && one.seconds_to_decision > 0.0, "{}", one.service);
+    }
+    assert_eq!(result["second_application_fetched"], 0);
+    let messages = |service: &str, evidence: usize| {
+        let fee = ["th.bma.food-premises-licence", "th.dlt.driving-licence-renewal"].contains(&service);
+        let consent = ["th.dcy.child-support-grant", "th.dlt.driving-licence-renewal"].contains(&service);
+        // Application, complete case, status and decision; with a fee also that it is due, paid, and that all is done.
+        evidence + 4 + if fee { 3 } else { 0 } + usize::from(consent)
+    };
+    let asked_and_answered = procedures.iter().map(|one| messages(&one.service, 2 * one.evidence_fetched));
+    // The first applicant comes back; who gave the evidence is told.
+    asked_and_answered.sum::<usize>() + messages(&procedures[0].service, procedures[0].papers_before)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Procedure {
+    service: String,
+    papers_before: usize,
+    papers_now: usize,
+    evidence_fetched: usize,
+    evidence_reused: usize,
+    offices_saved: usize,
+    seconds_to_decision: f64,
 }
 
 #[tokio::test]
@@ -85,10 +126,38 @@ async fn an_export_holds_all_that_a_stranger_needs_to_check_everything_offline()
         assert_eq!(path.file_name().unwrap().to_str().unwrap(), format!("{id}.saphan.json"));
         messages += 1;
     }
-    assert_eq!(result["delivered"], messages);
     let log = FolderLog::new(folder.path().join("log"));
     let report = log_check::check(&log, keys.log(), &()).await.unwrap();
-    assert_eq!((report.size, report.leaves.messages), (result["log_size"].as_u64().unwrap(), messages));
+    let (size, delivered) = (result["log_size"].as_u64().unwrap(), result["delivered"].as_u64().unwrap());
+    assert_eq!((report.size, report.leaves.messages), (size, delivered));
+    // What was sent to the hub's own system nobody else has received.
+    assert_eq!(messages + to_the_hub(&folder.path().join("log")), delivered);
+}
+
+/// How many messages of an exported log were sent to the hub's own system.
+fn to_the_hub(log: &Path) -> u64 {
+    let mut messages = 0;
+    let mut folders = vec![log.join("tile/entries")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let bundle = fs::read(&path).unwrap();
+            let of_a_partial_bundle = path.file_name().unwrap().to_str().unwrap().parse().unwrap();
+            let is_partial = path.parent().unwrap().extension().is_some();
+            let width = if is_partial { of_a_partial_bundle } else { 256 };
+            for entry in decode_bundle(&bundle, width).unwrap() {
+                if let Leaf::Message { envelope, .. } = Leaf::parse(entry).unwrap() {
+                    let envelope = UnverifiedEnvelope::parse(&envelope).unwrap();
+                    messages += u64::from(envelope.claims().aud.as_str() == registry::ONCE_ONLY);
+                }
+            }
+        }
+    }
+    messages
 }
 
 #[tokio::test]
@@ -96,7 +165,7 @@ async fn people_get_a_summary_with_a_verified_message_and_where_to_look() {
     let output = demo(&["--applications", "1"]).await;
     assert!(output.status.success());
     let text = String::from_utf8(output.stdout).unwrap();
-    for part in ["1 applications: 1 approved", "application.submitted", "ok     proof", "Where to look"] {
+    for part in ["1 applications: 1 approved", "Once only", "application.submitted", "ok     proof", "Where to look"] {
         assert!(text.contains(part), "{part:?} is missing in:\n{text}");
     }
 }

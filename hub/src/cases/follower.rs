@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
+use saphan_schemas::message_types::ReminderKind;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::fold::{Fold, FoldError, Folded, NotSent};
 use super::letters::Letter;
-use super::{Cases, posting, reading};
+use super::{Cases, What, posting, reading};
 use crate::app::App;
 use crate::registry::Current;
 use crate::store::StoreError;
@@ -152,6 +153,9 @@ impl Follower {
 
     async fn write(&mut self, folded: Folded, followed: Option<u64>) -> Result<(), StoreError> {
         self.app.store.cases().follow(&folded.consequences).await?;
+        let overdue = What::Reminded { kind: ReminderKind::Overdue };
+        let overdue = folded.consequences.events.iter().filter(|(_, event)| event.what == overdue).count();
+        self.app.metrics.cases_overdue.inc_by(overdue as u64);
         if let Some(next) = followed {
             self.next = next;
         }

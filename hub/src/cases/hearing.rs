@@ -3,10 +3,9 @@
 use saphan_schemas::envelope::EnvelopeClaims;
 use saphan_schemas::ids::{CaseId, Code, EvidenceTypeId, MessageId};
 use saphan_schemas::message_types::{
-    Answer, ApplicationDecided, ApplicationFeePaid, ApplicationStatusChanged, ApplicationSubmitted,
-    ApplicationWithdrawn, ConsentGiven, ConsentRevoked, EvidenceDeclined, EvidencePending, EvidenceProvided,
-    EvidenceRequested, EvidenceReused, InformationRequested, InformationSupplied, MessageBody as _, ProofSource,
-    Subject,
+    Answer, ApplicationSubmitted, ApplicationWithdrawn, ConsentGiven, ConsentRevoked, EvidenceDeclined,
+    EvidencePending, EvidenceProvided, EvidenceRequested, EvidenceReused, InformationSupplied, MessageBody as _,
+    ProofSource, Subject,
 };
 use saphan_schemas::problem::ProblemCode;
 use serde::Deserialize;
@@ -19,6 +18,7 @@ use super::moves::Moves;
 use super::opening::{Judge, Opening};
 use super::plan::Planner;
 use super::reading::Entry;
+use super::said::Said;
 use super::what::{Failure, What};
 use crate::store::StoreError;
 use crate::store::cases::{ConsentRecord, DataUse, HeldEvidence};
@@ -252,28 +252,16 @@ impl Fold<'_> {
 
     /// Authority and portal write to each other; the hub listens.
     fn between_the_parties(&mut self, id: CaseId, entry: &Entry, claims: &EnvelopeClaims) {
-        let Some(case) = self.cases.get(&id) else { return };
-        let (portal, authority) = (case.portal.clone(), case.authority.clone());
-        let from_authority = claims.iss == authority && claims.aud == portal;
-        let to_authority = claims.iss == portal && claims.aud == authority;
-        let (changed, decided) = (self.body(entry.index), self.body::<ApplicationDecided>(entry.index));
+        let body = self.contents.get(&entry.index).map_or(&[][..], |content| &content.body);
         let Some(case) = self.cases.get_mut(&id) else { return };
-        let moves = match claims.message_type.as_str() {
-            ApplicationStatusChanged::TYPE if from_authority => {
-                changed.as_ref().and_then(|body| case.status_changed(body))
-            }
-            ApplicationDecided::TYPE if from_authority => decided.and_then(|body| case.decided(&body.decision)),
-            InformationRequested::TYPE if from_authority => case.information(false),
-            InformationSupplied::TYPE if to_authority => case.information(true),
-            ApplicationFeePaid::TYPE if to_authority => case.fee_paid(),
-            _ if from_authority || to_authority => None,
-            _ => return,
-        };
+        let Some(said) = Said::of(case, claims, body) else { return };
+        // Admission lets through what fits; this came beside something else that moved the case.
         let not_fitting = || {
             let (sender, message_type) = (claims.iss.clone(), claims.message_type.clone());
             Moves { events: vec![What::NotFitting { sender, message_type }], ..Moves::default() }
         };
-        self.moved(id, Some(entry.index), moves.unwrap_or_else(not_fitting));
+        let moves = case.said(&said).unwrap_or_else(not_fitting);
+        self.moved(id, Some(entry.index), moves);
     }
 
     /// Notes whose data the message is about.

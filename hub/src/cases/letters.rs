@@ -6,7 +6,7 @@ use std::sync::Arc;
 use saphan_schemas::acknowledgement::{Acknowledged, Acknowledgement, AcknowledgementClaims};
 use saphan_schemas::catalogue::{Catalogue, RequirementSubject};
 use saphan_schemas::commitment::{BodyCommitment, Salt};
-use saphan_schemas::envelope::{Envelope, EnvelopeClaims};
+use saphan_schemas::envelope::{DocumentReference, Envelope, EnvelopeClaims, MAX_DOCUMENTS, UnverifiedEnvelope};
 use saphan_schemas::ids::{HubId, InvalidId, LegalBasis, MessageId, SystemId};
 use saphan_schemas::jws::{SignError, Signed};
 use saphan_schemas::keys::{KeyError, Signer};
@@ -93,6 +93,7 @@ struct Cites {
     legal_basis: Option<LegalBasis>,
     reply_to: Option<MessageId>,
     consent: Option<MessageId>,
+    documents: Vec<DocumentReference>,
 }
 
 /// The places of the messages that a letter is made of.
@@ -125,7 +126,11 @@ impl Desk {
             }
             Say::HandOver => {
                 let body = hand_over(case, sources)?;
-                let cites = Cites { consent: case.consent_in_use().map(|(id, _)| id), ..Cites::default() };
+                let cites = Cites {
+                    consent: case.consent_in_use().map(|(id, _)| id),
+                    documents: documents(&body, case),
+                    ..Cites::default()
+                };
                 self.write(case, act.id, &case.authority, &body, cites, sources.now).map(Some)
             }
             Say::Withdraw(index) => {
@@ -175,7 +180,7 @@ impl Desk {
         let cites = Cites {
             legal_basis: Some(request.candidate.legal_basis.clone()),
             consent: case.consent.filter(|_| request.candidate.needs_consent),
-            reply_to: None,
+            ..Cites::default()
         };
         self.write(case, id, &request.candidate.provider, &body, cites, sources.now).map(Some)
     }
@@ -204,6 +209,7 @@ impl Desk {
             legal_basis: Some(candidate.legal_basis.clone()),
             reply_to: Some(proof.id),
             consent: case.consent.filter(|_| proof.needs_consent),
+            ..Cites::default()
         };
         self.write(case, id, &proof.provider, &body, cites, sources.now).map(Some)
     }
@@ -266,7 +272,7 @@ impl Desk {
             legal_basis: cites.legal_basis,
             consent: cites.consent,
             body: BodyCommitment::new(&salt, &body),
-            documents: Vec::new(),
+            documents: cites.documents,
         };
         let envelope = Signed::sign(claims, &*self.signer)?;
         let text = envelope.as_str().to_owned();
@@ -305,6 +311,24 @@ fn hand_over(case: &Case, sources: &Sources<'_>) -> Result<CaseSubmitted, Letter
         evidence,
         missing,
     })
+}
+
+/// The documents that the messages of a case cite: who receives the case may read them.
+fn documents(body: &CaseSubmitted, case: &Case) -> Vec<DocumentReference> {
+    let mut documents: Vec<DocumentReference> = Vec::new();
+    for copy in body.copies() {
+        let Ok(envelope) = UnverifiedEnvelope::parse(&copy.envelope) else { continue };
+        for cited in &envelope.claims().documents {
+            if documents.iter().all(|known| known.commit != cited.commit) {
+                documents.push(cited.clone());
+            }
+        }
+    }
+    if documents.len() > MAX_DOCUMENTS {
+        tracing::error!(case = %case.id, documents = documents.len(), "a case has more documents than a message can cite");
+        documents.truncate(MAX_DOCUMENTS);
+    }
+    documents
 }
 
 fn reminder(case: &Case, kind: ReminderKind, now: u64) -> Result<CaseReminder, LetterError> {

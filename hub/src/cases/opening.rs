@@ -1,10 +1,10 @@
 //! Whether an application can become a case, and which.
 
-use saphan_schemas::catalogue::PublicService;
+use saphan_schemas::catalogue::{PublicService, RequirementSubject};
 use saphan_schemas::envelope::EnvelopeClaims;
 use saphan_schemas::ids::{CaseId, EvidenceTypeId, SystemId};
 use saphan_schemas::message_types::{
-    Applicant, ApplicationSubmitted, EvidenceSource, NaturalPerson, NextActor, ProofSource, Subject,
+    Applicant, ApplicantKind, ApplicationSubmitted, EvidenceSource, NaturalPerson, NextActor, ProofSource, Subject,
 };
 use saphan_schemas::problem::ProblemCode;
 
@@ -52,11 +52,16 @@ impl Judge<'_> {
         let service = claims.service.as_ref().and_then(|id| self.planner.catalogue.service(id));
         let service = service.ok_or(ProblemCode::ServiceUnknown)?;
         let purpose = claims.purpose.as_ref();
+        let kind = body.applicant.kind();
+        let needs_a_person = service.requirements_for(kind).any(|one| one.about == RequirementSubject::Person);
+        if needs_a_person && kind == ApplicantKind::Juristic && body.representative.is_none() {
+            return Err(ProblemCode::RepresentativeMissing);
+        }
         let authority = self.planner.authority(&service.id, purpose).map_err(|_| ProblemCode::Internal)?;
         let authority = authority.ok_or(ProblemCode::ServiceNotOffered)?;
         let people = self.people(body);
         let consent = self.consent(claims, &authority, people)?;
-        let requirements = self.planner.requirements(service, body.applicant.kind(), purpose);
+        let requirements = self.planner.requirements(service, kind, purpose);
         let mut case = Case {
             id,
             application: index,

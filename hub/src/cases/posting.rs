@@ -56,7 +56,10 @@ pub(super) async fn post(app: Arc<App>, letter: Letter) -> Option<NotSent> {
         };
         match posted {
             Ok(_) => return None,
-            Err(Unposted::Refused(code)) => return not_sent(&letter, code),
+            Err(Unposted::Refused(code)) => {
+                app.metrics.letters_refused.inc();
+                return not_sent(&letter, code);
+            }
             // What it says is in the log already.
             Err(Unposted::Ledger(LedgerError::Contradiction { .. })) => return None,
             Err(Unposted::Ledger(error)) => {

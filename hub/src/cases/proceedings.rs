@@ -100,6 +100,15 @@ impl Case {
         Ok(moves)
     }
 
+    /// The portal told the authority itself that the applicant withdraws; `None` when that does not fit where the case is.
+    pub fn withdrawn_at_the_authority(&mut self) -> Option<Moves> {
+        if !self.is_with_the_authority() {
+            return None;
+        }
+        (self.status, self.next) = (CaseStatus::Withdrawn, NextActor::Nobody);
+        Some(Moves { events: vec![What::Withdrawn], ..Moves::default() })
+    }
+
     /// The authority says how far it is; `None` when that does not fit where the case is.
     pub fn status_changed(&mut self, body: &ApplicationStatusChanged) -> Option<Moves> {
         let status = CaseStatus::from(body.status);

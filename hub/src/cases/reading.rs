@@ -5,10 +5,10 @@ use saphan_schemas::envelope::{EnvelopeClaims, UnverifiedEnvelope};
 use saphan_schemas::ids::{MessageId, SystemId};
 use saphan_schemas::leaf::Leaf;
 use saphan_schemas::message_types::{
-    ApplicationDecided, ApplicationStatusChanged, ApplicationSubmitted, ConsentGiven, EvidenceProvided,
-    EvidenceRequested, EvidenceReused, MessageBody as _,
+    ApplicationSubmitted, ConsentGiven, EvidenceProvided, EvidenceRequested, EvidenceReused, MessageBody as _,
 };
 
+use super::said;
 use crate::store::cases::FollowedEntry;
 
 /// An entry of the log.
@@ -50,9 +50,7 @@ impl Entry {
         let Says::Message { claims, .. } = &self.says else { return 0 };
         let name = claims.message_type.as_str();
         let about_people = ABOUT_PEOPLE.contains(&name);
-        let of_a_case = claims.case.is_some()
-            && [ApplicationStatusChanged::TYPE, ApplicationDecided::TYPE].contains(&name)
-            && claims.iss != *own;
+        let of_a_case = claims.case.is_some() && said::TYPES.contains(&name) && claims.iss != *own;
         if claims.aud == *own || of_a_case || about_people { claims.body.len() } else { 0 }
     }
 

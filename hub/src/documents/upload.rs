@@ -2,22 +2,26 @@
 //!
 //! A part is confirmed once its object and then its row are durable. What a cut connection leaves is that, and nothing half.
 
-use std::pin::pin;
+mod finishing;
+mod taking_in;
+
+use std::sync::Arc;
 
 use axum::body::Bytes;
-use futures_util::stream::{Stream, StreamExt as _};
+use futures_util::stream::Stream;
 use saphan_schemas::commitment::{Committing, Salt};
 use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::ids::SystemId;
 
-use super::chunks::{Chunks, key_binding, new_prefix, salt_binding};
+use super::Documents;
+use super::chunks::{key_binding, salt_binding};
 use super::reading::ReadError;
-use super::scanner::{ScanError, Verdict};
+use super::scanner::ScanError;
 use super::storage::StorageError;
 use super::turns::{Progress, Turn};
-use super::{Documents, media};
-use crate::sealing::{DataKey, SealError, TAG_BYTES};
-use crate::store::{Begun, DocumentId, DocumentRecord, DocumentState, NewDocument, NewPart, Part, StoreError};
+use crate::limits::Exhausted;
+use crate::sealing::{DataKey, SealError};
+use crate::store::{Begun, DocumentId, DocumentRecord, DocumentState, NewDocument, StoreError};
 
 /// An upload, or a part of one.
 #[derive(Debug)]
@@ -75,12 +79,9 @@ pub enum UploadError {
         /// The limit in bytes.
         limit: u64,
     },
-    /// The system has too many unfinished uploads.
-    #[error("the limit is {limit} unfinished uploads")]
-    TooMany {
-        /// The limit.
-        limit: u32,
-    },
+    /// The system has too many unfinished uploads, or too many requests that upload.
+    #[error(transparent)]
+    Exhausted(#[from] Exhausted),
     /// The hub has enough to do.
     #[error("the hub takes in as many documents as it can")]
     Busy,
@@ -152,8 +153,9 @@ impl Documents {
             ));
         }
         if record.state == DocumentState::Uploading {
-            let _room = self.uploading.try_acquire().map_err(|_| UploadError::Busy)?;
-            let stored = self.take_in(&record, chunks, &mut turn, bytes).await?;
+            let _share = self.shares.take(&upload.uploader, 1)?;
+            let _room = self.room.try_acquire().map_err(|_| UploadError::Busy)?;
+            let stored = self.take_in(&record, Arc::new(chunks), &mut turn, bytes).await?;
             if stored < record.len {
                 return Ok(Uploaded::Partly { offset: stored });
             }
@@ -196,204 +198,11 @@ impl Documents {
         };
         match self.index.begin_upload(&new, self.limits.uploads).await? {
             Begun::Yes => {}
-            Begun::TooMany => return Err(UploadError::TooMany { limit: self.limits.uploads }),
+            Begun::TooMany => return Err(Exhausted { what: "unfinished uploads", seconds: UNFINISHED_SECONDS }.into()),
             Begun::Complete => return Ok(None),
         }
         *turn.progress = Some(Progress { document: id, committing: Committing::new(&upload.salt) });
         Ok(self.index.upload(upload.commit, &upload.uploader).await?)
-    }
-
-    /// Stores what comes, in parts. Returns how many bytes are stored by then.
-    async fn take_in(
-        &self,
-        record: &DocumentRecord,
-        chunks: Chunks,
-        turn: &mut Turn<'_>,
-        bytes: impl Stream<Item = Result<Bytes, Interrupted>> + Send,
-    ) -> Result<u64, UploadError> {
-        let mut bytes = pin!(bytes);
-        let mut parts =
-            Parts { next: self.index.parts(record.id).await?.len(), stored: record.received, chunks: Some(chunks) };
-        let mut waiting = Waiting::new(record.chunk as usize);
-        let interrupted = loop {
-            let piece = tokio::select! {
-                biased;
-                () = turn.superseded() => break true,
-                piece = bytes.next() => piece,
-            };
-            let mut piece = match piece {
-                None => break false,
-                Some(Err(Interrupted)) => break true,
-                Some(Ok(piece)) => piece,
-            };
-            if piece.len() as u64 > record.len - parts.stored - waiting.len as u64 {
-                return Err(UploadError::Differs("more bytes came than were announced"));
-            }
-            while !piece.is_empty() {
-                waiting.take_from(&mut piece);
-                if waiting.len >= PART_BYTES {
-                    self.store(record, &mut parts, waiting.take(), turn).await?;
-                }
-            }
-        };
-        let is_all = parts.stored + waiting.len as u64 == record.len;
-        let rest = if is_all { waiting.take() } else { waiting.take_whole() };
-        if !rest.is_empty() {
-            self.store(record, &mut parts, rest, turn).await?;
-        }
-        if interrupted && parts.stored < record.len {
-            return Err(UploadError::Interrupted { stored: parts.stored });
-        }
-        Ok(parts.stored)
-    }
-
-    /// Stores one part.
-    async fn store(
-        &self,
-        record: &DocumentRecord,
-        parts: &mut Parts,
-        mut waiting: Vec<Vec<u8>>,
-        turn: &mut Turn<'_>,
-    ) -> Result<(), UploadError> {
-        let head = waiting.first().map_or(&[][..], |chunk| &chunk[..chunk.len().min(HEAD_BYTES)]);
-        if parts.stored == 0 && !media::fits(&record.media_type, head) {
-            self.destroy(record, turn).await?;
-            return Err(UploadError::MediaType(record.media_type.clone()));
-        }
-        let len = waiting.iter().map(Vec::len).sum::<usize>() as u64;
-        let number = u32::try_from(parts.next).map_err(|_| SealError::Broken)?;
-        let part = Part { number, position: parts.stored, len, prefix: new_prefix()? };
-        let is_known =
-            |progress: &Progress| progress.document == record.id && progress.committing.len() == part.position;
-        let mut committing = turn.progress.take().filter(is_known).map(|progress| progress.committing);
-        let chunks = parts.chunks.take().ok_or(UploadError::Lost)?;
-        let sealing = part.clone();
-        // Milliseconds of work: not on the threads that serve everyone.
-        let sealed = tokio::task::spawn_blocking(move || {
-            if let Some(committing) = &mut committing {
-                waiting.iter().for_each(|chunk| committing.update(chunk));
-            }
-            let sealed = chunks.seal(&sealing, &mut waiting);
-            (chunks, committing, sealed.map(|()| waiting))
-        });
-        let (chunks, committing, sealed) = sealed.await.map_err(|_| UploadError::Lost)?;
-        parts.chunks = Some(chunks);
-        self.storage.put(record.id, part.number, sealed?).await?;
-        let end = part.position + part.len;
-        let new = NewPart { document: record.id, part, now: self.clock.now_ms() };
-        if !self.index.add_part(&new).await? {
-            return Err(UploadError::Offset { stored: parts.stored });
-        }
-        (parts.next, parts.stored) = (parts.next + 1, end);
-        *turn.progress = committing.map(|committing| Progress { document: record.id, committing });
-        Ok(())
-    }
-
-    /// Checks a document whose bytes are all here, and makes it readable.
-    pub(super) async fn finish(&self, record: &DocumentRecord, turn: &mut Turn<'_>) -> Result<Uploaded, UploadError> {
-        let known =
-            turn.progress.take().filter(|known| known.document == record.id && known.committing.len() == record.len);
-        let committing = match known {
-            Some(known) if self.scanner.is_none() => known.committing,
-            _ => match self.look_through(record).await? {
-                (_, Verdict::Infected(name)) => {
-                    tracing::warn!(system = %record.uploader, found = name, "a document was infected, and is destroyed");
-                    self.destroy(record, turn).await?;
-                    return Err(UploadError::Infected(name));
-                }
-                (committing, Verdict::Clean) => committing,
-            },
-        };
-        if committing.finish() != (record.commit, record.len) {
-            self.destroy(record, turn).await?;
-            return Err(UploadError::Commitment);
-        }
-        if self.index.complete_upload(record.id).await? {
-            Ok(Uploaded::Complete { first: true })
-        } else {
-            Err(UploadError::Offset { stored: 0 })
-        }
-    }
-
-    /// Reads a document back: what it commits to, and what the scanner says of it, if there is one.
-    async fn look_through(&self, record: &DocumentRecord) -> Result<(Committing, Verdict), UploadError> {
-        let content = self.content(record).await?;
-        let mut committing = Committing::new(&content.salt(record)?);
-        let mut scan = match &self.scanner {
-            Some(scanner) => Some(scanner.begin().await?),
-            None => None,
-        };
-        let mut bytes = pin!(content.read(0..record.len));
-        while let Some(bytes) = bytes.next().await {
-            let bytes = bytes?;
-            committing.update(&bytes);
-            if let Some(scan) = &mut scan {
-                scan.feed(&bytes).await?;
-            }
-        }
-        let verdict = match scan {
-            Some(scan) => scan.finish().await?,
-            None => Verdict::Clean,
-        };
-        Ok((committing, verdict))
-    }
-
-    /// Destroys a document that is not readable. Its objects, which nobody can read any more, go with the next upkeep if not now.
-    pub(super) async fn destroy(&self, record: &DocumentRecord, turn: &mut Turn<'_>) -> Result<(), UploadError> {
-        *turn.progress = None;
-        self.index.refuse_upload(record.id).await?;
-        if let Err(error) = self.sweep(record.id).await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "the remains of a document are still there");
-        }
-        Ok(())
-    }
-}
-
-/// The parts of an upload.
-struct Parts {
-    /// The number of the next.
-    next: usize,
-    /// How many bytes those before hold.
-    stored: u64,
-    /// Not there while it is lent to another thread.
-    chunks: Option<Chunks>,
-}
-
-/// Bytes that are not stored yet, cut into chunks that have room for their tags.
-struct Waiting {
-    chunks: Vec<Vec<u8>>,
-    /// The length of a chunk.
-    chunk: usize,
-    /// Of all of them.
-    len: usize,
-}
-
-impl Waiting {
-    const fn new(chunk: usize) -> Self {
-        Self { chunks: Vec::new(), chunk, len: 0 }
-    }
-
-    /// Takes bytes up to the end of a chunk.
-    fn take_from(&mut self, piece: &mut Bytes) {
-        if self.chunks.last().is_none_or(|last| last.len() == self.chunk) {
-            self.chunks.push(Vec::with_capacity(self.chunk + TAG_BYTES));
-        }
-        let Some(last) = self.chunks.last_mut() else { return };
-        let taken = piece.split_to(piece.len().min(self.chunk - last.len()));
-        last.extend_from_slice(&taken);
-        self.len += taken.len();
-    }
-
-    fn take(&mut self) -> Vec<Vec<u8>> {
-        self.len = 0;
-        std::mem::take(&mut self.chunks)
-    }
-
-    /// Only whole chunks: a nonce is for one content, so a chunk is sealed when all of it is here.
-    fn take_whole(&mut self) -> Vec<Vec<u8>> {
-        let mut chunks = self.take();
-        chunks.retain(|chunk| chunk.len() == self.chunk);
-        chunks
     }
 }
 
@@ -401,7 +210,5 @@ fn is_same(upload: &Upload, record: &DocumentRecord, salt: &Salt) -> bool {
     (upload.len, &*upload.media_type, &upload.salt) == (record.len, &*record.media_type, salt)
 }
 
-/// What is stored, and confirmed, at once. A multiple of every length that a chunk may have.
-pub(crate) const PART_BYTES: usize = 4 << 20;
-/// What a media type is judged by.
-const HEAD_BYTES: usize = 4096;
+/// When to look whether an upload can be begun in the place of one that was finished.
+const UNFINISHED_SECONDS: u64 = 10;

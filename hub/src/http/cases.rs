@@ -121,6 +121,8 @@ impl Watching {
                 changed = self.followed.changed() => changed.ok()?,
                 _ = stopping.changed() => return None,
             }
+            // On a busy hub the log grows all the time, and each look asks the store.
+            tokio::time::sleep(BREATH).await;
         }
     }
 
@@ -165,5 +167,7 @@ pub(super) fn view(app: &App, case: &Case) -> CaseView {
     CaseView::new(case, &app.registry.catalogue())
 }
 
+/// What nobody who reads notices.
+const BREATH: Duration = Duration::from_millis(100);
 /// Shorter than what a connection may take to show that it is alive.
 const KEEP_ALIVE: Duration = Duration::from_secs(5);

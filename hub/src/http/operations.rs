@@ -52,6 +52,9 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> Result<impl IntoResp
     metrics.outbox_amqp.set(i64::try_from(counts.outbox_amqp).unwrap_or(i64::MAX));
     metrics.outbox_pull.set(i64::try_from(counts.outbox_pull).unwrap_or(i64::MAX));
     metrics.log_size.set(i64::try_from(app.ledger.committed().borrow().size).unwrap_or(i64::MAX));
+    if let Some(cases) = &app.cases {
+        metrics.cases_followed.set(i64::try_from(*cases.followed().borrow()).unwrap_or(i64::MAX));
+    }
     let text = metrics.text().map_err(|_| ApiError::problem(ProblemCode::Internal))?;
     Ok(([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text))
 }

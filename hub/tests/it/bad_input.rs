@@ -170,7 +170,7 @@ fn pointers(problem: &ProblemDocument) -> Vec<&str> {
 }
 
 /// Codes whose cases need more than one request, and the tests that are their cases.
-const ELSEWHERE: [(ProblemCode, &str); 21] = [
+const ELSEWHERE: [(ProblemCode, &str); 24] = [
     (ProblemCode::RateLimited, "limits::…"),
     (ProblemCode::DuplicateId, "acceptance::a_message_id_that_comes_again_with_other_content_…"),
     (ProblemCode::AcknowledgementConflict, "acknowledgements::an_outcome_that_contradicts_an_earlier_one_…"),
@@ -178,6 +178,9 @@ const ELSEWHERE: [(ProblemCode, &str); 21] = [
     (ProblemCode::HubStopping, "pressure::a_hub_that_is_stopping_…"),
     (ProblemCode::HubUnavailable, "store_failures::…"),
     (ProblemCode::CaseInvalid, "cases::applications::an_application_that_cannot_become_a_case_…"),
+    (ProblemCode::CaseClosed, "cases::proceedings::a_rejection_ends_a_case_…"),
+    (ProblemCode::CaseStateMismatch, "cases::proceedings::a_case_is_not_moved_by_those_…"),
+    (ProblemCode::RepresentativeMissing, "cases::applications::a_company_without_a_representative_…"),
     (ProblemCode::ServiceNotOffered, "cases::applications::an_application_for_a_service_that_nobody_takes_…"),
     (ProblemCode::ConsentMissing, "cases::consent::an_application_whose_evidence_needs_a_consent_…"),
     (ProblemCode::ConsentInsufficient, "cases::consent::an_application_whose_evidence_needs_a_consent_…"),
@@ -195,10 +198,9 @@ const ELSEWHERE: [(ProblemCode, &str); 21] = [
 ];
 
 /// Codes of the table that no request is answered with, and why.
-const NEVER_ANSWERED: [(ProblemCode, &str); 8] = [
+const NEVER_ANSWERED: [(ProblemCode, &str); 7] = [
     (ProblemCode::DeliveryExpired, "it is what a sender is told of a message's end, which is a state, not an answer"),
     (ProblemCode::RecipientRejected, "it stands in acknowledgements, which receivers write"),
-    (ProblemCode::CaseClosed, "it stands in acknowledgements of the hub's own system"),
     (ProblemCode::EvidenceNotAwaited, "it stands in acknowledgements of the hub's own system"),
     (ProblemCode::EvidenceInvalid, "it stands in acknowledgements of the hub's own system"),
     (ProblemCode::EvidenceSubjectMismatch, "it stands in acknowledgements of the hub's own system"),

@@ -59,7 +59,7 @@ pub(crate) struct Site {
     pub(crate) clock: Arc<TestClock>,
     pub(crate) world: World,
     /// Where documents are, if not where the configuration says.
-    pub(crate) objects: Option<Arc<FaultyObjects>>,
+    pub(crate) storage: Option<Storage>,
     folder: TempDir,
 }
 
@@ -80,7 +80,7 @@ pub(crate) struct TestHub {
     stop: watch::Sender<bool>,
     serving: JoinHandle<anyhow::Result<()>>,
     config: Config,
-    objects: Option<Arc<FaultyObjects>>,
+    storage: Option<Storage>,
     folder: TempDir,
 }
 
@@ -98,7 +98,7 @@ impl Site {
         }
         config.hub.data_dir = folder.path().into();
         KeyStore::new(folder.path(), String::new()).create().unwrap();
-        Self { config, clock: Arc::new(TestClock::new()), world: World::new(), objects: None, folder }
+        Self { config, clock: Arc::new(TestClock::new()), world: World::new(), storage: None, folder }
     }
 
     /// Starts it with nothing in its registry, or with what the folder holds.
@@ -113,9 +113,8 @@ impl Site {
         let (stop, stop_seen) = watch::channel(false);
         let store = self.open_store().await;
         let mut opened = self.open(Arc::clone(&store), stopping_seen).await.unwrap();
-        if let Some(objects) = &self.objects {
-            let app = Arc::get_mut(&mut opened.app).unwrap();
-            app.documents.storage = Storage::new(Arc::clone(objects) as _, "");
+        if let Some(storage) = &self.storage {
+            Arc::get_mut(&mut opened.app).unwrap().documents.storage = storage.clone();
         }
         let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let tls = ServerTls::load(&self.config.tls).unwrap();
@@ -128,7 +127,7 @@ impl Site {
         let operator = std::fs::read_to_string(self.folder.path().join("operator.pem")).unwrap();
         let operator = SigningKey::from_pem(&operator).unwrap();
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let Self { config, clock, world, objects, folder } = self;
+        let Self { config, clock, world, storage, folder } = self;
         TestHub {
             url,
             address,
@@ -143,7 +142,7 @@ impl Site {
             stop,
             serving,
             config,
-            objects,
+            storage,
             folder,
         }
     }
@@ -220,10 +219,10 @@ impl TestHub {
     /// Stops it in good order; everything in progress is finished first.
     pub(crate) async fn stop(self) -> Site {
         self.stop_listening();
-        let Self { app, store, clock, world, client, serving, config, objects, folder, .. } = self;
+        let Self { app, store, clock, world, client, serving, config, storage, folder, .. } = self;
         drop((app, store, client));
         in_time(serving).await.unwrap().unwrap();
-        Site { config, clock, world, objects, folder }
+        Site { config, clock, world, storage, folder }
     }
 }
 

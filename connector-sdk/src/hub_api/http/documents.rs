@@ -19,9 +19,11 @@ impl HttpHub {
         match response.status() {
             StatusCode::OK => state(&response).map(Some),
             StatusCode::NOT_FOUND => Ok(None),
-            // An answer to HEAD has no body that says what is wrong.
+            // An answer to HEAD has no body that says what is wrong. What is wrong with both requests, the other one says.
             status => match self.get_range(commit, 0..1).await {
-                Err(HubError::Problem { document, retry_after }) => Err(HubError::Problem { document, retry_after }),
+                Err(HubError::Problem { document, retry_after }) if document.status == status.as_u16() => {
+                    Err(HubError::Problem { document, retry_after })
+                }
                 _ => Err(HubError::Unreadable { status: status.as_u16() }),
             },
         }

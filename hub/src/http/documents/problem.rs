@@ -9,7 +9,6 @@ use crate::documents::reading::ReadError;
 use crate::documents::scanner::ScanError;
 use crate::documents::storage::StorageError;
 use crate::documents::upload::UploadError;
-use crate::limits::Exhausted;
 
 /// The answer to an upload that does not go on, with where it would.
 pub(super) fn upload_problem(error: UploadError) -> Response {
@@ -29,7 +28,7 @@ impl From<UploadError> for ApiError {
         let detail = error.to_string();
         let code = match error {
             UploadError::TooLarge { .. } => ProblemCode::DocumentTooLarge,
-            UploadError::TooMany { .. } => return Exhausted { what: "unfinished uploads", seconds: LONG }.into(),
+            UploadError::Exhausted(error) => return error.into(),
             UploadError::Busy => return Self::problem(ProblemCode::HubBusy),
             UploadError::Offset { .. } => ProblemCode::DocumentOffset,
             UploadError::Differs(_) | UploadError::Commitment => ProblemCode::DocumentMismatch,
@@ -71,6 +70,3 @@ impl From<ReadError> for ApiError {
         }
     }
 }
-
-/// Until an unfinished upload may be finished, in seconds.
-const LONG: u64 = 10;

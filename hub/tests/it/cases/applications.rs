@@ -2,9 +2,10 @@
 
 use saphan_schemas::ids::{CaseId, MessageId};
 use saphan_schemas::problem::ProblemCode;
+use saphan_schemas::registry::{Agreement, Change, Entry, Service};
 use serde_json::{Value, json};
 
-use super::stage::{OWN, PERSON, Stage};
+use super::stage::{OWN, PERSON, Stage, agreement};
 use crate::harness::Draft;
 
 #[tokio::test]
@@ -101,6 +102,35 @@ async fn an_application_that_cannot_become_a_case_is_refused_with_the_reason() {
         });
     });
     refused(&stage, kind, ProblemCode::ApplicantNotEligible).await;
+}
+
+#[tokio::test]
+async fn a_company_without_a_representative_cannot_prove_who_acts_for_it() {
+    let stage = Stage::new().await;
+    let food = "th.bma.food-premises-licence";
+    let authority = "th.bma".parse().unwrap();
+    let service = Change::Added(Entry::Service(Service { id: food.parse().unwrap(), authority }));
+    let terms = Change::Added(Entry::Agreement(Agreement {
+        services: [food.parse().unwrap()].into(),
+        ..agreement("food", &stage.portal.id, &OWN.parse().unwrap(), &["application.submitted"])
+    }));
+    stage.hub.change_registry([service, terms]).await.json::<Value>(200);
+    stage.sign_agreements().await;
+    let form =
+        include_str!("../../../../schemas/catalogue/examples/th.bma.food-premises-licence@1/valid/complete.json");
+    let application = stage.application(None).change(|claims| claims.service = Some(food.parse().unwrap()));
+    let application = application.with_json(|body| {
+        body["form_schema"] = json!(format!("{food}@1"));
+        body["form"] = serde_json::from_str(form).unwrap();
+        body["applicant"] = json!({
+            "kind": "Juristic",
+            "number": "0105556000011",
+            "type": "LIMITED_COMPANY",
+            "name": { "th": "บริษัท ตัวอย่าง จำกัด" },
+        });
+        body.as_object_mut().unwrap().remove("representative");
+    });
+    refused(&stage, application, ProblemCode::RepresentativeMissing).await;
 }
 
 #[tokio::test]

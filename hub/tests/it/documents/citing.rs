@@ -1,6 +1,8 @@
 //! Messages that cite documents.
 
+use saphan_schemas::b64;
 use saphan_schemas::problem::ProblemCode;
+use serde_json::{Value, json};
 
 use crate::harness::{Document, Draft, TestHub};
 
@@ -46,6 +48,21 @@ async fn a_citation_with_another_length_or_type_is_refused() {
     let refused = hub.submit(&hub.citing(&picture)).await.problem(ProblemCode::DocumentMismatch);
     let said = "documents/0: the document was uploaded as application/pdf, the envelope says image/png";
     assert_eq!(refused.detail.as_deref(), Some(said));
+}
+
+#[tokio::test]
+async fn in_a_batch_too_each_message_is_judged_by_its_documents() {
+    let hub = TestHub::new().await;
+    let (there, missing) = (Document::pdf(1000), Document::pdf(1000));
+    assert_eq!(hub.put(&hub.world.portal, &there).await.status, 201);
+    let messages = [&there, &missing].map(|document| {
+        let message = hub.citing(document);
+        json!({ "envelope": message.envelope(), "salt": message.salt, "body": b64::encode_std(&message.body) })
+    });
+    let answer = hub.call(&hub.world.portal, "POST", "/v1/messages/batch", &json!({ "messages": messages })).await;
+    let results = answer.json::<Value>(200)["results"].clone();
+    assert!(results[0]["receipt"].is_string(), "{results}");
+    assert_eq!(results[1]["problem"]["code"], "document-missing");
 }
 
 #[tokio::test]

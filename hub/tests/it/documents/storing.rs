@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use saphan_hub::documents::storage::Storage;
 use saphan_schemas::problem::ProblemCode;
 
 use crate::harness::{Document, FaultyObjects, Site, TestHub};
@@ -12,7 +13,7 @@ const MIB: usize = 1 << 20;
 async fn hub_on_objects() -> (TestHub, Arc<FaultyObjects>) {
     let mut site = Site::new("");
     let objects = Arc::new(FaultyObjects::default());
-    site.objects = Some(Arc::clone(&objects));
+    site.storage = Some(Storage::new(Arc::clone(&objects) as _, ""));
     let hub = site.start().await;
     hub.apply(hub.world.changes()).await;
     (hub, objects)
