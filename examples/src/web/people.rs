@@ -1,8 +1,7 @@
 //! Who can sign in: synthetic people, and companies by their directors.
 
 use saphan_schemas::message_types::{
-    Applicant, ApplicantKind, Capacity, Citizen, Foreigner, JuristicPerson, Language, LatinName, NaturalPerson,
-    Representative, Subject, ThaiName,
+    Applicant, ApplicantKind, Citizen, Language, LatinName, NaturalPerson, Representative, Subject, ThaiName,
 };
 
 /// Somebody who can sign in.
@@ -13,23 +12,10 @@ pub struct Person {
 }
 
 impl Person {
-    /// A Thai citizen.
+    /// Who applies, and who acts for the applicant.
     #[must_use]
-    pub const fn citizen(citizen: Citizen) -> Self {
-        Self { applicant: Applicant::Citizen(citizen), representative: None }
-    }
-
-    /// A person without Thai nationality.
-    #[must_use]
-    pub const fn foreigner(foreigner: Foreigner) -> Self {
-        Self { applicant: Applicant::Foreigner(foreigner), representative: None }
-    }
-
-    /// A company, by its director.
-    #[must_use]
-    pub fn company(company: JuristicPerson, director: Citizen) -> Self {
-        let representative = Representative { person: NaturalPerson::Citizen(director), capacity: Capacity::Director };
-        Self { applicant: Applicant::Juristic(Box::new(company)), representative: Some(representative) }
+    pub const fn new(applicant: Applicant, representative: Option<Representative>) -> Self {
+        Self { applicant, representative }
     }
 
     pub(super) const fn applicant(&self) -> &Applicant {

@@ -120,13 +120,13 @@ async fn the_trace_shows_a_person_their_own_data_and_nobody_elses_and_numbers_ar
     other.get("/en/trace").await.has("Nobody has used your data.");
     assert_eq!(other.get(&case).await.status, 404, "cases are their applicant's alone");
     assert_eq!(other.get(&format!("{case}/events")).await.status, 404);
-    let number = number_of(&stage);
+    let number = number_of_the_first();
     assert!(!case.contains(&number) && !trace.text.contains(&number));
     let log = stage.stop().await;
     assert!(!log.contains(&number));
 }
 
-fn number_of(_stage: &Stage) -> String {
+fn number_of_the_first() -> String {
     let mut applicants = saphan_examples::applicants::Applicants::new(42);
     match Applicant::Citizen(applicants.citizen().unwrap()).subject() {
         Subject::Citizen { national_id } => national_id.as_str().to_owned(),

@@ -15,8 +15,9 @@ use saphan_schemas::catalogue::Catalogue;
 use saphan_schemas::ids::SystemId;
 use saphan_schemas::keys::{PublicKey, Signer, SigningKey};
 use saphan_schemas::message_types::{
-    AnswerForm, ApplicationDecided, Approval, BilingualText, CaseSubmitted, Decision, EvidenceProvided,
-    EvidenceRequested, InformationRequested, InformationSupplied, Item, Office, Timestamp,
+    AnswerForm, Applicant, ApplicationDecided, Approval, BilingualText, Capacity, CaseSubmitted, Decision,
+    EvidenceProvided, EvidenceRequested, InformationRequested, InformationSupplied, Item, NaturalPerson, Office,
+    Representative, Timestamp,
 };
 use saphan_schemas::registry::{Agreement, Member, Service, TransportKind, just_a_system};
 use saphan_schemas::trust::Trust;
@@ -42,7 +43,6 @@ pub(super) struct Stage {
     pub(super) gate: watch::Sender<bool>,
     /// How many applications the authority got.
     pub(super) complete: watch::Receiver<usize>,
-    pub(super) people: Vec<Person>,
     serving: JoinHandle<()>,
     stop: Option<oneshot::Sender<()>>,
     _others: Vec<Connector>,
@@ -93,8 +93,7 @@ impl Stage {
         });
         let authority = authority.handle(|message: Message<InformationSupplied>| async move { decide(&message) });
         others.push(authority.build().await.unwrap());
-        let people = people();
-        let settings = Settings { hub_system: OWN.parse().unwrap(), offers: offers(), people: people.clone() };
+        let settings = Settings { hub_system: OWN.parse().unwrap(), offers: offers(), people: people() };
         let portal = Portal::open(world.connector(PORTAL), settings).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
@@ -104,7 +103,7 @@ impl Stage {
         });
         let World { hub, folder, .. } = world;
         let complete = complete.subscribe();
-        Self { address, gate, complete, people, serving, stop: Some(stop), _others: others, hub, _folder: folder }
+        Self { address, gate, complete, serving, stop: Some(stop), _others: others, hub, _folder: folder }
     }
 
     /// Somebody who is not signed in.
@@ -135,11 +134,12 @@ fn people() -> Vec<Person> {
     let (first, second) = (applicants.citizen().unwrap(), applicants.citizen().unwrap());
     let company = applicants.company(&second).unwrap();
     let foreigner = applicants.foreigner().unwrap();
+    let director = Representative { person: NaturalPerson::Citizen(second.clone()), capacity: Capacity::Director };
     vec![
-        Person::citizen(first),
-        Person::citizen(second.clone()),
-        Person::company(company, second),
-        Person::foreigner(foreigner),
+        Person::new(Applicant::Citizen(first), None),
+        Person::new(Applicant::Citizen(second), None),
+        Person::new(Applicant::Juristic(Box::new(company)), Some(director)),
+        Person::new(Applicant::Foreigner(foreigner), None),
     ]
 }
 
