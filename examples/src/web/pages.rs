@@ -47,8 +47,10 @@ pub(super) fn router(site: Arc<Site>) -> Router {
         .route("/trace", get(trace::show));
     Router::new()
         .route("/", get(start))
-        .nest("/th", pages.clone())
-        .nest("/en", pages)
+        .route("/th", get(start))
+        .route("/en", get(start))
+        .nest("/th/", pages.clone())
+        .nest("/en/", pages)
         .route("/assets/{name}", get(assets::file))
         .fallback(not_found)
         .layer(DefaultBodyLimit::max(FORM_BYTES))

@@ -115,6 +115,6 @@ async fn what_a_page_cannot_do_is_said_in_the_language_of_the_page() {
         page.has(text);
         page.markup().check(&path[1..3]);
     }
-    let company_only = visitor.get("/en/services/th.dopa.move-in/apply").await;
+    let company_only = visitor.get("/en/services/th.dopa.national-id-card-replacement/apply").await;
     company_only.has("not for applicants of this kind");
 }
