@@ -27,7 +27,7 @@ use std::time::Duration;
 
 use saphan_connector::{Connector, ConnectorBuilder, ConnectorError, Drained, JournalError, OutgoingMessage};
 use saphan_schemas::catalogue::{Catalogue, CatalogueError};
-use saphan_schemas::ids::{Code, LegalBasis, ServiceId, SystemId};
+use saphan_schemas::ids::{Code, ServiceId, SystemId};
 use saphan_schemas::message_types::BilingualText;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -48,8 +48,6 @@ pub struct Offer {
     pub purpose: Code,
     /// The purpose as people read it in the question for consent, e.g. “to renew your driving licence”.
     pub reason: BilingualText,
-    /// The law behind it.
-    pub legal_basis: LegalBasis,
 }
 
 /// What the page offers, and to whom.

@@ -46,7 +46,6 @@ fn offer(mandate: &Mandate) -> Result<Offer, InvalidId> {
         service: mandate.service.parse()?,
         purpose: mandate.purpose.parse()?,
         reason: BilingualText::new(th, en),
-        legal_basis: mandate.law.parse()?,
     })
 }
 

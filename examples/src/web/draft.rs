@@ -188,8 +188,7 @@ impl Kept {
 impl Offer {
     /// A message for this service and purpose.
     pub(super) fn message(&self, message: OutgoingMessage) -> OutgoingMessage {
-        let message = message.service(self.service.clone()).purpose(self.purpose.clone());
-        message.legal_basis(self.legal_basis.clone())
+        message.service(self.service.clone()).purpose(self.purpose.clone())
     }
 }
 

@@ -7,15 +7,15 @@ use saphan_connector::hub_api::HubError;
 use saphan_schemas::message_types::Language;
 use saphan_schemas::problem::{ProblemCode, ProblemDocument};
 
+use super::html::{Html, el};
 use super::language::Speaks as _;
 use super::pages::layout;
 use super::visit::Visit;
 
-/// Why not, in a language.
-#[derive(Debug)]
+/// A request that is refused.
 pub(super) struct Refusal {
-    /// The language.
-    pub(super) language: Language,
+    /// The request.
+    pub(super) visit: Box<Visit>,
     /// Why not.
     pub(super) because: Because,
 }
@@ -128,12 +128,17 @@ impl Because {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let visit = Visit { language: self.language, rest: String::new(), session: None };
-        if matches!(self.because, Because::NotSignedIn) {
+        let Self { visit, because } = self;
+        if matches!(because, Because::NotSignedIn) {
             return Redirect::to(&visit.path("sign-in")).into_response();
         }
-        let (title, text) = self.because.texts(self.language);
-        let page = layout::Page::new(&visit, &title).body(super::html::el("p").with(text));
-        (self.because.status(), page).into_response()
+        let (title, text) = because.texts(visit.language);
+        let detail = match &because {
+            Because::Refused(document) => document.detail.as_deref(),
+            _ => None,
+        };
+        let detail = detail.map(|detail| el("p").class("quiet").attr("lang", "en").with(detail));
+        let page = layout::Page::new(&visit, &title).body(Html::from(el("p").with(text)).with(detail));
+        (because.status(), page).into_response()
     }
 }

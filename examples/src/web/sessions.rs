@@ -70,7 +70,7 @@ impl Session {
 fn random() -> Result<String, NoRandom> {
     let mut bytes = [0; 32];
     SystemRandom::new().fill(&mut bytes).map_err(|_| NoRandom)?;
-    Ok(saphan_schemas::b64::encode_url(&bytes))
+    Ok(saphan_schemas::b64::encode_url(bytes))
 }
 
 const LASTS: Duration = Duration::from_secs(60 * 60);

@@ -75,8 +75,8 @@ impl Visit {
     }
 
     /// Refuses.
-    pub(super) const fn refuse(&self, because: Because) -> Refusal {
-        Refusal { language: self.language, because }
+    pub(super) fn refuse(&self, because: Because) -> Refusal {
+        Refusal { visit: Box::new(self.clone()), because }
     }
 
     fn signed_in(self, site: &Site) -> Result<SignedIn, Refusal> {

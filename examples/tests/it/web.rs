@@ -1,9 +1,9 @@
 //! The portal's page, over HTTP, with a hub, agencies that hold evidence, and an authority.
 
-mod application;
+pub(crate) mod application;
 mod browser;
 mod chromium;
-mod client;
+pub(crate) mod client;
 mod forms;
 mod markup;
 mod stage;

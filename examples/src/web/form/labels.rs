@@ -14,12 +14,6 @@ pub(in super::super) fn of_choice(name: &str, language: Language) -> Cow<'_, str
     label(CHOICES, name, language)
 }
 
-/// The label of a choice; anything else as it is.
-pub(in super::super) fn choice_or_text(text: &str, language: Language) -> Cow<'_, str> {
-    let is_choice = CHOICES.iter().any(|(known, ..)| *known == text);
-    if is_choice { of_choice(text, language) } else { Cow::Borrowed(text) }
-}
-
 /// Where a member stands among those that need not be filled in: as in the table.
 pub(super) fn position(name: &str) -> usize {
     MEMBERS.iter().position(|(known, ..)| *known == name).unwrap_or(usize::MAX)

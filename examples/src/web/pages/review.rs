@@ -11,9 +11,10 @@ use super::layout::{Page, button, form, terms};
 use super::service::papers;
 use crate::web::Site;
 use crate::web::draft::{Draft, Question};
-use crate::web::form::labels;
+use crate::web::form::{Field, Filled, Form, Kind, labels};
 use crate::web::html::{Element, Html, el};
 use crate::web::language::{Speaks as _, baht};
+use crate::web::names::day;
 use crate::web::refusal::{Because, Refusal};
 use crate::web::visit::{SentBy, SignedIn, Visit};
 
@@ -82,9 +83,10 @@ fn page(
     let send = form(visit, &format!("applications/{}", draft.application))
         .with(question.map(|question| consent(visit, &question, is_wrong)))
         .with(el("p").class("actions").with(button(visit.say("ยื่นคำขอ", "Submit the application"))).with(change));
+    let fields = Form::of(&site.catalogue, &service.form);
     let content = Html::new()
         .with(el("h2").with(visit.say("ข้อมูลที่กรอก", "What you filled in")))
-        .with(summary(visit, &Value::Object(draft.form.clone())))
+        .with(fields.map(|form| summary(visit, &form.fields, &draft.form)))
         .with(papers(site, visit, service, Some(who.person.kind())))
         .with(send);
     let error = is_wrong.then(|| {
@@ -141,23 +143,44 @@ fn by_hand(
     Page::new(visit, visit.say("ท่านไม่ยินยอม", "You did not consent")).body(content)
 }
 
-/// What was filled in.
-fn summary(visit: &Visit, value: &Value) -> Html {
-    let Value::Object(members) = value else { return Html::new() };
-    let rows = members.iter().filter(|(name, _)| *name != "kind" || !members.values().any(Value::is_object));
-    let rows =
-        rows.map(|(name, value)| (labels::of_member(name, visit.language).into_owned(), shown(visit, name, value)));
-    terms(rows).into()
+/// What was filled in, in the order of the form.
+fn summary(visit: &Visit, fields: &[Field], filled: &Filled) -> Element {
+    let rows = fields.iter().filter_map(|field| {
+        let label = labels::of_member(&field.name, visit.language).into_owned();
+        Some((label, shown(visit, &field.kind, filled.get(&field.name)?)))
+    });
+    terms(rows)
 }
 
-fn shown(visit: &Visit, name: &str, value: &Value) -> Html {
-    match value {
-        Value::Object(_) => el("div").class("panel").with(summary(visit, value)).into(),
-        Value::Array(items) => items.iter().map(|item| el("div").with(shown(visit, name, item))).collect(),
-        Value::Bool(true) => visit.say("ใช่", "Yes").into(),
-        Value::Bool(false) => visit.say("ไม่ใช่", "No").into(),
-        Value::Number(number) if name.ends_with("_satang") => number.as_u64().map(baht).into(),
-        Value::String(text) => labels::choice_or_text(text, visit.language).as_ref().into(),
-        other => other.to_string().into(),
+fn shown(visit: &Visit, kind: &Kind, value: &Value) -> Html {
+    match (kind, value) {
+        (Kind::Group(fields), Value::Object(members)) => {
+            el("div").class("panel").with(summary(visit, fields, members)).into()
+        }
+        (Kind::Alternatives(alternatives), Value::Object(members)) => {
+            let chosen = alternatives.iter().find(|one| value.get("kind").and_then(Value::as_str) == Some(&one.tag));
+            let each = chosen.map(|one| {
+                let label = el("p").with(labels::of_choice(&one.tag, visit.language).as_ref());
+                el("div").class("panel").with(label).with(summary(visit, &one.fields, members))
+            });
+            each.into()
+        }
+        (Kind::List { item, .. }, Value::Array(items)) => {
+            items.iter().map(|value| el("div").with(shown(visit, &item.kind, value))).collect()
+        }
+        (Kind::Choices(_), Value::Array(items)) => {
+            let chosen = items.iter().filter_map(Value::as_str);
+            let chosen: Vec<_> = chosen.map(|one| labels::of_choice(one, visit.language)).collect();
+            chosen.join(", ").into()
+        }
+        (Kind::Choice(_), Value::String(text)) => labels::of_choice(text, visit.language).as_ref().into(),
+        (Kind::Date, Value::String(text)) => {
+            text.parse().map_or_else(|_| text.clone(), |date| day(&date, visit.language)).into()
+        }
+        (Kind::Money, Value::Number(satang)) => satang.as_u64().map(baht).into(),
+        (_, Value::Bool(true)) => visit.say("ใช่", "Yes").into(),
+        (_, Value::Bool(false)) => visit.say("ไม่ใช่", "No").into(),
+        (_, Value::String(text)) => text.into(),
+        (_, other) => other.to_string().into(),
     }
 }

@@ -5,7 +5,7 @@ use saphan_schemas::message_types::{Applicant, Subject};
 use super::client::{Client, Page};
 use super::stage::{SERVICE, Stage};
 
-pub(super) const FORM: &[(&str, &str)] = &[
+pub(crate) const FORM: &[(&str, &str)] = &[
     ("/licence_number", "60012345"),
     ("/licence_type", "PRIVATE_CAR"),
     ("/expires_on", "2026-12-20"),

@@ -21,7 +21,8 @@ fn browser() -> Option<Browser> {
 
 async fn picture(tab: &Tab<'_>, name: &str) {
     if let Ok(folder) = std::env::var("SAPHAN_PICTURES") {
-        tab.picture(&Path::new(&folder).join(format!("portal-{name}.png"))).await;
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        tab.picture(&root.join(folder).join(format!("portal-{name}.png"))).await;
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::time::{Duration, Instant};
 use super::markup::Markup;
 
 /// One visitor.
-pub(super) struct Client {
+pub(crate) struct Client {
     http: reqwest::Client,
     base: String,
     cookie: Mutex<Option<String>>,
@@ -16,56 +16,56 @@ pub(super) struct Client {
 }
 
 /// An answer.
-pub(super) struct Page {
-    pub(super) status: u16,
-    pub(super) location: String,
-    pub(super) cookie: String,
-    pub(super) policy: String,
-    pub(super) text: String,
+pub(crate) struct Page {
+    pub(crate) status: u16,
+    pub(crate) location: String,
+    pub(crate) cookie: String,
+    pub(crate) policy: String,
+    pub(crate) text: String,
 }
 
 impl Page {
-    pub(super) fn markup(&self) -> Markup<'_> {
+    pub(crate) fn markup(&self) -> Markup<'_> {
         Markup(&self.text)
     }
 
     #[track_caller]
-    pub(super) fn has(&self, text: &str) {
+    pub(crate) fn has(&self, text: &str) {
         assert!(self.text.contains(text), "{text:?} is missing in:\n{}", self.text);
     }
 }
 
 impl Client {
-    pub(super) fn new(base: &str) -> Self {
+    pub(crate) fn new(base: &str) -> Self {
         let http = http_client(&HubAddress::new(base)).unwrap();
         Self { http, base: base.to_owned(), cookie: Mutex::default(), csrf: Mutex::default() }
     }
 
     /// The session's token.
-    pub(super) fn token(&self) -> String {
+    pub(crate) fn token(&self) -> String {
         let cookie = self.cookie.lock().unwrap().clone().unwrap();
         cookie.split_once('=').unwrap().1.to_owned()
     }
 
-    pub(super) async fn get(&self, path: &str) -> Page {
+    pub(crate) async fn get(&self, path: &str) -> Page {
         self.send(self.http.get(format!("{}{path}", self.base))).await
     }
 
     /// Sends a form, with the token of the last page that had one.
-    pub(super) async fn post(&self, path: &str, pairs: &[(&str, &str)]) -> Page {
+    pub(crate) async fn post(&self, path: &str, pairs: &[(&str, &str)]) -> Page {
         let csrf = self.csrf.lock().unwrap().clone().unwrap_or_default();
         let all: Vec<_> = pairs.iter().copied().chain([("csrf", csrf.as_str())]).collect();
         self.post_exactly(path, &all).await
     }
 
-    pub(super) async fn post_exactly(&self, path: &str, pairs: &[(&str, &str)]) -> Page {
+    pub(crate) async fn post_exactly(&self, path: &str, pairs: &[(&str, &str)]) -> Page {
         let encoded: Vec<_> = pairs.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
         let request = self.http.post(format!("{}{path}", self.base)).body(encoded.join("&"));
         self.send(request.header("content-type", "application/x-www-form-urlencoded")).await
     }
 
     /// Opens a page again until it has a text.
-    pub(super) async fn until(&self, path: &str, text: &str) -> Page {
+    pub(crate) async fn until(&self, path: &str, text: &str) -> Page {
         let deadline = Instant::now() + Duration::from_secs(60);
         loop {
             let page = self.get(path).await;

@@ -3,24 +3,24 @@
 use std::collections::BTreeSet;
 
 /// A page.
-pub(super) struct Markup<'a>(pub(super) &'a str);
+pub(crate) struct Markup<'a>(pub(crate) &'a str);
 
 /// A tag that begins an element.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Tag<'a> {
-    pub(super) name: &'a str,
+pub(crate) struct Tag<'a> {
+    pub(crate) name: &'a str,
     rest: &'a str,
 }
 
 impl<'a> Tag<'a> {
-    pub(super) fn attribute(&self, name: &str) -> Option<&'a str> {
+    pub(crate) fn attribute(&self, name: &str) -> Option<&'a str> {
         let start = self.rest.find(&format!(" {name}=\""))? + name.len() + 3;
         self.rest[start..].split('"').next()
     }
 }
 
 impl<'a> Markup<'a> {
-    pub(super) fn tags(&self) -> impl Iterator<Item = Tag<'a>> + use<'a> {
+    pub(crate) fn tags(&self) -> impl Iterator<Item = Tag<'a>> + use<'a> {
         self.0.split('<').skip(1).filter_map(|piece| {
             let inside = piece.split('>').next()?;
             let end = inside.find(' ').unwrap_or(inside.len());
@@ -29,19 +29,19 @@ impl<'a> Markup<'a> {
         })
     }
 
-    pub(super) fn named(&self, name: &str) -> impl Iterator<Item = Tag<'a>> + use<'a, '_> {
+    pub(crate) fn named(&self, name: &str) -> impl Iterator<Item = Tag<'a>> + use<'a, '_> {
         let name = name.to_owned();
         self.tags().filter(move |tag| tag.name == name)
     }
 
     /// The value of the input with this name.
-    pub(super) fn value_of(&self, name: &str) -> Option<&'a str> {
+    pub(crate) fn value_of(&self, name: &str) -> Option<&'a str> {
         self.named("input").find(|tag| tag.attribute("name") == Some(name))?.attribute("value")
     }
 
     /// What a screen reader, and the content security policy, need of every page.
     #[track_caller]
-    pub(super) fn check(&self, language: &str) {
+    pub(crate) fn check(&self, language: &str) {
         assert_eq!(self.named("html").next().unwrap().attribute("lang"), Some(language));
         for once in ["title", "h1", "main", "header", "footer", "nav"] {
             assert_eq!(self.named(once).count(), 1, "{once}");

@@ -150,7 +150,6 @@ fn offers() -> Vec<Offer> {
         service: service.id.clone(),
         purpose: PURPOSE.parse().unwrap(),
         reason: BilingualText::new("พิจารณาคำขอต่ออายุใบอนุญาตขับรถ", "to decide on the renewal of your driving licence"),
-        legal_basis: LAW.parse().unwrap(),
     };
     catalogue.services().iter().map(offer).collect()
 }
