@@ -7,6 +7,7 @@ mod check;
 pub(super) mod labels;
 mod read;
 mod render;
+mod words;
 
 pub(super) use check::{Fault, Faults};
 pub(super) use read::Input;
