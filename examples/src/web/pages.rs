@@ -43,7 +43,7 @@ pub(super) fn router(site: Arc<Site>) -> Router {
         .route("/cases/{case}/questions", get(questions::show).post(questions::answer))
         .route("/cases/{case}/withdraw", post(case::withdraw))
         .route("/cases/{case}/consent", post(case::revoke))
-        .route("/cases/{case}/fee", post(case::pay))
+        .route("/cases/{case}/fee", get(case::fee).post(case::pay))
         .route("/trace", get(trace::show));
     Router::new()
         .route("/", get(start))

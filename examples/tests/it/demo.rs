@@ -244,6 +244,7 @@ async fn with_portal_the_page_is_shown_and_people_whom_the_registers_know_can_ap
     // All of it was fetched for this person before.
     let due = client.until(&case, "Pay 505 baht").await;
     assert_eq!(due.text.matches("Proven by what is there from before").count(), 3);
+    client.get(&format!("{case}/fee")).await.has("no money is taken");
     assert_eq!(client.post(&format!("{case}/fee"), &[]).await.status, 303);
     client.until(&case, "The decision").await;
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use saphan_connector::OutgoingMessage;
-use saphan_connector::portal::{CaseStatus, CaseView};
+use saphan_connector::portal::CaseView;
 use saphan_schemas::ids::CaseId;
 use saphan_schemas::message_types::{
     ApplicationFeePaid, ApplicationWithdrawn, ConsentRevoked, WithdrawalReason, WithdrawnBy,
@@ -30,7 +30,7 @@ pub(super) async fn show(
     let (id, kept) = own(&site, &who, &id)?;
     let visit = &who.visit;
     let view = look(&site, id).await.map_err(|because| visit.refuse(because))?;
-    let progress = Progress::new(&site, visit.language, &kept, view.as_ref());
+    let progress = Progress::new(&site, visit.language, id, &kept, view.as_ref());
     let name = site.catalogue.service(&kept.service).map(|service| visit.language.text(&service.name));
     let status = el("p").class("status").attr("id", "status").attr("role", "status").with(progress.status);
     let refresh = (!progress.is_done).then(|| {
@@ -38,13 +38,8 @@ pub(super) async fn show(
         el("p").attr("id", "refresh").with(link)
     });
     let live = el("div").attr("id", "live").attr("data-events", visit.path(&format!("cases/{id}/events")));
-    let open = (!progress.is_done).then(|| actions(visit, id, &kept, view.as_ref()));
-    let content = Html::new()
-        .with(status)
-        .with(question(visit, id, &kept))
-        .with(refresh)
-        .with(live.with(progress.html))
-        .with(open);
+    let open = (!progress.is_done).then(|| actions(visit, id, &kept));
+    let content = Html::new().with(status).with(refresh).with(live.with(progress.html)).with(open);
     let page = Page::new(visit, name.unwrap_or(kept.service.as_str()));
     let page = if progress.is_done { page } else { page.with_script() };
     Ok(page.body(content))
@@ -111,6 +106,22 @@ pub(super) async fn revoke(
     Ok(back(&who.visit, id))
 }
 
+/// Asks for the fee.
+pub(super) async fn fee(
+    State(site): State<Arc<Site>>,
+    who: SignedIn,
+    Path(id): Path<String>,
+) -> Result<Response, Refusal> {
+    let (id, kept) = own(&site, &who, &id)?;
+    let visit = &who.visit;
+    let Some((fee, _)) = kept.fee else { return Ok(back(visit, id)) };
+    let text = format!("{} {}", baht(fee.amount_satang), visit.say("บาท", "baht"));
+    let notice = visit.say("การสาธิต: ไม่มีการตัดเงินจริง", "A demonstration: no money is taken.");
+    let pay = form(visit, &format!("cases/{id}/fee")).with(button(visit.say("ชำระ", "Pay")));
+    let content = Html::from(el("p").class("status").with(text)).with(el("p").class("panel").with(notice)).with(pay);
+    Ok(Page::new(visit, visit.say("ค่าธรรมเนียม", "The fee")).body(content))
+}
+
 /// Says that the fee is paid. A real portal sends people to a payment service here.
 pub(super) async fn pay(
     State(site): State<Arc<Site>>,
@@ -137,28 +148,9 @@ pub(super) fn back(visit: &Visit, id: CaseId) -> Response {
     Redirect::to(&visit.path(&format!("cases/{id}"))).into_response()
 }
 
-/// What the person is asked.
-fn question(visit: &Visit, id: CaseId, kept: &Kept) -> Option<Element> {
-    let open = kept.questions.iter().rev().find(|question| !question.answered)?;
-    let link = el("a").class("button").attr("href", visit.path(&format!("cases/{id}/questions")));
-    let text = el("p").with(visit.language.text(&open.asked.text));
-    Some(el("section").class("summary").with(text).with(el("p").with(link.with(visit.say("ตอบคำถาม", "Answer")))))
-}
-
 /// What the person can do.
-fn actions(visit: &Visit, id: CaseId, kept: &Kept, view: Option<&CaseView>) -> Element {
+fn actions(visit: &Visit, id: CaseId, kept: &Kept) -> Element {
     let mut section = el("section").attr("id", "open");
-    let is_due = view.is_some_and(|view| view.status == CaseStatus::ApprovedWaitingPayFee);
-    if let Some((fee, _)) = kept.fee.as_ref().filter(|_| is_due) {
-        let text = format!(
-            "{} {} {}",
-            visit.say("ชำระ", "Pay"),
-            baht(fee.amount_satang),
-            visit.say("บาท (สาธิต)", "baht (demonstration)")
-        );
-        section = section.with(el("h2").with(visit.say("ค่าธรรมเนียม", "The fee")));
-        section = section.with(form(visit, &format!("cases/{id}/fee")).with(button(&text)));
-    }
     if kept.consent.is_some() {
         let text = visit.say(
             "หากถอนความยินยอม จะไม่มีการใช้ข้อมูลนั้นต่อไป และท่านอาจต้องยื่นเอกสารเอง",

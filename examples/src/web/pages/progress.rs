@@ -1,6 +1,7 @@
 //! How far a case is, for the page and for those who watch it.
 
 use saphan_connector::portal::{CaseStatus, CaseView, RequirementState, RequirementView};
+use saphan_schemas::ids::CaseId;
 use saphan_schemas::message_types::{
     ApplicationDecided, Date, Decision, Language, PaymentInterval, ProofSource, Remedy,
 };
@@ -24,12 +25,14 @@ pub(super) struct Progress {
 
 impl Progress {
     /// From what the hub says, if it knows the case yet, and what the portal was told.
-    pub(super) fn new(site: &Site, language: Language, kept: &Kept, view: Option<&CaseView>) -> Self {
+    pub(super) fn new(site: &Site, language: Language, id: CaseId, kept: &Kept, view: Option<&CaseView>) -> Self {
         let status = match view {
             Some(view) => language.text(&view.text).to_owned(),
             None => language.of("กำลังส่งคำขอ", "The application is on its way.").to_owned(),
         };
         let mut html = Html::new();
+        html.push(question(language, id, kept));
+        html.push(view.and_then(|view| fee(language, id, kept, view)));
         if let Some(view) = view {
             let items = view.requirements.iter().map(|one| requirement(site, language, one));
             if !view.requirements.is_empty() {
@@ -55,6 +58,22 @@ impl Progress {
         };
         Self { status, html, is_done }
     }
+}
+
+/// What the person is asked.
+fn question(language: Language, id: CaseId, kept: &Kept) -> Option<Element> {
+    let open = kept.questions.iter().rev().find(|question| !question.answered)?;
+    let link = el("a").class("button").attr("href", format!("/{}/cases/{id}/questions", language.code()));
+    let text = el("p").with(language.text(&open.asked.text));
+    Some(el("div").class("summary").with(text).with(el("p").with(link.with(language.of("ตอบคำถาม", "Answer")))))
+}
+
+/// What the person has to pay.
+fn fee(language: Language, id: CaseId, kept: &Kept, view: &CaseView) -> Option<Element> {
+    let (fee, _) = kept.fee.as_ref().filter(|_| view.status == CaseStatus::ApprovedWaitingPayFee)?;
+    let link = el("a").class("button").attr("href", format!("/{}/cases/{id}/fee", language.code()));
+    let text = format!("{} {} {}", language.of("ชำระ", "Pay"), baht(fee.amount_satang), language.of("บาท", "baht"));
+    Some(el("div").class("panel").with(el("p").with(link.with(text))))
 }
 
 fn requirement(site: &Site, language: Language, one: &RequirementView) -> Element {

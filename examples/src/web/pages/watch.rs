@@ -68,7 +68,7 @@ impl Watching {
                 let now = (view.as_ref().map(|view| view.events), kept.version);
                 if self.seen != Some(now) {
                     self.seen = Some(now);
-                    let progress = Progress::new(&self.site, self.language, &kept, view.as_ref());
+                    let progress = Progress::new(&self.site, self.language, self.id, &kept, view.as_ref());
                     self.is_done = progress.is_done;
                     let told = Told { status: &progress.status, html: progress.html.as_str(), done: self.is_done };
                     let data = serde_json::to_string(&told).ok()?;

@@ -103,6 +103,29 @@ async fn a_person_applies_with_the_keyboard_alone_and_sees_live_what_happens() {
 }
 
 #[tokio::test]
+async fn a_question_appears_while_the_page_is_watched() {
+    let Some(browser) = browser() else { return };
+    let stage = Stage::that_asks().await;
+    let tab = browser.tab(PHONE, true).await;
+    sign_in(&stage, &tab, "en").await;
+    fill_in(&stage, &tab, "en").await;
+    submit(&tab).await;
+    stage.gate.send_replace(true);
+    tab.until("document.querySelector('#live a.button') !== null").await;
+    is_sound(&tab).await;
+    tab.tab_to("#live a.button").await;
+    tab.enter().await;
+    is_sound(&tab).await;
+    tab.tab_to("[name='answer/years']").await;
+    tab.type_in("12").await;
+    tab.tab_to("[name='none/photograph']").await;
+    tab.press(" ").await;
+    tab.tab_to("main form button").await;
+    tab.enter().await;
+    tab.until("document.body.innerText.includes('Your licence is renewed.')").await;
+}
+
+#[tokio::test]
 async fn without_scripts_the_same_is_there_when_the_page_is_opened_again() {
     let Some(browser) = browser() else { return };
     let stage = Stage::new().await;
