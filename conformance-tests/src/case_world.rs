@@ -296,6 +296,7 @@ fn registry(transport: TransportKind, keys: &HashMap<SystemId, PublicKey>) -> Re
             purposes: BTreeSet::from([PURPOSE.parse()?]),
             legal_basis: "Civil Registration Act BE 2534 s.30".parse()?,
             consent: false,
+            retention_days: None,
             not_before: None,
             not_after: None,
         });

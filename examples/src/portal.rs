@@ -154,12 +154,14 @@ impl Portal {
         let mut changes = self.cases.changes.subscribe();
         let took = loop {
             changes.mark_unchanged();
-            let ended = self.cases.lock().get(&case).and_then(|known| known.ended);
-            match ended {
-                Some((Outcome::Approved, took)) => break took,
-                Some(_) => return Err(PortalError::NotApproved(case)),
-                // The sender is part of this portal.
-                None => drop(changes.changed().await),
+            let known = self.cases.lock().get(&case).map(|known| (known.progress.outcome, known.took));
+            match known {
+                Some((Some(Outcome::Approved), Some(took))) => break took,
+                Some((None, _)) => {
+                    // It is told as long as this portal is there.
+                    let _ = changes.changed().await;
+                }
+                _ => return Err(PortalError::NotApproved(case)),
             }
         };
         loop {
@@ -249,7 +251,7 @@ impl Portal {
 #[derive(Debug, Default)]
 struct CaseBook {
     cases: Mutex<HashMap<CaseId, Case>>,
-    /// Says that a case has ended.
+    /// Says that something has happened in a case.
     changes: watch::Sender<()>,
 }
 
@@ -260,20 +262,20 @@ struct Case {
     progress: Progress,
     /// When the applicant sent the form.
     began: Instant,
-    /// How it ended, and how long that took.
-    ended: Option<(Outcome, Duration)>,
+    /// From then on until it ended.
+    took: Option<Duration>,
     /// It was submitted to the hub's own system.
     is_once_only: bool,
 }
 
 impl Case {
     fn new(answers: Vec<Answer>, began: Instant, is_once_only: bool) -> Self {
-        Self { answers, progress: Progress::default(), began, ended: None, is_once_only }
+        Self { answers, progress: Progress::default(), began, took: None, is_once_only }
     }
 
     fn end(&mut self, outcome: Outcome) {
         self.progress.outcome = Some(outcome);
-        self.ended.get_or_insert((outcome, self.began.elapsed()));
+        self.took.get_or_insert_with(|| self.began.elapsed());
     }
 }
 

@@ -124,6 +124,7 @@ fn of_all_cases(id: &str, sender: &str, receiver: &str, types: &[&str]) -> Resul
         purposes: mandates.iter().map(|mandate| mandate.purpose.parse()).collect::<Result<_, _>>()?,
         legal_basis: civil_registry::LAW.parse()?,
         consent: false,
+        retention_days: None,
         not_before: None,
         not_after: None,
     })
@@ -157,6 +158,7 @@ fn agreement(
         purposes: BTreeSet::from([mandate.purpose.parse()?]),
         legal_basis: law.parse()?,
         consent: false,
+        retention_days: None,
         not_before: None,
         not_after: None,
     })

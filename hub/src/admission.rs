@@ -8,6 +8,7 @@ mod refusal;
 
 pub use refusal::{Refusal, RefusedMessage};
 
+use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use saphan_schemas::catalogue::Catalogue;
@@ -22,7 +23,7 @@ use crate::clock::Clock;
 use crate::ledger::{Judgement, MessageDraft};
 use crate::registry::{Current, Registry};
 
-/// The limits of a message.
+/// The limits of a message, and of keeping it.
 #[derive(Debug, Clone, Copy)]
 pub struct MessageLimits {
     /// The longest body, in bytes.
@@ -33,6 +34,8 @@ pub struct MessageLimits {
     pub future_seconds: u64,
     /// How long ago an envelope may be signed, in seconds.
     pub past_seconds: u64,
+    /// For how many days a body is kept of which neither its evidence type nor its agreement says; `None` for ever.
+    pub kept_days: Option<NonZeroU16>,
 }
 
 /// Decides about messages.
@@ -47,6 +50,8 @@ pub struct Admission {
 #[derive(Debug)]
 pub struct Addressed {
     envelope: Envelope,
+    /// How long the agreement that allows it lets its body be kept.
+    agreed_days: Option<NonZeroU16>,
     schema: SchemaVersion,
     catalogue: Arc<Catalogue>,
     transport: TransportKind,
@@ -118,6 +123,7 @@ impl Admission {
         let agreement =
             registry.allows(facts).map_err(|gap| refuse(ProblemCode::AgreementMissing).detail(gap.to_string()))?;
         let until = [record.key.not_after, agreement.not_after].into_iter().flatten().min();
+        let agreed_days = agreement.retention_days;
         let judgement = Judgement { registry: registry.next(), until };
         let system = registry.system(&envelope.claims().aud);
         let transport = system.ok_or_else(|| refuse(ProblemCode::RecipientUnknown))?.transport;
@@ -132,7 +138,7 @@ impl Admission {
             let limit = format!("the limit is {} bytes", self.limits.body_bytes);
             return Err(refuse(ProblemCode::BodyTooLarge).detail(limit));
         }
-        Ok(Addressed { envelope, schema, catalogue, transport, judgement })
+        Ok(Addressed { envelope, agreed_days, schema, catalogue, transport, judgement })
     }
 
     /// Checks salt and exact body.
@@ -140,9 +146,11 @@ impl Admission {
     /// # Errors
     /// [`Refusal`], with the envelope's hash.
     pub fn body(&self, message: Addressed, salt: Option<&str>, body: Vec<u8>) -> Result<MessageDraft, Refusal> {
-        let salt = body::check(&message.envelope, salt, &body, &message.catalogue, self.limits.body_depth)?;
-        let Addressed { envelope, schema, transport, judgement, .. } = message;
-        Ok(MessageDraft { judgement, envelope, schema, transport, salt, body })
+        let checked = body::check(&message.envelope, salt, &body, &message.catalogue, self.limits.body_depth)?;
+        let Addressed { envelope, agreed_days, schema, transport, judgement, .. } = message;
+        let stated = [agreed_days, checked.evidence_days].into_iter().flatten().min();
+        let kept_days = stated.or(self.limits.kept_days);
+        Ok(MessageDraft { judgement, envelope, schema, transport, kept_days, salt: checked.salt, body })
     }
 
     fn check_address(&self, registry: &RegistryState, claims: &EnvelopeClaims, now: u64) -> Result<(), ProblemCode> {

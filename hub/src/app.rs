@@ -25,6 +25,7 @@ use crate::metrics::Metrics;
 use crate::refusals::LoggedRefusals;
 use crate::registry::{self, Registry};
 use crate::routing::Wakeups;
+use crate::sealing::StorageKeys;
 use crate::store::Store;
 use crate::tls;
 use crate::used_tokens::UsedTokens;
@@ -119,6 +120,9 @@ impl App {
         }
         let registry = Arc::new(Registry::new(root.clone(), catalogue));
         registry.catch_up(&*store).await.context("the registry cannot be read from the log")?;
+        let key_store = config.key_store();
+        let storage_keys = storage_keys(&key_store, &*store).await?;
+        store.seal_with(Arc::clone(&storage_keys));
         let ledger_keys = keys.signing(&registry.state(), &origin)?;
         let (ledger, writer) = Ledger::open(
             Arc::clone(&store),
@@ -142,11 +146,10 @@ impl App {
         }
         let broker_login = HubLogin::new(config.hub.id.clone(), ledger.keys(), Arc::clone(&clock));
         let admission =
-            Admission::new(config.hub.id.clone(), Arc::clone(&registry), Arc::clone(&clock), config.limits.message());
+            Admission::new(config.hub.id.clone(), Arc::clone(&registry), Arc::clone(&clock), config.message_limits());
         let cases = cases(config, &store, &registry, &clock, &ledger)?;
-        let key_store = config.key_store();
         let documents =
-            Documents::open(&config.documents, &config.hub.data_dir, &key_store, &store, Arc::clone(&clock)).await?;
+            Documents::open(&config.documents, &config.hub.data_dir, storage_keys, &store, Arc::clone(&clock))?;
         let app = Self {
             hub: config.hub.id.clone(),
             origin,
@@ -204,6 +207,26 @@ impl App {
     pub fn is_stopping(&self) -> bool {
         *self.stopping.borrow()
     }
+}
+
+/// The storage keys: made when the hub never had any, and else all there that something is wrapped with.
+async fn storage_keys(keys: &KeyStore, store: &dyn Store) -> anyhow::Result<Arc<StorageKeys>> {
+    let needed = store.storage_keys().await?;
+    let mut found = keys.open_storage()?;
+    // Made with the others by `init`; the folder of an older hub has none yet.
+    if found.is_empty() && needed.is_empty() {
+        let key = keys.add_storage()?;
+        tracing::warn!(key = %key.id(), "made a storage key; keep a copy of its file apart from this machine");
+        found.push(key);
+    }
+    if let Some(missing) = needed.iter().find(|id| found.iter().all(|key| key.id() != **id)) {
+        bail!(
+            "the file storage-{missing}.key is not in {}; without it bodies and documents cannot be read. Put it back",
+            keys.folder.display()
+        );
+    }
+    found.iter().max_by_key(|key| key.id()).context("there is no storage key")?;
+    Ok(Arc::new(StorageKeys::new(found)))
 }
 
 /// The room of cases, if the configuration names its system.

@@ -1,9 +1,10 @@
-//! The command line: `init`, `serve`, `registry`, `invite`, `schema`, `catalogue`, `broker config`, `keys`,
+//! The command line: `init`, `serve`, `registry`, `invite`, `schema`, `catalogue`, `broker config`, `keys`, `erase`,
 //! `check-config`, `default-config`.
 
 mod broker;
 mod catalogue;
 mod change;
+mod erase;
 mod init;
 mod invite;
 mod keys;
@@ -50,6 +51,9 @@ enum Command {
     /// Rotate the hub's own keys.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
+    /// Erase the bodies of messages for ever; the log keeps what was said of them, and that they were erased. Refused before they
+    /// are acknowledged or have expired, and in a case that has not ended. Works on a running hub and on a stopped one.
+    Erase(erase::EraseArguments),
     /// Say whether a configuration file is valid.
     CheckConfig(ConfigArguments),
     /// Print the default configuration with every setting explained.
@@ -90,6 +94,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Catalogue(command) => catalogue::catalogue(command),
         Command::Broker(BrokerCommand::Config(arguments)) => broker::config(&arguments),
         Command::Keys(command) => keys::keys(&command),
+        Command::Erase(arguments) => erase::erase(&arguments),
         Command::CheckConfig(arguments) => run::check(&arguments.config),
         Command::DefaultConfig => output::print(|output| output.write_all(crate::config::DEFAULT.as_bytes())),
     };

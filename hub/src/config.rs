@@ -8,6 +8,7 @@ pub(crate) use amqp::is_this_machine;
 pub use documents::DocumentsConfig;
 
 use std::net::SocketAddr;
+use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{fs, io};
@@ -43,6 +44,8 @@ pub struct Config {
     pub cases: CasesConfig,
     /// `[documents]`
     pub documents: DocumentsConfig,
+    /// `[retention]`
+    pub retention: RetentionConfig,
     /// `[amqp]`
     pub amqp: AmqpSection,
 }
@@ -163,6 +166,15 @@ pub struct CasesConfig {
     pub evidence_seconds: u64,
 }
 
+/// How long bodies are kept.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RetentionConfig {
+    /// Days until a body is erased of which neither its evidence type nor its agreement says; 0 to keep it. Default 0;
+    /// `SAPHAN_HUB__RETENTION__DAYS`.
+    pub days: u16,
+}
+
 fn system_or_none<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<SystemId>, D::Error> {
     let text = String::deserialize(deserializer)?;
     if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(serde::de::Error::custom) }
@@ -251,6 +263,18 @@ impl Config {
         }
     }
 
+    /// The limits of a message, and of keeping it.
+    #[must_use]
+    pub const fn message_limits(&self) -> MessageLimits {
+        MessageLimits {
+            body_bytes: self.limits.body_bytes,
+            body_depth: self.limits.body_depth,
+            future_seconds: self.limits.future_seconds,
+            past_seconds: self.limits.past_seconds,
+            kept_days: NonZeroU16::new(self.retention.days),
+        }
+    }
+
     /// The store's file.
     #[must_use]
     pub fn store_file(&self) -> PathBuf {
@@ -327,17 +351,6 @@ impl LimitsConfig {
             headers: Duration::from_secs(self.header_seconds),
             body: Duration::from_secs(self.body_seconds),
             refusal_pause: Duration::from_millis(self.refusal_pause_ms),
-        }
-    }
-
-    /// The limits of a message.
-    #[must_use]
-    pub const fn message(&self) -> MessageLimits {
-        MessageLimits {
-            body_bytes: self.body_bytes,
-            body_depth: self.body_depth,
-            future_seconds: self.future_seconds,
-            past_seconds: self.past_seconds,
         }
     }
 }

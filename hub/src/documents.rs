@@ -26,7 +26,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
 use saphan_schemas::ids::SystemId;
 use tokio::sync::Semaphore;
 
@@ -35,7 +34,6 @@ use self::storage::Storage;
 use self::turns::Turns;
 use crate::clock::Clock;
 use crate::config::DocumentsConfig;
-use crate::keys::KeyStore;
 use crate::limits::Shares;
 use crate::sealing::StorageKeys;
 use crate::store::{DocumentIndex, Store};
@@ -45,7 +43,7 @@ pub struct Documents {
     /// Where their content is.
     pub storage: Storage,
     index: Arc<dyn DocumentIndex>,
-    keys: StorageKeys,
+    keys: Arc<StorageKeys>,
     scanner: Option<Scanner>,
     clock: Arc<dyn Clock>,
     turns: Turns,
@@ -70,14 +68,14 @@ pub struct DocumentLimits {
 }
 
 impl Documents {
-    /// The documents of this configuration, with their keys: made when the hub never had any, and else all there.
+    /// The documents of this configuration, under these keys.
     ///
     /// # Errors
-    /// When storage or keys cannot be used.
-    pub async fn open(
+    /// When the storage cannot be used.
+    pub fn open(
         config: &DocumentsConfig,
         data: &Path,
-        keys: &KeyStore,
+        keys: Arc<StorageKeys>,
         store: &Arc<dyn Store>,
         clock: Arc<dyn Clock>,
     ) -> anyhow::Result<Self> {
@@ -85,7 +83,7 @@ impl Documents {
         Ok(Self {
             storage: Storage::open(config, data)?,
             index,
-            keys: storage_keys(keys, &**store).await?,
+            keys,
             scanner: config.scanner(),
             clock,
             turns: Turns::default(),
@@ -103,28 +101,9 @@ impl Documents {
 
     /// The keys that wrap the documents' keys.
     #[must_use]
-    pub const fn keys(&self) -> &StorageKeys {
+    pub fn keys(&self) -> &StorageKeys {
         &self.keys
     }
-}
-
-async fn storage_keys(keys: &KeyStore, store: &dyn Store) -> anyhow::Result<StorageKeys> {
-    let needed = store.storage_keys().await?;
-    let mut found = keys.open_storage()?;
-    // Made with the others by `init`; the folder of an older hub has none yet.
-    if found.is_empty() && needed.is_empty() {
-        let key = keys.add_storage()?;
-        tracing::warn!(key = %key.id(), "made a storage key; keep a copy of its file apart from this machine");
-        found.push(key);
-    }
-    if let Some(missing) = needed.iter().find(|id| found.iter().all(|key| key.id() != **id)) {
-        bail!(
-            "the file storage-{missing}.key is not in {}; without it documents cannot be read. Put it back",
-            keys.folder.display()
-        );
-    }
-    found.iter().max_by_key(|key| key.id()).context("there is no storage key")?;
-    Ok(StorageKeys::new(found))
 }
 
 /// Requests that upload at once. Each holds a part in memory.

@@ -10,6 +10,7 @@ mod cases;
 mod catalogue;
 mod conditional;
 mod documents;
+mod erasures;
 mod error;
 mod inbox;
 mod joining;
@@ -103,6 +104,8 @@ fn with_small_bodies() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(acknowledgements::submit))
         .routes(routes!(joining::join))
         .routes(routes!(trace::show))
+        // The operator.
+        .routes(routes!(erasures::erase))
         // RabbitMQ, about its users.
         .routes(routes!(broker::user))
         .routes(routes!(broker::vhost))

@@ -8,7 +8,9 @@ mod draft;
 mod evidence;
 mod writer;
 
-pub use draft::{AcknowledgementDraft, Appended, Draft, Judgement, MessageDraft, RefusalDraft, RegistryDraft};
+pub use draft::{
+    AcknowledgementDraft, Appended, Draft, ErasureDraft, Judgement, MessageDraft, RefusalDraft, RegistryDraft,
+};
 pub use evidence::{Evidence, EvidenceError, evidence};
 pub use writer::Committed;
 

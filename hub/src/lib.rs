@@ -11,6 +11,7 @@
 //! - [`broker`]: who may do what at the broker, and when that ends;
 //! - [`acknowledging`]: what receivers state;
 //! - [`documents`]: files that travel beside messages;
+//! - [`erasing`]: how bodies end;
 //! - [`used_tokens`]: each request token once;
 //! - [`limits`]: what one system may ask for and hold; [`caller`]: who a request proved to be from;
 //! - [`cases`]: applications and their evidence, asked for once;
@@ -31,6 +32,7 @@ pub mod clock;
 pub mod config;
 pub mod connections;
 pub mod documents;
+pub mod erasing;
 pub mod http;
 pub mod keys;
 pub mod ledger;

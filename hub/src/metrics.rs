@@ -26,6 +26,8 @@ pub struct Metrics {
     pub publish_failures: Counter,
     /// Messages whose `not_after` passed before delivery.
     pub expired: Counter,
+    /// Bodies erased.
+    pub erased: Counter,
     problems: Family<ProblemLabels, Counter>,
     /// Seconds from a message's last byte to its receipt.
     pub receipt_seconds: Histogram,
@@ -165,6 +167,7 @@ impl Default for Metrics {
             published: Counter::default(),
             publish_failures: Counter::default(),
             expired: Counter::default(),
+            erased: Counter::default(),
             problems: Family::default(),
             receipt_seconds: Histogram::new(exponential_buckets(0.000_5, 2.0, 14)),
             commit_seconds: Histogram::new(exponential_buckets(0.000_5, 2.0, 14)),
@@ -189,6 +192,7 @@ impl Default for Metrics {
         registry.register("messages_published", "Messages confirmed by the broker", metrics.published.clone());
         registry.register("publish_failures", "Publications not confirmed", metrics.publish_failures.clone());
         registry.register("messages_expired", "Messages expired before delivery", metrics.expired.clone());
+        registry.register("bodies_erased", "Bodies erased", metrics.erased.clone());
         registry.register("problems", "Requests answered with a problem", metrics.problems.clone());
         registry.register("receipt_seconds", "From submission to receipt", metrics.receipt_seconds.clone());
         registry.register("commit_seconds", "Of a commit of the log", metrics.commit_seconds.clone());

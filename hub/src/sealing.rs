@@ -8,11 +8,13 @@
 //! AES-256-GCM (NIST SP 800-38D) by ring, and nothing else.
 
 mod data_key;
+mod once;
 pub mod rewrap;
 mod storage_key;
 
 pub(crate) use data_key::TAG_BYTES;
 pub use data_key::{DataKey, Sealed};
+pub use once::SealedOnce;
 pub use storage_key::{StorageKey, StorageKeyId, StorageKeys, WrappedKey};
 
 use std::sync::Arc;

@@ -16,6 +16,7 @@ use crate::caller;
 use crate::cases::follower::Follower;
 use crate::connections::{self, Listener, Patience};
 use crate::documents;
+use crate::erasing;
 use crate::http;
 use crate::routing::relay::{Broker, Relay};
 
@@ -43,6 +44,7 @@ pub async fn serve(
         tasks.spawn(Follower::run(Arc::clone(&app), room));
     }
     tasks.spawn(documents::upkeep::run(Arc::clone(&app)));
+    tasks.spawn(erasing::upkeep::run(Arc::clone(&app)));
     if let Some(tls) = listener.tls.clone() {
         let (metrics, stopping) = (Arc::clone(&app.metrics), app.stopping.clone());
         tasks.spawn(async move { tls.watch(CERTIFICATE_PAUSE, &metrics, stopping).await });

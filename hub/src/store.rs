@@ -1,17 +1,21 @@
 //! What the hub keeps, behind one trait.
 //!
-//! Whatever must be atomic is one method, above all [`Store::commit`]. Documents and the keys of what is sealed have small traits
-//! of their own, [`DocumentIndex`] and [`KeyIndex`], which every store implements too. Implementations: [`sqlite`].
+//! Whatever must be atomic is one method, above all [`Store::commit`]. Documents, the ends of bodies and the keys of what is sealed have
+//! small traits of their own, [`DocumentIndex`], [`BodyIndex`] and [`KeyIndex`], which every store implements too. Implementations: [`sqlite`].
 
+mod bodies;
 pub mod cases;
 mod data_keys;
 mod documents;
 pub mod sqlite;
 
-pub use data_keys::{KeyIndex, StoredKey};
+pub use bodies::{BodyIndex, BodyRecord, NewErasure};
+pub use data_keys::{KeyIndex, KeyPlace, StoredKey};
 pub use documents::{
     Begun, DocumentId, DocumentIndex, DocumentRecord, DocumentState, NewDocument, NewPart, Part, Unfinished,
 };
+
+use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use saphan_schemas::acknowledgement::{Acknowledged, Outcome};
@@ -21,6 +25,8 @@ use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::ids::{Code, MessageId, SystemId};
 use saphan_schemas::log::{CompactRange, TileHash};
 use saphan_schemas::registry::TransportKind;
+
+use crate::sealing::{SealError, StorageKeys};
 
 /// Why the store did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +46,9 @@ pub enum StoreError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A body cannot be sealed or opened. Nothing was written.
+    #[error("a body cannot be sealed or opened: {0}")]
+    Seal(#[from] SealError),
     /// What was read is not what was written.
     #[error("the store holds something unreadable: {what}")]
     Corrupt {
@@ -84,8 +93,11 @@ pub struct NewEntry {
 /// What is written together with an entry.
 #[derive(Debug, Clone)]
 pub enum Effect {
-    /// Nothing: a refusal, an erasure, a shard link.
+    /// Nothing: a refusal, a shard link.
     None,
+    /// The erasure of a body, with its key and what rests on it: documents that nothing else cites, evidence to use again, and a
+    /// delivery that there should not be any more.
+    Erasure(NewErasure),
     /// A registry entry, to be found again by [`Store::registry_entries`].
     Registry,
     /// An accepted message: its record and its outbox row.
@@ -111,6 +123,8 @@ pub struct NewMessage {
     pub salt: Salt,
     /// The exact body.
     pub body: Vec<u8>,
+    /// When the body is to be erased, in milliseconds since 1970.
+    pub until: Option<u64>,
     /// The hub's receipt.
     pub receipt: String,
     /// The proof, kept until delivery; later it is computed again.
@@ -175,6 +189,8 @@ pub struct MessageRecord {
     pub code: Option<Code>,
     /// The place of the acknowledgement in the log.
     pub acknowledgement: Option<u64>,
+    /// The place of the entry that says that its body was erased.
+    pub erased: Option<u64>,
 }
 
 /// An entry of the log.
@@ -289,7 +305,10 @@ pub enum Asker {
 }
 
 /// What the hub keeps. Every method is durable on return unless it says otherwise.
-pub trait Store: DocumentIndex + KeyIndex + Send + Sync {
+pub trait Store: DocumentIndex + BodyIndex + KeyIndex + Send + Sync {
+    /// Seals bodies with these keys from now on, and opens them. Without keys no body is written, and none is read that was sealed.
+    fn seal_with(&self, keys: Arc<StorageKeys>);
+
     /// The head; `None` in a store that was never written.
     fn head(&self) -> BoxFuture<'_, Result<Option<Head>, StoreError>>;
 

@@ -253,6 +253,10 @@ problems! {
     NotFound = "not-found", 404, Caller, retry: false,
         "Nothing is here, or the caller may not know of it",
         "ไม่พบข้อมูล หรือผู้เรียกไม่มีสิทธิ์ทราบ";
+    /// The body is still needed.
+    ErasureTooEarly = "erasure-too-early", 409, Caller, retry: false,
+        "The body is still needed: it is not acknowledged yet, or a case that has not ended rests on it. Ask again when that is over",
+        "ยังต้องใช้เนื้อหานี้ เพราะผู้รับยังไม่ยืนยัน หรือเรื่องที่ใช้เนื้อหานี้ยังไม่สิ้นสุด โปรดขอลบอีกครั้งเมื่อสิ้นสุดแล้ว";
     /// Wrong method.
     MethodNotAllowed = "method-not-allowed", 405, Caller, retry: false,
         "This path does not have this method",

@@ -19,6 +19,7 @@ pub use schemas::{InvalidVersion, Schema, TextVersion};
 pub use state::{Place, RegistryState, Root};
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU16;
 
 use serde::{Deserialize, Serialize};
 
@@ -222,6 +223,9 @@ pub struct Agreement {
     /// Whether a message must name the signed consent of the person it is about.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub consent: bool,
+    /// For how many days the hub keeps a message's body, from when it was accepted; an evidence type may say fewer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention_days: Option<NonZeroU16>,
     /// Not valid before, in seconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_before: Option<u64>,

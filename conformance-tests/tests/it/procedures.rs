@@ -7,7 +7,7 @@ use saphan_cli::log_check::{self, HttpLog};
 use saphan_conformance::programs;
 use saphan_connector::{Connector, Receive};
 use saphan_examples::agencies::Records;
-use saphan_examples::applications::Plan;
+use saphan_examples::applications::{Application, Plan};
 use saphan_examples::joining::join_by_invitation;
 use saphan_examples::local::hub::{HubOptions, HubProcess, HubProgram};
 use saphan_examples::local::rabbitmq::RabbitNode;
@@ -35,11 +35,11 @@ async fn procedures(transport: TransportKind, broker: Option<String>) {
     let procedures = Procedures::new(4).unwrap();
     let mut stage = Stage::start(transport, broker, &procedures).await;
     for application in &procedures.first {
-        let measured = in_time(carry_out(&stage.portal, application)).await.unwrap();
+        let measured = stage.carry_out(application).await;
         let Measured { papers_before, papers_now, evidence_fetched, evidence_reused, .. } = measured;
         assert_eq!((papers_now, evidence_fetched, evidence_reused), (0, papers_before, 0), "{}", measured.service);
     }
-    let again = in_time(carry_out(&stage.portal, &procedures.again)).await.unwrap();
+    let again = stage.carry_out(&procedures.again).await;
     assert_eq!((again.papers_now, again.evidence_fetched, again.evidence_reused), (0, 0, again.papers_before));
     let person = procedures.again.applicant().subject();
     let trace = stage.portal.connector().trace(&person, None).await.unwrap();
@@ -79,6 +79,11 @@ impl Stage {
         }
         let portal = Portal::open(builder(portal::SYSTEM).unwrap(), &records).await.unwrap();
         Self { portal, others: connected, hub, _folder: folder }
+    }
+
+    async fn carry_out(&self, application: &Application) -> Measured {
+        let service = application.mandate.service;
+        in_time(carry_out(&self.portal, application), || format!("no decision on {service}")).await.unwrap()
     }
 
     /// Stops in good order: nothing is left over, and the log holds.

@@ -2,15 +2,16 @@
 //!
 //! The server here speaks HTTP for the test hub, and checks every token as a hub does.
 
+use std::io::Cursor;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use axum::{Json, Router};
 use saphan_connector::hub_api::{Answer, HubApi, HubError, Submission};
 use saphan_connector::schemas::auth::UnverifiedAuthToken;
@@ -18,7 +19,9 @@ use saphan_connector::schemas::b64;
 use saphan_connector::schemas::problem::{ProblemCode, ProblemDocument};
 use saphan_connector::testing::TestHub;
 use saphan_connector::trust::TrustBundle;
-use saphan_connector::{Accepted, ConnectorError, Handled, OutgoingMessage, Receive, SendError, trust};
+use saphan_connector::{
+    Accepted, ConnectorError, Handled, OutgoingMessage, PreparedDocument, Receive, SendError, trust,
+};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -64,6 +67,31 @@ async fn a_busy_hub_is_asked_again_and_a_refusal_is_read_from_its_problem_docume
     assert!(matches!(error, SendError::Refused(_)), "{error:?}");
     assert_eq!(error.problem_code(), Some(ProblemCode::RecipientUnknown));
     assert_eq!(busy.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn a_hub_that_just_starts_is_asked_again_what_it_has_of_a_document_before_that_is_believed() {
+    let problem =
+        |code: ProblemCode| (StatusCode::from_u16(code.status()).unwrap(), Json(code.document())).into_response();
+    let looks = Arc::new(AtomicUsize::new(0));
+    let looked = Arc::clone(&looks);
+    let answer = move |method: Method| async move {
+        match method {
+            Method::HEAD if looked.fetch_add(1, Ordering::SeqCst) == 0 => problem(ProblemCode::HubBusy),
+            Method::PUT => StatusCode::CREATED.into_response(),
+            // Also what is unfinished cannot be read.
+            _ => problem(ProblemCode::NotFound),
+        }
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let router = Router::new().route("/v1/documents/{commit}", any(answer));
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    let portal = hub().connector(PORTAL).unwrap().hub(&address).build().await.unwrap();
+    let prepared = PreparedDocument::read(&mut &b"%PDF-1.7"[..], "application/pdf").await.unwrap();
+    let upload = async { portal.documents().upload(&prepared, &mut Cursor::new(b"%PDF-1.7")).await };
+    assert_eq!(in_time(upload).await.unwrap(), prepared.reference());
+    assert_eq!(looks.load(Ordering::SeqCst), 2);
 }
 
 #[tokio::test]

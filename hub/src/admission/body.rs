@@ -1,8 +1,11 @@
 //! Whether salt and body are what the envelope committed to, strict JSON, and as their schema says.
 
+use std::num::NonZeroU16;
+
 use saphan_schemas::catalogue::{Catalogue, PublicService, SchemaViolation, Violation};
 use saphan_schemas::commitment::Salt;
 use saphan_schemas::envelope::Envelope;
+use saphan_schemas::ids::EvidenceTypeId;
 use saphan_schemas::json::{self, JsonError};
 use saphan_schemas::message_types::ApplicantKind;
 use saphan_schemas::problem::{ProblemCode, ProblemPlace};
@@ -11,13 +14,20 @@ use serde_json::Value;
 
 use super::Refusal;
 
+/// A body that is as it should be.
+pub(super) struct Checked {
+    pub(super) salt: Salt,
+    /// How long the type of the evidence that it carries lets it be kept.
+    pub(super) evidence_days: Option<NonZeroU16>,
+}
+
 pub(super) fn check(
     envelope: &Envelope,
     salt: Option<&str>,
     body: &[u8],
     catalogue: &Catalogue,
     depth: usize,
-) -> Result<Salt, Refusal> {
+) -> Result<Checked, Refusal> {
     let refuse = |code| Refusal::of(envelope, code);
     let salt: Option<Salt> = salt.and_then(|salt| salt.parse().ok());
     let salt = salt.ok_or_else(|| refuse(ProblemCode::SaltMalformed))?;
@@ -25,7 +35,13 @@ pub(super) fn check(
     let value = json::parse_value(body, depth).map_err(|error| not_json(envelope, &error))?;
     check_schema(envelope, &value, catalogue)?;
     check_form(envelope, &value, catalogue)?;
-    Ok(salt)
+    Ok(Checked { salt, evidence_days: evidence_days(envelope, &value, catalogue) })
+}
+
+fn evidence_days(envelope: &Envelope, value: &Value, catalogue: &Catalogue) -> Option<NonZeroU16> {
+    let evidence_type = value.get(EVIDENCE_TYPE).filter(|_| envelope.claims().message_type.as_str() == PROVIDED)?;
+    let evidence_type: EvidenceTypeId = evidence_type.as_str()?.parse().ok()?;
+    catalogue.evidence_type(&evidence_type)?.retention_days
 }
 
 fn check_schema(envelope: &Envelope, value: &Value, catalogue: &Catalogue) -> Result<(), Refusal> {
@@ -91,6 +107,8 @@ fn violated(envelope: &Envelope, violation: SchemaViolation, below: &str) -> Ref
     }
 }
 
+const PROVIDED: &str = "evidence.provided";
+const EVIDENCE_TYPE: &str = "evidence_type";
 const SUBMITTED: &str = "application.submitted";
 const APPLICANT_KIND: &str = "/applicant/kind";
 const FORM: &str = "form";

@@ -292,6 +292,15 @@ impl Case {
         now + self.processing_ms()
     }
 
+    /// Evidence of other cases that it uses, or is about to use.
+    pub fn reused(&self) -> impl Iterator<Item = &Proven> {
+        self.requirements.iter().filter_map(|requirement| match &requirement.state {
+            State::Reusing { proof, .. } => Some(proof),
+            State::Proven(proof) if proof.source == ProofSource::Reused => Some(proof),
+            _ => None,
+        })
+    }
+
     /// What proves its requirements.
     pub(super) fn proofs(&self) -> impl Iterator<Item = &Proven> {
         self.requirements.iter().filter_map(|requirement| match &requirement.state {

@@ -89,11 +89,7 @@ async fn write_to_running_hub(
     operators: &Found<Arc<dyn Signer>>,
     changes: impl FnOnce(&Registry) -> anyhow::Result<Changes>,
 ) -> anyhow::Result<usize> {
-    let store = SqliteStore::open(&config.store_file()).await?;
-    let (_, root) = opening(&store).await?.context("the hub has not begun its log yet; try again")?;
-    let registry = Registry::new(root, Arc::new(Catalogue::embedded()?));
-    registry.catch_up(&store).await?;
-    store.close().await?;
+    let registry = of_running_hub(config).await?;
     let operator = operator(&registry.state(), operators)?;
     let Changes { author, changes, texts } = changes(&registry)?;
     if changes.is_empty() {
@@ -113,8 +109,21 @@ async fn write_to_running_hub(
     Ok(changes.len())
 }
 
+/// The registry of a hub that runs, as its store has it.
+pub(super) async fn of_running_hub(config: &Config) -> anyhow::Result<Registry> {
+    let store = SqliteStore::open(&config.store_file()).await?;
+    let (_, root) = opening(&store).await?.context("the hub has not begun its log yet; try again")?;
+    let registry = Registry::new(root, Arc::new(Catalogue::embedded()?));
+    registry.catch_up(&store).await?;
+    store.close().await?;
+    Ok(registry)
+}
+
 /// The newest of the operator's keys that is here.
-fn operator<'a>(registry: &RegistryState, operators: &'a Found<Arc<dyn Signer>>) -> anyhow::Result<&'a dyn Signer> {
+pub(super) fn operator<'a>(
+    registry: &RegistryState,
+    operators: &'a Found<Arc<dyn Signer>>,
+) -> anyhow::Result<&'a dyn Signer> {
     Ok(&**operators
         .operator(registry)?
         .context("none of the operator's keys is here that the registry has; [keys] operator names where it is")?)

@@ -57,6 +57,9 @@ pub(super) struct MessageBody {
     /// The receiver's compact JWS.
     #[serde(skip_serializing_if = "Option::is_none")]
     acknowledgement: Option<String>,
+    /// The place in the log of the entry that says that its body was erased.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    erased: Option<u64>,
 }
 
 /// Submits a message. The envelope is its own authentication. The same message again is answered with its first receipt.
@@ -153,6 +156,7 @@ async fn message_body(app: &App, id: MessageId, record: MessageRecord) -> Result
         receipt: evidence.receipt,
         proof: evidence.proof,
         acknowledgement,
+        erased: record.erased,
     })
 }
 

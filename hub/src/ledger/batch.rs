@@ -9,8 +9,8 @@ use saphan_schemas::leaf::{Leaf, MAX_LEAF_BYTES, message_leaf, message_prefix};
 use saphan_schemas::log::{BatchAppend, Checkpoint, CheckpointError, CompactRange, TlogProof, leaf_hash};
 use saphan_schemas::receipt::ReceiptClaims;
 
-use super::{AcknowledgementDraft, Appended, Draft, LedgerError, LedgerKeys, MessageDraft};
-use crate::store::{Batch, Effect, Head, NewAcknowledgement, NewEntry, NewMessage};
+use super::{AcknowledgementDraft, Appended, Draft, ErasureDraft, LedgerError, LedgerKeys, MessageDraft};
+use crate::store::{Batch, Effect, Head, NewAcknowledgement, NewEntry, NewErasure, NewMessage};
 
 /// A draft with its leaf.
 pub(super) struct Written {
@@ -55,6 +55,10 @@ pub(super) fn write_leaf(draft: Draft, now: u64) -> Result<Written, LedgerError>
         Draft::Registry(draft) => {
             (Vec::new(), Leaf::Registry { ts: now, entry: draft.entry.as_str().to_owned() }.to_bytes())
         }
+        Draft::Erasure(draft) => {
+            let leaf = Leaf::Erasure { ts: now, index: draft.index, basis: draft.basis.clone() };
+            (Vec::new(), leaf.to_bytes())
+        }
         Draft::Shard(event) => (Vec::new(), Leaf::Shard { ts: now, event: (**event).clone() }.to_bytes()),
     };
     if leaf.len() > MAX_LEAF_BYTES {
@@ -85,12 +89,15 @@ pub(super) fn build(
                 let path = tree.inclusion_proof(index).ok_or(BatchError::Proof)?;
                 let proof = TlogProof::new(Some(prefix), index, path, checkpoint.clone()).to_string();
                 let answer = Appended::Message { index, receipt: receipt.clone(), proof: proof.clone() };
-                (Effect::Message(Box::new(new_message(*message, receipt, proof))), answer)
+                (Effect::Message(Box::new(new_message(*message, now, receipt, proof))), answer)
             }
             Draft::Acknowledgement(draft) => {
                 (Effect::Acknowledgement(new_acknowledgement(&draft)), Appended::Entry { index })
             }
             Draft::Registry(_) => (Effect::Registry, Appended::Entry { index }),
+            Draft::Erasure(ErasureDraft { index: erased, documents, .. }) => {
+                (Effect::Erasure(NewErasure { index: erased, documents }), Appended::Entry { index })
+            }
             Draft::Refusal(_) | Draft::Shard(_) => (Effect::None, Appended::Entry { index }),
         };
         entries.push(NewEntry { leaf, hash, effect });
@@ -124,7 +131,7 @@ fn sign_receipt(
     Ok(Signed::sign(claims, &*keys.receipts)?.as_str().to_owned())
 }
 
-fn new_message(message: MessageDraft, receipt: String, proof: String) -> NewMessage {
+fn new_message(message: MessageDraft, now: u64, receipt: String, proof: String) -> NewMessage {
     let claims = message.envelope.claims();
     NewMessage {
         sender: claims.iss.clone(),
@@ -134,6 +141,7 @@ fn new_message(message: MessageDraft, receipt: String, proof: String) -> NewMess
         content: message.envelope.content_hash(),
         not_after: claims.not_after,
         documents: claims.documents.iter().map(|document| document.commit).collect(),
+        until: message.kept_days.map(|days| now.saturating_add(u64::from(days.get()) * DAY_MS)),
         salt: message.salt,
         body: message.body,
         receipt,
@@ -156,3 +164,5 @@ fn nonce() -> Result<String, LedgerError> {
     SystemRandom::new().fill(&mut bytes).map_err(|_| LedgerError::Unavailable)?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
+
+const DAY_MS: u64 = 24 * 3_600_000;

@@ -1,9 +1,12 @@
 //! What can be appended, and what comes back.
 
+use std::num::NonZeroU16;
+
 use saphan_schemas::acknowledgement::Acknowledgement;
 use saphan_schemas::commitment::Salt;
 use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::envelope::Envelope;
+use saphan_schemas::ids::Code;
 use saphan_schemas::leaf::{SchemaVersion, ShardEvent};
 use saphan_schemas::problem::ProblemCode;
 use saphan_schemas::registry::{RegistryEntry, TransportKind};
@@ -19,6 +22,8 @@ pub enum Draft {
     Acknowledgement(Box<AcknowledgementDraft>),
     /// A signed change of the registry.
     Registry(Box<RegistryDraft>),
+    /// The erasure of a body.
+    Erasure(ErasureDraft),
     /// A link between shards.
     Shard(Box<ShardEvent>),
 }
@@ -44,6 +49,8 @@ pub struct MessageDraft {
     pub schema: SchemaVersion,
     /// How it reaches the recipient.
     pub transport: TransportKind,
+    /// For how many days its body is kept; `None` until somebody erases it.
+    pub kept_days: Option<NonZeroU16>,
     /// The salt of the commitment.
     pub salt: Salt,
     /// The exact body.
@@ -77,6 +84,17 @@ pub struct RegistryDraft {
     pub entry: RegistryEntry,
 }
 
+/// The erasure of a body that nobody needs any more. A second one of the same body is a duplicate, whatever its basis.
+#[derive(Debug, Clone)]
+pub struct ErasureDraft {
+    /// The place of its message.
+    pub index: u64,
+    /// The code of the legal basis.
+    pub basis: Code,
+    /// The documents that the message cites.
+    pub documents: Vec<Sha256Hash>,
+}
+
 impl Draft {
     /// What the draft's acceptance rests on; nothing for the hub's own entries.
     #[must_use]
@@ -85,7 +103,7 @@ impl Draft {
             Self::Message(message) => Some(message.judgement),
             Self::Acknowledgement(acknowledgement) => Some(acknowledgement.judgement),
             Self::Registry(registry) => Some(registry.judgement),
-            Self::Refusal(_) | Self::Shard(_) => None,
+            Self::Refusal(_) | Self::Erasure(_) | Self::Shard(_) => None,
         }
     }
 }
@@ -102,7 +120,7 @@ pub enum Appended {
         /// The `tlog-proof@v1` text.
         proof: String,
     },
-    /// The same message, or the same batch of acknowledgements, was accepted before, at this place.
+    /// The same message, the same batch of acknowledgements, or an erasure of the same body was accepted before, at this place.
     Duplicate {
         /// Its place.
         index: u64,

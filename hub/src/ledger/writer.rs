@@ -135,7 +135,7 @@ impl Writer {
 
     /// Those of the drafts whose ids were used before, with the content and the place of what used them.
     async fn known(&self, drafts: impl Iterator<Item = &Draft> + Send) -> Result<Seen, StoreError> {
-        let mut messages = Vec::new();
+        let (mut messages, mut erased) = (Vec::new(), Vec::new());
         let mut seen = Seen::new();
         for draft in drafts {
             match draft {
@@ -147,14 +147,18 @@ impl Writer {
                     if let Some((content, index)) =
                         self.store.acknowledgement(Asker::Ledger, &claims.iss, claims.jti).await?
                     {
-                        seen.insert((Kind::Acknowledgement, claims.iss.clone(), claims.jti), (content, Some(index)));
+                        seen.insert(Key::Acknowledgement(claims.iss.clone(), claims.jti), (content, Some(index)));
                     }
                 }
+                Draft::Erasure(draft) => erased.push(draft.index),
                 Draft::Refusal(_) | Draft::Registry(_) | Draft::Shard(_) => {}
             }
         }
         for one in self.store.known(Asker::Ledger, &messages).await? {
-            seen.insert((Kind::Message, one.sender, one.id), (one.content, Some(one.index)));
+            seen.insert(Key::Message(one.sender, one.id), (one.content, Some(one.index)));
+        }
+        for (index, place) in self.store.erasures(Asker::Ledger, &erased).await? {
+            seen.insert(Key::Erasure(index), (ERASED, Some(place)));
         }
         Ok(seen)
     }
@@ -317,16 +321,15 @@ struct Sorted {
     twins: Vec<Waiting>,
 }
 
-/// Ids are unique for a kind and a signer.
-type Key = (Kind, SystemId, MessageId);
-
 /// The content, and the place of what is committed; `None` for what stands earlier in this batch.
 type Seen = HashMap<Key, (Sha256Hash, Option<u64>)>;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Kind {
-    Message,
-    Acknowledgement,
+/// What counts once. Ids are unique for a kind and a signer.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Key {
+    Message(SystemId, MessageId),
+    Acknowledgement(SystemId, MessageId),
+    Erasure(u64),
 }
 
 /// Whose and what a draft is, for those that count once.
@@ -334,12 +337,13 @@ fn identity(draft: &Draft) -> Option<(Key, Sha256Hash)> {
     match draft {
         Draft::Message(message) => {
             let claims = message.envelope.claims();
-            Some(((Kind::Message, claims.iss.clone(), claims.jti), message.envelope.content_hash()))
+            Some((Key::Message(claims.iss.clone(), claims.jti), message.envelope.content_hash()))
         }
         Draft::Acknowledgement(draft) => {
             let claims = draft.acknowledgement.claims();
-            Some(((Kind::Acknowledgement, claims.iss.clone(), claims.jti), draft.acknowledgement.content_hash()))
+            Some((Key::Acknowledgement(claims.iss.clone(), claims.jti), draft.acknowledgement.content_hash()))
         }
+        Draft::Erasure(draft) => Some((Key::Erasure(draft.index), ERASED)),
         Draft::Refusal(_) | Draft::Registry(_) | Draft::Shard(_) => None,
     }
 }
@@ -349,6 +353,8 @@ fn answer(reply: Reply, with: Result<Appended, LedgerError>) {
     let _ = reply.send(with);
 }
 
+/// All erasures of a body are the same.
+const ERASED: Sha256Hash = Sha256Hash::from_bytes([0; 32]);
 /// Large enough that the signatures of a batch, not its commit, bound the rate; small enough to keep latency in milliseconds.
 const MAX_BATCH: usize = 256;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);

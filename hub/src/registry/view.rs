@@ -159,8 +159,19 @@ impl<I: fmt::Display> fmt::Display for KeyView<I> {
 
 impl fmt::Display for AgreementView<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Agreement { id, sender, receiver, types, services, purposes, legal_basis, consent, not_before, not_after } =
-            self.agreement;
+        let Agreement {
+            id,
+            sender,
+            receiver,
+            types,
+            services,
+            purposes,
+            legal_basis,
+            consent,
+            retention_days,
+            not_before,
+            not_after,
+        } = self.agreement;
         let mut state = String::from("signed by all");
         if !self.unsigned.is_empty() {
             state = format!("NOT in force: not signed by {}", words(&self.unsigned));
@@ -172,8 +183,9 @@ impl fmt::Display for AgreementView<'_> {
         }
         writeln!(f, "  {id}  {sender} to {receiver}; {state}")?;
         let consent = if *consent { "; with the person's consent" } else { "" };
+        let kept = retention_days.map(|days| format!("; bodies kept {days} days")).unwrap_or_default();
         let (types, services, purposes) = (words(types), words(services), words(purposes));
-        writeln!(f, "    types {types}; services {services}; purposes {purposes}; {legal_basis}{consent}")
+        writeln!(f, "    types {types}; services {services}; purposes {purposes}; {legal_basis}{consent}{kept}")
     }
 }
 

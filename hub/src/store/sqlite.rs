@@ -4,6 +4,7 @@
 //! and they share a connection, because what one writes makes another forget all pages that it has read. For the same reason
 //! it also reads what the ledger looks up for every commit; and the ledger must not stand in line with requests.
 
+mod bodies;
 mod cases;
 mod commit;
 mod data_keys;
@@ -17,6 +18,7 @@ mod writer;
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt as _};
@@ -35,12 +37,14 @@ use super::{
     Asker, Batch, Deliveries, Due, Head, Known, LeaseChange, LeaseRequest, Limit, LoggedEntry, MessageRecord, Pending,
     Settlement, Store, StoreCounts, StoreError,
 };
+use crate::sealing::StorageKeys;
 
 /// The store in one SQLite file.
 #[derive(Debug)]
 pub struct SqliteStore {
     writer: Mutex<Writer>,
     readers: SqlitePool,
+    keys: RwLock<Arc<StorageKeys>>,
 }
 
 /// A connection to look things up on.
@@ -75,6 +79,8 @@ impl SqliteStore {
             // fewer pages they copy.
             .pragma("wal_autocheckpoint", "4000")
             .pragma("journal_size_limit", "67108864")
+            // Zeros in the place of what is removed, where that writes no page more: keys among it.
+            .pragma("secure_delete", "fast")
             .disable_statement_logging();
         let mut writer = Writer::open(options.clone()).await?;
         check_sqlite(writer.reading()).await?;
@@ -85,7 +91,7 @@ impl SqliteStore {
             .connect_with(options.read_only(true))
             .await
             .map_err(failed("opened its file"))?;
-        Ok(Self { writer: Mutex::new(writer), readers })
+        Ok(Self { writer: Mutex::new(writer), readers, keys: RwLock::default() })
     }
 
     /// Closes all connections; the write-ahead log is folded into the file.
@@ -95,6 +101,11 @@ impl SqliteStore {
     pub async fn close(self) -> Result<(), StoreError> {
         self.readers.close().await;
         self.writer.into_inner().close().await
+    }
+
+    /// What bodies are sealed with.
+    fn keys(&self) -> Arc<StorageKeys> {
+        Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The connection on which this asker looks things up.
@@ -114,14 +125,19 @@ impl SqliteStore {
 }
 
 impl Store for SqliteStore {
+    fn seal_with(&self, keys: Arc<StorageKeys>) {
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
+    }
+
     fn head(&self) -> BoxFuture<'_, Result<Option<Head>, StoreError>> {
         read::head(&self.readers).boxed()
     }
 
     fn commit<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<(), StoreError>> {
         async move {
+            let sealed = bodies::seal_all(&self.keys(), batch)?;
             let mut writer = self.writer.lock().await;
-            let done = commit::commit(writer.durable().await?, batch).await;
+            let done = commit::commit(writer.durable().await?, batch, &sealed).await;
             writer.finish(done)
         }
         .boxed()
@@ -208,7 +224,11 @@ impl Store for SqliteStore {
     }
 
     fn due(&self, which: Deliveries, now: u64, limit: Limit) -> BoxFuture<'_, Result<Due, StoreError>> {
-        delivery::due(&self.readers, which, now, limit).boxed()
+        async move {
+            let (messages, more) = delivery::due(&self.readers, which, now, limit).await?;
+            Ok(Due { messages: rows::open_all(messages, &self.keys())?, more })
+        }
+        .boxed()
     }
 
     fn settle<'a>(&'a self, settlements: &'a [Settlement]) -> BoxFuture<'a, Result<(), StoreError>> {
@@ -224,7 +244,9 @@ impl Store for SqliteStore {
         async move {
             let mut writer = self.writer.lock().await;
             let done = delivery::lease(writer.relaxed().await?, request).await;
-            writer.finish(done)
+            let leased = writer.finish(done)?;
+            drop(writer);
+            rows::open_all(leased, &self.keys())
         }
         .boxed()
     }
@@ -293,11 +315,12 @@ async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
 /// Marks the file as ours: the bytes of `Saph`.
 const PROBE: &str = "PRAGMA application_id = 0x53617068";
 /// The version of a store is how many of these it has seen; each stamps it.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("sqlite/schema.sql"),
     include_str!("sqlite/2-schema-texts.sql"),
     include_str!("sqlite/3-documents.sql"),
     include_str!("sqlite/4-cases.sql"),
+    include_str!("sqlite/5-bodies.sql"),
 ];
 const READERS: u32 = 4;
 const OLDEST_SQLITE: [u32; 3] = [3, 51, 3];

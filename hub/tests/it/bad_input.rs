@@ -170,7 +170,8 @@ fn pointers(problem: &ProblemDocument) -> Vec<&str> {
 }
 
 /// Codes whose cases need more than one request, and the tests that are their cases.
-const ELSEWHERE: [(ProblemCode, &str); 24] = [
+const ELSEWHERE: [(ProblemCode, &str); 25] = [
+    (ProblemCode::ErasureTooEarly, "erasing::by_hand::what_is_needed_…"),
     (ProblemCode::RateLimited, "limits::…"),
     (ProblemCode::DuplicateId, "acceptance::a_message_id_that_comes_again_with_other_content_…"),
     (ProblemCode::AcknowledgementConflict, "acknowledgements::an_outcome_that_contradicts_an_earlier_one_…"),

@@ -5,6 +5,6 @@ mod consent;
 mod evidence;
 mod proceedings;
 mod reuse;
-mod stage;
+pub(crate) mod stage;
 mod trace;
 mod watching;

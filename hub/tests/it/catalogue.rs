@@ -153,6 +153,7 @@ async fn a_service_is_covered_by_agreements_in_force_with_its_authority_and_with
         purposes: BTreeSet::from(["name-change".parse().unwrap()]),
         legal_basis: "Person Name Act BE 2505 s.16".parse().unwrap(),
         consent: false,
+        retention_days: None,
         not_before: None,
         not_after: None,
     };

@@ -20,6 +20,7 @@ mod cases;
 mod catalogue;
 mod connections;
 mod documents;
+mod erasing;
 mod forgery;
 mod harness;
 mod hub_keys;

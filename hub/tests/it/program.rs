@@ -443,3 +443,21 @@ fn registry_file() -> String {
          keys = [{{ kty = \"EC\", crv = \"P-256\", x = \"{x}\", y = \"{y}\" }}]\n"
     )
 }
+
+#[tokio::test]
+async fn erasing_asks_a_running_hub_and_does_it_itself_beside_none() {
+    let folder = Folder::new().await;
+    let config = folder.config();
+    let erase = async |beside: Option<&Serving>, basis: &str| {
+        let mut command = program(&["erase", "0", "7", "--basis", basis, "--config", &config]);
+        command.envs(beside.map(|hub| ("SAPHAN_HUB__HUB__LISTEN", &hub.address)));
+        in_time(command.output()).await.unwrap()
+    };
+    let said = failure(&erase(None, "pdpa-s33").await);
+    assert!(said.contains("no message is at place 0 of the log; nothing was erased"), "{said}");
+    let hub = folder.serve().await;
+    let said = failure(&erase(Some(&hub), "pdpa-s33").await);
+    assert!(said.contains("the hub refused: "), "{said}");
+    assert!(said.contains("no message is at place 0 of the log; nothing was erased"), "{said}");
+    assert_eq!(erase(None, "A Person").await.status.code(), Some(2), "a code names no person");
+}

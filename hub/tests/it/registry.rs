@@ -143,6 +143,7 @@ async fn an_entry_that_the_registry_refuses_is_named_with_its_reason() {
         purposes: Default::default(),
         legal_basis: LEGAL_BASIS.parse().unwrap(),
         consent: false,
+        retention_days: None,
         not_before: None,
         not_after: None,
     };

@@ -1,6 +1,7 @@
 //! The contract of the store, written against the trait: every implementation runs all of it.
 
 mod acknowledgements;
+mod bodies;
 mod commits;
 mod deliveries;
 mod documents;
@@ -8,6 +9,11 @@ mod leases;
 mod log_writer;
 mod schemas;
 
+use std::path::Path;
+use std::sync::Arc;
+
+use saphan_hub::sealing::{StorageKey, StorageKeys};
+use saphan_hub::store::Store as _;
 use saphan_hub::store::sqlite::SqliteStore;
 use tempfile::TempDir;
 
@@ -71,6 +77,13 @@ contract! {
         the_parties_of_a_message_that_cites_a_document_may_read_it,
         keys_are_wrapped_again_and_what_was_destroyed_stays_so,
     ],
+    bodies: [
+        a_body_is_read_as_it_was_written_with_its_own_salt,
+        without_keys_no_body_is_written_or_read,
+        bodies_are_due_at_their_time_those_that_wait_longest_first,
+        an_erased_body_is_gone_and_known_to_be,
+        an_erasure_that_is_not_committed_erases_nothing,
+    ],
     schemas: [
         a_text_is_found_by_its_hash_and_kept_once,
     ],
@@ -79,17 +92,23 @@ contract! {
 /// A store in a folder that lives as long as it.
 async fn sqlite_store() -> (SqliteStore, TempDir) {
     let folder = tempfile::tempdir().unwrap();
-    (SqliteStore::open(&folder.path().join("hub.sqlite")).await.unwrap(), folder)
+    (open(&folder.path().join("hub.sqlite")).await, folder)
+}
+
+/// Sealing with a key that only it has.
+async fn open(file: &Path) -> SqliteStore {
+    let store = SqliteStore::open(file).await.unwrap();
+    store.seal_with(Arc::new(StorageKeys::new([StorageKey::generate(1).unwrap()])));
+    store
 }
 
 #[tokio::test]
 async fn a_store_that_was_closed_holds_everything_when_it_is_opened_again() {
     use log_writer::LogWriter;
-    use saphan_hub::store::Store as _;
 
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("hub.sqlite");
-    let store = SqliteStore::open(&file).await.unwrap();
+    let store = open(&file).await;
     let mut log = LogWriter::new();
     let batch = log.batch(vec![LogWriter::message("a")]);
     store.commit(&batch).await.unwrap();
@@ -101,8 +120,6 @@ async fn a_store_that_was_closed_holds_everything_when_it_is_opened_again() {
 
 #[tokio::test]
 async fn a_trial_write_writes_to_the_disk() {
-    use saphan_hub::store::Store as _;
-
     let (store, folder) = sqlite_store().await;
     let log = || std::fs::metadata(folder.path().join("hub.sqlite-wal")).unwrap().len();
     for _ in 0..2 {

@@ -1,5 +1,7 @@
 //! Evidence types and who holds them (CCCEV words).
 
+use std::num::NonZeroU16;
+
 use serde::{Deserialize, Serialize};
 
 use super::service::Organisation;
@@ -25,6 +27,10 @@ pub struct EvidenceType {
     pub format: EvidenceFormat,
     /// For how many days a piece of it may be reused.
     pub fresh_days: u16,
+    /// For how many days the hub keeps a message that carries it, from when it was accepted; an agreement may say fewer. None:
+    /// as long as the hub keeps what nobody has said anything about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention_days: Option<NonZeroU16>,
     /// Whether the person must have consented before it is provided.
     pub consent_needed: bool,
     /// The law that it stands on.

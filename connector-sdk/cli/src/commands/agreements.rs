@@ -125,6 +125,9 @@ fn describe(terms: &AgreementTerms, text: &mut String) {
     if agreement.consent {
         text.push_str("  consent      each message must name the person's consent\n");
     }
+    if let Some(days) = agreement.retention_days {
+        text.push_str(&format!("  retention    the hub erases bodies after {days} days\n"));
+    }
     for (name, time) in [("from time", agreement.not_before), ("until time", agreement.not_after)] {
         if let Some(time) = time {
             text.push_str(&format!("  {name:<12} {time} (seconds since 1970)\n"));

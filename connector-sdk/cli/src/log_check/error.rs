@@ -191,6 +191,12 @@ pub enum LeafFault {
         /// The entry.
         index: u64,
     },
+    /// It says that the body of an entry was erased that has none.
+    #[error("it speaks of the erasure of entry {index}, which is no message")]
+    NoMessage {
+        /// The entry.
+        index: u64,
+    },
     /// The first leaf must open this very log.
     #[error("the first leaf does not open this log, so its keys are not known")]
     NotOpened,

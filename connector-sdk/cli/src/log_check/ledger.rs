@@ -20,6 +20,7 @@ pub(super) struct Ledger {
     size: u64,
     tree: LogRebuilder,
     shard: Option<Shard>,
+    messages: Places,
     counts: LeafCounts,
     signatures: u64,
 }
@@ -28,6 +29,32 @@ struct Shard {
     /// The registry after the leaves so far. It grows with the registry, not with the log.
     registry: RegistryState,
     next: Option<String>,
+}
+
+/// Some places of the log, a bit for each: 1 MB for 8 million entries.
+#[derive(Default)]
+struct Places(Vec<u64>);
+
+impl Places {
+    /// Places come in order, so this grows by a word at most once in 64 times.
+    fn insert(&mut self, place: u64) {
+        let (word, bit) = Self::of(place);
+        if self.0.len() <= word {
+            self.0.resize(word + 1, 0);
+        }
+        if let Some(bits) = self.0.get_mut(word) {
+            *bits |= bit;
+        }
+    }
+
+    fn contains(&self, place: u64) -> bool {
+        let (word, bit) = Self::of(place);
+        self.0.get(word).is_some_and(|bits| bits & bit != 0)
+    }
+
+    fn of(place: u64) -> (usize, u64) {
+        (usize::try_from(place / 64).unwrap_or(usize::MAX), 1 << (place % 64))
+    }
 }
 
 /// What is left to check of a bundle; this needs no order.
@@ -61,6 +88,7 @@ impl Ledger {
             size: checkpoint.size,
             tree: LogRebuilder::new(),
             shard: None,
+            messages: Places::default(),
             counts: LeafCounts::default(),
             signatures: 0,
         }
@@ -131,12 +159,21 @@ impl Ledger {
             return Err(LeafFault::Misplaced);
         }
         match leaf {
-            ReadLeaf::Message { ts, schema, envelope } => self.message(ts, &schema, envelope).map(Some),
+            ReadLeaf::Message { ts, schema, envelope } => {
+                self.messages.insert(index);
+                self.message(ts, &schema, envelope).map(Some)
+            }
             ReadLeaf::Acknowledgement { ts, batch } => self.acknowledgement(index, ts, batch).map(Some),
             ReadLeaf::Registry { ts, entry } => self.registry(index, ts, *entry).map(|()| None),
             ReadLeaf::Erasure { index: erased } => {
                 self.counts.erasures += 1;
-                if erased < index { Ok(None) } else { Err(LeafFault::NotBefore { index: erased }) }
+                if erased >= index {
+                    Err(LeafFault::NotBefore { index: erased })
+                } else if self.messages.contains(erased) {
+                    Ok(None)
+                } else {
+                    Err(LeafFault::NoMessage { index: erased })
+                }
             }
             ReadLeaf::Refusal | ReadLeaf::Shard { .. } => {
                 self.counts.refusals += 1;

@@ -104,6 +104,7 @@ impl Ledger {
             purposes: example.purpose.into_iter().collect(),
             legal_basis: "Vehicle Act BE 2522 s.46".parse().unwrap(),
             consent: false,
+            retention_days: None,
             not_before: None,
             not_after: None,
         };

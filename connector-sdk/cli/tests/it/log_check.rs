@@ -274,6 +274,18 @@ fn an_acknowledgement_or_erasure_speaks_of_earlier_entries() {
 }
 
 #[test]
+fn an_erasure_speaks_of_a_message() {
+    let erasure = |index| Leaf::Erasure { ts: NOW * 1000, index, basis: "pdpa".parse().unwrap() };
+    let mut ledger = Ledger::with_messages(1);
+    let message = ledger.size() - 1;
+    let index = ledger.push(&erasure(message));
+    let (code, told) = check(&ledger.files());
+    assert_eq!((code, &told["log"]["leaves"]["erasures"]), (0, &json!(1)), "{told}");
+    ledger.push(&erasure(index));
+    refused(&ledger, index + 1, "which is no message");
+}
+
+#[test]
 fn an_envelope_for_another_hub_is_refused() {
     let mut ledger = Ledger::new();
     let salt = Salt::generate().unwrap();

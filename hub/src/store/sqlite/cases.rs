@@ -1,16 +1,17 @@
 //! [`CaseStore`] on SQLite.
 
 use futures_util::future::{BoxFuture, FutureExt as _};
-use saphan_schemas::commitment::Salt;
 use saphan_schemas::ids::{CaseId, EvidenceTypeId, MessageId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{Connection as _, SqliteConnection};
 
-use super::rows::{UNREADABLE, array, column, index, parsed, signed};
+use super::bodies::{StoredBody, body_binding, body_columns, letter_binding, seal};
+use super::rows::{UNREADABLE, array, column, index, parsed, place, signed};
 use super::{SqliteStore, failed};
 use crate::cases::{Case, Pseudonym};
+use crate::sealing::{SealError, SealedOnce, StorageKeys};
 use crate::store::StoreError;
 use crate::store::cases::{
     CaseEvent, CaseStore, ConsentRecord, Consequences, Content, DataUse, FollowedEntry, HeldEvidence, StoredLetter,
@@ -44,19 +45,20 @@ impl CaseStore for SqliteStore {
 
     fn contents<'a>(&'a self, indices: &'a [u64]) -> BoxFuture<'a, Result<Vec<Content>, StoreError>> {
         async move {
-            let rows = sqlx::query(
-                "SELECT parts.idx, entry.leaf, parts.salt, parts.body FROM parts JOIN entry USING (idx) \
-                 WHERE parts.idx IN (SELECT value FROM json_each(?1)) ORDER BY parts.idx",
-            )
-            .bind(json(&indices)?)
-            .fetch_all(&self.readers)
-            .await
-            .map_err(failed("read bodies"))?;
-            let content = |row: &SqliteRow| {
-                let salt = Salt::from_bytes(array(column(row, 2)?)?);
-                Ok(Content { index: index(row, 0)?, leaf: column(row, 1)?, salt, body: column(row, 3)? })
+            let rows = sqlx::query(CONTENTS)
+                .bind(json(&indices)?)
+                .fetch_all(&self.readers)
+                .await
+                .map_err(failed("read bodies"))?;
+            let keys = self.keys();
+            let content = |row: &SqliteRow| -> Result<Option<Content>, StoreError> {
+                let index = index(row, 0)?;
+                let Some((salt, body)) = StoredBody::read(row, 2)?.open(&keys, &body_binding(index))? else {
+                    return Ok(None);
+                };
+                Ok(Some(Content { index, leaf: column(row, 1)?, salt, body }))
             };
-            rows.iter().map(content).collect()
+            rows.iter().filter_map(|row| content(row).transpose()).collect()
         }
         .boxed()
     }
@@ -120,10 +122,8 @@ impl CaseStore for SqliteStore {
                     .await
                     .map_err(failed("read what happened in a case"))?;
             let event = |row: &SqliteRow| {
-                let place: Option<i64> = column(row, 2)?;
-                let place = place.map(|place| place.try_into().map_err(|_| UNREADABLE)).transpose()?;
                 let what = read(column(row, 3)?)?;
-                Ok(CaseEvent { seq: index(row, 0)?, at: index(row, 1)?, index: place, what })
+                Ok(CaseEvent { seq: index(row, 0)?, at: index(row, 1)?, index: place(row, 2)?, what })
             };
             rows.iter().map(event).collect()
         }
@@ -210,50 +210,64 @@ impl CaseStore for SqliteStore {
     }
 
     fn letters(&self) -> BoxFuture<'_, Result<Vec<StoredLetter>, StoreError>> {
-        letters(&self.readers).boxed()
+        async move { letters(&self.readers, &self.keys()).await }.boxed()
     }
 
     fn follow<'a>(&'a self, consequences: &'a Consequences) -> BoxFuture<'a, Result<(), StoreError>> {
         async move {
+            let letters = sealed_letters(&self.keys(), &consequences.letters)?;
             let mut writer = self.writer.lock().await;
-            let done = follow(writer.relaxed().await?, consequences).await;
+            let done = follow(writer.relaxed().await?, consequences, &letters).await;
             writer.finish(done)
         }
         .boxed()
     }
 }
 
-async fn letters(pool: &SqlitePool) -> Result<Vec<StoredLetter>, StoreError> {
-    let rows = sqlx::query("SELECT jti, case_id, text, salt, body FROM case_letter ORDER BY rowid")
-        .fetch_all(pool)
-        .await
-        .map_err(failed("read letters"))?;
+async fn letters(pool: &SqlitePool, keys: &StorageKeys) -> Result<Vec<StoredLetter>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT jti, case_id, text, salt, body, storage_key, nonce, ciphertext FROM case_letter ORDER BY rowid",
+    )
+    .fetch_all(pool)
+    .await
+    .map_err(failed("read letters"))?;
     let letter = |row: &SqliteRow| {
-        let case: Option<&str> = column(row, 1)?;
-        let salt: Option<Vec<u8>> = column(row, 3)?;
-        let body: Option<Vec<u8>> = column(row, 4)?;
-        let content = match salt.zip(body) {
-            Some((salt, body)) => Some((Salt::from_bytes(array(salt)?), body)),
-            None => None,
-        };
+        let (id, case): (MessageId, Option<&str>) = (parsed(row, 0)?, column(row, 1)?);
         Ok(StoredLetter {
-            id: parsed(row, 0)?,
+            id,
             case: case.map(|id| id.parse().map_err(|_| UNREADABLE)).transpose()?,
             text: column(row, 2)?,
-            content,
+            content: StoredBody::read(row, 3)?.open(keys, &letter_binding(id))?,
         })
     };
     rows.iter().map(letter).collect()
 }
 
-async fn follow(connection: &mut SqliteConnection, consequences: &Consequences) -> Result<(), StoreError> {
+/// Salts and bodies of letters, sealed; acknowledgements have none.
+fn sealed_letters(keys: &StorageKeys, letters: &[StoredLetter]) -> Result<Vec<Option<SealedOnce>>, SealError> {
+    let sealed = |letter: &StoredLetter| {
+        let content = letter.content.as_ref();
+        content.map(|(salt, body)| seal(keys, &letter_binding(letter.id), salt, body)).transpose()
+    };
+    letters.iter().map(sealed).collect()
+}
+
+async fn follow(
+    connection: &mut SqliteConnection,
+    consequences: &Consequences,
+    letters: &[Option<SealedOnce>],
+) -> Result<(), StoreError> {
     let begun = connection.begin_with("BEGIN IMMEDIATE").await;
     let mut transaction = begun.map_err(failed("began to write what follows from the log"))?;
-    write(&mut transaction, consequences).await.map_err(failed("wrote what follows from the log"))?;
+    write(&mut transaction, consequences, letters).await.map_err(failed("wrote what follows from the log"))?;
     transaction.commit().await.map_err(failed("wrote what follows from the log"))
 }
 
-async fn write(to: &mut SqliteConnection, consequences: &Consequences) -> Result<(), sqlx::Error> {
+async fn write(
+    to: &mut SqliteConnection,
+    consequences: &Consequences,
+    letters: &[Option<SealedOnce>],
+) -> Result<(), sqlx::Error> {
     for case in &consequences.cases {
         sqlx::query(
             "INSERT INTO case_state (id, portal, idx, consent, wake, state) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
@@ -267,6 +281,13 @@ async fn write(to: &mut SqliteConnection, consequences: &Consequences) -> Result
         .bind(encoded(case)?)
         .execute(&mut *to)
         .await?;
+        for reused in case.reused() {
+            sqlx::query("INSERT OR IGNORE INTO case_reuse (idx, case_id) VALUES (?1, ?2)")
+                .bind(signed(reused.index))
+                .bind(case.id.to_string())
+                .execute(&mut *to)
+                .await?;
+        }
     }
     for (id, event) in &consequences.events {
         sqlx::query("INSERT OR FAIL INTO case_event (id, seq, at, idx, what) VALUES (?1, ?2, ?3, ?4, ?5)")
@@ -278,16 +299,21 @@ async fn write(to: &mut SqliteConnection, consequences: &Consequences) -> Result
             .execute(&mut *to)
             .await?;
     }
-    for letter in &consequences.letters {
-        let (salt, body) = letter.content.as_ref().map(|(salt, body)| (&salt.as_bytes()[..], &body[..])).unzip();
-        sqlx::query("INSERT OR FAIL INTO case_letter (jti, case_id, text, salt, body) VALUES (?1, ?2, ?3, ?4, ?5)")
-            .bind(letter.id.to_string())
-            .bind(letter.case.map(|case| case.to_string()))
-            .bind(&letter.text)
-            .bind(salt)
-            .bind(body)
-            .execute(&mut *to)
-            .await?;
+    for (letter, sealed) in consequences.letters.iter().zip(letters) {
+        let key = sealed.as_ref().map(|sealed| &sealed.key);
+        sqlx::query(
+            "INSERT OR FAIL INTO case_letter (jti, storage_key, nonce, ciphertext, case_id, text, body) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )
+        .bind(letter.id.to_string())
+        .bind(key.map(|key| key.storage_key.to_string()))
+        .bind(key.map(|key| &key.sealed.nonce[..]))
+        .bind(key.map(|key| &*key.sealed.ciphertext))
+        .bind(letter.case.map(|case| case.to_string()))
+        .bind(&letter.text)
+        .bind(sealed.as_ref().map(|sealed| &*sealed.content))
+        .execute(&mut *to)
+        .await?;
     }
     for id in &consequences.done_letters {
         sqlx::query("DELETE FROM case_letter WHERE jti = ?1").bind(id.to_string()).execute(&mut *to).await?;
@@ -356,3 +382,10 @@ fn encoded<T: Serialize>(value: &T) -> Result<String, sqlx::Error> {
 fn read<T: DeserializeOwned>(text: &str) -> Result<T, StoreError> {
     serde_json::from_str(text).map_err(|_| UNREADABLE)
 }
+
+const CONTENTS: &str = concat!(
+    "SELECT parts.idx, entry.leaf, ",
+    body_columns!(),
+    " FROM parts JOIN entry USING (idx) LEFT JOIN body_key USING (idx) \
+     WHERE parts.idx IN (SELECT value FROM json_each(?1)) ORDER BY parts.idx",
+);

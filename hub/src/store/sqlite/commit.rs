@@ -4,17 +4,30 @@ use saphan_schemas::acknowledgement::Outcome;
 use sqlx::query_builder::{QueryBuilder, Separated};
 use sqlx::{Connection as _, Sqlite, SqliteConnection};
 
+use super::bodies::{erase, overwrite_removed};
 use super::failed;
 use super::rows::{UNREADABLE, signed, transport};
+use crate::sealing::SealedOnce;
 use crate::store::{Batch, Effect, NewAcknowledgement, NewMessage, StoreError};
 
-pub(super) async fn commit(connection: &mut SqliteConnection, batch: &Batch) -> Result<(), StoreError> {
+/// `sealed`: the bodies of the batch's messages, in their order.
+pub(super) async fn commit(
+    connection: &mut SqliteConnection,
+    batch: &Batch,
+    sealed: &[SealedOnce],
+) -> Result<(), StoreError> {
+    let erases = batch.entries.iter().any(|entry| matches!(entry.effect, Effect::Erasure(_)));
+    if erases {
+        overwrite_removed(connection, true).await?;
+    }
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(failed("began a commit"))?;
-    write(&mut transaction, batch).await?;
-    transaction.commit().await.map_err(failed("committed"))
+    write(&mut transaction, batch, sealed).await?;
+    transaction.commit().await.map_err(failed("committed"))?;
+    // After a commit that failed there is another connection.
+    if erases { overwrite_removed(connection, false).await } else { Ok(()) }
 }
 
-async fn write(to: &mut SqliteConnection, batch: &Batch) -> Result<(), StoreError> {
+async fn write(to: &mut SqliteConnection, batch: &Batch, sealed: &[SealedOnce]) -> Result<(), StoreError> {
     check_head(to, batch.first).await?;
     let entries: Vec<_> = (batch.first..).zip(&batch.entries).collect();
     let messages: Vec<(u64, &NewMessage)> = entries
@@ -35,9 +48,17 @@ async fn write(to: &mut SqliteConnection, batch: &Batch) -> Result<(), StoreErro
         row.push_bind(&message.content.as_bytes()[..]);
     })
     .await?;
-    insert(to, "INSERT OR FAIL INTO parts (idx, receipt, salt, body) ", &messages, |row, (index, message)| {
+    let bodies: Vec<_> =
+        messages.iter().zip(sealed).map(|((index, message), sealed)| (*index, *message, sealed)).collect();
+    insert(to, "INSERT OR FAIL INTO parts (idx, receipt, salt, body) ", &bodies, |row, (index, message, sealed)| {
         row.push_bind(signed(*index)).push_bind(&*message.receipt);
-        row.push_bind(&message.salt.as_bytes()[..]).push_bind(&*message.body);
+        row.push_bind(&[][..] as &[u8]).push_bind(&*sealed.content);
+    })
+    .await?;
+    insert(to, INSERT_BODY_KEY, &bodies, |row, (index, message, sealed)| {
+        row.push_bind(signed(*index)).push_bind(sealed.key.storage_key.to_string());
+        row.push_bind(&sealed.key.sealed.nonce[..]).push_bind(&*sealed.key.sealed.ciphertext);
+        row.push_bind(message.until.map(signed));
     })
     .await?;
     insert(to, INSERT_OUTBOX, &messages, |row, (index, message)| {
@@ -61,8 +82,10 @@ async fn write(to: &mut SqliteConnection, batch: &Batch) -> Result<(), StoreErro
     })
     .await?;
     for (index, entry) in &entries {
-        if let Effect::Acknowledgement(acknowledgement) = &entry.effect {
-            settle(to, *index, acknowledgement).await?;
+        match &entry.effect {
+            Effect::Acknowledgement(acknowledgement) => settle(to, *index, acknowledgement).await?,
+            Effect::Erasure(erasure) => erase(to, *index, erasure).await?,
+            Effect::None | Effect::Message(_) | Effect::Registry => {}
         }
     }
     write_head(to, batch).await
@@ -154,7 +177,7 @@ async fn insert<'a, T>(
 
 const fn kind(effect: &Effect) -> i64 {
     match effect {
-        Effect::None => 0,
+        Effect::None | Effect::Erasure(_) => 0,
         Effect::Message(_) => 1,
         Effect::Acknowledgement(_) => 2,
         Effect::Registry => 3,
@@ -164,6 +187,7 @@ const fn kind(effect: &Effect) -> i64 {
 /// Each statement is a trip to SQLite's thread: of any number of rows, few are needed.
 const CHUNKS: [usize; 9] = [256, 128, 64, 32, 16, 8, 4, 2, 1];
 const INSERT_MESSAGE: &str = "INSERT OR FAIL INTO message (idx, jti, sender, recipient, content) ";
+const INSERT_BODY_KEY: &str = "INSERT OR FAIL INTO body_key (idx, storage_key, nonce, ciphertext, until) ";
 const INSERT_OUTBOX: &str = "INSERT OR FAIL INTO outbox (idx, transport, recipient, proof, not_after) ";
 const PROCESSED: &str = "UPDATE OR FAIL message SET state = 2, acknowledgement = ?3 \
      WHERE idx IN (SELECT value FROM json_each(?1)) AND recipient = ?2 AND acknowledgement IS NULL";

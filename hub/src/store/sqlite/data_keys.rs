@@ -4,25 +4,21 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Connection as _, SqliteConnection};
 
+use super::bodies::{body_binding, letter_binding};
 use super::rows::{UNREADABLE, column, index, parsed, signed};
 use super::{SqliteStore, failed};
 use crate::sealing::{Binding, Sealed, StorageKeyId, WrappedKey};
-use crate::store::{KeyIndex, StoreError, StoredKey};
+use crate::store::{KeyIndex, KeyPlace, StoreError, StoredKey};
 
 impl KeyIndex for SqliteStore {
     fn wrapped_otherwise(&self, newest: StorageKeyId, limit: u32) -> BoxFuture<'_, Result<Vec<StoredKey>, StoreError>> {
         async move {
-            // Both sides of the name, so that the index serves.
-            let rows = sqlx::query(
-                "SELECT id, binding, storage_key, nonce, ciphertext FROM data_key WHERE storage_key < ?1 \
-                 UNION ALL \
-                 SELECT id, binding, storage_key, nonce, ciphertext FROM data_key WHERE storage_key > ?1 LIMIT ?2",
-            )
-            .bind(newest.to_string())
-            .bind(limit)
-            .fetch_all(&self.readers)
-            .await
-            .map_err(failed("read wrapped keys"))?;
+            let rows = sqlx::query(WRAPPED_OTHERWISE)
+                .bind(newest.to_string())
+                .bind(limit)
+                .fetch_all(&self.readers)
+                .await
+                .map_err(failed("read wrapped keys"))?;
             rows.iter().map(stored_key).collect()
         }
         .boxed()
@@ -39,7 +35,7 @@ impl KeyIndex for SqliteStore {
 
     fn storage_keys(&self) -> BoxFuture<'_, Result<Vec<StorageKeyId>, StoreError>> {
         async move {
-            let rows = sqlx::query("SELECT DISTINCT storage_key FROM data_key").fetch_all(&self.readers).await;
+            let rows = sqlx::query(STORAGE_KEYS).fetch_all(&self.readers).await;
             rows.map_err(failed("read the names of storage keys"))?.iter().map(|row| parsed(row, 0)).collect()
         }
         .boxed()
@@ -49,8 +45,12 @@ impl KeyIndex for SqliteStore {
 async fn wrap_again(to: &mut SqliteConnection, keys: &[StoredKey]) -> Result<(), StoreError> {
     let mut transaction = to.begin_with("BEGIN IMMEDIATE").await.map_err(failed("began to wrap keys again"))?;
     for key in keys {
-        sqlx::query("UPDATE OR FAIL data_key SET storage_key = ?2, nonce = ?3, ciphertext = ?4 WHERE id = ?1")
-            .bind(signed(key.id))
+        let again = match key.place {
+            KeyPlace::Document(id) => sqlx::query(DOCUMENT_AGAIN).bind(signed(id)),
+            KeyPlace::Body(index) => sqlx::query(BODY_AGAIN).bind(signed(index)),
+            KeyPlace::Letter(id) => sqlx::query(LETTER_AGAIN).bind(id.to_string()),
+        };
+        again
             .bind(key.wrapped.storage_key.to_string())
             .bind(&key.wrapped.sealed.nonce[..])
             .bind(&*key.wrapped.sealed.ciphertext)
@@ -98,5 +98,35 @@ pub(super) fn sealed(row: &SqliteRow, at: usize) -> Result<Sealed, StoreError> {
 }
 
 fn stored_key(row: &SqliteRow) -> Result<StoredKey, StoreError> {
-    Ok(StoredKey { id: index(row, 0)?, binding: Binding::from_bytes(column(row, 1)?), wrapped: wrapped_key(row, 2)? })
+    let (place, binding) = match column::<i64>(row, 0)? {
+        0 => (KeyPlace::Document(index(row, 1)?), Binding::from_bytes(column(row, 2)?)),
+        1 => {
+            let index = index(row, 1)?;
+            (KeyPlace::Body(index), body_binding(index))
+        }
+        _ => {
+            let id = parsed(row, 1)?;
+            (KeyPlace::Letter(id), letter_binding(id))
+        }
+    };
+    Ok(StoredKey { place, binding, wrapped: wrapped_key(row, 3)? })
 }
+
+/// Both sides of the name of each, so that the indexes serve.
+const WRAPPED_OTHERWISE: &str = "\
+     SELECT 0, id, binding, storage_key, nonce, ciphertext FROM data_key WHERE storage_key < ?1 UNION ALL \
+     SELECT 0, id, binding, storage_key, nonce, ciphertext FROM data_key WHERE storage_key > ?1 UNION ALL \
+     SELECT 1, idx, NULL, storage_key, nonce, ciphertext FROM body_key WHERE storage_key < ?1 UNION ALL \
+     SELECT 1, idx, NULL, storage_key, nonce, ciphertext FROM body_key WHERE storage_key > ?1 UNION ALL \
+     SELECT 2, jti, NULL, storage_key, nonce, ciphertext FROM case_letter WHERE storage_key < ?1 UNION ALL \
+     SELECT 2, jti, NULL, storage_key, nonce, ciphertext FROM case_letter WHERE storage_key > ?1 LIMIT ?2";
+/// From one name to the next, so that it takes as long as there are names, not keys.
+const STORAGE_KEYS: &str = "\
+     WITH RECURSIVE name (of) AS (SELECT min(storage_key) FROM body_key UNION ALL \
+     SELECT (SELECT min(storage_key) FROM body_key WHERE storage_key > of) FROM name WHERE of IS NOT NULL) \
+     SELECT of FROM name WHERE of IS NOT NULL UNION SELECT storage_key FROM data_key \
+     UNION SELECT storage_key FROM case_letter WHERE storage_key IS NOT NULL";
+const DOCUMENT_AGAIN: &str = "UPDATE OR FAIL data_key SET storage_key = ?2, nonce = ?3, ciphertext = ?4 WHERE id = ?1";
+const BODY_AGAIN: &str = "UPDATE OR FAIL body_key SET storage_key = ?2, nonce = ?3, ciphertext = ?4 WHERE idx = ?1";
+const LETTER_AGAIN: &str =
+    "UPDATE OR FAIL case_letter SET storage_key = ?2, nonce = ?3, ciphertext = ?4 WHERE jti = ?1";

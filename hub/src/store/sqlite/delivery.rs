@@ -5,11 +5,18 @@ use std::collections::BTreeMap;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
 
+use super::bodies::body_length;
 use super::failed;
-use super::rows::{PENDING, UNREADABLE, column, index, pending, signed};
-use crate::store::{Deliveries, Due, LeaseChange, LeaseRequest, Limit, Pending, Settlement, StoreError};
+use super::rows::{PENDING, UNREADABLE, Unopened, column, index, pending, signed};
+use crate::store::{Deliveries, LeaseChange, LeaseRequest, Limit, Settlement, StoreError};
 
-pub(super) async fn due(pool: &SqlitePool, which: Deliveries, now: u64, limit: Limit) -> Result<Due, StoreError> {
+/// What is due, and whether the limit left others out.
+pub(super) async fn due(
+    pool: &SqlitePool,
+    which: Deliveries,
+    now: u64,
+    limit: Limit,
+) -> Result<(Vec<Unopened>, bool), StoreError> {
     // A row's time is 0 until it is settled for the first time.
     let from = match which {
         Deliveries::All => 0_i64,
@@ -17,8 +24,12 @@ pub(super) async fn due(pool: &SqlitePool, which: Deliveries, now: u64, limit: L
     };
     let mut connection = pool.acquire().await.map_err(failed("waited for a connection"))?;
     let candidates = sqlx::query(
-        "SELECT outbox.idx, length(parts.body) FROM outbox JOIN parts USING (idx) \
-         WHERE transport = 1 AND due BETWEEN ?3 AND ?1 AND (not_after IS NULL OR not_after > ?1) ORDER BY due, outbox.idx LIMIT ?2",
+        concat!(
+            "SELECT outbox.idx, ",
+            body_length!(),
+            " FROM outbox JOIN parts USING (idx) \
+             WHERE transport = 1 AND due BETWEEN ?3 AND ?1 AND (not_after IS NULL OR not_after > ?1) ORDER BY due, outbox.idx LIMIT ?2",
+        )
     )
     .bind(signed(now))
     .bind(i64::from(limit.rows))
@@ -29,7 +40,7 @@ pub(super) async fn due(pool: &SqlitePool, which: Deliveries, now: u64, limit: L
     let chosen = within(&candidates, limit.bytes)?;
     let messages = load(&mut connection, &chosen).await?;
     let more = candidates.len() == limit.rows as usize || messages.len() < candidates.len();
-    Ok(Due { messages, more })
+    Ok((messages, more))
 }
 
 pub(super) async fn settle(to: &mut SqliteConnection, settlements: &[Settlement]) -> Result<(), StoreError> {
@@ -53,13 +64,15 @@ pub(super) async fn settle(to: &mut SqliteConnection, settlements: &[Settlement]
     Ok(())
 }
 
-pub(super) async fn lease(to: &mut SqliteConnection, request: LeaseRequest<'_>) -> Result<Vec<Pending>, StoreError> {
+pub(super) async fn lease(to: &mut SqliteConnection, request: LeaseRequest<'_>) -> Result<Vec<Unopened>, StoreError> {
     let mut transaction = to.begin_with("BEGIN IMMEDIATE").await.map_err(failed("began a lease"))?;
-    let candidates = sqlx::query(
-        "SELECT outbox.idx, length(parts.body) FROM outbox JOIN parts USING (idx) \
-         WHERE transport = 0 AND outbox.recipient = ?1 AND due <= ?2 AND (not_after IS NULL OR not_after > ?2) \
-         ORDER BY outbox.idx LIMIT ?3",
-    )
+    let candidates = sqlx::query(concat!(
+        "SELECT outbox.idx, ",
+        body_length!(),
+        " FROM outbox JOIN parts USING (idx) \
+             WHERE transport = 0 AND outbox.recipient = ?1 AND due <= ?2 AND (not_after IS NULL OR not_after > ?2) \
+             ORDER BY outbox.idx LIMIT ?3",
+    ))
     .bind(request.recipient.as_str())
     .bind(signed(request.now))
     .bind(i64::from(request.limit.rows))
@@ -143,10 +156,10 @@ fn within(candidates: &[SqliteRow], bytes: u64) -> Result<String, StoreError> {
     serde_json::to_string(&chosen).map_err(|_| UNREADABLE)
 }
 
-async fn load(from: &mut SqliteConnection, indices: &str) -> Result<Vec<Pending>, StoreError> {
+async fn load(from: &mut SqliteConnection, indices: &str) -> Result<Vec<Unopened>, StoreError> {
     let statement = format!(
         "SELECT {PENDING} FROM outbox JOIN parts USING (idx) JOIN entry USING (idx) \
-         WHERE outbox.idx IN (SELECT value FROM json_each(?1)) ORDER BY outbox.idx"
+         LEFT JOIN body_key USING (idx) WHERE outbox.idx IN (SELECT value FROM json_each(?1)) ORDER BY outbox.idx"
     );
     // Nothing of a caller is in the text: it is two constants.
     let rows = sqlx::query(AssertSqlSafe(statement)).bind(indices).fetch_all(from).await;

@@ -234,6 +234,22 @@ async fn destroy(to: &mut SqliteConnection, document: DocumentId) -> Result<(), 
             .await
             .map_err(failed("looked for a document"))?;
     let Some(key) = key else { return Ok(()) };
+    leave_over(to, document, key).await
+}
+
+/// Destroys the keys of complete documents of these commitments that no message cites. Their objects are left over.
+pub(super) async fn destroy_uncited(to: &mut SqliteConnection, commitments: &[Sha256Hash]) -> Result<(), StoreError> {
+    for commitment in commitments {
+        let uncited = sqlx::query(UNCITED).bind(&commitment.as_bytes()[..]).fetch_all(&mut *to).await;
+        for row in uncited.map_err(failed("looked for documents that nothing cites"))? {
+            leave_over(to, id(&row, 0)?, column(&row, 1)?).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Destroys the key of a document; what is stored of it is left over.
+async fn leave_over(to: &mut SqliteConnection, document: DocumentId, key: Option<i64>) -> Result<(), StoreError> {
     if let Some(key) = key {
         data_keys::destroy(to, key).await?;
     }
@@ -241,7 +257,7 @@ async fn destroy(to: &mut SqliteConnection, document: DocumentId) -> Result<(), 
         .bind(&document.as_bytes()[..])
         .execute(to)
         .await
-        .map_err(failed("refused a document"))?;
+        .map_err(failed("destroyed a document"))?;
     Ok(())
 }
 
@@ -307,6 +323,8 @@ macro_rules! select {
 
 const UPLOAD: &str = select!("WHERE commitment = ?1 AND uploader = ?2 AND state < 3");
 const UNFINISHED: &str = select!("WHERE state = ?1 AND touched < ?2 ORDER BY touched LIMIT ?3");
+const UNCITED: &str = "SELECT id, data_key FROM document WHERE commitment = ?1 AND state = 2 \
+     AND NOT EXISTS (SELECT 1 FROM document_citation WHERE document_citation.commitment = ?1)";
 /// A system's own first, which tells it what itself has stated.
 const READABLE: &str = select!(
     "WHERE commitment = ?1 AND state = 2 AND (uploader = ?2 OR EXISTS ( \

@@ -1,45 +1,79 @@
 //! Between column values and the domain's types.
 
 use saphan_schemas::acknowledgement::{Acknowledged, Outcome};
-use saphan_schemas::commitment::Salt;
 use saphan_schemas::digest::Sha256Hash;
-use saphan_schemas::ids::Code;
+use saphan_schemas::ids::{Code, SystemId};
 use saphan_schemas::registry::TransportKind;
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
+use super::bodies::{StoredBody, body_binding, body_columns};
+use crate::sealing::StorageKeys;
 use crate::store::{MessageRecord, MessageState, Pending, StoreError};
 
-pub(super) const PENDING: &str = "outbox.idx, outbox.recipient, entry.leaf, parts.salt, parts.body, parts.receipt, \
-     outbox.proof, outbox.attempts, outbox.published";
+pub(super) const PENDING: &str = concat!(
+    "outbox.idx, outbox.recipient, entry.leaf, parts.receipt, outbox.proof, outbox.attempts, outbox.published, ",
+    body_columns!(),
+);
 
-pub(super) fn pending(row: &SqliteRow) -> Result<Pending, StoreError> {
-    Ok(Pending {
+/// A [`Pending`] whose body was not opened yet: nobody waits for that who waits for the store.
+pub(super) struct Unopened {
+    index: u64,
+    recipient: SystemId,
+    leaf: Vec<u8>,
+    receipt: String,
+    proof: String,
+    attempts: u32,
+    published: u32,
+    body: StoredBody,
+}
+
+/// Of columns [`PENDING`].
+pub(super) fn pending(row: &SqliteRow) -> Result<Unopened, StoreError> {
+    Ok(Unopened {
         index: index(row, 0)?,
         recipient: parsed(row, 1)?,
         leaf: column(row, 2)?,
-        salt: Salt::from_bytes(array(column(row, 3)?)?),
-        body: column(row, 4)?,
-        receipt: column(row, 5)?,
-        proof: column(row, 6)?,
-        attempts: column(row, 7)?,
-        published: column(row, 8)?,
+        receipt: column(row, 3)?,
+        proof: column(row, 4)?,
+        attempts: column(row, 5)?,
+        published: column(row, 6)?,
+        body: StoredBody::read(row, 7)?,
     })
 }
 
+/// Opens the bodies. What waits for delivery was not erased.
+pub(super) fn open_all(unopened: Vec<Unopened>, keys: &StorageKeys) -> Result<Vec<Pending>, StoreError> {
+    unopened.into_iter().map(|one| one.open(keys)).collect()
+}
+
+impl Unopened {
+    fn open(self, keys: &StorageKeys) -> Result<Pending, StoreError> {
+        let Self { index, recipient, leaf, receipt, proof, attempts, published, body } = self;
+        let (salt, body) = body.open(keys, &body_binding(index))?.ok_or(UNREADABLE)?;
+        Ok(Pending { index, recipient, leaf, salt, body, receipt, proof, attempts, published })
+    }
+}
+
 pub(super) const MESSAGE: &str = "message.idx, message.sender, message.recipient, message.state, message.code, \
-     message.acknowledgement, outbox.published FROM message LEFT JOIN outbox USING (idx)";
+     message.acknowledgement, outbox.published, erasure.place \
+     FROM message LEFT JOIN outbox USING (idx) LEFT JOIN erasure USING (idx)";
 
 pub(super) fn message(row: &SqliteRow) -> Result<MessageRecord, StoreError> {
-    let acknowledgement: Option<i64> = column(row, 5)?;
     Ok(MessageRecord {
         index: index(row, 0)?,
         sender: parsed(row, 1)?,
         recipient: parsed(row, 2)?,
         state: state(column(row, 3)?, column(row, 6)?)?,
         code: code(row, 4)?,
-        acknowledgement: acknowledgement.map(|at| at.try_into().map_err(|_| UNREADABLE)).transpose()?,
+        acknowledgement: place(row, 5)?,
+        erased: place(row, 7)?,
     })
+}
+
+/// A place of the log, or none.
+pub(super) fn place(row: &SqliteRow, at: usize) -> Result<Option<u64>, StoreError> {
+    column::<Option<i64>>(row, at)?.map(|place| place.try_into().map_err(|_| UNREADABLE)).transpose()
 }
 
 /// What a receiver said, of columns place, state and code.

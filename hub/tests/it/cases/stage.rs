@@ -17,45 +17,45 @@ use serde_json::{Value, json};
 
 use crate::harness::{Draft, HUB, NOW, Party, Site, TestHub, batch, eventually, sign_batch, sign_entry_as};
 
-pub(super) const OWN: &str = "th.dga/once-only";
-pub(super) const SERVICE: &str = "th.dlt.driving-licence-renewal";
-pub(super) const PURPOSE: &str = "licence-renewal";
-pub(super) const LAW: &str = "Digital Government Administration and Services Act BE 2562 s.13";
-pub(super) const PERSON: &str = "1990100010008";
+pub(crate) const OWN: &str = "th.dga/once-only";
+pub(crate) const SERVICE: &str = "th.dlt.driving-licence-renewal";
+pub(crate) const PURPOSE: &str = "licence-renewal";
+pub(crate) const LAW: &str = "Digital Government Administration and Services Act BE 2562 s.13";
+pub(crate) const PERSON: &str = "1990100010008";
 
 /// Everybody in a case.
-pub(super) struct Stage {
-    pub(super) hub: TestHub,
-    pub(super) portal: Party,
-    pub(super) authority: Party,
+pub(crate) struct Stage {
+    pub(crate) hub: TestHub,
+    pub(crate) portal: Party,
+    pub(crate) authority: Party,
     /// The civil registry: identity.
-    pub(super) registry: Party,
+    pub(crate) registry: Party,
     /// The register of driving licences.
-    pub(super) licences: Party,
+    pub(crate) licences: Party,
     /// Medical certificates; asked first.
-    pub(super) ministry: Party,
+    pub(crate) ministry: Party,
     /// Medical certificates too.
-    pub(super) city: Party,
+    pub(crate) city: Party,
     /// Somebody with no part in it.
-    pub(super) stranger: Party,
+    pub(crate) stranger: Party,
     /// Received, and not looked at yet.
     waiting: Mutex<Vec<Received>>,
 }
 
 /// A message as its receiver has it.
 #[derive(Debug, Clone)]
-pub(super) struct Received {
-    pub(super) index: u64,
-    pub(super) claims: EnvelopeClaims,
-    pub(super) body: Value,
+pub(crate) struct Received {
+    pub(crate) index: u64,
+    pub(crate) claims: EnvelopeClaims,
+    pub(crate) body: Value,
 }
 
 impl Stage {
-    pub(super) async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::with("").await
     }
 
-    pub(super) async fn with(settings: &str) -> Self {
+    pub(crate) async fn with(settings: &str) -> Self {
         let site = Site::new(&format!("[cases]\nsystem = \"{OWN}\"\nevidence_seconds = 3600\n{settings}"));
         Self::on(site.start().await).await
     }
@@ -80,7 +80,7 @@ impl Stage {
     }
 
     /// The same people on the hub that was started again.
-    pub(super) async fn restarted(self) -> Self {
+    pub(crate) async fn restarted(self) -> Self {
         let Self { hub, portal, authority, registry, licences, ministry, city, stranger, waiting } = self;
         let hub = hub.stop().await.start().await;
         Self { hub, portal, authority, registry, licences, ministry, city, stranger, waiting }
@@ -171,7 +171,7 @@ impl Stage {
     }
 
     /// Signs what is unsigned, for everybody.
-    pub(super) async fn sign_agreements(&self) {
+    pub(crate) async fn sign_agreements(&self) {
         let own = self.own_key();
         let state = self.hub.app.registry.state();
         let mut entries = Vec::new();
@@ -190,25 +190,25 @@ impl Stage {
     }
 
     /// Ends an agreement.
-    pub(super) async fn revoke_agreement(&self, id: &str) {
+    pub(crate) async fn revoke_agreement(&self, id: &str) {
         let change = Change::Revoked(EntryId::Agreement(id.parse().unwrap()));
         self.hub.change_registry([change]).await.json::<Value>(200);
     }
 
     /// Adds an agreement about the service of these tests, and signs it.
-    pub(super) async fn add_agreement(&self, id: &str, sender: &SystemId, receiver: &SystemId, types: &[&str]) {
+    pub(crate) async fn add_agreement(&self, id: &str, sender: &SystemId, receiver: &SystemId, types: &[&str]) {
         let change = Change::Added(Entry::Agreement(agreement(id, sender, receiver, types)));
         self.hub.change_registry([change]).await.json::<Value>(200);
         self.sign_agreements().await;
     }
 
     /// Lets a party send this to another.
-    pub(super) async fn allow_to(&self, party: &Party, to: &Party, id: &str, types: &[&str]) {
+    pub(crate) async fn allow_to(&self, party: &Party, to: &Party, id: &str, types: &[&str]) {
         self.add_agreement(id, &party.id, &to.id, types).await;
     }
 
     /// Lets a party send this to the hub's own system, for no service.
-    pub(super) async fn allow(&self, party: &Party, id: &str, types: &[&str]) {
+    pub(crate) async fn allow(&self, party: &Party, id: &str, types: &[&str]) {
         let terms = Agreement {
             services: BTreeSet::new(),
             purposes: BTreeSet::new(),
@@ -219,7 +219,7 @@ impl Stage {
     }
 
     /// A message with this body, about the service of these tests.
-    pub(super) fn message(&self, from: &Party, to: &str, message_type: &str, body: &Value) -> Draft {
+    pub(crate) fn message(&self, from: &Party, to: &str, message_type: &str, body: &Value) -> Draft {
         let (salt, body) = (Salt::generate().unwrap(), serde_json::to_vec(body).unwrap());
         let claims = EnvelopeClaims {
             iss: from.id.clone(),
@@ -243,7 +243,7 @@ impl Stage {
     }
 
     /// An application of a citizen that cites a consent, if there is one.
-    pub(super) fn application(&self, consent: Option<MessageId>) -> Draft {
+    pub(crate) fn application(&self, consent: Option<MessageId>) -> Draft {
         let body: Value = serde_json::from_str(APPLICATION).unwrap();
         self.message(&self.portal, OWN, "application.submitted", &body).change(|claims| {
             claims.case = Some(CaseId::new());
@@ -252,7 +252,7 @@ impl Stage {
     }
 
     /// Submits an application; answers its case.
-    pub(super) async fn apply(&self, application: &Draft) -> CaseId {
+    pub(crate) async fn apply(&self, application: &Draft) -> CaseId {
         self.hub.accept(&application.sign(&self.portal.key)).await;
         let case = application.claims.case.unwrap();
         self.until(case, |_| true).await;
@@ -260,13 +260,13 @@ impl Stage {
     }
 
     /// A consent to the medical certificate; answers its id.
-    pub(super) async fn consent(&self) -> MessageId {
+    pub(crate) async fn consent(&self) -> MessageId {
         let draft = self.consent_draft();
         self.hub.accept(&draft.sign(&self.portal.key)).await;
         draft.claims.jti
     }
 
-    pub(super) fn consent_draft(&self) -> Draft {
+    pub(crate) fn consent_draft(&self) -> Draft {
         let body = json!({
             "given_at": at(0),
             "subject": { "kind": "Citizen", "national_id": PERSON },
@@ -284,7 +284,7 @@ impl Stage {
     }
 
     /// Takes a consent back, and answers when nothing more is used.
-    pub(super) async fn revoke(&self, consent: MessageId) {
+    pub(crate) async fn revoke(&self, consent: MessageId) {
         let body = json!({ "revoked_at": at(0), "consent": consent });
         let draft = self.message(&self.portal, OWN, "consent.revoked", &body).change(|claims| {
             claims.service = None;
@@ -294,20 +294,20 @@ impl Stage {
     }
 
     /// The next message of this type to a party, acknowledged.
-    pub(super) async fn receive(&self, party: &Party, message_type: &str) -> Received {
+    pub(crate) async fn receive(&self, party: &Party, message_type: &str) -> Received {
         let received = self.take(party, message_type).await;
         self.acknowledge(party, received.index, None).await;
         received
     }
 
     /// Says what became of a message.
-    pub(super) async fn acknowledge(&self, party: &Party, index: u64, code: Option<&str>) {
+    pub(crate) async fn acknowledge(&self, party: &Party, index: u64, code: Option<&str>) {
         let signed = sign_batch(batch(party, &[(index, code)]), &party.key);
         assert_eq!(self.hub.acknowledge(party, &signed).await.status, 201);
     }
 
     /// The next message of this type to a party.
-    pub(super) async fn take(&self, party: &Party, message_type: &str) -> Received {
+    pub(crate) async fn take(&self, party: &Party, message_type: &str) -> Received {
         let found = Mutex::new(None);
         eventually(|| async {
             let leased = self.hub.lease(party, 50).await;
@@ -328,14 +328,14 @@ impl Stage {
     }
 
     /// Everything that is there for a party now.
-    pub(super) async fn inbox(&self, party: &Party) -> Vec<String> {
+    pub(crate) async fn inbox(&self, party: &Party) -> Vec<String> {
         let leased = self.hub.lease(party, 50).await;
         let name = |envelope: &str| UnverifiedEnvelope::parse(envelope).unwrap().claims().message_type.to_string();
         leased.messages.iter().map(|message| name(&message.envelope)).collect()
     }
 
     /// An answer to a message.
-    pub(super) fn reply(&self, from: &Party, to: &Received, message_type: &str, body: &Value) -> Draft {
+    pub(crate) fn reply(&self, from: &Party, to: &Received, message_type: &str, body: &Value) -> Draft {
         self.message(from, to.claims.iss.as_str(), message_type, body).change(|claims| {
             claims.case = to.claims.case;
             claims.reply_to = Some(to.claims.jti);
@@ -343,31 +343,31 @@ impl Stage {
     }
 
     /// The evidence that was asked for, as its provider sends it.
-    pub(super) fn evidence(&self, from: &Party, request: &Received) -> Draft {
+    pub(crate) fn evidence(&self, from: &Party, request: &Received) -> Draft {
         self.reply(from, request, "evidence.provided", &provided(request))
     }
 
     /// Answers a request for evidence as it should be.
-    pub(super) async fn provide(&self, provider: &Party) -> Received {
+    pub(crate) async fn provide(&self, provider: &Party) -> Received {
         let request = self.receive(provider, "evidence.requested").await;
         self.hub.accept(&self.evidence(provider, &request).sign(&provider.key)).await;
         request
     }
 
     /// All three providers that are asked first answer as they should.
-    pub(super) async fn provide_all(&self) {
+    pub(crate) async fn provide_all(&self) {
         for provider in [&self.registry, &self.licences, &self.ministry] {
             self.provide(provider).await;
         }
     }
 
     /// The case as the portal sees it.
-    pub(super) async fn case(&self, id: CaseId) -> Value {
+    pub(crate) async fn case(&self, id: CaseId) -> Value {
         self.hub.call(&self.portal, "GET", &format!("/v1/cases/{id}"), &Value::Null).await.json(200)
     }
 
     /// Waits until the case is so.
-    pub(super) async fn until(&self, id: CaseId, condition: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) async fn until(&self, id: CaseId, condition: impl Fn(&Value) -> bool) -> Value {
         let found = Mutex::new(None);
         eventually(|| async {
             let answer = self.hub.call(&self.portal, "GET", &format!("/v1/cases/{id}"), &Value::Null).await;
@@ -380,7 +380,7 @@ impl Stage {
     }
 
     /// Waits until the hub's own system has acknowledged a message; answers the state and the code.
-    pub(super) async fn outcome(&self, party: &Party, draft: &Draft) -> (String, Option<String>) {
+    pub(crate) async fn outcome(&self, party: &Party, draft: &Draft) -> (String, Option<String>) {
         let found = Mutex::new(None);
         eventually(|| async {
             let path = format!("/v1/messages/{}", draft.claims.jti);
@@ -396,7 +396,7 @@ impl Stage {
     }
 
     /// Sends a message that the hub's own system rejects; answers the code.
-    pub(super) async fn rejected(&self, party: &Party, draft: &Draft) -> String {
+    pub(crate) async fn rejected(&self, party: &Party, draft: &Draft) -> String {
         self.hub.accept(&draft.sign(&party.key)).await;
         let (state, code) = self.outcome(party, draft).await;
         assert_eq!(state, "rejected");
@@ -405,18 +405,18 @@ impl Stage {
 }
 
 /// Where a requirement stands.
-pub(super) fn requirement<'a>(case: &'a Value, id: &str) -> &'a Value {
+pub(crate) fn requirement<'a>(case: &'a Value, id: &str) -> &'a Value {
     let requirements = case["requirements"].as_array().unwrap();
     requirements.iter().find(|requirement| requirement["requirement"] == id).unwrap()
 }
 
 /// Seconds after the beginning of every test, as a moment.
-pub(super) fn at(seconds: u64) -> String {
+pub(crate) fn at(seconds: u64) -> String {
     saphan_schemas::message_types::Timestamp::from_unix_seconds(NOW + seconds).unwrap().to_string()
 }
 
 /// The body that answers a request as it should be.
-pub(super) fn provided(request: &Received) -> Value {
+pub(crate) fn provided(request: &Received) -> Value {
     let evidence_type = request.body["evidence_type"].as_str().unwrap();
     let content = match evidence_type {
         "th.dopa.identity" => {
@@ -440,7 +440,7 @@ pub(super) fn provided(request: &Received) -> Value {
     })
 }
 
-pub(super) fn agreement(id: &str, sender: &SystemId, receiver: &SystemId, types: &[&str]) -> Agreement {
+pub(crate) fn agreement(id: &str, sender: &SystemId, receiver: &SystemId, types: &[&str]) -> Agreement {
     Agreement {
         id: id.parse().unwrap(),
         sender: sender.clone(),
@@ -450,6 +450,7 @@ pub(super) fn agreement(id: &str, sender: &SystemId, receiver: &SystemId, types:
         purposes: BTreeSet::from([PURPOSE.parse().unwrap()]),
         legal_basis: LAW.parse().unwrap(),
         consent: false,
+        retention_days: None,
         not_before: None,
         not_after: None,
     }

@@ -2,17 +2,17 @@
 
 use std::collections::VecDeque;
 use std::future::ready;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use futures_util::future::{BoxFuture, FutureExt as _};
-use saphan_hub::sealing::StorageKeyId;
+use saphan_hub::sealing::{StorageKeyId, StorageKeys};
 use saphan_hub::store::cases::CaseStore;
 use saphan_hub::store::sqlite::SqliteStore;
 use saphan_hub::store::{
-    Asker, Batch, Begun, Deliveries, DocumentId, DocumentIndex, DocumentRecord, Due, Head, KeyIndex, Known,
-    LeaseChange, LeaseRequest, Limit, LoggedEntry, MessageRecord, NewDocument, NewPart, Part, Pending, Settlement,
-    Store, StoreCounts, StoreError, StoredKey, Unfinished,
+    Asker, Batch, Begun, BodyIndex, BodyRecord, Deliveries, DocumentId, DocumentIndex, DocumentRecord, Due, Head,
+    KeyIndex, Known, LeaseChange, LeaseRequest, Limit, LoggedEntry, MessageRecord, NewDocument, NewPart, Part, Pending,
+    Settlement, Store, StoreCounts, StoreError, StoredKey, Unfinished,
 };
 use saphan_schemas::acknowledgement::Acknowledged;
 use saphan_schemas::catalogue::SchemaText;
@@ -138,6 +138,10 @@ impl FaultyStore {
 }
 
 impl Store for FaultyStore {
+    fn seal_with(&self, keys: Arc<StorageKeys>) {
+        self.inner.seal_with(keys);
+    }
+
     fn cases(&self) -> &dyn CaseStore {
         Store::cases(&self.inner)
     }
@@ -247,6 +251,28 @@ impl Store for FaultyStore {
 
     fn counts(&self) -> BoxFuture<'_, Result<StoreCounts, StoreError>> {
         self.up(self.inner.counts())
+    }
+}
+
+impl BodyIndex for FaultyStore {
+    fn bodies<'a>(&'a self, indices: &'a [u64]) -> BoxFuture<'a, Result<Vec<BodyRecord>, StoreError>> {
+        self.up(self.inner.bodies(indices))
+    }
+
+    fn erasures<'a>(&'a self, asker: Asker, indices: &'a [u64]) -> BoxFuture<'a, Result<Vec<(u64, u64)>, StoreError>> {
+        self.up(self.inner.erasures(asker, indices))
+    }
+
+    fn bodies_due(&self, now: u64, limit: u32) -> BoxFuture<'_, Result<Vec<u64>, StoreError>> {
+        self.up(self.inner.bodies_due(now, limit))
+    }
+
+    fn keep_bodies<'a>(&'a self, indices: &'a [u64], until: u64) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.up(self.inner.keep_bodies(indices, until))
+    }
+
+    fn wipe(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.up(self.inner.wipe())
     }
 }
 

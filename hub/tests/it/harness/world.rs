@@ -157,6 +157,7 @@ fn agreement(id: &str, sender: &SystemId, receiver: &SystemId, types: &[&str]) -
         purposes: BTreeSet::from([PURPOSE.parse().unwrap()]),
         legal_basis: LEGAL_BASIS.parse().unwrap(),
         consent: false,
+        retention_days: None,
         not_before: None,
         not_after: None,
     }

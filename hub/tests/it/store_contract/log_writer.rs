@@ -64,6 +64,7 @@ impl LogWriter {
             content: Sha256Hash::of(body.as_bytes()),
             salt: Salt::from_bytes([7; 32]),
             body: body.into(),
+            until: None,
             receipt: format!("receipt of {body}"),
             proof: format!("proof of {body}"),
             not_after: None,

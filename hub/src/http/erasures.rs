@@ -1,0 +1,76 @@
+//! `POST /v1/erasures`.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use saphan_schemas::ids::Code;
+use saphan_schemas::problem::ProblemCode;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::ApiError;
+use super::auth::KnownCaller;
+use super::error::JsonBody;
+use crate::app::App;
+use crate::erasing::{self, EraseError, Erased};
+
+/// Which bodies, and why.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EraseBody {
+    /// The places of their messages in the log, at most 256.
+    messages: Vec<u64>,
+    /// The code of the legal basis, which the log will show, e.g. `pdpa-s33`.
+    #[schema(value_type = String)]
+    basis: Code,
+}
+
+/// What is erased.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ErasedBody {
+    erased: Vec<ErasedMessage>,
+}
+
+/// A body that is gone.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ErasedMessage {
+    /// The place of its message in the log.
+    message: u64,
+    /// The place of the entry that says so; of the first one, if it was erased before.
+    erasure: u64,
+}
+
+/// Erases the bodies of messages, all or none, for the operator: their keys are destroyed, and the log says so. Not before they are
+/// acknowledged or have expired, nor in a case that has not ended.
+#[utoipa::path(
+    post, path = "/v1/erasures", tag = "operators and auditors", request_body = EraseBody,
+    responses((status = 200, body = ErasedBody), (status = "4XX", description = "A problem", content_type = "application/problem+json"))
+)]
+pub(super) async fn erase(
+    State(app): State<Arc<App>>,
+    caller: KnownCaller,
+    JsonBody(EraseBody { messages, basis }): JsonBody<EraseBody>,
+) -> Result<Json<ErasedBody>, ApiError> {
+    if caller != KnownCaller::Operator {
+        return Err(ApiError::problem(ProblemCode::Forbidden));
+    }
+    if messages.len() > erasing::AT_ONCE {
+        let detail = format!("at most {} messages at once", erasing::AT_ONCE);
+        return Err(ApiError::detailed(ProblemCode::RequestMalformed, detail));
+    }
+    let erased = erasing::erase(&app, &messages, &basis).await?;
+    let told = |Erased { message, erasure, .. }: Erased| ErasedMessage { message, erasure };
+    Ok(Json(ErasedBody { erased: erased.into_iter().map(told).collect() }))
+}
+
+impl From<EraseError> for ApiError {
+    fn from(error: EraseError) -> Self {
+        match error {
+            EraseError::NoMessage { .. } => Self::detailed(ProblemCode::NotFound, error.to_string()),
+            EraseError::Needed { .. } => Self::detailed(ProblemCode::ErasureTooEarly, error.to_string()),
+            EraseError::Store(error) => error.into(),
+            EraseError::Ledger(error) => error.into(),
+        }
+    }
+}

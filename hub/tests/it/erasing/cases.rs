@@ -1,0 +1,105 @@
+//! Bodies of cases.
+
+use saphan_hub::erasing::upkeep::erase_due;
+use saphan_schemas::ids::CaseId;
+use saphan_schemas::problem::ProblemCode;
+use serde_json::Value;
+
+use super::DAY;
+use crate::cases::stage::{OWN, PERSON, Stage};
+use crate::harness::{Draft, LogCopy};
+
+async fn withdraw(stage: &Stage, case: CaseId) {
+    let withdrawal = Draft::withdrawal(&stage.portal.id, &OWN.parse().unwrap()).change(|claims| {
+        claims.case = Some(case);
+        claims.iat = stage.hub.clock.now();
+    });
+    stage.hub.accept(&withdrawal.sign(&stage.portal.key)).await;
+    stage.until(case, |case| case["status"] == "WITHDRAWN").await;
+}
+
+/// The place of the identity's evidence, as the case has it.
+async fn identity(stage: &Stage, case: CaseId) -> u64 {
+    let stored = stage.hub.app.store.cases().cases(&[case]).await.unwrap().pop().unwrap();
+    let stored = serde_json::to_value(&stored).unwrap();
+    let requirements = stored["requirements"].as_array().unwrap();
+    let identity = requirements.iter().find(|requirement| requirement["id"] == "identity").unwrap();
+    identity["state"]["index"].as_u64().unwrap()
+}
+
+async fn is_erased(stage: &Stage, index: u64) -> bool {
+    stage.hub.app.store.bodies(&[index]).await.unwrap()[0].erased.is_some()
+}
+
+async fn advance_days(stage: &Stage, days: u64) {
+    stage.hub.clock.advance(days * DAY);
+    erase_due(&stage.hub.app).await.unwrap();
+}
+
+#[tokio::test]
+async fn evidence_is_kept_as_long_as_its_type_says_and_until_its_case_has_ended() {
+    let stage = Stage::new().await;
+    let consent = stage.consent().await;
+    let case = stage.apply(&stage.application(Some(consent))).await;
+    stage.provide_all().await;
+    stage.receive(&stage.authority, "case.submitted").await;
+    let index = identity(&stage, case).await;
+    let refused = stage.hub.erase(&[index], "pdpa-s33").await.problem(ProblemCode::ErasureTooEarly);
+    assert!(refused.detail.unwrap().contains(&format!("the case {case} has not ended")));
+    advance_days(&stage, 365).await;
+    assert!(!is_erased(&stage, index).await, "the case is open");
+    withdraw(&stage, case).await;
+    erase_due(&stage.hub.app).await.unwrap();
+    assert!(!is_erased(&stage, index).await, "it is looked at again a day later");
+    advance_days(&stage, 1).await;
+    assert!(is_erased(&stage, index).await);
+    LogCopy::fetch(&stage.hub).await;
+    stage.case(case).await;
+}
+
+#[tokio::test]
+async fn evidence_that_another_case_uses_again_is_kept_for_that() {
+    let stage = Stage::new().await;
+    let consent = stage.consent().await;
+    let first = stage.apply(&stage.application(Some(consent))).await;
+    stage.provide_all().await;
+    stage.receive(&stage.authority, "case.submitted").await;
+    let second = stage.apply(&stage.application(Some(consent))).await;
+    stage.receive(&stage.authority, "case.submitted").await;
+    let index = identity(&stage, second).await;
+    assert_eq!(index, identity(&stage, first).await);
+    withdraw(&stage, first).await;
+    let refused = stage.hub.erase(&[index], "pdpa-s33").await.problem(ProblemCode::ErasureTooEarly);
+    assert!(refused.detail.unwrap().contains(&format!("the case {second} has not ended")));
+    withdraw(&stage, second).await;
+    stage.hub.erase(&[index], "pdpa-s33").await.json::<Value>(200);
+}
+
+#[tokio::test]
+async fn erased_evidence_is_not_used_again() {
+    let stage = Stage::new().await;
+    let consent = stage.consent().await;
+    let first = stage.apply(&stage.application(Some(consent))).await;
+    stage.provide_all().await;
+    stage.receive(&stage.authority, "case.submitted").await;
+    let index = identity(&stage, first).await;
+    withdraw(&stage, first).await;
+    stage.hub.erase(&[index], "pdpa-s33").await.json::<Value>(200);
+    let second = stage.apply(&stage.application(Some(consent))).await;
+    stage.provide(&stage.registry).await;
+    stage.receive(&stage.authority, "case.submitted").await;
+    assert_ne!(identity(&stage, second).await, index);
+}
+
+#[tokio::test]
+async fn nobodys_number_stands_in_the_store_as_it_is_whatever_a_case_went_through() {
+    let stage = Stage::new().await;
+    let consent = stage.consent().await;
+    stage.apply(&stage.application(Some(consent))).await;
+    stage.provide_all().await;
+    stage.receive(&stage.authority, "case.submitted").await;
+    let stage = stage.restarted().await;
+    stage.apply(&stage.application(Some(consent))).await;
+    stage.receive(&stage.authority, "case.submitted").await;
+    assert_eq!(stage.hub.files_with(PERSON.as_bytes()), Vec::<String>::new());
+}
