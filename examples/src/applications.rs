@@ -54,6 +54,10 @@ impl Application {
     }
 
     /// The same, with somebody who acts for the applicant.
+    pub(crate) const fn representative(&self) -> Option<&Representative> {
+        self.representative.as_ref()
+    }
+
     pub(crate) fn by(self, representative: Representative) -> Self {
         Self { representative: Some(representative), ..self }
     }

@@ -5,12 +5,14 @@
 //! - `exchange`: the running parts, and waiting for the work to be done;
 //! - `traffic`: what the hub's own system does, as the log shows it;
 //! - `evidence`: the log and one message, checked as a stranger would, and the export;
-//! - `report`: what is printed.
+//! - `report`: what is printed;
+//! - `page`: the portal as a web page, with all of that behind it.
 
 mod bars;
 mod evidence;
 mod exchange;
 mod options;
+mod page;
 mod report;
 mod traffic;
 
@@ -52,14 +54,13 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
                 done = run(&options) => done?,
                 _ = tokio::signal::ctrl_c() => bail!("interrupted; everything that was started is stopped"),
             };
+            // With JSON, standard output is for the one object.
+            let say = |told: String| if options.json { eprintln!("{told}") } else { println!("{told}") };
+            if options.portal {
+                return page::show(exchange, &Procedures::new(SEED + 1)?, say).await;
+            }
             if options.keep {
-                let told = format!("\nEverything runs on until you press Ctrl-C.\n{}", exchange.addresses());
-                // With JSON, standard output is for the one object.
-                if options.json {
-                    eprintln!("{told}")
-                } else {
-                    println!("{told}")
-                }
+                say(format!("\nEverything runs on until you press Ctrl-C.\n{}", exchange.addresses()));
                 tokio::signal::ctrl_c().await.context("cannot wait for Ctrl-C")?;
             }
             exchange.stop().await

@@ -5,6 +5,7 @@
 //! - [`procedures`]: what people apply for through the hub's own system, so that they are asked once;
 //! - [`cast`]: everybody who takes part, with their handlers;
 //! - [`registry`]: who may send what to whom;
+//! - [`web`]: the portal as a page for people, made to be copied as well;
 //! - [`demo`]: all of them together, started, watched and checked;
 //! - [`local`]: private local parts for the demo, the whole-system tests and the benchmark.
 
@@ -18,5 +19,6 @@ pub mod local;
 pub mod portal;
 pub mod procedures;
 pub mod registry;
+pub mod web;
 
 mod random;

@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use crate::admission::Admission;
 use crate::broker::login::HubLogin;
 use crate::caller;
-use crate::cases::{Cases, Desk};
+use crate::cases::{CaseLimits, Cases, Desk};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::connections::ConnectionLimits;
@@ -245,9 +245,9 @@ fn cases(
     }
     let pseudonyms = keys.pseudonyms().context("the key of pseudonyms cannot be used")?;
     let desk = Desk { own, hub: config.hub.id.clone(), signer };
-    let patience = config.cases.evidence_seconds * 1000;
+    let limits = CaseLimits { patience: config.cases.evidence_seconds * 1000, body_bytes: config.limits.body_bytes };
     let (store, registry, clock) = (Arc::clone(store), Arc::clone(registry), Arc::clone(clock));
-    Ok(Some(Arc::new(Cases::new(desk, pseudonyms, patience, store, registry, clock, ledger.committed()))))
+    Ok(Some(Arc::new(Cases::new(desk, pseudonyms, limits, store, registry, clock, ledger.committed()))))
 }
 
 /// What a log begins with. The operator's key is needed for nothing else here.

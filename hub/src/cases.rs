@@ -58,8 +58,8 @@ pub struct Cases {
     pub desk: Desk,
     /// How people are known again.
     pub pseudonyms: PseudonymKey,
-    /// How long a provider may take, in milliseconds.
-    pub patience: u64,
+    /// What a case may take.
+    pub limits: CaseLimits,
     store: Arc<dyn Store>,
     registry: Arc<Registry>,
     clock: Arc<dyn Clock>,
@@ -67,8 +67,28 @@ pub struct Cases {
     committed: watch::Receiver<Committed>,
     /// The first place of the log that was not followed.
     followed: watch::Sender<u64>,
+    /// How long the log was at the start: what it says of consents counts before anything new is logged.
+    started_at: u64,
     /// Held for reading from the judgement of a message that cites a consent until it is in the log.
     consents: RwLock<()>,
+}
+
+/// What a case may take.
+#[derive(Debug, Clone, Copy)]
+pub struct CaseLimits {
+    /// How long a provider may take, in milliseconds.
+    pub patience: u64,
+    /// The longest body of a message, in bytes.
+    pub body_bytes: u64,
+}
+
+impl CaseLimits {
+    /// The longest body, in bytes, that becomes a part of a case with so many requirements: a complete case has copies of its
+    /// application, its consent and what proves each requirement, in base64, and must fit into one message.
+    #[must_use]
+    pub const fn part_bytes(self, requirements: usize) -> u64 {
+        (self.body_bytes / (requirements as u64 + 2)).saturating_sub(AROUND_A_PART) / 4 * 3
+    }
 }
 
 /// A message that may be logged, as long as this is held.
@@ -80,20 +100,32 @@ pub struct Pass<'a>(#[expect(dead_code, reason = "held, not looked at")] Option<
 #[error("the cases did not take it up in time")]
 pub struct TooSlow;
 
+/// It cannot be said now whether a message may be logged.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What stood in the log when the hub was started is not followed yet.
+    #[error(transparent)]
+    TooSlow(#[from] TooSlow),
+}
+
 impl Cases {
     /// The room, before its follower runs.
     #[must_use]
     pub fn new(
         desk: Desk,
         pseudonyms: PseudonymKey,
-        patience: u64,
+        limits: CaseLimits,
         store: Arc<dyn Store>,
         registry: Arc<Registry>,
         clock: Arc<dyn Clock>,
         committed: watch::Receiver<Committed>,
     ) -> Self {
-        let followed = watch::Sender::new(0);
-        Self { desk, pseudonyms, patience, store, registry, clock, committed, followed, consents: RwLock::default() }
+        let (followed, started_at) = (watch::Sender::new(0), committed.borrow().size);
+        let consents = RwLock::default();
+        Self { desk, pseudonyms, limits, store, registry, clock, committed, followed, started_at, consents }
     }
 
     /// How far the log was followed: changes whenever something may have happened in a case.
@@ -114,16 +146,22 @@ impl Cases {
     /// able to become a case, and a consent that is cited must stand.
     ///
     /// # Errors
-    /// [`StoreError`]; inside, the refusal.
-    pub async fn check(&self, draft: &MessageDraft) -> Result<Result<Pass<'_>, Refusal>, StoreError> {
+    /// [`CheckError`]; inside, the refusal.
+    pub async fn check(&self, draft: &MessageDraft) -> Result<Result<Pass<'_>, Refusal>, CheckError> {
         let claims = draft.envelope.claims();
         let refuse = |code| Ok(Err(Refusal::of(&draft.envelope, code)));
         let (pass, consent) = match claims.consent {
             Some(id) => {
+                if let Some(last) = self.started_at.checked_sub(1) {
+                    self.reached(last).await?;
+                }
                 let pass = Pass(Some(self.consents.read().await));
                 let record = self.store.cases().consent(id).await?;
                 if record.as_ref().is_some_and(|record| record.revoked.is_some()) {
                     return refuse(ProblemCode::ConsentRevoked);
+                }
+                if record.as_ref().is_some_and(|record| record.terms.valid_until <= self.clock.now_ms()) {
+                    return refuse(ProblemCode::ConsentInsufficient);
                 }
                 (pass, record)
             }
@@ -168,8 +206,15 @@ impl Cases {
         let Current { state, catalogue } = self.registry.current();
         let now = self.clock.now_ms();
         let planner = Planner { own: &self.desk.own, registry: &state, catalogue: &catalogue, now: now / 1000 };
+        // Without its key the hub's own system could ask nobody for anything.
+        let key = state.key(self.desk.signer.public().id()).filter(|record| record.key.system == self.desk.own);
+        if key.is_none_or(|record| record.usable_at(now / 1000).is_err()) {
+            return Err(ProblemCode::ServiceNotOffered);
+        }
         let judge = Judge { planner, key: &self.pseudonyms, consent, now };
-        judge.open(draft.envelope.claims(), &body, 0).map(|_| ())
+        let opening = judge.open(draft.envelope.claims(), &body, 0)?;
+        let longest = self.limits.part_bytes(opening.case.requirements.len());
+        if draft.body.len() as u64 <= longest { Ok(()) } else { Err(ProblemCode::BodyTooLarge) }
     }
 
     /// Waits, a little while, until this place of the log was followed.
@@ -231,3 +276,6 @@ impl std::fmt::Debug for Cases {
 
 /// Far more than a busy hub takes.
 const FOLLOWED_WITHIN: Duration = Duration::from_secs(10);
+
+/// The envelope of a part, its salt, and the names around them, in bytes.
+const AROUND_A_PART: u64 = 10 * 1024;

@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use crate::admission::{Addressed, Admission, Refusal, RefusedMessage};
 use crate::app::App;
 use crate::caller;
+use crate::cases::{CheckError, TooSlow};
 use crate::ledger::{Appended, Draft, EvidenceError, LedgerError, MessageDraft, RefusalDraft, SentBack, evidence};
 use crate::limits::{Exhausted, Payer};
 use crate::refusals::Reserved;
@@ -59,6 +60,15 @@ pub enum SubmissionError {
     /// A checking task was lost.
     #[error("the check of a body did not finish")]
     Lost,
+}
+
+impl From<CheckError> for SubmissionError {
+    fn from(error: CheckError) -> Self {
+        match error {
+            CheckError::Store(error) => error.into(),
+            CheckError::TooSlow(TooSlow) => LedgerError::Unavailable.into(),
+        }
+    }
 }
 
 /// What the envelope alone decides.

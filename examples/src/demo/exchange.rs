@@ -12,6 +12,7 @@ use saphan_schemas::ids::SystemId;
 use saphan_schemas::registry::TransportKind;
 use saphan_schemas::trust::Trust;
 use tempfile::TempDir;
+use tokio::net::TcpListener;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::bars::Bars;
@@ -26,6 +27,7 @@ use crate::local::ruled_broker::RuledBroker;
 use crate::portal::{self, Outcome, Portal};
 use crate::procedures::{self, Measured, Procedures};
 use crate::registry;
+use crate::web::{self, Settings};
 
 /// A hub with all systems connected. Dropping it kills what it started.
 pub(super) struct Exchange {
@@ -36,6 +38,8 @@ pub(super) struct Exchange {
     broker: Option<RabbitNode>,
     folder: TempDir,
     receive: Receive,
+    /// What the portal's system needs to be connected again.
+    portal_system: Joined,
     /// What receivers kept.
     pub(super) records: Records,
     /// The hub's keys, as the portal learned them when it joined.
@@ -93,17 +97,31 @@ impl Exchange {
             Some(planned) => Some(planned.start(&hub).await?),
             None => None,
         };
-        let joined = join(&hub, &registry::SYSTEMS).await?;
+        let mut joined = join(&hub, &registry::SYSTEMS).await?;
         let folder = tempfile::Builder::new().prefix("saphan-demo-").tempdir().context("cannot make a folder")?;
         let receive = broker.as_ref().map_or(Receive::Pull, |node| Receive::Amqp { uri: node.uri().to_owned() });
         let (records, builder) = (Records::new(), builders(&joined, &folder, &receive));
         let agencies = connect(cast::agencies(&builder, &records, plan, procedures)?).await?;
         let portal = Portal::open(builder(portal::SYSTEM)?, &records).await?;
         drop(builder);
-        let trust = joined.get(portal::SYSTEM).context("the portal joined")?.trust.clone();
-        let invited = joined.into_values().map(|joined| (joined.system, joined.invited)).collect();
+        let invited = joined.values().map(|joined| (joined.system.clone(), joined.invited)).collect();
+        let portal_system = joined.remove(portal::SYSTEM).context("the portal joined")?;
+        let trust = portal_system.trust.clone();
         let (receipted, own) = (Mutex::default(), OwnCounts::default());
-        Ok(Self { portal, agencies, hub, broker, folder, receive, records, trust, invited, receipted, own })
+        Ok(Self {
+            portal,
+            agencies,
+            hub,
+            broker,
+            folder,
+            receive,
+            portal_system,
+            records,
+            trust,
+            invited,
+            receipted,
+            own,
+        })
     }
 
     /// Lets those join that take part in the hub's once-only cases only, and connects them.
@@ -226,6 +244,29 @@ impl Exchange {
         text.push_str(&format!("  CA          {ca}\n"));
         text.push_str(&format!("  check it    cargo run --quiet -p saphan-cli -- log check {url} --ca {ca}"));
         text
+    }
+
+    /// Lets the page take the place of the portal, whose work is done; serves it until `stop` is there, and stops everything.
+    pub(super) async fn show_page(
+        self,
+        listener: TcpListener,
+        settings: Settings,
+        stop: impl Future<Output = ()> + Send,
+    ) -> anyhow::Result<()> {
+        let Self { portal, agencies, mut hub, broker, folder, receive, portal_system, .. } = self;
+        portal.into_connector().shutdown(STOPS_WITHIN).await?;
+        let data = folder.path().join(portal::SYSTEM.replace('/', "__"));
+        let page = web::Portal::open(portal_system.connector(data).receive(receive), settings).await?;
+        page.serve(listener, stop).await?;
+        page.shutdown(STOPS_WITHIN).await?;
+        for connector in agencies {
+            connector.shutdown(STOPS_WITHIN).await?;
+        }
+        hub.stop().await?;
+        if let Some(broker) = broker {
+            broker.stop().await?;
+        }
+        Ok(())
     }
 
     /// Stops everything in good order.

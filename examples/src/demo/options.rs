@@ -24,6 +24,9 @@ pub(super) struct Options {
     /// Leave everything running until Ctrl-C.
     #[arg(long)]
     pub(super) keep: bool,
+    /// Then show the portal as a web page, in Thai and English, until Ctrl-C.
+    #[arg(long)]
+    pub(super) portal: bool,
 }
 
 impl Options {

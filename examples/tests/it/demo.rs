@@ -10,6 +10,7 @@ use std::time::Duration;
 use saphan_cli::log_check::{self, FolderLog};
 use saphan_cli::message_check::{TrustedKeys, check_message};
 use saphan_examples::agencies::ONCE_ONLY;
+use saphan_examples::applicants::numbers;
 use saphan_examples::applications::{Plan, Story};
 use saphan_examples::local::rabbitmq::RabbitNode;
 use saphan_examples::registry;
@@ -22,6 +23,9 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 use tokio::time::timeout;
+
+use crate::web::application::FORM;
+use crate::web::client::Client;
 
 async fn demo(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_demo")).args(arguments).kill_on_drop(true).output().await.unwrap()
@@ -205,6 +209,44 @@ async fn with_json_what_runs_on_is_told_on_standard_error() {
     let mut output = BufReader::new(demo.stdout.take().unwrap()).lines();
     let object: Value = serde_json::from_str(&output.next_line().await.unwrap().unwrap()).unwrap();
     assert_eq!(object["applications"], 1);
+}
+
+#[tokio::test]
+async fn with_portal_the_page_is_shown_and_people_whom_the_registers_know_can_apply() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_demo"));
+    command.args(["--json", "--portal", "--applications", "1"]).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut demo = command.kill_on_drop(true).spawn().unwrap();
+    let mut told = BufReader::new(demo.stderr.take().unwrap()).lines();
+    let page = async {
+        loop {
+            if let Some(address) = told.next_line().await.unwrap().unwrap().strip_prefix("  page        ") {
+                return address.trim_end_matches('/').to_owned();
+            }
+        }
+    };
+    let address = timeout(Duration::from_secs(90), page).await.expect("it says where the page is");
+    let client = Client::new(&address);
+    client.get("/en/sign-in").await.has("Thai citizen");
+    // The last of the procedures is the driving licence.
+    client.post("/en/sign-in", &[("person", "3")]).await;
+    client.get("/en/trace").await.has("Evidence provided: Driving licence");
+    let path = "/en/services/th.dlt.driving-licence-renewal/apply";
+    let form = client.get(path).await;
+    let id = form.markup().value_of("application").unwrap().to_owned();
+    let number = numbers::driving_licence(1);
+    let own = [("application", id.as_str()), ("/licence_number", number.as_str())];
+    let pairs: Vec<_> = own.into_iter().chain(FORM.iter().copied()).collect();
+    let review = client.post(path, &pairs).await.location;
+    client.get(&review).await;
+    let sent = client.post(&review, &[("consent", "yes")]).await;
+    assert_eq!(sent.status, 303, "{}", sent.text);
+    let case = sent.location;
+    // All of it was fetched for this person before.
+    let due = client.until(&case, "Pay 505 baht").await;
+    assert_eq!(due.text.matches("Proven by what is there from before").count(), 3);
+    client.get(&format!("{case}/fee")).await.has("no money is taken");
+    assert_eq!(client.post(&format!("{case}/fee"), &[]).await.status, 303);
+    client.until(&case, "The decision").await;
 }
 
 #[tokio::test]

@@ -3,3 +3,4 @@
 mod demo;
 mod hub;
 mod rabbitmq;
+mod web;

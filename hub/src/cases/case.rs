@@ -29,6 +29,8 @@ pub struct Case {
     pub consent: Option<MessageId>,
     /// The place of that consent.
     pub consent_at: Option<u64>,
+    /// Until when that consent is valid, in milliseconds since 1970.
+    pub consent_until: Option<u64>,
     /// The people that it is about.
     pub people: People,
     /// When it was opened, in milliseconds since 1970.
@@ -180,6 +182,8 @@ pub enum State {
         request: Request,
         /// Until when the hub waits, in milliseconds since 1970.
         until: u64,
+        /// How long it waits at most.
+        latest: u64,
         /// Whether the provider said that it takes longer.
         pending: bool,
     },
@@ -329,7 +333,12 @@ impl Case {
             Handover::Done { .. } => self.next_reminder(),
             _ => None,
         };
-        waiting.chain(later).min()
+        waiting.chain(later).chain(self.consent_ends()).min()
+    }
+
+    /// When the consent that it rests on ends by itself, in milliseconds since 1970; of no interest once the authority has the case.
+    pub(super) fn consent_ends(&self) -> Option<u64> {
+        self.consent.and(self.consent_until).filter(|_| !matches!(self.handover, Handover::Done { .. }))
     }
 
     /// When the authority is reminded next, in milliseconds since 1970.

@@ -106,14 +106,14 @@ impl Case {
         moves
     }
 
-    /// The provider takes longer: until `until` (ms).
+    /// The provider takes longer: until `until` (ms), but not for ever, however often it says so.
     pub fn pending(&mut self, at: usize, id: MessageId, until: u64) -> Moves {
         let mut moves = Moves::default();
         let requirement = &mut self.requirements[at];
-        if let State::Requested { request, until: waits, pending } = &mut requirement.state
+        if let State::Requested { request, until: waits, latest, pending } = &mut requirement.state
             && request.id == id
         {
-            (*waits, *pending) = (until.max(*waits), true);
+            (*waits, *pending) = (until.min(*latest).max(*waits), true);
             let (until, candidate) = (*waits, request.candidate.clone());
             moves.events.push(What::EvidencePending { piece: requirement.piece(&candidate), until });
         }
@@ -153,15 +153,23 @@ impl Case {
 
     /// The consent was taken back: what rests on it is used no further.
     pub fn consent_revoked(&mut self, turn: Turn) -> Moves {
+        self.without_consent(What::ConsentRevoked, &Failure::ConsentRevoked, turn)
+    }
+
+    /// The time that the consent was given for is over.
+    pub(super) fn consent_ended(&mut self, turn: Turn) -> Moves {
+        self.without_consent(What::ConsentEnded, &Failure::ConsentEnded, turn)
+    }
+
+    fn without_consent(&mut self, event: What, failure: &Failure, turn: Turn) -> Moves {
         let mut moves = Moves::default();
         if self.has_ended() || self.consent.take().is_none() {
             return moves;
         }
-        moves.events.push(What::ConsentRevoked);
+        moves.events.push(event);
         if matches!(self.handover, Handover::Done { .. }) {
             return moves;
         }
-        self.handover = Handover::Waiting;
         for at in 0..self.requirements.len() {
             let rests_on_it = match &self.requirements[at].state {
                 State::Requested { request, .. } => request.candidate.needs_consent,
@@ -170,10 +178,11 @@ impl Case {
             };
             self.requirements[at].late.retain(|request| !request.candidate.needs_consent);
             if rests_on_it {
-                self.give_up(at, Failure::ConsentRevoked, turn, &mut moves);
+                // A handover that cites the consent is refused. Any other goes on: there must not be two.
+                self.handover = Handover::Waiting;
+                self.give_up(at, failure.clone(), turn, &mut moves);
             }
         }
-        self.hand_over_if_complete(&mut moves);
         moves
     }
 
@@ -182,7 +191,9 @@ impl Case {
         let requirement = &mut self.requirements[at];
         let candidate = requirement.candidates[requirement.at].clone();
         let request = Request { id, index: None, candidate };
-        requirement.state = State::Requested { request, until: turn.now + turn.patience, pending: false };
+        let until = turn.now.saturating_add(turn.patience);
+        let latest = turn.now.saturating_add(turn.patience.saturating_mul(LONGEST_PENDING));
+        requirement.state = State::Requested { request, until, latest, pending: false };
     }
 
     /// The candidate whose turn it was will not do: the same again if a mistake may be mended, else the next, else the applicant.
@@ -214,7 +225,7 @@ impl Case {
         }
     }
 
-    fn ask(&mut self, at: Vec<usize>, moves: &mut Moves) {
+    pub(super) fn ask(&mut self, at: Vec<usize>, moves: &mut Moves) {
         if at.is_empty() {
             return;
         }
@@ -242,5 +253,100 @@ impl Case {
 impl From<NotProvided> for Failure {
     fn from(because: NotProvided) -> Self {
         Self::Declined { because }
+    }
+}
+
+/// How many times the usual patience a provider gets that says it takes longer.
+const LONGEST_PENDING: u64 = 10;
+
+#[cfg(test)]
+mod tests {
+    use super::super::case::{CaseStatus, People, Reminded};
+    use super::super::{Pseudonym, State};
+    use super::*;
+
+    const TURN: Turn = Turn { now: 1_000, patience: 1_000 };
+
+    /// A case that cites a consent, of one requirement whose two candidates need none.
+    fn case() -> Case {
+        let somebody = Pseudonym::from_bytes([0; 32]);
+        let candidate = |provider: &str| Candidate {
+            evidence_type: "th.dopa.identity".parse().unwrap(),
+            provider: provider.parse().unwrap(),
+            legal_basis: "a law".parse().unwrap(),
+            needs_consent: false,
+        };
+        Case {
+            id: "0192f0c1-7a30-7c5e-8f53-2b1d0f6f9a11".parse().unwrap(),
+            application: 0,
+            application_id: MessageId::new(),
+            portal: "th.dga/portal".parse().unwrap(),
+            service: "th.dopa.move-in".parse().unwrap(),
+            authority: "th.dopa/registrar".parse().unwrap(),
+            purpose: None,
+            consent: Some(MessageId::new()),
+            consent_at: Some(0),
+            consent_until: Some(u64::MAX),
+            people: People { applicant: somebody, person: somebody },
+            opened_at: 0,
+            status: CaseStatus::Check,
+            next: NextActor::Agency,
+            requirements: vec![Requirement {
+                id: "identity".parse().unwrap(),
+                about: saphan_schemas::catalogue::RequirementSubject::Applicant,
+                candidates: ["th.dopa/one", "th.dopa/two"].map(candidate).to_vec(),
+                at: 0,
+                retried: false,
+                state: State::Missing,
+                late: Vec::new(),
+                failures: Vec::new(),
+            }],
+            handover: Handover::Waiting,
+            processing_days: 1,
+            reminded: Reminded::No,
+            approved: None,
+            fee_satang: None,
+            events: 0,
+        }
+    }
+
+    fn requested(case: &Case) -> Request {
+        let State::Requested { request, .. } = &case.requirements[0].state else { panic!("it is not requested") };
+        request.clone()
+    }
+
+    #[test]
+    fn a_handover_that_rests_on_no_consent_is_not_made_twice_when_one_is_taken_back() {
+        let mut case = case();
+        case.begin(vec![Found::Nothing], TURN);
+        let request = requested(&case);
+        let moves = case.provided(0, &request.candidate, 1, MessageId::new());
+        assert_eq!(moves.acts.len(), 1, "it is handed over");
+        let handover = case.handover;
+        assert!(case.consent_revoked(TURN).acts.is_empty());
+        assert_eq!(case.handover, handover);
+    }
+
+    #[test]
+    fn a_request_that_was_not_sent_is_no_reason_to_ask_anybody_once_the_case_has_ended() {
+        let mut case = case();
+        case.begin(vec![Found::Nothing], TURN);
+        let request = requested(&case);
+        case.withdrawn(1).unwrap();
+        let (message_type, code) = ("evidence.requested".parse().unwrap(), "agreement-missing".parse().unwrap());
+        assert!(case.not_sent(request.id, &message_type, &code, TURN).acts.is_empty());
+    }
+
+    #[test]
+    fn a_request_that_waited_too_long_to_be_sent_is_made_again_to_the_same_provider() {
+        let mut case = case();
+        case.begin(vec![Found::Nothing], TURN);
+        let first = requested(&case);
+        let (message_type, code) = ("evidence.requested".parse().unwrap(), "issued-too-long-ago".parse().unwrap());
+        case.not_sent(first.id, &message_type, &code, TURN);
+        let second = requested(&case);
+        assert_eq!(second.candidate, first.candidate);
+        assert_ne!(second.id, first.id);
+        assert!(case.requirements[0].failures.is_empty());
     }
 }

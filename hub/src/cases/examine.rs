@@ -44,7 +44,8 @@ pub(super) fn examine(
     {
         return Err(ProblemCode::EvidenceInvalid);
     }
-    let fresh = body.as_of.unix_ms().saturating_add(u64::from(evidence_type.fresh_days) * DAY_MS);
+    // What a register will say tomorrow nobody knows: a date in the future does not keep evidence fresh for longer.
+    let fresh = body.as_of.unix_ms().min(now).saturating_add(u64::from(evidence_type.fresh_days) * DAY_MS);
     let valid = body.valid_until.as_ref().map_or(u64::MAX, |day| day.ends_at());
     let until = fresh.min(valid);
     if until > now { Ok(until) } else { Err(ProblemCode::EvidenceExpired) }

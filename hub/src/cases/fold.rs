@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
-use saphan_schemas::acknowledgement::{Acknowledged, MAX_ACKNOWLEDGED, Outcome};
+use saphan_schemas::acknowledgement::{Acknowledged, Outcome};
 use saphan_schemas::catalogue::Catalogue;
 use saphan_schemas::ids::{CaseId, Code, MessageId, MessageType};
 use saphan_schemas::json;
+use saphan_schemas::jws::SignError;
 use saphan_schemas::leaf::split_message;
 use saphan_schemas::message_types::SignedCopy;
 use saphan_schemas::problem::ProblemCode;
@@ -40,9 +41,14 @@ pub(super) enum FoldError {
 #[derive(Debug, Clone)]
 pub(super) struct NotSent {
     pub(super) id: MessageId,
-    pub(super) case: Option<CaseId>,
-    pub(super) message_type: MessageType,
-    pub(super) code: Code,
+    pub(super) what: Unsent,
+}
+
+/// What a refused letter said.
+#[derive(Debug, Clone)]
+pub(super) enum Unsent {
+    Message { case: Option<CaseId>, message_type: MessageType, code: Code },
+    Acknowledged(Vec<Acknowledged>),
 }
 
 /// The work on some entries.
@@ -133,17 +139,23 @@ impl<'a> Fold<'a> {
     /// A letter that the hub refused will never be in the log.
     pub(super) async fn not_sent(&mut self, refused: &NotSent) -> Result<(), FoldError> {
         self.done.done_letters.push(refused.id);
-        let Some(id) = refused.case else { return Ok(()) };
-        self.load_cases([id]).await?;
-        let turn = self.turn(self.now);
-        self.step(id, None, |case| case.not_sent(refused.id, &refused.message_type, &refused.code, turn));
+        match &refused.what {
+            Unsent::Message { case: Some(id), message_type, code } => {
+                self.load_cases([*id]).await?;
+                let turn = self.turn(self.now);
+                self.step(*id, None, |case| case.not_sent(refused.id, message_type, code, turn));
+            }
+            Unsent::Message { case: None, .. } => {}
+            // Said again, in a letter that is signed with the key of today.
+            Unsent::Acknowledged(messages) => self.answers.extend_from_slice(messages),
+        }
         Ok(())
     }
 
-    /// It may be time for something in these cases.
-    pub(super) async fn tick(&mut self, ids: Vec<CaseId>) -> Result<(), StoreError> {
+    /// It may be time for something in these cases, at the moment `now` (ms).
+    pub(super) async fn tick(&mut self, ids: Vec<CaseId>, now: u64) -> Result<(), StoreError> {
         self.load_cases(ids.iter().copied()).await?;
-        let turn = self.turn(self.now);
+        let turn = self.turn(now);
         ids.into_iter().for_each(|id| self.step(id, None, |case| case.tick(turn)));
         Ok(())
     }
@@ -168,7 +180,7 @@ impl<'a> Fold<'a> {
     }
 
     pub(super) fn turn(&self, now: u64) -> Turn {
-        Turn { now, patience: self.room.patience }
+        Turn { now, patience: self.room.limits.patience }
     }
 
     /// Moves a case, if there is one.
@@ -215,16 +227,15 @@ impl<'a> Fold<'a> {
             let sources = Sources { registry: self.registry, catalogue: self.catalogue, copies: &copies, now };
             match self.room.desk.letter(case, &act, &sources) {
                 Ok(letter) => letters.extend(letter),
-                Err(error @ (LetterError::Sign(_) | LetterError::Salt(_))) => return Err(error.into()),
+                Err(error @ (LetterError::Sign(SignError::Key(_)) | LetterError::Salt(_))) => return Err(error.into()),
+                // Another try would end the same, and hold up all other cases.
                 Err(error) => {
                     tracing::error!(case = %id, error = &error as &dyn std::error::Error, "a letter cannot be written");
                     self.cannot_write(id, &act)?;
                 }
             }
         }
-        for answers in std::mem::take(&mut self.answers).chunks(MAX_ACKNOWLEDGED) {
-            letters.push(self.room.desk.acknowledge(answers.to_vec(), self.now)?);
-        }
+        letters.extend(self.room.desk.acknowledge(&self.answers, self.now)?);
         self.done.letters = letters.iter().map(|letter| letter.stored.clone()).collect();
         self.done.followed = followed;
         self.done.cases = self.changed.iter().filter_map(|id| self.cases.remove(id)).collect();

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
+use saphan_schemas::keys::KeyId;
 use saphan_schemas::message_types::ReminderKind;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -32,8 +33,9 @@ impl Follower {
     pub async fn run(app: Arc<App>, room: Arc<Cases>) {
         let (letters, to_post) = mpsc::unbounded_channel();
         let (say_refused, refused) = mpsc::unbounded_channel();
+        let own = room.desk.signer.public().id();
         let follower = Self { app: Arc::clone(&app), room, next: 0, letters, refused, pending: Vec::new() };
-        let posting = post_all(app, to_post, say_refused);
+        let posting = post_all(app, own, to_post, say_refused);
         tokio::join!(follower.follow(), posting);
     }
 
@@ -84,11 +86,13 @@ impl Follower {
     async fn take_up(&mut self) -> Result<(), StoreError> {
         let store = self.app.store.cases();
         self.next = store.followed().await?;
+        self.room.followed.send_replace(self.next);
         for stored in store.letters().await? {
             let id = stored.id;
-            match posting::reopen(&self.app, &self.room.desk.own, stored) {
-                Some(letter) => drop(self.letters.send(letter)),
-                None => {
+            match posting::reopen(&self.app, &self.room.desk, stored) {
+                Ok(letter) => drop(self.letters.send(letter)),
+                Err(Some(not_sent)) => self.pending.push(not_sent),
+                Err(None) => {
                     tracing::error!(letter = %id, "a letter of the hub's own system cannot be read; it is not sent")
                 }
             }
@@ -96,7 +100,7 @@ impl Follower {
         Ok(())
     }
 
-    /// Follows some entries, or does what it is time for. Returns whether there was something to do.
+    /// Follows some entries, and does what it is time for. Returns whether there was something to do.
     async fn round(&mut self, size: u64) -> Result<bool, FoldError> {
         let Current { state, catalogue } = self.app.registry.current();
         let store = self.app.store.cases();
@@ -106,31 +110,32 @@ impl Follower {
         let now = self.app.clock.now_ms();
         let mut fold = Fold::new(&self.room, store, &state, &catalogue, now);
         let mut followed = None;
+        // Until the log is followed to its end, it is as late as its last entry that was: what was said in time is not too late.
+        let mut time = Some(now);
         if self.next < size {
-            let last = self.entries(&mut fold, size).await?;
-            followed = Some(last);
-        } else if !self.pending.is_empty() {
-            for refused in &self.pending {
-                fold.not_sent(refused).await?;
-            }
-        } else {
-            let due = store.waking(now, DUE_AT_ONCE).await?;
-            if due.is_empty() {
-                return Ok(false);
-            }
-            fold.tick(due).await?;
+            let (last, at) = self.entries(&mut fold, size).await?;
+            (followed, time) = (Some(last), at);
         }
-        let of_entries = followed.is_some();
+        for refused in &self.pending {
+            fold.not_sent(refused).await?;
+        }
+        let due = match time {
+            Some(time) => store.waking(time, DUE_AT_ONCE).await?,
+            None => Vec::new(),
+        };
+        if followed.is_none() && self.pending.is_empty() && due.is_empty() {
+            return Ok(false);
+        }
+        fold.tick(due, time.unwrap_or(now)).await?;
         let folded = fold.finish(followed).await?;
         self.write(folded, followed).await?;
-        if !of_entries {
-            self.pending.clear();
-        }
+        self.pending.clear();
         Ok(true)
     }
 
-    /// Folds entries from `self.next` on, as many as their bodies allow. Returns the first place that was not.
-    async fn entries(&self, fold: &mut Fold<'_>, size: u64) -> Result<u64, FoldError> {
+    /// Folds entries from `self.next` on, as many as their bodies allow. Returns the first place that was not, and the time of the
+    /// last that was (ms).
+    async fn entries(&self, fold: &mut Fold<'_>, size: u64) -> Result<(u64, Option<u64>), FoldError> {
         let count = u32::try_from(size - self.next).unwrap_or(u32::MAX).min(ENTRIES_AT_ONCE);
         let mut last = self.next + u64::from(count);
         let mut entries = Vec::new();
@@ -148,7 +153,7 @@ impl Follower {
         for entry in &entries {
             fold.entry(entry).await?;
         }
-        Ok(last)
+        Ok((last, entries.last().map(|entry| entry.at)))
     }
 
     async fn write(&mut self, folded: Folded, followed: Option<u64>) -> Result<(), StoreError> {
@@ -184,9 +189,10 @@ impl Follower {
     }
 }
 
-/// Posts letters as they come, many at a time, until the follower has ended.
+/// Posts letters as they come, many at a time, until the follower has ended. `own` is the key of the hub's own system.
 async fn post_all(
     app: Arc<App>,
+    own: KeyId,
     mut letters: mpsc::UnboundedReceiver<Letter>,
     refused: mpsc::UnboundedSender<NotSent>,
 ) {
@@ -194,7 +200,7 @@ async fn post_all(
     loop {
         tokio::select! {
             letter = letters.recv(), if posting.len() < POSTED_AT_ONCE => match letter {
-                Some(letter) => posting.push(posting::post(Arc::clone(&app), letter)),
+                Some(letter) => posting.push(posting::post(Arc::clone(&app), own, letter)),
                 None => break,
             },
             Some(answer) = posting.next(), if !posting.is_empty() => {

@@ -176,7 +176,12 @@ impl Fold<'_> {
         let case = self.cases.get(&id).ok_or(ProblemCode::CaseInvalid)?;
         let subject = *case.people.about(case.requirements[at].about);
         let expected = Expected { candidate: &request.candidate, subject: &subject, now: entry.at };
-        match examine(&body, expected, self.catalogue, &self.room.pseudonyms) {
+        let examined = if self.is_too_long(case, claims) {
+            Err(ProblemCode::BodyTooLarge)
+        } else {
+            examine(&body, expected, self.catalogue, &self.room.pseudonyms)
+        };
+        match examined {
             Ok(until) => {
                 self.done.evidence.push(HeldEvidence {
                     subject,
@@ -213,8 +218,7 @@ impl Fold<'_> {
     fn evidence_pending(&mut self, entry: &Entry, claims: &EnvelopeClaims) -> Result<(), ProblemCode> {
         let (id, at, request) = self.awaited(claims)?;
         let body: EvidencePending = self.body(entry.index).ok_or(ProblemCode::SchemaViolation)?;
-        let latest = entry.at.saturating_add(self.room.patience.saturating_mul(LONGEST_PENDING));
-        let until = body.expected_by.unix_ms().min(latest);
+        let until = body.expected_by.unix_ms();
         self.step(id, Some(entry.index), |case| case.pending(at, request.id, until));
         Ok(())
     }
@@ -231,6 +235,9 @@ impl Fold<'_> {
             needs_consent: false,
         };
         let answers: Vec<(Code, bool)> = body.answers.iter().map(answer).collect();
+        if self.cases.get(&id).is_some_and(|case| self.is_too_long(case, claims)) {
+            return Err(ProblemCode::BodyTooLarge);
+        }
         let case = self.cases.get_mut(&id).ok_or(ProblemCode::CaseInvalid)?;
         let moves = case.supplied(&answers, &proof)?;
         self.moved(id, Some(entry.index), moves);
@@ -243,6 +250,11 @@ impl Fold<'_> {
         let moves = case.withdrawn(entry.index)?;
         self.moved(id, Some(entry.index), moves);
         Ok(())
+    }
+
+    /// Whether a case with this message in it would fit into no message.
+    fn is_too_long(&self, case: &Case, claims: &EnvelopeClaims) -> bool {
+        claims.body.len() > self.room.limits.part_bytes(case.requirements.len())
     }
 
     fn case_of_portal(&self, claims: &EnvelopeClaims) -> Result<CaseId, ProblemCode> {
@@ -305,6 +317,3 @@ fn answer(answer: &Answer) -> (Code, bool) {
         Answer::Unavailable { item, .. } => (item.clone(), false),
     }
 }
-
-/// How many times the usual patience a provider gets that says it takes longer.
-const LONGEST_PENDING: u64 = 10;

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use saphan_schemas::acknowledgement::{Acknowledged, Acknowledgement, AcknowledgementClaims};
+use saphan_schemas::acknowledgement::{Acknowledged, Acknowledgement, AcknowledgementClaims, MAX_ACKNOWLEDGED};
 use saphan_schemas::catalogue::{Catalogue, RequirementSubject};
 use saphan_schemas::commitment::{BodyCommitment, Salt};
 use saphan_schemas::envelope::{DocumentReference, Envelope, EnvelopeClaims, MAX_DOCUMENTS, UnverifiedEnvelope};
 use saphan_schemas::ids::{HubId, InvalidId, LegalBasis, MessageId, SystemId};
 use saphan_schemas::jws::{SignError, Signed};
-use saphan_schemas::keys::{KeyError, Signer};
+use saphan_schemas::keys::{KeyError, KeyId, Signer};
 use saphan_schemas::message_types::{
     AnswerForm, ApplicationSubmitted, ApplicationWithdrawn, BilingualText, CaseReminder, CaseSubmitted, Date,
     EvidenceRequested, EvidenceReused, Gap, GapReason, InformationRequested, InvalidTime, Item, MessageBody, Office,
@@ -17,7 +17,7 @@ use saphan_schemas::message_types::{
 };
 use saphan_schemas::registry::RegistryState;
 
-use super::case::{Case, Requirement, State};
+use super::case::{Case, Handover, Requirement, State};
 use super::moves::{Act, Say};
 use super::opening::subject_of;
 use super::texts;
@@ -30,6 +30,16 @@ pub struct Letter {
     pub stored: StoredLetter,
     /// What was signed.
     pub signed: SignedLetter,
+}
+
+impl Letter {
+    /// The key that signed it.
+    pub(super) fn kid(&self) -> KeyId {
+        match &self.signed {
+            SignedLetter::Message(envelope) => envelope.kid(),
+            SignedLetter::Acknowledgement(acknowledgement) => acknowledgement.kid(),
+        }
+    }
 }
 
 /// What was signed.
@@ -117,13 +127,20 @@ impl Desk {
     /// [`LetterError`].
     pub fn letter(&self, case: &Case, act: &Act, sources: &Sources<'_>) -> Result<Option<Letter>, LetterError> {
         match &act.say {
+            Say::Request(_) | Say::Reuse(_) | Say::Ask(_) if case.has_ended() => Ok(None),
             Say::Request(at) => self.request(case, act.id, &case.requirements[*at], sources),
             Say::Reuse(at) => self.reuse(case, act.id, &case.requirements[*at], sources),
             Say::Ask(at) => {
-                let asked: Vec<_> = at.iter().map(|at| &case.requirements[*at]).collect();
+                let still =
+                    |asked: &&Requirement| matches!(asked.state, State::Asked { question } if question == act.id);
+                let asked: Vec<_> = at.iter().map(|at| &case.requirements[*at]).filter(still).collect();
+                if asked.is_empty() {
+                    return Ok(None);
+                }
                 let body = self.question(&asked, case, sources)?;
                 self.write(case, act.id, &case.portal, &body, Cites::default(), sources.now).map(Some)
             }
+            Say::HandOver if case.handover != (Handover::Sending { id: act.id }) => Ok(None),
             Say::HandOver => {
                 let body = hand_over(case, sources)?;
                 let cites = Cites {
@@ -145,11 +162,27 @@ impl Desk {
         }
     }
 
-    /// Acknowledgements of messages to the hub's own system, at most [`saphan_schemas::acknowledgement::MAX_ACKNOWLEDGED`].
+    /// Acknowledges messages to the hub's own system, in as many batches as their length needs: what is rejected has a code, and
+    /// fewer of those fit.
     ///
     /// # Errors
     /// [`LetterError`].
-    pub fn acknowledge(&self, messages: Vec<Acknowledged>, now: u64) -> Result<Letter, LetterError> {
+    pub(super) fn acknowledge(&self, messages: &[Acknowledged], now: u64) -> Result<Vec<Letter>, LetterError> {
+        let mut letters = Vec::new();
+        let mut waiting: Vec<&[Acknowledged]> = messages.chunks(MAX_ACKNOWLEDGED).rev().collect();
+        while let Some(batch) = waiting.pop() {
+            match self.acknowledge_batch(batch.to_vec(), now) {
+                Err(LetterError::Sign(SignError::TooLong { .. })) if batch.len() > 1 => {
+                    let (first, second) = batch.split_at(batch.len() / 2);
+                    waiting.extend([second, first]);
+                }
+                letter => letters.push(letter?),
+            }
+        }
+        Ok(letters)
+    }
+
+    fn acknowledge_batch(&self, messages: Vec<Acknowledged>, now: u64) -> Result<Letter, LetterError> {
         let id = MessageId::new();
         let claims =
             AcknowledgementClaims { iss: self.own.clone(), aud: self.hub.clone(), jti: id, iat: now / 1000, messages };
@@ -351,4 +384,34 @@ fn copy<'a>(sources: &Sources<'a>, index: u64) -> Result<&'a SignedCopy, LetterE
 
 fn timestamp(ms: u64) -> Result<Timestamp, InvalidTime> {
     Timestamp::from_unix_seconds(ms / 1000)
+}
+
+#[cfg(test)]
+mod tests {
+    use saphan_schemas::acknowledgement::Outcome;
+    use saphan_schemas::keys::SigningKey;
+
+    use super::*;
+
+    #[test]
+    fn acknowledgements_are_as_many_batches_as_their_length_needs() {
+        let signer = Arc::new(SigningKey::generate().unwrap().0);
+        let desk = Desk { own: "th.dga/once-only".parse().unwrap(), hub: "hub.test".parse().unwrap(), signer };
+        let rejected = |index| Acknowledged {
+            index,
+            outcome: Outcome::Rejected,
+            code: Some("evidence-subject-mismatch".parse().unwrap()),
+        };
+        let messages: Vec<_> = (1_000_000..1_000_000 + MAX_ACKNOWLEDGED as u64).map(rejected).collect();
+        let letters = desk.acknowledge(&messages, 1_790_000_000_000).unwrap();
+        assert_eq!(letters.len(), 2, "so many with a code do not fit into one");
+        let said: Vec<_> = letters
+            .iter()
+            .flat_map(|letter| match &letter.signed {
+                SignedLetter::Acknowledgement(batch) => batch.claims().messages.clone(),
+                SignedLetter::Message(_) => Vec::new(),
+            })
+            .collect();
+        assert_eq!(said, messages);
+    }
 }

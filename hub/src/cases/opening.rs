@@ -72,6 +72,7 @@ impl Judge<'_> {
             purpose: claims.purpose.clone(),
             consent: consent.map(|record| record.id),
             consent_at: consent.map(|record| record.index),
+            consent_until: consent.map(|record| record.terms.valid_until),
             people,
             opened_at: self.now,
             status: CaseStatus::Check,

@@ -3,59 +3,71 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use saphan_schemas::acknowledgement::UnverifiedAcknowledgement;
+use saphan_schemas::acknowledgement::{Acknowledgement, UnverifiedAcknowledgement};
 use saphan_schemas::commitment::Salt;
-use saphan_schemas::envelope::{Envelope, UnverifiedEnvelope};
-use saphan_schemas::ids::{Code, SystemId};
-use saphan_schemas::jws::{Claims, Signed, Unverified};
+use saphan_schemas::envelope::{Envelope, EnvelopeClaims, UnverifiedEnvelope};
+use saphan_schemas::ids::Code;
+use saphan_schemas::keys::{KeyId, PublicKey};
 use saphan_schemas::problem::ProblemCode;
 use tokio::time::sleep;
 
-use super::fold::NotSent;
-use super::letters::{Letter, SignedLetter};
+use super::fold::{NotSent, Unsent};
+use super::letters::{Desk, Letter, SignedLetter};
 use crate::admission::Refusal;
 use crate::app::App;
 use crate::ledger::{AcknowledgementDraft, Appended, Draft, Judgement, LedgerError, MessageDraft};
+use crate::store::Asker;
 use crate::store::cases::StoredLetter;
 use crate::submission;
 
 /// A letter as it was signed before the hub was started.
-pub(super) fn reopen(app: &App, own: &SystemId, stored: StoredLetter) -> Option<Letter> {
+///
+/// # Errors
+/// What it says, when the key that signed it is known nowhere; `None` when nobody can read it.
+pub(super) fn reopen(app: &App, desk: &Desk, stored: StoredLetter) -> Result<Letter, Option<NotSent>> {
     let signed = if stored.content.is_some() {
-        SignedLetter::Message(Box::new(verified(app, own, UnverifiedEnvelope::parse(&stored.text).ok()?)?))
+        let unverified = UnverifiedEnvelope::parse(&stored.text).map_err(|_| None)?;
+        let what = || message_not_sent(unverified.claims(), ProblemCode::KeyUnknown);
+        let key =
+            key_of(app, desk, unverified.kid()).ok_or_else(|| what().map(|what| NotSent { id: stored.id, what }))?;
+        SignedLetter::Message(Box::new(unverified.verify(&key).map_err(|_| None)?))
     } else {
-        SignedLetter::Acknowledgement(Box::new(verified(
-            app,
-            own,
-            UnverifiedAcknowledgement::parse(&stored.text).ok()?,
-        )?))
+        let unverified = UnverifiedAcknowledgement::parse(&stored.text).map_err(|_| None)?;
+        let what = || Unsent::Acknowledged(unverified.claims().messages.clone());
+        let key = key_of(app, desk, unverified.kid()).ok_or_else(|| Some(NotSent { id: stored.id, what: what() }))?;
+        SignedLetter::Acknowledgement(Box::new(unverified.verify(&key).map_err(|_| None)?))
     };
-    Some(Letter { stored, signed })
+    Ok(Letter { stored, signed })
 }
 
-fn verified<C: Claims>(app: &App, own: &SystemId, text: Unverified<C>) -> Option<Signed<C>> {
+/// A key of the hub's own system, also one that is still to be registered.
+fn key_of(app: &App, desk: &Desk, kid: KeyId) -> Option<PublicKey> {
     let registry = app.registry.state();
-    let record = registry.key(text.kid()).filter(|record| record.key.system == *own)?;
-    text.verify(&record.key.jwk).ok()
+    let registered = registry.key(kid).filter(|record| record.key.system == desk.own).map(|record| record.key.jwk);
+    registered.or_else(|| Some(*desk.signer.public()).filter(|key| key.id() == kid))
 }
 
 /// Puts a letter into the log, however long that takes. Answers only when the hub itself refuses it.
-pub(super) async fn post(app: Arc<App>, letter: Letter) -> Option<NotSent> {
+pub(super) async fn post(app: Arc<App>, own: KeyId, letter: Letter) -> Option<NotSent> {
     let mut pause = FIRST_PAUSE;
     loop {
         let posted = match (&letter.signed, &letter.stored.content) {
             (SignedLetter::Message(envelope), Some((salt, body))) => message(&app, envelope, salt, body).await,
-            (SignedLetter::Acknowledgement(acknowledgement), _) => {
-                let registry = app.registry.state();
-                let judgement = Judgement { registry: registry.next(), until: None };
-                let acknowledgement = (**acknowledgement).clone();
-                let draft = AcknowledgementDraft { judgement, acknowledgement };
-                app.ledger.append(Draft::Acknowledgement(Box::new(draft))).await.map_err(Unposted::Ledger)
-            }
+            (SignedLetter::Acknowledgement(acknowledgement), _) => acknowledge(&app, acknowledgement).await.map(Some),
             (SignedLetter::Message(_), None) => return None,
         };
         match posted {
             Ok(_) => return None,
+            Err(Unposted::Refused(code)) if is_about_the_key(code) && letter.kid() == own => {
+                // Nothing that it could say instead would fare better.
+                if pause < LONGEST_PAUSE {
+                    tracing::error!(
+                        code = code.as_str(),
+                        "the key of the hub's own system is not registered, or not good; its operator must apply the registry file"
+                    );
+                }
+                pause = LONGEST_PAUSE;
+            }
             Err(Unposted::Refused(code)) => {
                 app.metrics.letters_refused.inc();
                 return not_sent(&letter, code);
@@ -69,13 +81,21 @@ pub(super) async fn post(app: Arc<App>, letter: Letter) -> Option<NotSent> {
                 tracing::warn!(error = &error as &dyn std::error::Error, "a letter is tried again");
             }
         }
+        let mut stopping = app.stopping.clone();
+        tokio::select! {
+            () = sleep(pause) => {}
+            _ = stopping.changed() => {}
+        }
         if app.is_stopping() {
             // It is stored, and posted after the next start.
             return None;
         }
-        sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
+}
+
+const fn is_about_the_key(code: ProblemCode) -> bool {
+    matches!(code, ProblemCode::KeyUnknown | ProblemCode::KeyRevoked | ProblemCode::KeyNotValid)
 }
 
 enum Unposted {
@@ -84,7 +104,31 @@ enum Unposted {
     Submission(submission::SubmissionError),
 }
 
-async fn message(app: &App, envelope: &Envelope, salt: &Salt, body: &[u8]) -> Result<Appended, Unposted> {
+async fn acknowledge(app: &App, acknowledgement: &Acknowledgement) -> Result<Appended, Unposted> {
+    let registry = app.registry.state();
+    let record = registry.key(acknowledgement.kid()).filter(|record| record.key.system == acknowledgement.claims().iss);
+    let record = record.ok_or(Unposted::Refused(ProblemCode::KeyUnknown))?;
+    record.usable_at(app.clock.now_ms() / 1000).map_err(|reason| Unposted::Refused(reason.into()))?;
+    let judgement = Judgement { registry: registry.next(), until: record.key.not_after };
+    let draft = AcknowledgementDraft { judgement, acknowledgement: acknowledgement.clone() };
+    app.ledger.append(Draft::Acknowledgement(Box::new(draft))).await.map_err(Unposted::Ledger)
+}
+
+/// A message that was refused may be in the log all the same: logged before the hub was killed, say, and the agreement ended since.
+async fn message(app: &App, envelope: &Envelope, salt: &Salt, body: &[u8]) -> Result<Option<Appended>, Unposted> {
+    match append(app, envelope, salt, body).await {
+        Err(Unposted::Refused(code)) => {
+            let claims = envelope.claims();
+            let known = app.store.known(Asker::Request, &[(&claims.iss, claims.jti)]).await;
+            let known = known.map_err(|error| Unposted::Submission(error.into()))?;
+            let is_in_the_log = known.iter().any(|known| known.content == envelope.content_hash());
+            if is_in_the_log { Ok(None) } else { Err(Unposted::Refused(code)) }
+        }
+        appended => appended.map(Some),
+    }
+}
+
+async fn append(app: &App, envelope: &Envelope, salt: &Salt, body: &[u8]) -> Result<Appended, Unposted> {
     let mut draft = judge(app, envelope, salt, body).map_err(|refusal| Unposted::Refused(refusal.code))?;
     let _pass = match &app.cases {
         Some(cases) => match cases.check(&draft).await {
@@ -117,8 +161,14 @@ fn judge(app: &App, envelope: &Envelope, salt: &Salt, body: &[u8]) -> Result<Mes
 }
 
 fn not_sent(letter: &Letter, code: ProblemCode) -> Option<NotSent> {
-    let SignedLetter::Message(envelope) = &letter.signed else { return None };
-    let claims = envelope.claims();
+    let what = match &letter.signed {
+        SignedLetter::Message(envelope) => message_not_sent(envelope.claims(), code)?,
+        SignedLetter::Acknowledgement(batch) => Unsent::Acknowledged(batch.claims().messages.clone()),
+    };
+    Some(NotSent { id: letter.stored.id, what })
+}
+
+fn message_not_sent(claims: &EnvelopeClaims, code: ProblemCode) -> Option<Unsent> {
     tracing::error!(
         case = claims.case.map(tracing::field::display),
         to = %claims.aud,
@@ -127,7 +177,7 @@ fn not_sent(letter: &Letter, code: ProblemCode) -> Option<NotSent> {
         "the hub's own system may not send this; an agreement or its key is missing"
     );
     let code: Code = code.to_code().ok()?;
-    Some(NotSent { id: letter.stored.id, case: letter.stored.case, message_type: claims.message_type.clone(), code })
+    Some(Unsent::Message { case: claims.case, message_type: claims.message_type.clone(), code })
 }
 
 const FIRST_PAUSE: Duration = Duration::from_millis(20);

@@ -44,6 +44,14 @@ impl Case {
     /// What the hub had to say was refused by the hub itself: an agreement ended meanwhile, say.
     pub fn not_sent(&mut self, id: MessageId, message_type: &MessageType, code: &Code, turn: Turn) -> Moves {
         let mut moves = Moves::default();
+        moves.events.push(What::NotSent { message_type: message_type.clone(), code: code.clone() });
+        if self.has_ended() {
+            return moves;
+        }
+        if is_worth_writing_again(code) {
+            self.write_again(id, turn, &mut moves);
+            return moves;
+        }
         for at in 0..self.requirements.len() {
             match &self.requirements[at].state {
                 State::Requested { request, .. } if request.id == id => {
@@ -62,9 +70,26 @@ impl Case {
         if self.handover == (Handover::Sending { id }) {
             self.handover = Handover::Again { at: turn.now + HAND_OVER_AGAIN_MS };
         }
-        moves.events.push(What::NotSent { message_type: message_type.clone(), code: code.clone() });
         self.hand_over_if_complete(&mut moves);
         moves
+    }
+
+    /// Says the same in a new letter.
+    fn write_again(&mut self, id: MessageId, turn: Turn, moves: &mut Moves) {
+        let mut asked = Vec::new();
+        for at in 0..self.requirements.len() {
+            match &self.requirements[at].state {
+                State::Requested { request, .. } if request.id == id => self.request(at, turn, moves),
+                State::Reusing { notice, .. } if *notice == id => self.request(at, turn, moves),
+                State::Asked { question } if *question == id => asked.push(at),
+                _ => {}
+            }
+        }
+        self.ask(asked, moves);
+        if self.handover == (Handover::Sending { id }) {
+            self.handover = Handover::Waiting;
+            self.hand_over_if_complete(moves);
+        }
     }
 
     /// A receiver rejected what the hub said at this place of the log.
@@ -162,10 +187,13 @@ impl Case {
 
     /// Nobody said anything, but it may be time.
     pub fn tick(&mut self, turn: Turn) -> Moves {
-        let mut moves = Moves::default();
         if self.has_ended() {
-            return moves;
+            return Moves::default();
         }
+        let mut moves = match self.consent_ends() {
+            Some(end) if end <= turn.now => self.consent_ended(turn),
+            _ => Moves::default(),
+        };
         for at in 0..self.requirements.len() {
             if matches!(&self.requirements[at].state, State::Requested { until, .. } if *until <= turn.now) {
                 self.give_up(at, Failure::TimedOut, turn, &mut moves);
@@ -197,6 +225,14 @@ impl Case {
     fn is_with_the_authority(&self) -> bool {
         matches!(self.handover, Handover::Done { .. }) && !self.has_ended()
     }
+}
+
+/// Whether a letter was refused for what is the matter with the letter, not with what it says: it waited too long, or its key was
+/// replaced since.
+fn is_worth_writing_again(code: &Code) -> bool {
+    let of_the_letter =
+        [ProblemCode::IssuedTooLongAgo, ProblemCode::KeyUnknown, ProblemCode::KeyRevoked, ProblemCode::KeyNotValid];
+    of_the_letter.iter().any(|problem| problem.as_str() == code.as_str())
 }
 
 /// An agreement that ended may be renewed meanwhile.

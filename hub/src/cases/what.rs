@@ -74,6 +74,8 @@ pub enum What {
     },
     /// The consent that it rests on was taken back.
     ConsentRevoked,
+    /// The time that the consent was given for is over.
+    ConsentEnded,
     /// The applicant has withdrawn.
     Withdrawn,
     /// The authority has decided.
@@ -143,4 +145,6 @@ pub enum Failure {
     },
     /// The consent that it needs was taken back.
     ConsentRevoked,
+    /// The time that the consent was given for is over.
+    ConsentEnded,
 }

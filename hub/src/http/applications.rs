@@ -27,7 +27,8 @@ pub(super) struct ApplicationBody {
     receipt: String,
     /// The C2SP `tlog-proof@v1` text.
     proof: String,
-    /// The case, as `GET /v1/cases/{id}` shows it; absent when it takes longer to open.
+    /// The case, as `GET /v1/cases/{id}` shows it; absent when it takes longer to open, and when the application was accepted
+    /// before.
     #[schema(value_type = Option<Object>)]
     #[serde(skip_serializing_if = "Option::is_none")]
     case: Option<CaseView>,
@@ -57,11 +58,14 @@ pub(super) async fn submit(
     let room = room(&app)?;
     let id = case_of_application(room, text(&headers, "saphan-envelope"))?;
     let accepted = exchange(&app, &headers, body).await?;
-    // A case that takes longer to open is there later.
+    // The envelope of an accepted application stands in the public log, and whoever holds it gets the first receipt again: the
+    // case is shown to who brought the body, and later to who shows a token.
     let case = match room.reached(accepted.index).await {
-        Ok(()) => room.case(id).await?.map(|case| view(&app, &case)),
-        Err(_) => None,
+        Ok(()) if accepted.first => room.case(id).await?.filter(|case| case.application == accepted.index),
+        // A case that takes longer to open is there later.
+        _ => None,
     };
+    let case = case.map(|case| view(&app, &case));
     let status = if accepted.first { StatusCode::CREATED } else { StatusCode::OK };
     let location = [(header::LOCATION, format!("/v1/cases/{id}"))];
     Ok((status, location, Json(ApplicationBody { receipt: accepted.receipt, proof: accepted.proof, case })))

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 
 use super::ApiError;
 use super::auth::{ReaderCaller, WaitingCaller};
+use super::conditional::is_known;
 use super::error::PathPart;
 use crate::app::App;
 use crate::cases::{Case, CaseView, Cases, EventView};
@@ -46,7 +47,7 @@ pub(super) async fn show(
     // Each change of a case has an event.
     let tag = format!("\"{}\"", case.events);
     let caching = [(header::ETAG, tag.clone()), (header::CACHE_CONTROL, "private, no-cache".to_owned())];
-    if headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes()) {
+    if is_known(&headers, &tag) {
         return Ok((StatusCode::NOT_MODIFIED, caching).into_response());
     }
     Ok((caching, Json(view(&app, &case))).into_response())

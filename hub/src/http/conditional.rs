@@ -21,7 +21,7 @@ pub(super) fn unless_known(request: &HeaderMap, body: &impl Serialize) -> Result
 }
 
 /// What a cache marked as weak is compared by its text.
-fn is_known(request: &HeaderMap, tag: &str) -> bool {
+pub(super) fn is_known(request: &HeaderMap, tag: &str) -> bool {
     let lists = request.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     let mut known = lists.flat_map(|list| list.split(',')).map(str::trim);
     known.any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag)

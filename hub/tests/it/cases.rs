@@ -3,6 +3,7 @@
 mod applications;
 mod consent;
 mod evidence;
+mod own_key;
 mod proceedings;
 mod reuse;
 pub(crate) mod stage;

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ApplicationSubmitted, BilingualText, ConsentGiven, CopyError, Date, EvidenceProvided, InformationSupplied,
-    MessageBody as _, SignedCopy, Timestamp,
+    ApplicationSubmitted, BilingualText, ConsentGiven, CopyError, Date, EvidenceProvided, EvidenceSource,
+    InformationSupplied, MessageBody as _, SignedCopy, Timestamp,
 };
 use crate::envelope::EnvelopeClaims;
 use crate::ids::{Code, EvidenceTypeId, SystemId};
@@ -59,9 +59,9 @@ impl CaseSubmitted {
         }
         if let Some(copy) = &self.consent {
             let consent = verified(copy)?;
-            if consent.claims().message_type.as_str() != ConsentGiven::TYPE
-                || application.consent != Some(consent.claims().jti)
-            {
+            let consent = consent.claims();
+            let is_cited = application.consent == Some(consent.jti) && consent.iss == application.iss;
+            if consent.message_type.as_str() != ConsentGiven::TYPE || !is_cited {
                 return misplaced("consent");
             }
         }
@@ -84,7 +84,7 @@ pub struct Proof {
     pub evidence_type: Option<EvidenceTypeId>,
     /// Where it came from.
     pub source: ProofSource,
-    /// The `evidence.provided` or `information.supplied` that brought it.
+    /// The `evidence.provided` or `information.supplied` that brought it, or the application itself.
     pub message: SignedCopy,
 }
 
@@ -93,14 +93,26 @@ impl Proof {
     fn is_by(&self, message: &EnvelopeClaims, application: &EnvelopeClaims) -> Result<bool, CopyError> {
         let of_this_case = message.case == application.case;
         if self.source == ProofSource::Applicant {
-            let supplied = message.message_type.as_str() == InformationSupplied::TYPE;
-            return Ok(supplied && of_this_case && message.iss == application.iss);
+            let is_brought = match message.message_type.as_str() {
+                InformationSupplied::TYPE => true,
+                ApplicationSubmitted::TYPE => message.jti == application.jti && self.is_sent_along()?,
+                _ => false,
+            };
+            return Ok(is_brought && of_this_case && message.iss == application.iss);
         }
         if message.message_type.as_str() != EvidenceProvided::TYPE {
             return Ok(false);
         }
         let is_of_type = self.evidence_type == Some(self.message.body::<EvidenceProvided>()?.evidence_type);
         Ok(is_of_type && (of_this_case || self.source == ProofSource::Reused))
+    }
+
+    /// Whether the application has a document for it.
+    fn is_sent_along(&self) -> Result<bool, CopyError> {
+        let application = self.message.body::<ApplicationSubmitted>()?;
+        Ok(application.evidence.iter().any(|brought| {
+            brought.source == EvidenceSource::Applicant && self.evidence_type.as_ref() == Some(&brought.evidence_type)
+        }))
     }
 }
 

@@ -1,12 +1,13 @@
 //! What an application must be, and what follows when it is.
 
-use saphan_schemas::ids::{CaseId, MessageId};
+use saphan_schemas::ids::{CaseId, MessageId, SystemId};
+use saphan_schemas::message_types::CaseSubmitted;
 use saphan_schemas::problem::ProblemCode;
 use saphan_schemas::registry::{Agreement, Change, Entry, Service};
 use serde_json::{Value, json};
 
 use super::stage::{OWN, PERSON, Stage, agreement};
-use crate::harness::Draft;
+use crate::harness::{Draft, Submission};
 
 #[tokio::test]
 async fn an_application_is_handed_over_complete_once_all_providers_have_answered() {
@@ -47,6 +48,10 @@ async fn posting_an_application_answers_with_its_case() {
     assert_eq!(body["case"]["requirements"].as_array().unwrap().len(), 3);
     let again: Value = stage.hub.submit_to("/v1/applications", &submission).await.json(200);
     assert_eq!(again["receipt"], body["receipt"]);
+    // The envelope alone, which stands in the public log, shows nobody the case.
+    let without_body = Submission { body: b"{}".to_vec(), ..submission.clone() };
+    let found: Value = stage.hub.submit_to("/v1/applications", &without_body).await.json(200);
+    assert_eq!((&found["receipt"], &found["case"]), (&body["receipt"], &Value::Null));
     // Whichever way it comes.
     let again: Value = stage.hub.submit(&submission).await.json(200);
     assert_eq!(again["receipt"], body["receipt"]);
@@ -180,6 +185,16 @@ async fn what_the_applicant_sends_along_is_not_asked_for() {
     let complete = stage.receive(&stage.authority, "case.submitted").await;
     assert_eq!(complete.claims.case, Some(id));
     assert_eq!(complete.body["evidence"][2]["source"], "APPLICANT");
+    // Whoever decides believes that it came with the application.
+    let body: CaseSubmitted = serde_json::from_value(complete.body.clone()).unwrap();
+    let state = stage.hub.app.registry.state();
+    let key = |system: &SystemId, kid| {
+        state.key(kid).filter(|record| record.key.system == *system).map(|record| record.key.jwk)
+    };
+    body.verify_copies(&complete.claims, key).unwrap();
+    let mut of_another_type = body;
+    of_another_type.evidence[2].evidence_type = Some("th.dopa.identity".parse().unwrap());
+    assert!(of_another_type.verify_copies(&complete.claims, key).is_err());
     assert!(stage.inbox(&stage.ministry).await.is_empty());
 }
 

@@ -109,3 +109,28 @@ async fn evidence_that_comes_after_its_consent_was_taken_back_is_rejected() {
     let id = stage.apply(&second).await;
     assert_eq!(requirement(&stage.case(id).await, "medical-certificate")["state"], "requested", "it was not kept");
 }
+
+#[tokio::test]
+async fn the_same_consent_again_is_answered_after_the_hub_was_started_again() {
+    let stage = Stage::new().await;
+    let consent = stage.consent_draft().sign(&stage.portal.key);
+    stage.hub.accept(&consent).await;
+    let stage = stage.restarted().await;
+    stage.hub.submit(&consent).await.json::<Value>(200);
+}
+
+#[tokio::test]
+async fn when_the_time_of_a_consent_is_over_what_rests_on_it_is_used_no_further() {
+    let stage = Stage::new().await;
+    let consent = consent_with(&stage, |body| body["valid_until"] = json!(at(1800))).await;
+    let id = stage.apply(&stage.application(Some(consent))).await;
+    stage.provide(&stage.ministry).await;
+    stage.until(id, |case| requirement(case, "medical-certificate")["state"] == "proven").await;
+    stage.hub.clock.advance(1800);
+    let question = stage.receive(&stage.portal, "information.requested").await;
+    assert_eq!(question.body["items"][0]["item"], "medical-certificate");
+    let case = stage.case(id).await;
+    assert_eq!(requirement(&case, "medical-certificate")["failures"][0]["reason"], "consent-ended");
+    assert_eq!(requirement(&case, "identity")["state"], "requested", "that needs no consent");
+    refused(&stage, stage.application(Some(consent)), ProblemCode::ConsentInsufficient).await;
+}

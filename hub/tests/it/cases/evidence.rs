@@ -1,5 +1,6 @@
 //! How evidence comes, and what follows when it does not.
 
+use saphan_schemas::problem::ProblemCode;
 use serde_json::{Value, json};
 
 use super::stage::{Received, Stage, at, provided, requirement};
@@ -131,8 +132,12 @@ async fn a_provider_that_says_it_takes_longer_is_waited_for() {
     stage.hub.accept(&longer.sign(&stage.ministry.key)).await;
     assert_eq!(stage.outcome(&stage.ministry, &longer).await.0, "processed");
     assert!(is_pending(&stage.case(id).await), "three hours are over, and it was to take four");
-    // A year is too long: ten times the usual patience is the most.
-    stage.hub.clock.advance(10 * 3600 + 1);
+    // A year is too long: ten times the usual patience is the most, however often it is said.
+    stage.hub.clock.advance(6 * 3600);
+    let longer = stage.reply(&stage.ministry, &request, "evidence.pending", &body);
+    stage.hub.accept(&longer.sign(&stage.ministry.key)).await;
+    assert_eq!(stage.outcome(&stage.ministry, &longer).await.0, "processed");
+    stage.hub.clock.advance(3600 + 1);
     stage.receive(&stage.city, "evidence.requested").await;
 }
 
@@ -242,4 +247,23 @@ async fn the_authority_can_verify_the_providers_signature_itself() {
     assert_eq!(serde_json::from_slice::<Value>(&exact).unwrap(), provided(&request));
     let logged = stage.hub.app.store.entries(certificate.index, 1).await.unwrap().pop().unwrap();
     assert!(String::from_utf8(logged).unwrap().contains(&certificate.envelope), "and find it in the log");
+}
+
+#[tokio::test]
+async fn evidence_with_which_the_case_would_fit_into_no_message_is_rejected() {
+    let stage = Stage::with("[limits]\nbody_bytes = 100000").await;
+    // So long is an application of three requirements at most: (100000 / 5 - 10240) / 4 * 3.
+    let long = |draft: Draft| {
+        let body = [&draft.body[..], &b" ".repeat(7321 - draft.body.len())].concat();
+        draft.with_body(body)
+    };
+    let application = long(stage.application(Some(stage.consent().await)));
+    stage.hub.submit(&application.sign(&stage.portal.key)).await.problem(ProblemCode::BodyTooLarge);
+    let id = stage.apply(&stage.application(application.claims.consent)).await;
+    let request = stage.receive(&stage.registry, "evidence.requested").await;
+    let evidence = long(stage.evidence(&stage.registry, &request));
+    assert_eq!(stage.rejected(&stage.registry, &evidence).await, "body-too-large");
+    assert_eq!(requirement(&stage.case(id).await, "identity")["failures"][0]["code"], "body-too-large");
+    stage.provide_all().await;
+    stage.receive(&stage.authority, "case.submitted").await;
 }

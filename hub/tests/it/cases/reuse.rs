@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::stage::{Stage, requirement};
+use super::stage::{Stage, at, requirement};
 
 fn sources(case: &Value) -> Vec<&Value> {
     case["requirements"].as_array().unwrap().iter().map(|requirement| &requirement["source"]).collect()
@@ -40,6 +40,20 @@ async fn evidence_is_fetched_anew_when_it_is_too_old() {
     stage.provide_all().await;
     let case = stage.until(id, |case| case["handed_over"] == true).await;
     assert_eq!(sources(&case), ["REQUESTED", "REQUESTED", "REQUESTED"]);
+}
+
+#[tokio::test]
+async fn evidence_that_is_dated_in_the_future_stays_fresh_no_longer() {
+    let stage = Stage::new().await;
+    let consent = stage.consent().await;
+    stage.apply(&stage.application(Some(consent))).await;
+    let request = stage.receive(&stage.registry, "evidence.requested").await;
+    let dated = stage.evidence(&stage.registry, &request).with_json(|body| body["as_of"] = json!(at(1000 * 86_400)));
+    stage.hub.accept(&dated.sign(&stage.registry.key)).await;
+    assert_eq!(stage.outcome(&stage.registry, &dated).await.0, "processed");
+    stage.hub.clock.advance(31 * 86_400);
+    let id = stage.apply(&stage.application(Some(consent))).await;
+    assert_eq!(requirement(&stage.case(id).await, "identity")["state"], "requested");
 }
 
 #[tokio::test]

@@ -86,7 +86,7 @@ impl Stage {
         Self { hub, portal, authority, registry, licences, ministry, city, stranger, waiting }
     }
 
-    fn own_key(&self) -> SigningKey {
+    pub(super) fn own_key(&self) -> SigningKey {
         let pem = std::fs::read_to_string(self.hub.data_folder().join("cases.pem")).unwrap();
         SigningKey::from_pem(&pem).unwrap()
     }

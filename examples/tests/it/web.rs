@@ -1,0 +1,17 @@
+//! The portal's page, over HTTP, with a hub, agencies that hold evidence, and an authority.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test helper that fails should end its test"
+)]
+
+pub(crate) mod application;
+mod browser;
+mod chromium;
+pub(crate) mod client;
+mod forms;
+mod markup;
+mod stage;
+mod visitors;

@@ -1,0 +1,106 @@
+//! A browser without JavaScript: cookies, forms and links.
+
+use std::sync::Mutex;
+
+use saphan_connector::{HubAddress, http_client};
+use tokio::time::{Duration, Instant};
+
+use super::markup::Markup;
+
+/// One visitor.
+pub(crate) struct Client {
+    http: reqwest::Client,
+    base: String,
+    cookie: Mutex<Option<String>>,
+    csrf: Mutex<Option<String>>,
+}
+
+/// An answer.
+pub(crate) struct Page {
+    pub(crate) status: u16,
+    pub(crate) location: String,
+    pub(crate) cookie: String,
+    pub(crate) policy: String,
+    pub(crate) text: String,
+}
+
+impl Page {
+    pub(crate) fn markup(&self) -> Markup<'_> {
+        Markup(&self.text)
+    }
+
+    #[track_caller]
+    pub(crate) fn has(&self, text: &str) {
+        assert!(self.text.contains(text), "{text:?} is missing in:\n{}", self.text);
+    }
+}
+
+impl Client {
+    pub(crate) fn new(base: &str) -> Self {
+        let http = http_client(&HubAddress::new(base)).unwrap();
+        Self { http, base: base.to_owned(), cookie: Mutex::default(), csrf: Mutex::default() }
+    }
+
+    /// The session's token.
+    pub(crate) fn token(&self) -> String {
+        let cookie = self.cookie.lock().unwrap().clone().unwrap();
+        cookie.split_once('=').unwrap().1.to_owned()
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Page {
+        self.send(self.http.get(format!("{}{path}", self.base))).await
+    }
+
+    /// Sends a form, with the token of the last page that had one.
+    pub(crate) async fn post(&self, path: &str, pairs: &[(&str, &str)]) -> Page {
+        let csrf = self.csrf.lock().unwrap().clone().unwrap_or_default();
+        let all: Vec<_> = pairs.iter().copied().chain([("csrf", csrf.as_str())]).collect();
+        self.post_exactly(path, &all).await
+    }
+
+    pub(crate) async fn post_exactly(&self, path: &str, pairs: &[(&str, &str)]) -> Page {
+        let encoded: Vec<_> = pairs.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
+        let request = self.http.post(format!("{}{path}", self.base)).body(encoded.join("&"));
+        self.send(request.header("content-type", "application/x-www-form-urlencoded")).await
+    }
+
+    /// Opens a page again until it has a text.
+    pub(crate) async fn until(&self, path: &str, text: &str) -> Page {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            let page = self.get(path).await;
+            if page.text.contains(text) {
+                return page;
+            }
+            assert!(Instant::now() < deadline, "{text:?} never came:\n{}", page.text);
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+
+    async fn send(&self, request: reqwest::RequestBuilder) -> Page {
+        let cookie = self.cookie.lock().unwrap().clone();
+        let request = cookie.into_iter().fold(request, |request, cookie| request.header("cookie", cookie));
+        let response = request.send().await.unwrap();
+        let header = |name: &str| {
+            let value = response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+            value.unwrap_or_default()
+        };
+        let (location, cookie, policy) = (header("location"), header("set-cookie"), header("content-security-policy"));
+        if let Some((pair, _)) = cookie.split_once(';') {
+            *self.cookie.lock().unwrap() = Some(pair.to_owned());
+        }
+        let status = response.status().as_u16();
+        let text = response.text().await.unwrap();
+        if let Some(csrf) = Markup(&text).value_of("csrf") {
+            *self.csrf.lock().unwrap() = Some(csrf.to_owned());
+        }
+        Page { status, location, cookie, policy, text }
+    }
+}
+
+fn encode(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}
+
+const AGAIN: Duration = Duration::from_millis(25);
