@@ -210,6 +210,7 @@ fn registry(keys: &HashMap<&str, PublicKey>) -> RegistryFile {
             consent: false,
             not_before: None,
             not_after: None,
+            retention_days: None,
         });
     };
     agree(PORTAL, OWN, &["application.submitted", "application.withdrawn", "information.supplied"], true);
