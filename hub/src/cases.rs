@@ -191,10 +191,11 @@ impl Cases {
         let Some(id) = claims.case.filter(|_| said::TYPES.contains(&claims.message_type.as_str())) else {
             return Ok(Ok(()));
         };
-        let size = self.committed.borrow().size;
+        // Before the case is read: what was followed since may be what moved it.
+        let (size, followed) = (self.committed.borrow().size, *self.followed.borrow());
         let fits = |case: Case| Said::of(&case, claims, &draft.body).map_or(Ok(()), |said| case.may_hear(&said));
         let first = self.case(id).await?.map_or(Ok(()), fits);
-        if first.is_ok() || *self.followed.borrow() >= size || self.reached(size - 1).await.is_err() {
+        if first.is_ok() || followed >= size || self.reached(size - 1).await.is_err() {
             return Ok(first);
         }
         // The sender may know more of the log than the case did a moment ago.
