@@ -211,7 +211,6 @@ fn registry(keys: &HashMap<&str, PublicKey>) -> RegistryFile {
             retention_days: None,
             not_before: None,
             not_after: None,
-            retention_days: None,
         });
     };
     agree(PORTAL, OWN, &["application.submitted", "application.withdrawn", "information.supplied"], true);
