@@ -208,6 +208,7 @@ fn registry(keys: &HashMap<&str, PublicKey>) -> RegistryFile {
             purposes: only(PURPOSE).iter().map(|name| name.parse().unwrap()).collect(),
             legal_basis: LAW.parse().unwrap(),
             consent: false,
+            retention_days: None,
             not_before: None,
             not_after: None,
         });
