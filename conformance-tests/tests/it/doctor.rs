@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use saphan_examples::portal;
+use saphan_examples::agencies::licences;
 use serde_json::Value;
 
 use crate::agency::{done, hub, join, saphan};
@@ -25,7 +25,7 @@ fn complaint(step: &str, verdict: &str, side: &str) -> Vec<(String, String, Stri
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_that_works_has_no_fault_and_each_fault_is_named_with_its_side() {
     let mut hub = hub().await;
-    let folder = join(&hub, portal::SYSTEM).await;
+    let folder = join(&hub, licences::MANDATE.system).await;
     let path = folder.path();
     let told = done(path, &["doctor"]).await;
     assert_eq!((&told["works"], told["checks"].as_array().unwrap().len()), (&Value::Bool(true), 12), "{told}");
@@ -48,7 +48,7 @@ async fn a_connection_that_works_has_no_fault_and_each_fault_is_named_with_its_s
     // Trust of another hub.
     let trust = fs::read_to_string(path.join("trust.json")).unwrap();
     let other = crate::agency::hub().await;
-    let elsewhere = join(&other, portal::SYSTEM).await;
+    let elsewhere = join(&other, licences::MANDATE.system).await;
     fs::copy(elsewhere.path().join("trust.json"), path.join("trust.json")).unwrap();
     assert_eq!(complaints(path).await, (1, complaint("identity", "failed", "hub")));
     fs::write(path.join("trust.json"), trust).unwrap();

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::Arc;
 
 use lapin::runtime::default_runtime;
 use lapin::tcp::OwnedTLSConfig;
@@ -13,11 +14,14 @@ use saphan_examples::local::hub::{HubOptions, HubProcess, HubProgram};
 use saphan_examples::local::rabbitmq::RabbitNode;
 use saphan_examples::local::ruled_broker::RuledBroker;
 use saphan_examples::registry;
+use saphan_hub::keys::KeyStore;
+use saphan_hub::sealing::StorageKeys;
+use saphan_hub::store::Store as _;
+use saphan_hub::store::cases::CaseStore as _;
+use saphan_hub::store::sqlite::SqliteStore;
 use saphan_schemas::ids::SystemId;
 use saphan_schemas::invitation::InvitationCode;
 use saphan_schemas::registry::TransportKind;
-use sqlx::ConnectOptions as _;
-use sqlx::sqlite::SqliteConnectOptions;
 use tempfile::TempDir;
 use tokio::io::AsyncReadExt as _;
 use tokio::process::{Child, Command};
@@ -235,13 +239,21 @@ impl Stage {
         for code in &self.codes {
             needles.code(code);
         }
-        let store = data.join("hub.sqlite");
-        let mut store = SqliteConnectOptions::new().filename(store).connect().await.unwrap();
-        let salts: Vec<Vec<u8>> = sqlx::query_scalar("SELECT salt FROM parts").fetch_all(&mut store).await.unwrap();
-        assert!(salts.len() >= 4, "{}", salts.len());
-        for salt in salts {
-            needles.bytes("a salt", &salt);
-        }
+        self.sealed(&data, needles).await;
+    }
+
+    /// Salts, and the keys that they are sealed with.
+    async fn sealed(&self, data: &Path, needles: &mut Needles) {
+        let keys = KeyStore::new(data, String::new()).open_storage().unwrap();
+        assert!(!keys.is_empty());
+        keys.iter().for_each(|key| needles.bytes("a storage key", key.as_bytes()));
+        let store = SqliteStore::open(&data.join("hub.sqlite")).await.unwrap();
+        store.seal_with(Arc::new(StorageKeys::new(keys)));
+        let size = store.head().await.unwrap().unwrap().range.size();
+        let contents = store.contents(&(0..size).collect::<Vec<_>>()).await.unwrap();
+        assert!(contents.len() >= 4, "{}", contents.len());
+        contents.iter().for_each(|content| needles.bytes("a salt", content.salt.as_bytes()));
+        store.close().await.unwrap();
     }
 
     /// Everything that was written, by what wrote it.
