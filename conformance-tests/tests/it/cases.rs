@@ -53,6 +53,7 @@ async fn every_case_ends_once(mut world: CaseWorld, cases: usize, kills: usize) 
         let twice: Vec<_> = seen.requests.iter().filter(|(_, times)| **times != 1).collect();
         assert!(twice.is_empty(), "requested twice: {twice:?}");
     }
+    in_time(settled(&world), || "messages are left without an acknowledgement".to_owned()).await;
     agencies.shutdown().await.unwrap();
     world.stop().await.unwrap();
     the_log_says_the_same(&world, cases).await;
@@ -67,6 +68,15 @@ async fn ended(portal: &saphan_connector::Connector, case: CaseId) -> saphan_con
         {
             return view;
         }
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Waits until every message was acknowledged: a case may have ended before the last of its messages was.
+async fn settled(world: &CaseWorld) {
+    let mut store = SqliteConnectOptions::new().filename(world.store_file()).connect().await.unwrap();
+    let open = "SELECT (SELECT count(*) FROM outbox) + (SELECT count(*) FROM case_letter)";
+    while sqlx::query_scalar::<_, i64>(open).fetch_one(&mut store).await.unwrap() > 0 {
         tokio::task::yield_now().await;
     }
 }
