@@ -3,9 +3,9 @@
 //! A document is uploaded under its commitment, in as many requests as it takes, and is readable once all of it is here and was
 //! checked. In the order of its way:
 //!
-//! - [`upload`]: the use case behind `PUT`; [`turns`]: one request at a time works on an upload;
-//! - [`chunks`], [`storage`]: what is stored: encrypted chunks, in parts that are one object each;
-//! - [`media`], [`scanner`]: what a document may be;
+//! - [`upload`]: the use case behind `PUT`; `turns`: one request at a time works on an upload;
+//! - `chunks`, [`storage`]: what is stored: encrypted chunks, in parts that are one object each;
+//! - `media`, [`scanner`]: what a document may be;
 //! - [`reading`]: the way back, whole or in ranges;
 //! - [`citing`]: whether a message may cite a document;
 //! - [`upkeep`]: what must be done without anybody asking.
