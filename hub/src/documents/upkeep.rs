@@ -47,7 +47,7 @@ impl Documents {
             if new { keys.open_storage().map(Some) } else { Ok(None) }
         });
         if let Some(found) = found.await?? {
-            self.keys.replace(found);
+            self.keys.add(found);
         }
         Ok(())
     }

@@ -122,7 +122,7 @@ impl StorageKeyId {
 /// All storage keys of a hub. The newest wraps; every one unwraps.
 #[derive(Debug, Default)]
 pub struct StorageKeys {
-    keys: RwLock<Arc<BTreeMap<StorageKeyId, StorageKey>>>,
+    keys: RwLock<Arc<BTreeMap<StorageKeyId, Arc<StorageKey>>>>,
 }
 
 impl StorageKeys {
@@ -130,14 +130,18 @@ impl StorageKeys {
     #[must_use]
     pub fn new(keys: impl IntoIterator<Item = StorageKey>) -> Self {
         let found = Self::default();
-        found.replace(keys);
+        found.add(keys);
         found
     }
 
-    /// From now on these.
-    pub fn replace(&self, keys: impl IntoIterator<Item = StorageKey>) {
-        let keys = keys.into_iter().map(|key| (key.id, key)).collect();
-        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+    /// These too. None is let go of: something may still be wrapped with it, and its file may be gone already.
+    pub fn add(&self, more: impl IntoIterator<Item = StorageKey>) {
+        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        let mut all = BTreeMap::clone(&keys);
+        for key in more {
+            all.entry(key.id).or_insert_with(|| Arc::new(key));
+        }
+        *keys = Arc::new(all);
     }
 
     /// Their names, the newest last.
@@ -172,7 +176,7 @@ impl StorageKeys {
         keys.get(&id).ok_or(SealError::KeyMissing { id })?.unwrap(wrapped, binding)
     }
 
-    fn current(&self) -> Arc<BTreeMap<StorageKeyId, StorageKey>> {
+    fn current(&self) -> Arc<BTreeMap<StorageKeyId, Arc<StorageKey>>> {
         Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -190,15 +194,16 @@ mod tests {
         let wrapped = keys.wrap(&key, &binding).unwrap();
         let second = StorageKey::generate(2).unwrap();
         let (old, new) = (first_again.id(), second.id());
-        keys.replace([first_again, second]);
+        // The file of the first may be gone by now.
+        keys.add([second]);
         assert_eq!((keys.newest(), wrapped.storage_key), (Ok(new), old));
         assert_eq!(keys.unwrap(&wrapped, &binding).unwrap().as_bytes(), key.as_bytes());
         let other = Binding::new("document-1", &[b"y"]);
         assert_eq!(keys.unwrap(&wrapped, &other).unwrap_err(), SealError::Broken);
         let again = keys.wrap(&keys.unwrap(&wrapped, &binding).unwrap(), &binding).unwrap();
         assert_eq!(again.storage_key, new);
-        keys.replace([]);
-        assert_eq!(keys.unwrap(&again, &binding).unwrap_err(), SealError::KeyMissing { id: new });
+        let others = StorageKeys::new([first_again]);
+        assert_eq!(others.unwrap(&again, &binding).unwrap_err(), SealError::KeyMissing { id: new });
     }
 
     #[test]

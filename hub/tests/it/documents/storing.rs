@@ -116,6 +116,20 @@ async fn after_a_rotation_the_old_storage_key_can_go() {
 }
 
 #[tokio::test]
+async fn a_storage_key_whose_file_goes_too_early_is_kept_until_nothing_is_wrapped_with_it() {
+    let hub = TestHub::new().await;
+    let (portal, document) = (&hub.world.portal, Document::pdf(MIB));
+    assert_eq!(hub.put(portal, &document).await.status, 201);
+    let keys = &hub.app.key_store;
+    let old = keys.storage_ids().unwrap();
+    let new = keys.add_storage().unwrap().id();
+    keys.remove_storage(old[0]).unwrap();
+    hub.keep_up().await;
+    assert!(hub.read(portal, &document).await.body == document.bytes);
+    assert_eq!(hub.app.store.storage_keys().await.unwrap(), [new]);
+}
+
+#[tokio::test]
 async fn a_hub_whose_storage_key_is_gone_does_not_start_and_says_which() {
     let hub = TestHub::new().await;
     assert_eq!(hub.put(&hub.world.portal, &Document::pdf(100)).await.status, 201);
