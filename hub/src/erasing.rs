@@ -10,11 +10,12 @@ use std::fmt;
 use futures_util::future::join_all;
 use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::envelope::UnverifiedEnvelope;
-use saphan_schemas::ids::{CaseId, Code};
+use saphan_schemas::ids::{CaseId, Code, MessageId};
 use saphan_schemas::leaf::split_message;
 
 use crate::app::App;
 use crate::ledger::{Appended, Draft, ErasureDraft, LedgerError};
+use crate::store::cases::ConsentRecord;
 use crate::store::{BodyRecord, StoreError};
 
 /// A body that is gone.
@@ -33,8 +34,10 @@ pub struct Erased {
 pub enum Need {
     /// Its recipient has not acknowledged it.
     Undelivered,
-    /// It belongs to this case, which has not ended, or is used in it as evidence.
+    /// It belongs to this case, which has not ended, or is used in it as evidence, or the case rests on this consent.
     OpenCase(CaseId),
+    /// It is a consent that can be cited still: its text goes with what is handed over.
+    ConsentInForce,
 }
 
 impl fmt::Display for Need {
@@ -42,6 +45,7 @@ impl fmt::Display for Need {
         match self {
             Self::Undelivered => f.write_str("its recipient has not acknowledged it"),
             Self::OpenCase(id) => write!(f, "the case {id} has not ended"),
+            Self::ConsentInForce => f.write_str("the consent is in force until its time is over or it is taken back"),
         }
     }
 }
@@ -97,26 +101,41 @@ pub async fn erase(app: &App, indices: &[u64], basis: &Code) -> Result<Vec<Erase
 
 /// Those of these places that hold messages, in order of places.
 async fn candidates(app: &App, indices: &[u64]) -> Result<Vec<Candidate>, StoreError> {
-    let records = app.store.bodies(indices).await?;
-    let read: Vec<_> = records.into_iter().map(|record| (statement(&record), record)).collect();
-    let ids: Vec<_> =
-        read.iter().flat_map(|((case, _), record)| case.iter().chain(&record.reused_by).copied()).collect();
+    let mut read = Vec::new();
+    for record in app.store.bodies(indices).await? {
+        read.push(read_record(app, record).await?);
+    }
+    let ids: Vec<_> = read.iter().flat_map(|(_, cases)| cases).copied().collect();
     let open = open_cases(app, &ids).await?;
-    let candidate = |((case, documents), record): ((Option<CaseId>, Vec<Sha256Hash>), BodyRecord)| {
-        let BodyRecord { index, erased, undelivered, reused_by, .. } = record;
-        let open_case = || case.into_iter().chain(reused_by).find(|id| open.contains(id)).map(Need::OpenCase);
-        let need = if undelivered { Some(Need::Undelivered) } else { open_case() };
-        Candidate { index, erased, need, documents }
+    let candidate = |(mut candidate, cases): (Candidate, Vec<CaseId>)| {
+        let open_case = || cases.into_iter().find(|id| open.contains(id)).map(Need::OpenCase);
+        candidate.need = candidate.need.or_else(open_case);
+        candidate
     };
     Ok(read.into_iter().map(candidate).collect())
 }
 
-/// The case that a message names, and the documents that it cites.
-fn statement(record: &BodyRecord) -> (Option<CaseId>, Vec<Sha256Hash>) {
-    let envelope = split_message(&record.leaf).and_then(|(_, text)| UnverifiedEnvelope::parse(text).ok());
-    let claims = envelope.as_ref().map(UnverifiedEnvelope::claims);
-    let documents = claims.into_iter().flat_map(|claims| &claims.documents);
-    (claims.and_then(|claims| claims.case), documents.map(|document| document.commit).collect())
+/// A message, and the cases that need it if they are open: its own, those that use it again, those that rest on this consent.
+async fn read_record(app: &App, record: BodyRecord) -> Result<(Candidate, Vec<CaseId>), StoreError> {
+    let BodyRecord { index, erased, undelivered, reused_by, leaf } = record;
+    let envelope = split_message(&leaf).and_then(|(_, text)| UnverifiedEnvelope::parse(text).ok());
+    let mut need = undelivered.then_some(Need::Undelivered);
+    let (mut cases, mut documents) = (reused_by, Vec::new());
+    if let Some(claims) = envelope.as_ref().map(UnverifiedEnvelope::claims) {
+        cases.extend(claims.case);
+        documents.extend(claims.documents.iter().map(|document| document.commit));
+        if let Some(consent) = consent_at(app, claims.jti, index).await? {
+            let in_force = consent.revoked.is_none() && app.clock.now_ms() < consent.terms.valid_until;
+            need = need.or(in_force.then_some(Need::ConsentInForce));
+            cases.extend(app.store.cases().cases_with_consent(consent.id).await?);
+        }
+    }
+    Ok((Candidate { index, erased, need, documents }, cases))
+}
+
+/// The consent that a person gave with this message.
+async fn consent_at(app: &App, id: MessageId, index: u64) -> Result<Option<ConsentRecord>, StoreError> {
+    Ok(app.store.cases().consent(id).await?.filter(|consent| consent.index == index))
 }
 
 /// Those of the cases that are known and have not ended.

@@ -6,7 +6,7 @@ use saphan_schemas::problem::ProblemCode;
 use serde_json::Value;
 
 use super::DAY;
-use crate::cases::stage::{OWN, PERSON, Stage};
+use crate::cases::stage::{OWN, PERSON, Stage, requirement};
 use crate::harness::{Draft, LogCopy};
 
 async fn withdraw(stage: &Stage, case: CaseId) {
@@ -72,6 +72,27 @@ async fn evidence_that_another_case_uses_again_is_kept_for_that() {
     let refused = stage.hub.erase(&[index], "pdpa-s33").await.problem(ProblemCode::ErasureTooEarly);
     assert!(refused.detail.unwrap().contains(&format!("the case {second} has not ended")));
     withdraw(&stage, second).await;
+    stage.hub.erase(&[index], "pdpa-s33").await.json::<Value>(200);
+}
+
+#[tokio::test]
+async fn a_consent_is_kept_while_it_is_in_force_or_an_open_case_rests_on_it() {
+    let stage = Stage::new().await;
+    let draft = stage.consent_draft();
+    let index = stage.hub.accept(&draft.sign(&stage.portal.key)).await;
+    let consent = draft.claims.jti;
+    let refused = async |reason: String| {
+        let refused = stage.hub.erase(&[index], "pdpa-s33").await.problem(ProblemCode::ErasureTooEarly);
+        assert!(refused.detail.as_ref().unwrap().contains(&reason), "{refused:?}");
+    };
+    let case = stage.apply(&stage.application(Some(consent))).await;
+    refused("the consent is in force".into()).await;
+    stage.revoke(consent).await;
+    let used_no_further =
+        |case: &Value| requirement(case, "medical-certificate")["failures"][0]["reason"] == "consent-revoked";
+    stage.until(case, used_no_further).await;
+    refused(format!("the case {case} has not ended")).await;
+    withdraw(&stage, case).await;
     stage.hub.erase(&[index], "pdpa-s33").await.json::<Value>(200);
 }
 
