@@ -39,9 +39,16 @@ pub(super) fn check(
 }
 
 fn evidence_days(envelope: &Envelope, value: &Value, catalogue: &Catalogue) -> Option<NonZeroU16> {
-    let evidence_type = value.get(EVIDENCE_TYPE).filter(|_| envelope.claims().message_type.as_str() == PROVIDED)?;
-    let evidence_type: EvidenceTypeId = evidence_type.as_str()?.parse().ok()?;
-    catalogue.evidence_type(&evidence_type)?.retention_days
+    let days = |carried: &Value| {
+        let evidence_type: EvidenceTypeId = carried.get(EVIDENCE_TYPE)?.as_str()?.parse().ok()?;
+        catalogue.evidence_type(&evidence_type)?.retention_days
+    };
+    match envelope.claims().message_type.as_str() {
+        PROVIDED => days(value),
+        // The complete case holds copies of its evidence.
+        HANDED_OVER => value.get("evidence")?.as_array()?.iter().filter_map(days).min(),
+        _ => None,
+    }
 }
 
 fn check_schema(envelope: &Envelope, value: &Value, catalogue: &Catalogue) -> Result<(), Refusal> {
@@ -108,6 +115,7 @@ fn violated(envelope: &Envelope, violation: SchemaViolation, below: &str) -> Ref
 }
 
 const PROVIDED: &str = "evidence.provided";
+const HANDED_OVER: &str = "case.submitted";
 const EVIDENCE_TYPE: &str = "evidence_type";
 const SUBMITTED: &str = "application.submitted";
 const APPLICANT_KIND: &str = "/applicant/kind";
