@@ -46,5 +46,6 @@ CREATE TABLE document_citation (
     idx        INTEGER NOT NULL,
     PRIMARY KEY (commitment, idx)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX document_citation_idx ON document_citation (idx);
 
 PRAGMA user_version = 3;

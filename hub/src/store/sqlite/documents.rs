@@ -86,7 +86,7 @@ impl DocumentIndex for SqliteStore {
 
     fn left_over(&self, limit: u32) -> BoxFuture<'_, Result<Vec<DocumentId>, StoreError>> {
         async move {
-            let rows = sqlx::query("SELECT id FROM document WHERE state = 3 LIMIT ?1").bind(limit);
+            let rows = sqlx::query("SELECT id FROM document WHERE state = 3 AND state <> 2 LIMIT ?1").bind(limit);
             let rows = rows.fetch_all(&self.readers).await.map_err(failed("looked for refused documents"))?;
             rows.iter().map(|row| id(row, 0)).collect()
         }
@@ -152,11 +152,12 @@ async fn begin(to: &mut SqliteConnection, new: &NewDocument, most: u32) -> Resul
         }
         destroy(&mut transaction, id(&before, 0)?).await?;
     }
-    let unfinished: i64 = sqlx::query_scalar("SELECT count(*) FROM document WHERE state IN (0, 1) AND uploader = ?1")
-        .bind(new.uploader.as_str())
-        .fetch_one(&mut *transaction)
-        .await
-        .map_err(failed("counted uploads"))?;
+    let unfinished: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM document WHERE state IN (0, 1) AND state <> 2 AND uploader = ?1")
+            .bind(new.uploader.as_str())
+            .fetch_one(&mut *transaction)
+            .await
+            .map_err(failed("counted uploads"))?;
     if unfinished >= i64::from(most) {
         return give_up(transaction, Begun::TooMany).await;
     }
@@ -322,12 +323,13 @@ macro_rules! select {
 }
 
 const UPLOAD: &str = select!("WHERE commitment = ?1 AND uploader = ?2 AND state < 3");
-const UNFINISHED: &str = select!("WHERE state = ?1 AND touched < ?2 ORDER BY touched LIMIT ?3");
-const UNCITED: &str = "SELECT id, data_key FROM document WHERE commitment = ?1 AND state = 2 \
+// SQLite takes a partial index only where the statement repeats its condition.
+const UNFINISHED: &str = select!("WHERE state = ?1 AND state <> 2 AND touched < ?2 ORDER BY touched LIMIT ?3");
+const UNCITED: &str = "SELECT id, data_key FROM document WHERE commitment = ?1 AND state = 2 AND state < 3 \
      AND NOT EXISTS (SELECT 1 FROM document_citation WHERE document_citation.commitment = ?1)";
 /// A system's own first, which tells it what itself has stated.
 const READABLE: &str = select!(
-    "WHERE commitment = ?1 AND state = 2 AND (uploader = ?2 OR EXISTS ( \
+    "WHERE commitment = ?1 AND state = 2 AND state < 3 AND (uploader = ?2 OR EXISTS ( \
      SELECT 1 FROM document_citation JOIN message USING (idx) WHERE document_citation.commitment = ?1 \
      AND (message.sender = ?2 OR message.recipient = ?2))) ORDER BY uploader <> ?2, created LIMIT 1"
 );
