@@ -42,7 +42,7 @@ async fn evidence_is_kept_as_long_as_its_type_says_and_until_its_case_has_ended(
     let consent = stage.consent().await;
     let case = stage.apply(&stage.application(Some(consent))).await;
     stage.provide_all().await;
-    stage.receive(&stage.authority, "case.submitted").await;
+    let complete = stage.receive(&stage.authority, "case.submitted").await;
     let index = identity(&stage, case).await;
     let refused = stage.hub.erase(&[index], "pdpa-s33").await.problem(ProblemCode::ErasureTooEarly);
     assert!(refused.detail.unwrap().contains(&format!("the case {case} has not ended")));
@@ -53,6 +53,7 @@ async fn evidence_is_kept_as_long_as_its_type_says_and_until_its_case_has_ended(
     assert!(!is_erased(&stage, index).await, "it is looked at again a day later");
     advance_days(&stage, 1).await;
     assert!(is_erased(&stage, index).await);
+    assert!(is_erased(&stage, complete.index).await, "it holds a copy of the evidence");
     LogCopy::fetch(&stage.hub).await;
     stage.case(case).await;
 }
