@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::{oneshot, watch};
-use tokio::time::{Duration, Instant, sleep, timeout};
+use tokio::time::{Duration, Instant, timeout};
 
 /// The programs that are one, the smallest first.
 const PROGRAMS: [&str; 3] = ["chromium-headless-shell", "chromium", "chromium-browser"];
@@ -150,7 +150,6 @@ impl Tab<'_> {
             if Instant::now() > deadline {
                 panic!("never true: {expression}; the page:\n{}", self.eval("document.body.innerText").await);
             }
-            sleep(AGAIN).await;
         }
     }
 
@@ -225,5 +224,4 @@ impl Tab<'_> {
 }
 
 const PATIENCE: Duration = Duration::from_secs(60);
-const AGAIN: Duration = Duration::from_millis(50);
 const MOST_TABS: usize = 80;

@@ -73,7 +73,6 @@ impl Client {
                 return page;
             }
             assert!(Instant::now() < deadline, "{text:?} never came:\n{}", page.text);
-            tokio::time::sleep(AGAIN).await;
         }
     }
 
@@ -102,5 +101,3 @@ fn encode(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }
-
-const AGAIN: Duration = Duration::from_millis(25);
