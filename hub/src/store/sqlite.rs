@@ -10,6 +10,7 @@ mod commit;
 mod data_keys;
 mod delivery;
 mod documents;
+mod insert;
 mod read;
 mod rows;
 mod schemas;
@@ -81,6 +82,7 @@ impl SqliteStore {
             .pragma("journal_size_limit", "67108864")
             // Zeros in the place of what is removed, where that writes no page more: keys among it.
             .pragma("secure_delete", "fast")
+            .statement_cache_capacity(insert::STATEMENTS)
             .disable_statement_logging();
         let mut writer = Writer::open(options.clone()).await?;
         check_sqlite(writer.reading()).await?;

@@ -4,10 +4,12 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 use saphan_schemas::ids::{CaseId, EvidenceTypeId, MessageId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use sqlx::query_builder::Separated;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
-use sqlx::{Connection as _, SqliteConnection};
+use sqlx::{Connection as _, Sqlite, SqliteConnection};
 
 use super::bodies::{StoredBody, body_binding, body_columns, letter_binding, seal};
+use super::insert::insert;
 use super::rows::{UNREADABLE, array, column, index, parsed, place, signed};
 use super::{SqliteStore, failed};
 use crate::cases::{Case, Pseudonym};
@@ -259,130 +261,115 @@ async fn follow(
 ) -> Result<(), StoreError> {
     let begun = connection.begin_with("BEGIN IMMEDIATE").await;
     let mut transaction = begun.map_err(failed("began to write what follows from the log"))?;
-    write(&mut transaction, consequences, letters).await.map_err(failed("wrote what follows from the log"))?;
-    transaction.commit().await.map_err(failed("wrote what follows from the log"))
-}
-
-async fn write(
-    to: &mut SqliteConnection,
-    consequences: &Consequences,
-    letters: &[Option<SealedOnce>],
-) -> Result<(), sqlx::Error> {
-    for case in &consequences.cases {
-        sqlx::query(
-            "INSERT INTO case_state (id, portal, idx, consent, wake, state) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
-             ON CONFLICT (id) DO UPDATE SET wake = ?5, state = ?6",
-        )
-        .bind(case.id.to_string())
-        .bind(case.portal.as_str())
-        .bind(signed(case.application))
-        .bind(case.consent.map(|id| id.to_string()))
-        .bind(case.wake().map(signed))
-        .bind(encoded(case)?)
-        .execute(&mut *to)
-        .await?;
-        for reused in case.reused() {
-            sqlx::query("INSERT OR IGNORE INTO case_reuse (idx, case_id) VALUES (?1, ?2)")
-                .bind(signed(reused.index))
-                .bind(case.id.to_string())
-                .execute(&mut *to)
-                .await?;
-        }
-    }
-    for (id, event) in &consequences.events {
-        sqlx::query("INSERT OR FAIL INTO case_event (id, seq, at, idx, what) VALUES (?1, ?2, ?3, ?4, ?5)")
-            .bind(id.to_string())
-            .bind(signed(event.seq))
-            .bind(signed(event.at))
-            .bind(event.index.map(signed))
-            .bind(encoded(&event.what)?)
-            .execute(&mut *to)
-            .await?;
-    }
-    for (letter, sealed) in consequences.letters.iter().zip(letters) {
-        let key = sealed.as_ref().map(|sealed| &sealed.key);
-        sqlx::query(
-            "INSERT OR FAIL INTO case_letter (jti, storage_key, nonce, ciphertext, case_id, text, body) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        )
-        .bind(letter.id.to_string())
-        .bind(key.map(|key| key.storage_key.to_string()))
-        .bind(key.map(|key| &key.sealed.nonce[..]))
-        .bind(key.map(|key| &*key.sealed.ciphertext))
-        .bind(letter.case.map(|case| case.to_string()))
-        .bind(&letter.text)
-        .bind(sealed.as_ref().map(|sealed| &*sealed.content))
-        .execute(&mut *to)
-        .await?;
-    }
-    for id in &consequences.done_letters {
-        sqlx::query("DELETE FROM case_letter WHERE jti = ?1").bind(id.to_string()).execute(&mut *to).await?;
-    }
-    write_people(to, consequences).await?;
+    write_cases(&mut transaction, consequences).await?;
+    write_letters(&mut transaction, consequences, letters).await?;
+    write_people(&mut transaction, consequences).await?;
     if let Some(next) = consequences.followed {
         sqlx::query("INSERT INTO case_cursor (id, next) VALUES (1, ?1) ON CONFLICT (id) DO UPDATE SET next = ?1")
             .bind(signed(next))
-            .execute(&mut *to)
-            .await?;
+            .execute(&mut *transaction)
+            .await
+            .map_err(failed("wrote how far the log was followed"))?;
     }
+    transaction.commit().await.map_err(failed("wrote what follows from the log"))
+}
+
+async fn write_cases(to: &mut SqliteConnection, consequences: &Consequences) -> Result<(), StoreError> {
+    let states =
+        consequences.cases.iter().map(|case| Ok((case, json(case)?))).collect::<Result<Vec<_>, StoreError>>()?;
+    let row = |row: &mut Row<'_>, (case, state): &(&Case, String)| {
+        row.push_bind(case.id.to_string()).push_bind(case.portal.to_string()).push_bind(signed(case.application));
+        row.push_bind(case.consent.map(|id| id.to_string()))
+            .push_bind(case.wake().map(signed))
+            .push_bind(state.clone());
+    };
+    insert(to, INSERT_CASE, &states, row, CASE_AGAIN).await?;
+    let reused: Vec<(u64, CaseId)> =
+        consequences.cases.iter().flat_map(|case| case.reused().map(|proof| (proof.index, case.id))).collect();
+    let row = |row: &mut Row<'_>, (index, case): &(u64, CaseId)| {
+        row.push_bind(signed(*index)).push_bind(case.to_string());
+    };
+    insert(to, "INSERT OR IGNORE INTO case_reuse (idx, case_id) ", &reused, row, "").await?;
+    let events = consequences.events.iter().map(|(id, event)| Ok((*id, event, json(&event.what)?)));
+    let events = events.collect::<Result<Vec<(CaseId, &CaseEvent, String)>, StoreError>>()?;
+    let row = |row: &mut Row<'_>, (id, event, what): &(CaseId, &CaseEvent, String)| {
+        row.push_bind(id.to_string()).push_bind(signed(event.seq)).push_bind(signed(event.at));
+        row.push_bind(event.index.map(signed)).push_bind(what.clone());
+    };
+    insert(to, "INSERT OR FAIL INTO case_event (id, seq, at, idx, what) ", &events, row, "").await
+}
+
+async fn write_letters(
+    to: &mut SqliteConnection,
+    consequences: &Consequences,
+    sealed: &[Option<SealedOnce>],
+) -> Result<(), StoreError> {
+    let letters: Vec<_> = consequences.letters.iter().zip(sealed).collect();
+    let row = |row: &mut Row<'_>, (letter, sealed): &(&StoredLetter, &Option<SealedOnce>)| {
+        let key = sealed.as_ref().map(|sealed| &sealed.key);
+        row.push_bind(letter.id.to_string()).push_bind(key.map(|key| key.storage_key.to_string()));
+        row.push_bind(key.map(|key| key.sealed.nonce.to_vec())).push_bind(key.map(|key| key.sealed.ciphertext.clone()));
+        row.push_bind(letter.case.map(|case| case.to_string())).push_bind(letter.text.clone());
+        row.push_bind(sealed.as_ref().map(|sealed| sealed.content.clone()));
+    };
+    insert(to, INSERT_LETTER, &letters, row, "").await?;
+    if consequences.done_letters.is_empty() {
+        return Ok(());
+    }
+    sqlx::query("DELETE FROM case_letter WHERE jti IN (SELECT value FROM json_each(?1))")
+        .bind(json(&consequences.done_letters)?)
+        .execute(to)
+        .await
+        .map_err(failed("removed letters"))?;
     Ok(())
 }
 
-async fn write_people(to: &mut SqliteConnection, consequences: &Consequences) -> Result<(), sqlx::Error> {
-    for held in &consequences.evidence {
-        sqlx::query(
-            "INSERT INTO case_evidence (subject, type, idx, jti, provider, until) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
-             ON CONFLICT (subject, type, provider) DO UPDATE SET idx = ?3, jti = ?4, until = ?6",
-        )
-        .bind(&held.subject.as_bytes()[..])
-        .bind(held.evidence_type.as_str())
-        .bind(signed(held.index))
-        .bind(held.id.to_string())
-        .bind(held.provider.as_str())
-        .bind(signed(held.until))
-        .execute(&mut *to)
-        .await?;
-    }
-    for consent in &consequences.consents {
-        sqlx::query("INSERT OR IGNORE INTO consent (jti, idx, portal, subject, terms) VALUES (?1, ?2, ?3, ?4, ?5)")
-            .bind(consent.id.to_string())
-            .bind(signed(consent.index))
-            .bind(consent.portal.as_str())
-            .bind(&consent.subject.as_bytes()[..])
-            .bind(encoded(&consent.terms)?)
-            .execute(&mut *to)
-            .await?;
-    }
+async fn write_people(to: &mut SqliteConnection, consequences: &Consequences) -> Result<(), StoreError> {
+    let row = |row: &mut Row<'_>, held: &HeldEvidence| {
+        row.push_bind(held.subject.as_bytes().to_vec()).push_bind(held.evidence_type.to_string());
+        row.push_bind(signed(held.index)).push_bind(held.id.to_string());
+        row.push_bind(held.provider.to_string()).push_bind(signed(held.until));
+    };
+    insert(to, INSERT_EVIDENCE, &consequences.evidence, row, EVIDENCE_AGAIN).await?;
+    let consents = consequences.consents.iter().map(|consent| Ok((consent, json(&consent.terms)?)));
+    let consents = consents.collect::<Result<Vec<(&ConsentRecord, String)>, StoreError>>()?;
+    let row = |row: &mut Row<'_>, (consent, terms): &(&ConsentRecord, String)| {
+        row.push_bind(consent.id.to_string()).push_bind(signed(consent.index)).push_bind(consent.portal.to_string());
+        row.push_bind(consent.subject.as_bytes().to_vec()).push_bind(terms.clone());
+    };
+    insert(to, "INSERT OR IGNORE INTO consent (jti, idx, portal, subject, terms) ", &consents, row, "").await?;
     for (id, place) in &consequences.revoked {
         sqlx::query("UPDATE consent SET revoked = ?2 WHERE jti = ?1 AND revoked IS NULL")
             .bind(id.to_string())
             .bind(signed(*place))
             .execute(&mut *to)
-            .await?;
+            .await
+            .map_err(failed("noted that a consent was taken back"))?;
     }
-    for (subject, one) in &consequences.uses {
-        sqlx::query("INSERT OR IGNORE INTO data_use (subject, idx, type) VALUES (?1, ?2, ?3)")
-            .bind(&subject.as_bytes()[..])
-            .bind(signed(one.index))
-            .bind(one.evidence_type.as_ref().map(EvidenceTypeId::as_str))
-            .execute(&mut *to)
-            .await?;
-    }
-    Ok(())
+    let row = |row: &mut Row<'_>, (subject, one): &(Pseudonym, DataUse)| {
+        row.push_bind(subject.as_bytes().to_vec()).push_bind(signed(one.index));
+        row.push_bind(one.evidence_type.as_ref().map(ToString::to_string));
+    };
+    insert(to, "INSERT OR IGNORE INTO data_use (subject, idx, type) ", &consequences.uses, row, "").await
 }
 
 fn json<T: Serialize>(value: &T) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|_| UNREADABLE)
 }
 
-fn encoded<T: Serialize>(value: &T) -> Result<String, sqlx::Error> {
-    serde_json::to_string(value).map_err(|error| sqlx::Error::Encode(error.into()))
-}
-
 fn read<T: DeserializeOwned>(text: &str) -> Result<T, StoreError> {
     serde_json::from_str(text).map_err(|_| UNREADABLE)
 }
 
+type Row<'a> = Separated<'a, Sqlite, &'static str>;
+
+const INSERT_CASE: &str = "INSERT INTO case_state (id, portal, idx, consent, wake, state) ";
+const CASE_AGAIN: &str = " ON CONFLICT (id) DO UPDATE SET wake = excluded.wake, state = excluded.state";
+const INSERT_LETTER: &str =
+    "INSERT OR FAIL INTO case_letter (jti, storage_key, nonce, ciphertext, case_id, text, body) ";
+const INSERT_EVIDENCE: &str = "INSERT INTO case_evidence (subject, type, idx, jti, provider, until) ";
+const EVIDENCE_AGAIN: &str = " ON CONFLICT (subject, type, provider) \
+     DO UPDATE SET idx = excluded.idx, jti = excluded.jti, until = excluded.until";
 const CONTENTS: &str = concat!(
     "SELECT parts.idx, entry.leaf, ",
     body_columns!(),

@@ -1,11 +1,11 @@
 //! The one transaction that everything rests on.
 
 use saphan_schemas::acknowledgement::Outcome;
-use sqlx::query_builder::{QueryBuilder, Separated};
-use sqlx::{Connection as _, Sqlite, SqliteConnection};
+use sqlx::{Connection as _, SqliteConnection};
 
 use super::bodies::{erase, overwrite_removed};
 use super::failed;
+use super::insert::insert;
 use super::rows::{UNREADABLE, signed, transport};
 use crate::sealing::SealedOnce;
 use crate::store::{Batch, Effect, NewAcknowledgement, NewMessage, StoreError};
@@ -37,35 +37,65 @@ async fn write(to: &mut SqliteConnection, batch: &Batch, sealed: &[SealedOnce]) 
             _ => None,
         })
         .collect();
-    insert(to, "INSERT OR FAIL INTO entry (idx, kind, hash, leaf) ", &entries, |row, (index, entry)| {
-        row.push_bind(signed(*index)).push_bind(kind(&entry.effect));
-        row.push_bind(&entry.hash.as_bytes()[..]).push_bind(&*entry.leaf);
-    })
+    insert(
+        to,
+        "INSERT OR FAIL INTO entry (idx, kind, hash, leaf) ",
+        &entries,
+        |row, (index, entry)| {
+            row.push_bind(signed(*index)).push_bind(kind(&entry.effect));
+            row.push_bind(&entry.hash.as_bytes()[..]).push_bind(&*entry.leaf);
+        },
+        "",
+    )
     .await?;
-    insert(to, INSERT_MESSAGE, &messages, |row, (index, message)| {
-        row.push_bind(signed(*index)).push_bind(message.id.to_string());
-        row.push_bind(message.sender.as_str()).push_bind(message.recipient.as_str());
-        row.push_bind(&message.content.as_bytes()[..]);
-    })
+    insert(
+        to,
+        INSERT_MESSAGE,
+        &messages,
+        |row, (index, message)| {
+            row.push_bind(signed(*index)).push_bind(message.id.to_string());
+            row.push_bind(message.sender.as_str()).push_bind(message.recipient.as_str());
+            row.push_bind(&message.content.as_bytes()[..]);
+        },
+        "",
+    )
     .await?;
     let bodies: Vec<_> =
         messages.iter().zip(sealed).map(|((index, message), sealed)| (*index, *message, sealed)).collect();
-    insert(to, "INSERT OR FAIL INTO parts (idx, receipt, salt, body) ", &bodies, |row, (index, message, sealed)| {
-        row.push_bind(signed(*index)).push_bind(&*message.receipt);
-        row.push_bind(&[][..] as &[u8]).push_bind(&*sealed.content);
-    })
+    insert(
+        to,
+        "INSERT OR FAIL INTO parts (idx, receipt, salt, body) ",
+        &bodies,
+        |row, (index, message, sealed)| {
+            row.push_bind(signed(*index)).push_bind(&*message.receipt);
+            row.push_bind(&[][..] as &[u8]).push_bind(&*sealed.content);
+        },
+        "",
+    )
     .await?;
-    insert(to, INSERT_BODY_KEY, &bodies, |row, (index, message, sealed)| {
-        row.push_bind(signed(*index)).push_bind(sealed.key.storage_key.to_string());
-        row.push_bind(&sealed.key.sealed.nonce[..]).push_bind(&*sealed.key.sealed.ciphertext);
-        row.push_bind(message.until.map(signed));
-    })
+    insert(
+        to,
+        INSERT_BODY_KEY,
+        &bodies,
+        |row, (index, message, sealed)| {
+            row.push_bind(signed(*index)).push_bind(sealed.key.storage_key.to_string());
+            row.push_bind(&sealed.key.sealed.nonce[..]).push_bind(&*sealed.key.sealed.ciphertext);
+            row.push_bind(message.until.map(signed));
+        },
+        "",
+    )
     .await?;
-    insert(to, INSERT_OUTBOX, &messages, |row, (index, message)| {
-        row.push_bind(signed(*index)).push_bind(transport(message.transport));
-        row.push_bind(message.recipient.as_str()).push_bind(&*message.proof);
-        row.push_bind(message.not_after.map(|seconds| signed(seconds.saturating_mul(1000))));
-    })
+    insert(
+        to,
+        INSERT_OUTBOX,
+        &messages,
+        |row, (index, message)| {
+            row.push_bind(signed(*index)).push_bind(transport(message.transport));
+            row.push_bind(message.recipient.as_str()).push_bind(&*message.proof);
+            row.push_bind(message.not_after.map(|seconds| signed(seconds.saturating_mul(1000))));
+        },
+        "",
+    )
     .await?;
     let cited = |(index, message): &(u64, &'_ NewMessage)| {
         let index = *index;
@@ -73,13 +103,25 @@ async fn write(to: &mut SqliteConnection, batch: &Batch, sealed: &[SealedOnce]) 
     };
     let citations: Vec<_> = messages.iter().flat_map(cited).collect();
     // An envelope may cite a document twice.
-    insert(to, "INSERT OR IGNORE INTO document_citation (idx, commitment) ", &citations, |row, (index, commit)| {
-        row.push_bind(signed(*index)).push_bind(&commit.as_bytes()[..]);
-    })
+    insert(
+        to,
+        "INSERT OR IGNORE INTO document_citation (idx, commitment) ",
+        &citations,
+        |row, (index, commit)| {
+            row.push_bind(signed(*index)).push_bind(&commit.as_bytes()[..]);
+        },
+        "",
+    )
     .await?;
-    insert(to, "INSERT OR FAIL INTO tile_hash (level, idx, hash) ", &batch.tile_hashes, |row, tile| {
-        row.push_bind(i64::from(tile.level)).push_bind(signed(tile.index)).push_bind(&tile.hash.as_bytes()[..]);
-    })
+    insert(
+        to,
+        "INSERT OR FAIL INTO tile_hash (level, idx, hash) ",
+        &batch.tile_hashes,
+        |row, tile| {
+            row.push_bind(i64::from(tile.level)).push_bind(signed(tile.index)).push_bind(&tile.hash.as_bytes()[..]);
+        },
+        "",
+    )
     .await?;
     for (index, entry) in &entries {
         match &entry.effect {
@@ -154,27 +196,6 @@ async fn settle(to: &mut SqliteConnection, index: u64, new: &NewAcknowledgement)
     Ok(())
 }
 
-/// Inserts rows in chunks of a few fixed sizes, so that SQLite prepares few statements and keeps them.
-///
-/// All statements of a commit say `OR FAIL`: one that fails leaves what it has done so far, and the transaction is rolled back
-/// anyway. Otherwise SQLite would keep a copy of every page that a statement of many rows changes, to undo that one alone.
-async fn insert<'a, T>(
-    to: &mut SqliteConnection,
-    into: &'static str,
-    mut rows: &'a [T],
-    bind: impl Fn(&mut Separated<'_, Sqlite, &'static str>, &'a T),
-) -> Result<(), StoreError> {
-    while !rows.is_empty() {
-        let size = CHUNKS.into_iter().find(|size| *size <= rows.len()).unwrap_or(1);
-        let (chunk, rest) = rows.split_at(size);
-        let mut builder = QueryBuilder::<Sqlite>::new(into);
-        builder.push_values(chunk, |mut row, item| bind(&mut row, item));
-        builder.build().execute(&mut *to).await.map_err(failed("inserted rows"))?;
-        rows = rest;
-    }
-    Ok(())
-}
-
 const fn kind(effect: &Effect) -> i64 {
     match effect {
         Effect::None | Effect::Erasure(_) => 0,
@@ -184,8 +205,6 @@ const fn kind(effect: &Effect) -> i64 {
     }
 }
 
-/// Each statement is a trip to SQLite's thread: of any number of rows, few are needed.
-const CHUNKS: [usize; 9] = [256, 128, 64, 32, 16, 8, 4, 2, 1];
 const INSERT_MESSAGE: &str = "INSERT OR FAIL INTO message (idx, jti, sender, recipient, content) ";
 const INSERT_BODY_KEY: &str = "INSERT OR FAIL INTO body_key (idx, storage_key, nonce, ciphertext, until) ";
 const INSERT_OUTBOX: &str = "INSERT OR FAIL INTO outbox (idx, transport, recipient, proof, not_after) ";
