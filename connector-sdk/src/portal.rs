@@ -107,6 +107,8 @@ pub enum RequirementState {
     Requested,
     /// The provider has to look for it.
     Pending,
+    /// The provider is asked for the same in another case of the person; the answer is for both.
+    Awaiting,
     /// Evidence of an earlier case is about to be used.
     Reusing,
     /// Something proves it.

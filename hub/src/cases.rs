@@ -21,11 +21,12 @@ mod proceedings;
 mod pseudonym;
 mod reading;
 mod said;
+mod sharing;
 mod texts;
 mod view;
 mod what;
 
-pub use self::case::{Case, CaseStatus, Handover, People, Proven, Requirement, State};
+pub use self::case::{Case, CaseStatus, Handover, People, Proven, Requirement, Seeking, Sought, State};
 pub use self::consent::{ConsentNeed, ConsentTerms};
 pub use self::letters::{Desk, Letter, LetterError, SignedLetter};
 pub use self::opening::{Judge, Opening};

@@ -140,6 +140,9 @@ pub struct Requirement {
     pub at: usize,
     /// Whether that one was asked twice.
     pub retried: bool,
+    /// Whether what other cases have must not be used: the hub was not allowed to.
+    #[serde(default)]
+    pub alone: bool,
     /// Where it stands.
     pub state: State,
     /// Requests that were given up, but may still be answered.
@@ -172,6 +175,26 @@ pub struct Request {
     pub candidate: Candidate,
 }
 
+/// Evidence that somebody is after.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Sought {
+    /// Whom it is about.
+    pub subject: Pseudonym,
+    /// What it is.
+    pub evidence_type: EvidenceTypeId,
+    /// Who holds it.
+    pub provider: SystemId,
+}
+
+/// How a case is after evidence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seeking {
+    /// It has asked.
+    Asking,
+    /// It waits for what another case has asked for.
+    Waiting,
+}
+
 /// Where a requirement stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "kebab-case")]
@@ -187,6 +210,8 @@ pub enum State {
         /// Whether the provider said that it takes longer.
         pending: bool,
     },
+    /// The provider whose turn it is is asked for the same in another case.
+    Awaiting,
     /// Evidence of an earlier case is about to be used.
     Reusing {
         /// The message that says so.
@@ -303,6 +328,27 @@ impl Case {
             State::Proven(proof) if proof.source == ProofSource::Reused => Some(proof),
             _ => None,
         })
+    }
+
+    /// The evidence that it is after.
+    pub fn seeks(&self) -> impl Iterator<Item = (Sought, Seeking)> {
+        let open = self.requirements.iter().filter(|_| !self.has_ended());
+        open.filter_map(|requirement| {
+            let (candidate, seeking) = match &requirement.state {
+                State::Requested { request, .. } => (&request.candidate, Seeking::Asking),
+                State::Awaiting => (requirement.candidates.get(requirement.at)?, Seeking::Waiting),
+                _ => return None,
+            };
+            Some((self.sought(requirement, candidate), seeking))
+        })
+    }
+
+    pub(super) fn sought(&self, requirement: &Requirement, candidate: &Candidate) -> Sought {
+        Sought {
+            subject: *self.people.about(requirement.about),
+            evidence_type: candidate.evidence_type.clone(),
+            provider: candidate.provider.clone(),
+        }
     }
 
     /// What proves its requirements.

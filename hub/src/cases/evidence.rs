@@ -8,42 +8,53 @@ use super::case::{Candidate, Case, Handover, Proven, Request, Requirement, State
 use super::moves::{Moves, Say, Turn};
 use super::what::{Failure, What};
 
-/// What is there for a requirement when a case begins.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Found {
-    /// The applicant sent it along.
-    Supplied(Proven),
-    /// It was provided before, by the candidate at this position.
-    Held(usize, Proven),
-    /// Nothing yet.
-    Nothing,
-}
-
 impl Case {
-    /// Takes what is there, and asks all providers of the rest at once. `found` has one for each requirement.
-    pub fn begin(&mut self, found: Vec<Found>, turn: Turn) -> Moves {
+    /// Takes what the applicant sent along, and asks all providers of the rest at once. `supplied` has one for each requirement.
+    pub fn begin(&mut self, supplied: Vec<Option<Proven>>, turn: Turn) -> Moves {
         let mut moves = Moves::default();
         moves.events.push(What::Submitted);
         let mut to_ask = Vec::new();
-        for (at, found) in found.into_iter().enumerate().take(self.requirements.len()) {
-            match found {
-                Found::Supplied(proof) => {
-                    let requirement = &mut self.requirements[at];
-                    requirement.state = State::Proven(proof);
-                    moves.events.push(What::ApplicantSupplied { requirement: requirement.id.clone() });
-                }
-                Found::Held(candidate, proof) => {
-                    let notice = moves.say(Say::Reuse(at));
-                    let requirement = &mut self.requirements[at];
-                    requirement.at = candidate;
-                    requirement.state = State::Reusing { notice, proof };
-                }
-                Found::Nothing if self.requirements[at].candidates.is_empty() => to_ask.push(at),
-                Found::Nothing => self.request(at, turn, &mut moves),
+        for (at, supplied) in supplied.into_iter().enumerate().take(self.requirements.len()) {
+            let requirement = &mut self.requirements[at];
+            if let Some(proof) = supplied {
+                requirement.state = State::Proven(proof);
+                moves.events.push(What::ApplicantSupplied { requirement: requirement.id.clone() });
+            } else if requirement.candidates.is_empty() {
+                to_ask.push(at);
+            } else {
+                self.request(at, turn, &mut moves);
             }
         }
         self.ask(to_ask, &mut moves);
         self.hand_over_if_complete(&mut moves);
+        moves
+    }
+
+    /// Uses what the candidate at this position provided before, instead of asking.
+    pub fn use_again(&mut self, at: usize, candidate: usize, proof: Proven) -> Moves {
+        let mut moves = Moves::default();
+        let notice = moves.say(Say::Reuse(at));
+        let requirement = &mut self.requirements[at];
+        requirement.at = candidate;
+        requirement.state = State::Reusing { notice, proof };
+        moves
+    }
+
+    /// Waits for what the candidate whose turn it is was asked for in another case, instead of asking.
+    pub fn wait(&mut self, at: usize) -> Moves {
+        let mut moves = Moves::default();
+        let requirement = &mut self.requirements[at];
+        requirement.state = State::Awaiting;
+        if let Some(candidate) = requirement.candidates.get(requirement.at) {
+            moves.events.push(What::EvidenceAwaited(requirement.piece(candidate)));
+        }
+        moves
+    }
+
+    /// Asks for what it waited for in vain.
+    pub fn wait_no_more(&mut self, at: usize, turn: Turn) -> Moves {
+        let mut moves = Moves::default();
+        self.request(at, turn, &mut moves);
         moves
     }
 
@@ -173,6 +184,9 @@ impl Case {
         for at in 0..self.requirements.len() {
             let rests_on_it = match &self.requirements[at].state {
                 State::Requested { request, .. } => request.candidate.needs_consent,
+                State::Awaiting => {
+                    self.requirements[at].candidates.get(self.requirements[at].at).is_some_and(|one| one.needs_consent)
+                }
                 State::Reusing { proof, .. } | State::Proven(proof) => proof.needs_consent,
                 State::Asked { .. } | State::Missing => false,
             };
@@ -297,6 +311,7 @@ mod tests {
                 candidates: ["th.dopa/one", "th.dopa/two"].map(candidate).to_vec(),
                 at: 0,
                 retried: false,
+                alone: false,
                 state: State::Missing,
                 late: Vec::new(),
                 failures: Vec::new(),
@@ -318,7 +333,7 @@ mod tests {
     #[test]
     fn a_handover_that_rests_on_no_consent_is_not_made_twice_when_one_is_taken_back() {
         let mut case = case();
-        case.begin(vec![Found::Nothing], TURN);
+        case.begin(vec![None], TURN);
         let request = requested(&case);
         let moves = case.provided(0, &request.candidate, 1, MessageId::new());
         assert_eq!(moves.acts.len(), 1, "it is handed over");
@@ -330,7 +345,7 @@ mod tests {
     #[test]
     fn a_request_that_was_not_sent_is_no_reason_to_ask_anybody_once_the_case_has_ended() {
         let mut case = case();
-        case.begin(vec![Found::Nothing], TURN);
+        case.begin(vec![None], TURN);
         let request = requested(&case);
         case.withdrawn(1).unwrap();
         let (message_type, code) = ("evidence.requested".parse().unwrap(), "agreement-missing".parse().unwrap());
@@ -340,7 +355,7 @@ mod tests {
     #[test]
     fn a_request_that_waited_too_long_to_be_sent_is_made_again_to_the_same_provider() {
         let mut case = case();
-        case.begin(vec![Found::Nothing], TURN);
+        case.begin(vec![None], TURN);
         let first = requested(&case);
         let (message_type, code) = ("evidence.requested".parse().unwrap(), "issued-too-long-ago".parse().unwrap());
         case.not_sent(first.id, &message_type, &code, TURN);

@@ -1,13 +1,12 @@
 //! Whether evidence that came is what was asked for.
 
 use saphan_schemas::catalogue::Catalogue;
-use saphan_schemas::message_types::{EvidenceProvided, ProofSource};
+use saphan_schemas::message_types::EvidenceProvided;
 use saphan_schemas::problem::ProblemCode;
 use serde_json::Value;
 
-use super::case::{Candidate, Proven};
+use super::case::Candidate;
 use super::{Pseudonym, PseudonymKey};
-use crate::store::cases::HeldEvidence;
 
 /// What evidence is held against.
 #[derive(Debug, Clone, Copy)]
@@ -49,19 +48,6 @@ pub(super) fn examine(
     let valid = body.valid_until.as_ref().map_or(u64::MAX, |day| day.ends_at());
     let until = fresh.min(valid);
     if until > now { Ok(until) } else { Err(ProblemCode::EvidenceExpired) }
-}
-
-/// The same evidence for another case.
-#[must_use]
-pub(super) fn again(held: &HeldEvidence, candidate: &Candidate) -> Proven {
-    Proven {
-        index: held.index,
-        id: held.id,
-        evidence_type: Some(held.evidence_type.clone()),
-        provider: held.provider.clone(),
-        source: ProofSource::Reused,
-        needs_consent: candidate.needs_consent,
-    }
 }
 
 const DAY_MS: u64 = 86_400_000;

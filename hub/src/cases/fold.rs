@@ -17,6 +17,7 @@ use super::case::Case;
 use super::letters::{Letter, LetterError, Sources, needs};
 use super::moves::{Act, Moves, Turn};
 use super::reading::{Entry, Says};
+use super::sharing::Sharing;
 use super::{Cases, Pseudonym};
 use crate::store::StoreError;
 use crate::store::cases::{CaseEvent, CaseStore, Consequences, Content, DataUse};
@@ -60,11 +61,12 @@ pub(super) struct Fold<'a> {
     pub(super) contents: HashMap<u64, Content>,
     pub(super) cases: BTreeMap<CaseId, Case>,
     pub(super) done: Consequences,
-    acts: VecDeque<(CaseId, Act)>,
+    pub(super) acts: VecDeque<(CaseId, Act)>,
+    pub(super) sharing: Sharing,
     answers: Vec<Acknowledged>,
-    changed: BTreeSet<CaseId>,
+    pub(super) changed: BTreeSet<CaseId>,
     /// The time of the last entry, in milliseconds since 1970.
-    now: u64,
+    pub(super) now: u64,
 }
 
 impl<'a> Fold<'a> {
@@ -84,6 +86,7 @@ impl<'a> Fold<'a> {
             cases: BTreeMap::new(),
             done: Consequences::default(),
             acts: VecDeque::new(),
+            sharing: Sharing::default(),
             answers: Vec::new(),
             changed: BTreeSet::new(),
             now,
@@ -109,8 +112,10 @@ impl<'a> Fold<'a> {
     pub(super) async fn load_cases(&mut self, ids: impl IntoIterator<Item = CaseId>) -> Result<(), StoreError> {
         let ids: Vec<_> = ids.into_iter().filter(|id| !self.cases.contains_key(id)).collect();
         if !ids.is_empty() {
-            let cases = self.store.cases(&ids).await?;
-            self.cases.extend(cases.into_iter().map(|case| (case.id, case)));
+            for case in self.store.cases(&ids).await? {
+                self.sharing.loaded(&case);
+                self.cases.insert(case.id, case);
+            }
         }
         Ok(())
     }
@@ -218,12 +223,29 @@ impl<'a> Fold<'a> {
     /// Writes the letters. Nothing of this is stored or sent before.
     pub(super) async fn finish(mut self, followed: Option<u64>) -> Result<Folded, FoldError> {
         let mut letters = Vec::new();
-        while let Some((id, act)) = self.acts.pop_front() {
-            let Some(case) = self.cases.get(&id) else { continue };
-            let needed = needs(case, &act);
-            self.load_contents(&needed).await?;
+        loop {
+            self.share().await?;
+            if self.acts.is_empty() {
+                break;
+            }
+            self.write_letters(&mut letters).await?;
+        }
+        letters.extend(self.room.desk.acknowledge(&self.answers, self.now)?);
+        self.done.letters = letters.iter().map(|letter| letter.stored.clone()).collect();
+        self.done.followed = followed;
+        self.done.cases = self.changed.iter().filter_map(|id| self.cases.remove(id)).collect();
+        (self.done.seeking, self.done.sought_before) = self.sharing.changes(&self.done.cases);
+        Ok(Folded { consequences: self.done, letters })
+    }
+
+    async fn write_letters(&mut self, letters: &mut Vec<Letter>) -> Result<(), FoldError> {
+        let acts = std::mem::take(&mut self.acts);
+        let needed = |(id, act): &(CaseId, Act)| self.cases.get(id).map_or_else(Vec::new, |case| needs(case, act));
+        let needed: Vec<u64> = acts.iter().flat_map(needed).collect();
+        self.load_contents(&needed).await?;
+        for (id, act) in acts {
             let (Some(case), now) = (self.cases.get(&id), self.now) else { continue };
-            let copies = self.copies(&needed);
+            let copies = self.copies(&needs(case, &act));
             let sources = Sources { registry: self.registry, catalogue: self.catalogue, copies: &copies, now };
             match self.room.desk.letter(case, &act, &sources) {
                 Ok(letter) => letters.extend(letter),
@@ -235,11 +257,7 @@ impl<'a> Fold<'a> {
                 }
             }
         }
-        letters.extend(self.room.desk.acknowledge(&self.answers, self.now)?);
-        self.done.letters = letters.iter().map(|letter| letter.stored.clone()).collect();
-        self.done.followed = followed;
-        self.done.cases = self.changed.iter().filter_map(|id| self.cases.remove(id)).collect();
-        Ok(Folded { consequences: self.done, letters })
+        Ok(())
     }
 
     fn cannot_write(&mut self, id: CaseId, act: &Act) -> Result<(), LetterError> {

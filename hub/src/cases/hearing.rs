@@ -74,10 +74,9 @@ impl Fold<'_> {
             Ok(opening) => opening,
             Err(code) => return Ok(Err(code)),
         };
-        let held = self.held(&opening, entry.at).await?;
-        let found = opening.found(claims, &held);
+        let supplied = opening.supplied(claims);
         let (mut case, turn) = (opening.case, self.turn(entry.at));
-        let moves = case.begin(found, turn);
+        let moves = case.begin(supplied, turn);
         let id = case.id;
         self.cases.insert(id, case);
         self.moved(id, Some(entry.index), moves);
@@ -95,24 +94,6 @@ impl Fold<'_> {
         let planner = Planner { own, registry: self.registry, catalogue: self.catalogue, now: entry.at / 1000 };
         let judge = Judge { planner, key: &self.room.pseudonyms, consent, now: entry.at };
         judge.open(claims, body, entry.index)
-    }
-
-    /// Evidence of earlier cases, of earlier entries of this round too.
-    async fn held(&self, opening: &Opening, now: u64) -> Result<Vec<HeldEvidence>, StoreError> {
-        let people = [opening.case.people.applicant, opening.case.people.person];
-        let mut held: Vec<HeldEvidence> =
-            self.done.evidence.iter().rev().filter(|held| people.contains(&held.subject)).cloned().collect();
-        for (at, subject) in people.iter().enumerate() {
-            if at > 0 && people[0] == *subject {
-                continue;
-            }
-            let wanted = opening.wanted().filter(|(of, _)| of == subject);
-            let types: Vec<EvidenceTypeId> = wanted.map(|(_, evidence_type)| evidence_type.clone()).collect();
-            if !types.is_empty() {
-                held.extend(self.store.reusable(subject, &types, now).await?);
-            }
-        }
-        Ok(held)
     }
 
     async fn consent(&self, id: MessageId) -> Result<Option<ConsentRecord>, StoreError> {

@@ -8,13 +8,11 @@ use saphan_schemas::message_types::{
 };
 use saphan_schemas::problem::ProblemCode;
 
+use super::PseudonymKey;
 use super::case::{Case, CaseStatus, Handover, People, Proven, Reminded};
 use super::consent::ConsentNeed;
-use super::evidence::Found;
-use super::examine;
 use super::plan::Planner;
-use super::{Pseudonym, PseudonymKey};
-use crate::store::cases::{ConsentRecord, HeldEvidence};
+use crate::store::cases::ConsentRecord;
 
 /// An application that can become a case.
 #[derive(Debug)]
@@ -129,40 +127,18 @@ impl Judge<'_> {
 }
 
 impl Opening {
-    /// Which evidence about whom may be there already.
-    pub fn wanted(&self) -> impl Iterator<Item = (Pseudonym, &EvidenceTypeId)> {
-        self.case.requirements.iter().flat_map(|requirement| {
-            let subject = *self.case.people.about(requirement.about);
-            requirement.candidates.iter().map(move |candidate| (subject, &candidate.evidence_type))
-        })
-    }
-
-    /// What is there for each requirement. `application` is the message that opens the case.
+    /// What the applicant sent along for each requirement. `application` is the message that opens the case.
     #[must_use]
-    pub fn found(&self, application: &EnvelopeClaims, held: &[HeldEvidence]) -> Vec<Found> {
-        let found = self.case.requirements.iter().zip(&self.supplied).map(|(requirement, supplied)| {
-            if let Some(evidence_type) = supplied {
-                return Found::Supplied(Proven {
-                    index: self.case.application,
-                    id: application.jti,
-                    evidence_type: Some(evidence_type.clone()),
-                    provider: application.iss.clone(),
-                    source: ProofSource::Applicant,
-                    needs_consent: false,
-                });
-            }
-            let subject = self.case.people.about(requirement.about);
-            let again = requirement.candidates.iter().enumerate().find_map(|(at, candidate)| {
-                let same = |held: &&HeldEvidence| {
-                    held.subject == *subject
-                        && held.evidence_type == candidate.evidence_type
-                        && held.provider == candidate.provider
-                };
-                held.iter().find(same).map(|held| Found::Held(at, examine::again(held, candidate)))
-            });
-            again.unwrap_or(Found::Nothing)
-        });
-        found.collect()
+    pub fn supplied(&self, application: &EnvelopeClaims) -> Vec<Option<Proven>> {
+        let proven = |evidence_type: &EvidenceTypeId| Proven {
+            index: self.case.application,
+            id: application.jti,
+            evidence_type: Some(evidence_type.clone()),
+            provider: application.iss.clone(),
+            source: ProofSource::Applicant,
+            needs_consent: false,
+        };
+        self.supplied.iter().map(|supplied| supplied.as_ref().map(proven)).collect()
     }
 }
 

@@ -45,6 +45,7 @@ impl Planner<'_> {
                 candidates,
                 at: 0,
                 retried: false,
+                alone: false,
                 state: State::Missing,
                 late: Vec::new(),
                 failures: Vec::new(),

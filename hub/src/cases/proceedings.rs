@@ -58,7 +58,10 @@ impl Case {
                     self.give_up(at, Failure::NotSent { code: code.clone() }, turn, &mut moves);
                 }
                 // To use it again is not allowed; perhaps it is to ask for it.
-                State::Reusing { notice, .. } if *notice == id => self.request(at, turn, &mut moves),
+                State::Reusing { notice, .. } if *notice == id => {
+                    self.requirements[at].alone = true;
+                    self.request(at, turn, &mut moves);
+                }
                 State::Asked { question } if *question == id => {
                     self.requirements[at].state = State::Missing;
                     let requirement = self.requirements[at].id.clone();

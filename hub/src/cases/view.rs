@@ -123,6 +123,11 @@ impl RequirementView {
                 view.evidence_type = Some(request.candidate.evidence_type.clone());
                 view.provider = Some(request.candidate.provider.clone());
             }
+            State::Awaiting => {
+                let candidate = requirement.candidates.get(requirement.at);
+                view.evidence_type = candidate.map(|candidate| candidate.evidence_type.clone());
+                view.provider = candidate.map(|candidate| candidate.provider.clone());
+            }
             State::Reusing { proof, .. } | State::Proven(proof) => {
                 view.evidence_type.clone_from(&proof.evidence_type);
                 view.provider = Some(proof.provider.clone());
@@ -155,6 +160,7 @@ const fn state(state: &State) -> &'static str {
     match state {
         State::Requested { pending: false, .. } => "requested",
         State::Requested { pending: true, .. } => "pending",
+        State::Awaiting => "awaiting",
         State::Reusing { .. } => "reusing",
         State::Proven(_) => "proven",
         State::Asked { .. } => "asked-applicant",

@@ -14,6 +14,8 @@ pub enum What {
     Submitted,
     /// A provider is asked for evidence.
     EvidenceRequested(Piece),
+    /// The provider is asked for the same in another case of the person already: the answer is for both.
+    EvidenceAwaited(Piece),
     /// The provider has to look for it, and says until when.
     EvidencePending {
         /// What, and whom.

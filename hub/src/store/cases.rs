@@ -5,7 +5,7 @@ use saphan_schemas::commitment::Salt;
 use saphan_schemas::ids::{CaseId, EvidenceTypeId, MessageId, SystemId};
 
 use super::StoreError;
-use crate::cases::{Case, ConsentTerms, Pseudonym, What};
+use crate::cases::{Case, ConsentTerms, Pseudonym, Seeking, Sought, What};
 
 /// Cases and what belongs to them. One task writes them, the follower of the log; anyone reads.
 ///
@@ -36,13 +36,15 @@ pub trait CaseStore: Send + Sync {
     /// What happened in a case, from `seq` on.
     fn case_events(&self, id: CaseId, seq: u64) -> BoxFuture<'_, Result<Vec<CaseEvent>, StoreError>>;
 
-    /// Evidence about a person of these types that may be used again at `now` (ms), the newest first.
+    /// Evidence about these people that may be used again at `now` (ms), the newest first.
     fn reusable<'a>(
         &'a self,
-        subject: &'a Pseudonym,
-        types: &'a [EvidenceTypeId],
+        people: &'a [Pseudonym],
         now: u64,
     ) -> BoxFuture<'a, Result<Vec<HeldEvidence>, StoreError>>;
+
+    /// Which cases are after evidence about these people.
+    fn seeking<'a>(&'a self, people: &'a [Pseudonym]) -> BoxFuture<'a, Result<Vec<Seeker>, StoreError>>;
 
     /// A consent.
     fn consent(&self, id: MessageId) -> BoxFuture<'_, Result<Option<ConsentRecord>, StoreError>>;
@@ -114,6 +116,32 @@ pub struct HeldEvidence {
     pub until: u64,
 }
 
+/// A case that is after evidence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seeker {
+    /// The case.
+    pub case: CaseId,
+    /// What it is after.
+    pub sought: Sought,
+    /// How.
+    pub how: Seeking,
+}
+
+impl HeldEvidence {
+    /// Whether it is this.
+    #[must_use]
+    pub fn is(&self, sought: &Sought) -> bool {
+        self.subject == sought.subject && self.evidence_type == sought.evidence_type && self.provider == sought.provider
+    }
+
+    /// What it is.
+    #[must_use]
+    pub fn sought(&self) -> Sought {
+        let Self { subject, evidence_type, provider, .. } = self;
+        Sought { subject: *subject, evidence_type: evidence_type.clone(), provider: provider.clone() }
+    }
+}
+
 /// A consent as the log has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConsentRecord {
@@ -160,6 +188,10 @@ pub struct Consequences {
     pub followed: Option<u64>,
     /// Cases as they are now.
     pub cases: Vec<Case>,
+    /// Cases of which it is stored that they are after evidence, and after which no more holds.
+    pub sought_before: Vec<CaseId>,
+    /// What cases are after, all of it.
+    pub seeking: Vec<Seeker>,
     /// What happened in them.
     pub events: Vec<(CaseId, CaseEvent)>,
     /// New letters.

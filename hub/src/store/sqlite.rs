@@ -317,12 +317,13 @@ async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
 /// Marks the file as ours: the bytes of `Saph`.
 const PROBE: &str = "PRAGMA application_id = 0x53617068";
 /// The version of a store is how many of these it has seen; each stamps it.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("sqlite/schema.sql"),
     include_str!("sqlite/2-schema-texts.sql"),
     include_str!("sqlite/3-documents.sql"),
     include_str!("sqlite/4-cases.sql"),
     include_str!("sqlite/5-bodies.sql"),
+    include_str!("sqlite/6-sharing.sql"),
 ];
 const READERS: u32 = 4;
 /// How long a connection waits for another's lock.

@@ -6,6 +6,7 @@ mod evidence;
 mod own_key;
 mod proceedings;
 mod reuse;
+mod sharing;
 pub(crate) mod stage;
 mod trace;
 mod watching;

@@ -88,7 +88,7 @@ fn requirement(site: &Site, language: Language, one: &RequirementView) -> Elemen
             Some(ProofSource::Applicant) => ("proven", language.of("ท่านยื่นแล้ว", "You have sent it")),
             _ => ("proven", language.of("ได้รับแล้ว ท่านไม่ต้องยื่น", "Received; you need not hand it in")),
         },
-        RequirementState::Requested => ("open", language.of("กำลังขอ", "Being asked for")),
+        RequirementState::Requested | RequirementState::Awaiting => ("open", language.of("กำลังขอ", "Being asked for")),
         RequirementState::Pending => ("open", language.of("หน่วยงานกำลังค้นหา", "The agency is looking for it")),
         RequirementState::Reusing => ("open", language.of("กำลังใช้หลักฐานเดิม", "Being used again")),
         RequirementState::AskedApplicant => ("asked", language.of("มีคำถามถึงท่าน", "You are asked for it")),

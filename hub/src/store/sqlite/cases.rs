@@ -1,7 +1,7 @@
 //! [`CaseStore`] on SQLite.
 
 use futures_util::future::{BoxFuture, FutureExt as _};
-use saphan_schemas::ids::{CaseId, EvidenceTypeId, MessageId};
+use saphan_schemas::ids::{CaseId, MessageId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::query_builder::Separated;
@@ -12,11 +12,12 @@ use super::bodies::{StoredBody, body_binding, body_columns, letter_binding, seal
 use super::insert::insert;
 use super::rows::{UNREADABLE, array, column, index, parsed, place, signed};
 use super::{SqliteStore, failed};
-use crate::cases::{Case, Pseudonym};
+use crate::cases::{Case, Pseudonym, Seeking, Sought};
 use crate::sealing::{SealError, SealedOnce, StorageKeys};
 use crate::store::StoreError;
 use crate::store::cases::{
-    CaseEvent, CaseStore, ConsentRecord, Consequences, Content, DataUse, FollowedEntry, HeldEvidence, StoredLetter,
+    CaseEvent, CaseStore, ConsentRecord, Consequences, Content, DataUse, FollowedEntry, HeldEvidence, Seeker,
+    StoredLetter,
 };
 
 impl CaseStore for SqliteStore {
@@ -134,32 +135,38 @@ impl CaseStore for SqliteStore {
 
     fn reusable<'a>(
         &'a self,
-        subject: &'a Pseudonym,
-        types: &'a [EvidenceTypeId],
+        people: &'a [Pseudonym],
         now: u64,
     ) -> BoxFuture<'a, Result<Vec<HeldEvidence>, StoreError>> {
         async move {
-            let rows = sqlx::query(
-                "SELECT type, idx, jti, provider, until FROM case_evidence \
-                 WHERE subject = ?1 AND type IN (SELECT value FROM json_each(?2)) AND until > ?3 ORDER BY idx DESC",
-            )
-            .bind(&subject.as_bytes()[..])
-            .bind(json(&types)?)
-            .bind(signed(now))
-            .fetch_all(&self.readers)
-            .await
-            .map_err(failed("looked for evidence to use again"))?;
+            let rows = sqlx::query(REUSABLE)
+                .bind(hexadecimal(people)?)
+                .bind(signed(now))
+                .fetch_all(&self.readers)
+                .await
+                .map_err(failed("looked for evidence to use again"))?;
             let held = |row: &SqliteRow| {
-                Ok(HeldEvidence {
-                    subject: *subject,
-                    evidence_type: parsed(row, 0)?,
-                    index: index(row, 1)?,
-                    id: parsed(row, 2)?,
-                    provider: parsed(row, 3)?,
-                    until: index(row, 4)?,
-                })
+                let Sought { subject, evidence_type, provider } = sought(row, 0)?;
+                let (index, id, until) = (index(row, 3)?, parsed(row, 4)?, index(row, 5)?);
+                Ok(HeldEvidence { subject, evidence_type, index, id, provider, until })
             };
             rows.iter().map(held).collect()
+        }
+        .boxed()
+    }
+
+    fn seeking<'a>(&'a self, people: &'a [Pseudonym]) -> BoxFuture<'a, Result<Vec<Seeker>, StoreError>> {
+        async move {
+            let rows = sqlx::query(SEEKING)
+                .bind(hexadecimal(people)?)
+                .fetch_all(&self.readers)
+                .await
+                .map_err(failed("looked for cases that are after evidence"))?;
+            let seeking = |row: &SqliteRow| {
+                let how = if column(row, 4)? { Seeking::Asking } else { Seeking::Waiting };
+                Ok(Seeker { case: parsed(row, 3)?, sought: sought(row, 0)?, how })
+            };
+            rows.iter().map(seeking).collect()
         }
         .boxed()
     }
@@ -284,6 +291,18 @@ async fn write_cases(to: &mut SqliteConnection, consequences: &Consequences) -> 
             .push_bind(state.clone());
     };
     insert(to, INSERT_CASE, &states, row, CASE_AGAIN).await?;
+    if !consequences.sought_before.is_empty() {
+        sqlx::query("DELETE FROM case_seeking WHERE case_id IN (SELECT value FROM json_each(?1))")
+            .bind(json(&consequences.sought_before)?)
+            .execute(&mut *to)
+            .await
+            .map_err(failed("removed what cases were after"))?;
+    }
+    let row = |row: &mut Row<'_>, Seeker { case, sought, how }: &Seeker| {
+        row.push_bind(sought.subject.as_bytes().to_vec()).push_bind(sought.evidence_type.to_string());
+        row.push_bind(sought.provider.to_string()).push_bind(case.to_string()).push_bind(*how == Seeking::Asking);
+    };
+    insert(to, INSERT_SEEKING, &consequences.seeking, row, SEEKING_AGAIN).await?;
     let reused: Vec<(u64, CaseId)> =
         consequences.cases.iter().flat_map(|case| case.reused().map(|proof| (proof.index, case.id))).collect();
     let row = |row: &mut Row<'_>, (index, case): &(u64, CaseId)| {
@@ -353,6 +372,18 @@ async fn write_people(to: &mut SqliteConnection, consequences: &Consequences) ->
     insert(to, "INSERT OR IGNORE INTO data_use (subject, idx, type) ", &consequences.uses, row, "").await
 }
 
+/// Of columns subject, type and provider, from `at` on.
+fn sought(row: &SqliteRow, at: usize) -> Result<Sought, StoreError> {
+    let subject = Pseudonym::from_bytes(array(column(row, at)?)?);
+    Ok(Sought { subject, evidence_type: parsed(row, at + 1)?, provider: parsed(row, at + 2)? })
+}
+
+/// People, as a list that SQLite can take apart.
+fn hexadecimal(people: &[Pseudonym]) -> Result<String, StoreError> {
+    let digits = |person: &Pseudonym| person.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    json(&people.iter().map(digits).collect::<Vec<_>>())
+}
+
 fn json<T: Serialize>(value: &T) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|_| UNREADABLE)
 }
@@ -365,6 +396,14 @@ type Row<'a> = Separated<'a, Sqlite, &'static str>;
 
 const INSERT_CASE: &str = "INSERT INTO case_state (id, portal, idx, consent, wake, state) ";
 const CASE_AGAIN: &str = " ON CONFLICT (id) DO UPDATE SET wake = excluded.wake, state = excluded.state";
+const INSERT_SEEKING: &str = "INSERT INTO case_seeking (subject, type, provider, case_id, asking) ";
+/// Two requirements of one case may be after the same.
+const SEEKING_AGAIN: &str =
+    " ON CONFLICT (subject, type, provider, case_id) DO UPDATE SET asking = max(asking, excluded.asking)";
+const SEEKING: &str = "SELECT subject, type, provider, case_id, asking FROM case_seeking \
+     WHERE subject IN (SELECT unhex(value) FROM json_each(?1)) ORDER BY case_id";
+const REUSABLE: &str = "SELECT subject, type, provider, idx, jti, until FROM case_evidence \
+     WHERE subject IN (SELECT unhex(value) FROM json_each(?1)) AND until > ?2 ORDER BY idx DESC";
 const INSERT_LETTER: &str =
     "INSERT OR FAIL INTO case_letter (jti, storage_key, nonce, ciphertext, case_id, text, body) ";
 const INSERT_EVIDENCE: &str = "INSERT INTO case_evidence (subject, type, idx, jti, provider, until) ";

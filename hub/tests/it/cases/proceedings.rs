@@ -134,11 +134,10 @@ async fn a_withdrawal_while_evidence_is_under_way_ends_the_case_and_late_evidenc
     let consent = stage.consent().await;
     let id = stage.apply(&stage.application(Some(consent))).await;
     let request = stage.receive(&stage.registry, "evidence.requested").await;
-    let withdrawal = Draft::withdrawal(&stage.portal.id, &OWN.parse().unwrap()).change(|claims| claims.case = Some(id));
-    stage.hub.accept(&withdrawal.sign(&stage.portal.key)).await;
+    stage.withdraw(id).await;
     seen(&stage, id, "WITHDRAWN", "DONE").await;
     assert_eq!(stage.rejected(&stage.registry, &stage.evidence(&stage.registry, &request)).await, "case-closed");
-    let again = Draft::withdrawal(&stage.portal.id, &OWN.parse().unwrap()).change(|claims| claims.case = Some(id));
+    let again = stage.withdrawal(id);
     assert_eq!(stage.rejected(&stage.portal, &again).await, "case-closed");
     assert!(stage.inbox(&stage.authority).await.is_empty(), "the authority never had it");
 }
@@ -147,7 +146,7 @@ async fn a_withdrawal_while_evidence_is_under_way_ends_the_case_and_late_evidenc
 async fn the_authority_is_told_of_a_withdrawal() {
     let stage = Stage::new().await;
     let (id, _) = complete_case(&stage).await;
-    let withdrawal = Draft::withdrawal(&stage.portal.id, &OWN.parse().unwrap()).change(|claims| claims.case = Some(id));
+    let withdrawal = stage.withdrawal(id);
     stage.hub.accept(&withdrawal.sign(&stage.portal.key)).await;
     let told = stage.receive(&stage.authority, "application.withdrawn").await;
     assert_eq!(told.claims.case, Some(id));

@@ -293,6 +293,15 @@ impl Stage {
         self.hub.accept(&draft.sign(&self.portal.key)).await;
     }
 
+    /// The withdrawal of a case's application.
+    pub(crate) fn withdrawal(&self, case: CaseId) -> Draft {
+        Draft::withdrawal(&self.portal.id, &OWN.parse().unwrap()).change(|claims| claims.case = Some(case))
+    }
+
+    pub(crate) async fn withdraw(&self, case: CaseId) {
+        self.hub.accept(&self.withdrawal(case).sign(&self.portal.key)).await;
+    }
+
     /// The next message of this type to a party, acknowledged.
     pub(crate) async fn receive(&self, party: &Party, message_type: &str) -> Received {
         let received = self.take(party, message_type).await;

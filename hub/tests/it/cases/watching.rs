@@ -3,8 +3,8 @@
 use saphan_schemas::problem::ProblemCode;
 use serde_json::{Value, json};
 
-use super::stage::{OWN, Stage};
-use crate::harness::{Draft, in_time};
+use super::stage::Stage;
+use crate::harness::in_time;
 
 /// The ids and the bodies of server-sent events.
 fn events(text: &str) -> Vec<(u64, Value)> {
@@ -25,9 +25,7 @@ async fn a_portal_watches_a_case_until_it_ends_and_can_come_back_to_where_it_was
     let going_on = async {
         stage.provide_all().await;
         stage.receive(&stage.authority, "case.submitted").await;
-        let withdrawal =
-            Draft::withdrawal(&stage.portal.id, &OWN.parse().unwrap()).change(|claims| claims.case = Some(id));
-        stage.hub.accept(&withdrawal.sign(&stage.portal.key)).await;
+        stage.withdraw(id).await;
     };
     let (seen, ()) = in_time(async { tokio::join!(watching, going_on) }).await;
     assert_eq!(seen.header("content-type"), Some("text/event-stream"));

@@ -1,0 +1,207 @@
+//! Evidence that a case need not ask for: it was provided before, or another case has asked for it.
+//!
+//! At any time, evidence that a case waits for is asked for in some other case that is open. When it comes, all take it; when that
+//! case gives up or ends, one of those that wait asks.
+
+use std::collections::{HashMap, HashSet};
+use std::mem;
+
+use saphan_schemas::ids::{CaseId, MessageId};
+use saphan_schemas::message_types::ProofSource;
+
+use super::Pseudonym;
+use super::case::{Candidate, Case, Proven, Requirement, Seeking, Sought, State};
+use super::fold::Fold;
+use super::moves::{Act, Say};
+use crate::store::StoreError;
+use crate::store::cases::{HeldEvidence, Seeker};
+
+/// What is known of evidence that may be shared.
+#[derive(Debug, Default)]
+pub(super) struct Sharing {
+    /// What cases were after when they were read.
+    before: HashMap<CaseId, Vec<(Sought, Seeking)>>,
+    /// The people whose cases and evidence were looked up.
+    known: HashSet<Pseudonym>,
+    /// What all their cases are after, as it is stored.
+    stored: Vec<Seeker>,
+    /// The evidence about them that may be used again, the newest first.
+    held: Vec<HeldEvidence>,
+    /// Requests that are needed.
+    needed: HashSet<MessageId>,
+}
+
+impl Sharing {
+    pub(super) fn loaded(&mut self, case: &Case) {
+        self.before.insert(case.id, case.seeks().collect());
+    }
+
+    /// What these cases are after, as far as it changed; and those of them of which something else is stored.
+    pub(super) fn changes(&self, cases: &[Case]) -> (Vec<Seeker>, Vec<CaseId>) {
+        let (mut seeking, mut again) = (Vec::new(), Vec::new());
+        for case in cases {
+            let (before, now) = (self.before.get(&case.id), case.seeks().collect::<Vec<_>>());
+            if before.map_or(&[][..], |before| before) == now {
+                continue;
+            }
+            again.extend(before.filter(|before| !before.is_empty()).map(|_| case.id));
+            seeking.extend(now.into_iter().map(|(sought, how)| Seeker { case: case.id, sought, how }));
+        }
+        (seeking, again)
+    }
+}
+
+impl Fold<'_> {
+    /// Drops requests that are not needed, and lets those go on who waited for what came, or will not come.
+    pub(super) async fn share(&mut self) -> Result<(), StoreError> {
+        loop {
+            self.look_up().await?;
+            self.drop_requests();
+            if !self.wake_those_who_wait().await? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Reads what is known about the people of all cases that ask, or have asked, for evidence.
+    async fn look_up(&mut self) -> Result<(), StoreError> {
+        let cases = self.changed.iter().filter_map(|id| self.cases.get(id));
+        let sought = |case: &Case| self.sharing.before.get(&case.id).is_some_and(|before| !before.is_empty());
+        let asks = |case: &&Case| sought(case) || case.seeks().next().is_some();
+        let people = cases.filter(asks).flat_map(|case| [case.people.applicant, case.people.person]);
+        let new: HashSet<Pseudonym> = people.filter(|person| !self.sharing.known.contains(person)).collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        let new: Vec<Pseudonym> = new.into_iter().collect();
+        self.sharing.stored.extend(self.store.seeking(&new).await?);
+        self.sharing.held.extend(self.store.reusable(&new, self.now).await?);
+        self.sharing.known.extend(new);
+        Ok(())
+    }
+
+    fn drop_requests(&mut self) {
+        let mut asked = self.asked();
+        for (id, act) in mem::take(&mut self.acts) {
+            let Some((case, at, sought)) = self.undecided(id, &act) else {
+                self.acts.push_back((id, act));
+                continue;
+            };
+            let alone = case.requirements[at].alone;
+            if let Some((candidate, proof)) = self.held(case, &case.requirements[at]).filter(|_| !alone) {
+                self.step(id, None, |case| case.use_again(at, candidate, proof));
+            } else if asked.contains(&sought) && !alone {
+                self.step(id, None, |case| case.wait(at));
+            } else {
+                asked.insert(sought);
+                self.sharing.needed.insert(act.id);
+                self.acts.push_back((id, act));
+            }
+        }
+    }
+
+    /// The case and the requirement of a request of which it is not decided yet whether it is needed.
+    fn undecided(&self, id: CaseId, act: &Act) -> Option<(&Case, usize, Sought)> {
+        let (Say::Request(at), case) = (&act.say, self.cases.get(&id)?) else { return None };
+        let requirement = case.requirements.get(*at)?;
+        let State::Requested { request, .. } = &requirement.state else { return None };
+        let is_open = request.id == act.id && !case.has_ended() && !self.sharing.needed.contains(&act.id);
+        is_open.then(|| (case, *at, case.sought(requirement, &request.candidate)))
+    }
+
+    /// What is asked for: in cases that were not read, and in those that were, by now.
+    fn asked(&self) -> HashSet<Sought> {
+        let undecided: HashSet<MessageId> =
+            self.acts.iter().filter(|(id, act)| self.undecided(*id, act).is_some()).map(|(_, act)| act.id).collect();
+        let of_case = |case: &Case| {
+            let requested = case.requirements.iter().filter_map(|requirement| match &requirement.state {
+                State::Requested { request, .. } if !undecided.contains(&request.id) => {
+                    Some(case.sought(requirement, &request.candidate))
+                }
+                _ => None,
+            });
+            requested.collect::<Vec<_>>()
+        };
+        let here = self.cases.values().filter(|case| !case.has_ended()).flat_map(of_case);
+        self.elsewhere(Seeking::Asking).map(|(_, sought)| sought.clone()).chain(here).collect()
+    }
+
+    /// What cases that were not read are after.
+    fn elsewhere(&self, how: Seeking) -> impl Iterator<Item = (CaseId, &Sought)> {
+        let stored = self.sharing.stored.iter();
+        let elsewhere = stored.filter(move |seeker| seeker.how == how && !self.cases.contains_key(&seeker.case));
+        elsewhere.map(|seeker| (seeker.case, &seeker.sought))
+    }
+
+    /// Evidence that proves a requirement, and the position of the candidate that provided it.
+    fn held(&self, case: &Case, requirement: &Requirement) -> Option<(usize, Proven)> {
+        let mut candidates = requirement.candidates.iter().enumerate().skip(requirement.at);
+        candidates.find_map(|(position, candidate)| {
+            let is_allowed = !candidate.needs_consent || case.consent.is_some();
+            let held = self.evidence(&case.sought(requirement, candidate)).filter(|_| is_allowed)?;
+            Some((position, again(held, candidate)))
+        })
+    }
+
+    /// The newest evidence of this kind that may be used again; what came in this round first.
+    fn evidence(&self, sought: &Sought) -> Option<&HeldEvidence> {
+        let all = self.done.evidence.iter().rev().chain(&self.sharing.held);
+        all.filter(|held| held.until > self.now).find(|held| held.is(sought))
+    }
+
+    /// Returns whether somebody goes on.
+    async fn wake_those_who_wait(&mut self) -> Result<bool, StoreError> {
+        let asked = self.asked();
+        let before = self.sharing.before.values().flatten();
+        let went = before.filter(|(sought, how)| *how == Seeking::Asking && !asked.contains(sought));
+        let came = self.done.evidence.iter().map(HeldEvidence::sought);
+        let over: HashSet<Sought> = went.map(|(sought, _)| sought.clone()).chain(came).collect();
+        if over.is_empty() {
+            return Ok(false);
+        }
+        let waiting: Vec<CaseId> =
+            self.elsewhere(Seeking::Waiting).filter(|(_, sought)| over.contains(sought)).map(|(id, _)| id).collect();
+        self.load_cases(waiting).await?;
+        let mut taken_over = HashSet::new();
+        let mut moved = false;
+        let waiting: Vec<(CaseId, usize, Sought)> =
+            self.cases.values().flat_map(waits).filter(|(_, _, sought)| over.contains(sought)).collect();
+        for (id, at, sought) in waiting {
+            let Some(requirement) = self.cases.get(&id).map(|case| &case.requirements[at]) else { continue };
+            let Some(candidate) = requirement.candidates.get(requirement.at) else { continue };
+            let position = requirement.at;
+            if let Some(proof) = self.evidence(&sought).map(|held| again(held, candidate)) {
+                self.step(id, None, |case| case.use_again(at, position, proof));
+            } else if !asked.contains(&sought) && taken_over.insert(sought) {
+                let turn = self.turn(self.now);
+                self.step(id, None, |case| case.wait_no_more(at, turn));
+            } else {
+                continue;
+            }
+            moved = true;
+        }
+        Ok(moved)
+    }
+}
+
+/// The requirements of a case that wait for what another has asked for.
+fn waits(case: &Case) -> Vec<(CaseId, usize, Sought)> {
+    let waiting =
+        case.requirements.iter().enumerate().filter(|(_, one)| !case.has_ended() && one.state == State::Awaiting);
+    let sought = waiting.filter_map(|(at, requirement)| {
+        Some((case.id, at, case.sought(requirement, requirement.candidates.get(requirement.at)?)))
+    });
+    sought.collect()
+}
+
+/// Evidence of an earlier case, for another one.
+fn again(held: &HeldEvidence, candidate: &Candidate) -> Proven {
+    Proven {
+        index: held.index,
+        id: held.id,
+        evidence_type: Some(held.evidence_type.clone()),
+        provider: held.provider.clone(),
+        source: ProofSource::Reused,
+        needs_consent: candidate.needs_consent,
+    }
+}

@@ -1,0 +1,117 @@
+//! Several applications of one person at the same time: nobody is asked for the same twice.
+
+use saphan_schemas::ids::CaseId;
+use serde_json::{Value, json};
+
+use super::stage::{Received, Stage, at, requirement};
+
+/// Two applications of one person, which are both open before any provider has answered.
+async fn two_at_once(stage: &Stage) -> [CaseId; 2] {
+    let consent = stage.consent().await;
+    let mut ids = [CaseId::default(); 2];
+    for id in &mut ids {
+        *id = stage.apply(&stage.application(Some(consent))).await;
+    }
+    ids
+}
+
+fn states(case: &Value) -> Vec<&str> {
+    case["requirements"].as_array().unwrap().iter().map(|one| one["state"].as_str().unwrap()).collect()
+}
+
+async fn decline(stage: &Stage, request: &Received) {
+    let body = json!({
+        "declined_at": at(0),
+        "evidence_type": request.body["evidence_type"],
+        "reason": "SUBJECT_NOT_FOUND",
+        "text": { "th": "ไม่พบข้อมูล", "en": "Not found." },
+    });
+    let draft = stage.reply(&stage.ministry, request, "evidence.declined", &body);
+    stage.hub.accept(&draft.sign(&stage.ministry.key)).await;
+}
+
+#[tokio::test]
+async fn what_one_case_has_asked_for_another_waits_for_and_both_have_it_when_it_comes() {
+    let stage = Stage::new().await;
+    let [first, second] = two_at_once(&stage).await;
+    assert_eq!(states(&stage.case(first).await), ["requested"; 3]);
+    assert_eq!(states(&stage.case(second).await), ["awaiting"; 3]);
+    for provider in [&stage.registry, &stage.licences, &stage.ministry] {
+        assert_eq!(stage.provide(provider).await.claims.case, Some(first));
+        let notice = stage.receive(provider, "evidence.reused").await;
+        assert_eq!(notice.claims.case, Some(second));
+        assert!(stage.inbox(provider).await.is_empty(), "it is asked once");
+    }
+    for id in [first, second] {
+        stage.until(id, |case| case["handed_over"] == true).await;
+    }
+    let sources = |case: &Value| {
+        let sources = case["requirements"].as_array().unwrap().iter();
+        sources.map(|one| one["source"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(sources(&stage.case(first).await), ["REQUESTED"; 3]);
+    assert_eq!(sources(&stage.case(second).await), ["REUSED"; 3]);
+}
+
+#[tokio::test]
+async fn when_the_case_that_has_asked_is_withdrawn_the_one_that_waits_asks_and_a_third_goes_on_waiting() {
+    let stage = Stage::new().await;
+    let [first, second] = two_at_once(&stage).await;
+    let consent = stage.consent().await;
+    let third = stage.apply(&stage.application(Some(consent))).await;
+    assert_eq!(stage.receive(&stage.registry, "evidence.requested").await.claims.case, Some(first));
+    stage.withdraw(first).await;
+    stage.until(second, |case| states(case) == ["requested"; 3]).await;
+    assert_eq!(states(&stage.case(third).await), ["awaiting"; 3]);
+    let request = stage.provide(&stage.registry).await;
+    assert_eq!(request.claims.case, Some(second));
+    for id in [second, third] {
+        stage.until(id, |case| requirement(case, "identity")["state"] == "proven").await;
+    }
+}
+
+#[tokio::test]
+async fn when_a_provider_declines_the_case_that_waits_asks_in_its_turn_and_never_for_what_came_meanwhile() {
+    let stage = Stage::new().await;
+    let [first, second] = two_at_once(&stage).await;
+    stage.provide(&stage.registry).await;
+    stage.provide(&stage.licences).await;
+    let request = stage.receive(&stage.ministry, "evidence.requested").await;
+    decline(&stage, &request).await;
+    // The first goes on to the city, the second asks the ministry.
+    let request = stage.receive(&stage.ministry, "evidence.requested").await;
+    assert_eq!(request.claims.case, Some(second));
+    let to_city = stage.provide(&stage.city).await;
+    assert_eq!(to_city.claims.case, Some(first));
+    stage.until(first, |case| case["handed_over"] == true).await;
+    decline(&stage, &request).await;
+    let case = stage.until(second, |case| case["handed_over"] == true).await;
+    let certificate = requirement(&case, "medical-certificate");
+    assert_eq!((&certificate["source"], &certificate["provider"]), (&json!("REUSED"), &json!("th.bma/clinics")));
+    assert_eq!(stage.receive(&stage.city, "evidence.reused").await.claims.case, Some(second));
+    assert!(stage.inbox(&stage.city).await.is_empty(), "the city is told, not asked again");
+}
+
+#[tokio::test]
+async fn when_the_consent_is_taken_back_nobody_waits_for_what_needs_it() {
+    let stage = Stage::new().await;
+    let consents = [stage.consent().await, stage.consent().await];
+    let first = stage.apply(&stage.application(Some(consents[0]))).await;
+    let second = stage.apply(&stage.application(Some(consents[1]))).await;
+    stage.revoke(consents[1]).await;
+    let case = stage.case(second).await;
+    assert_eq!(states(&case), ["awaiting", "awaiting", "asked-applicant"]);
+    assert_eq!(states(&stage.case(first).await), ["requested"; 3]);
+}
+
+#[tokio::test]
+async fn a_case_waits_for_what_another_has_asked_for_after_a_restart_too() {
+    let stage = Stage::new().await;
+    let [first, second] = two_at_once(&stage).await;
+    let stage = stage.restarted().await;
+    stage.provide_all().await;
+    for id in [first, second] {
+        stage.until(id, |case| case["handed_over"] == true).await;
+    }
+    assert!(!stage.inbox(&stage.registry).await.contains(&"evidence.requested".to_owned()));
+}
