@@ -150,7 +150,8 @@ impl Admission {
         let Addressed { envelope, agreed_days, schema, transport, judgement, .. } = message;
         let stated = [agreed_days, checked.evidence_days].into_iter().flatten().min();
         let kept_days = stated.or(self.limits.kept_days);
-        Ok(MessageDraft { judgement, envelope, schema, transport, kept_days, salt: checked.salt, body })
+        let body::Checked { salt, documents, .. } = checked;
+        Ok(MessageDraft { judgement, envelope, schema, transport, kept_days, documents, salt, body })
     }
 
     fn check_address(&self, registry: &RegistryState, claims: &EnvelopeClaims, now: u64) -> Result<(), ProblemCode> {

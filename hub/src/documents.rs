@@ -65,6 +65,10 @@ pub struct DocumentLimits {
     pub uploads: u32,
     /// How long an upload may stand still.
     pub abandoned_after: Duration,
+    /// Bytes of one system's documents that no message cites.
+    pub uncited_bytes: u64,
+    /// How long a document is kept that no message cites.
+    pub uncited_for: Duration,
 }
 
 impl Documents {

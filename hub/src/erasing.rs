@@ -8,15 +8,15 @@ pub mod upkeep;
 use std::fmt;
 
 use futures_util::future::join_all;
-use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::envelope::UnverifiedEnvelope;
 use saphan_schemas::ids::{CaseId, Code, MessageId};
 use saphan_schemas::leaf::split_message;
 
 use crate::app::App;
+use crate::cases::Case;
 use crate::ledger::{Appended, Draft, ErasureDraft, LedgerError};
 use crate::store::cases::ConsentRecord;
-use crate::store::{BodyRecord, StoreError};
+use crate::store::{Asker, BodyRecord, StoreError};
 
 /// A body that is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +27,15 @@ pub struct Erased {
     pub erasure: u64,
     /// Whether it was erased before.
     pub before: bool,
+}
+
+/// What was erased by hand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Erasure {
+    /// The bodies that are gone.
+    pub erased: Vec<Erased>,
+    /// The places of complete cases that hold copies of them, and stand.
+    pub copies: Vec<u64>,
 }
 
 /// Why a body is still needed.
@@ -80,14 +89,15 @@ struct Candidate {
     index: u64,
     erased: Option<u64>,
     need: Option<Need>,
-    documents: Vec<Sha256Hash>,
+    /// The cases that it belongs to, is used in, or allows as their consent.
+    cases: Vec<CaseId>,
 }
 
 /// Erases the bodies of the messages at these places, for this legal basis. One that was erased before stays as it is.
 ///
 /// # Errors
 /// [`EraseError`].
-pub async fn erase(app: &App, indices: &[u64], basis: &Code) -> Result<Vec<Erased>, EraseError> {
+pub async fn erase(app: &App, indices: &[u64], basis: &Code) -> Result<Erasure, EraseError> {
     let candidates = candidates(app, indices).await?;
     if let Some(index) = indices.iter().copied().find(|index| candidates.iter().all(|one| one.index != *index)) {
         return Err(EraseError::NoMessage { index });
@@ -96,7 +106,33 @@ pub async fn erase(app: &App, indices: &[u64], basis: &Code) -> Result<Vec<Erase
     if let Some((index, need)) = candidates.iter().find_map(needed) {
         return Err(EraseError::Needed { index, need });
     }
-    erase_all(app, candidates, basis).await
+    let copies = copies(app, &candidates).await?;
+    let erased = erase_all(app, candidates, basis).await?;
+    if erased.iter().any(|one| !one.before) {
+        wipe(app).await;
+    }
+    Ok(Erasure { erased, copies })
+}
+
+/// The places of complete cases that hold copies of these, and are not among them or erased.
+async fn copies(app: &App, candidates: &[Candidate]) -> Result<Vec<u64>, StoreError> {
+    let mut ids: Vec<CaseId> = candidates.iter().flat_map(|one| one.cases.iter().copied()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let holds = |case: Case| {
+        let parts: Vec<u64> = case.parts().collect();
+        let held = candidates.iter().any(|one| parts.contains(&one.index));
+        let place = case.handed_over_at().filter(|_| held)?;
+        candidates.iter().all(|one| one.index != place).then_some(place)
+    };
+    let mut copies: Vec<u64> = app.store.cases().cases(&ids).await?.into_iter().filter_map(holds).collect();
+    let erased = app.store.erasures(Asker::Request, &copies).await?;
+    copies.retain(|place| erased.iter().all(|(message, _)| message != place));
+    copies.sort_unstable();
+    Ok(copies)
 }
 
 /// Those of these places that hold messages, in order of places.
@@ -105,32 +141,30 @@ async fn candidates(app: &App, indices: &[u64]) -> Result<Vec<Candidate>, StoreE
     for record in app.store.bodies(indices).await? {
         read.push(read_record(app, record).await?);
     }
-    let ids: Vec<_> = read.iter().flat_map(|(_, cases)| cases).copied().collect();
+    let ids: Vec<_> = read.iter().flat_map(|one| &one.cases).copied().collect();
     let open = open_cases(app, &ids).await?;
-    let candidate = |(mut candidate, cases): (Candidate, Vec<CaseId>)| {
-        let open_case = || cases.into_iter().find(|id| open.contains(id)).map(Need::OpenCase);
+    for candidate in &mut read {
+        let open_case = || candidate.cases.iter().copied().find(|id| open.contains(id)).map(Need::OpenCase);
         candidate.need = candidate.need.or_else(open_case);
-        candidate
-    };
-    Ok(read.into_iter().map(candidate).collect())
+    }
+    Ok(read)
 }
 
 /// A message, and the cases that need it if they are open: its own, those that use it again, those that rest on this consent.
-async fn read_record(app: &App, record: BodyRecord) -> Result<(Candidate, Vec<CaseId>), StoreError> {
+async fn read_record(app: &App, record: BodyRecord) -> Result<Candidate, StoreError> {
     let BodyRecord { index, erased, undelivered, reused_by, leaf } = record;
     let envelope = split_message(&leaf).and_then(|(_, text)| UnverifiedEnvelope::parse(text).ok());
     let mut need = undelivered.then_some(Need::Undelivered);
-    let (mut cases, mut documents) = (reused_by, Vec::new());
+    let mut cases = reused_by;
     if let Some(claims) = envelope.as_ref().map(UnverifiedEnvelope::claims) {
         cases.extend(claims.case);
-        documents.extend(claims.documents.iter().map(|document| document.commit));
         if let Some(consent) = consent_at(app, claims.jti, index).await? {
             let in_force = consent.revoked.is_none() && app.clock.now_ms() < consent.terms.valid_until;
             need = need.or(in_force.then_some(Need::ConsentInForce));
             cases.extend(app.store.cases().cases_with_consent(consent.id).await?);
         }
     }
-    Ok((Candidate { index, erased, need, documents }, cases))
+    Ok(Candidate { index, erased, need, cases })
 }
 
 /// The consent that a person gave with this message.
@@ -151,11 +185,11 @@ async fn open_cases(app: &App, ids: &[CaseId]) -> Result<Vec<CaseId>, StoreError
 /// that has ended does not go on.
 async fn erase_all(app: &App, candidates: Vec<Candidate>, basis: &Code) -> Result<Vec<Erased>, EraseError> {
     // At once, so that they are committed together.
-    let appending = candidates.into_iter().map(|Candidate { index, documents, erased, .. }| async move {
+    let appending = candidates.into_iter().map(|Candidate { index, erased, .. }| async move {
         if let Some(erasure) = erased {
             return Ok(Erased { message: index, erasure, before: true });
         }
-        let draft = ErasureDraft { index, basis: basis.clone(), documents };
+        let draft = ErasureDraft { index, basis: basis.clone() };
         let appended = app.ledger.append(Draft::Erasure(draft)).await?;
         let before = matches!(appended, Appended::Duplicate { .. });
         Ok(Erased { message: index, erasure: appended.index(), before })
@@ -164,7 +198,6 @@ async fn erase_all(app: &App, candidates: Vec<Candidate>, basis: &Code) -> Resul
     let new = erased.iter().flatten().filter(|one| !one.before).count() as u64;
     if new > 0 {
         app.metrics.erased.inc_by(new);
-        wipe(app).await;
     }
     Ok(erased.into_iter().collect::<Result<_, _>>()?)
 }

@@ -9,10 +9,10 @@ mod data_keys;
 mod documents;
 pub mod sqlite;
 
-pub use bodies::{BodyIndex, BodyRecord, NewErasure};
+pub use bodies::{BodyIndex, BodyRecord};
 pub use data_keys::{KeyIndex, KeyPlace, StoredKey};
 pub use documents::{
-    Begun, DocumentId, DocumentIndex, DocumentRecord, DocumentState, NewDocument, NewPart, Part, Unfinished,
+    Begun, DocumentId, DocumentIndex, DocumentRecord, DocumentState, NewDocument, NewPart, Part, Quota, Unfinished,
 };
 
 use std::sync::Arc;
@@ -97,7 +97,10 @@ pub enum Effect {
     None,
     /// The erasure of a body, with its key and what rests on it: documents that nothing else cites, evidence to use again, and a
     /// delivery that there should not be any more.
-    Erasure(NewErasure),
+    Erasure {
+        /// The message's place.
+        index: u64,
+    },
     /// A registry entry, to be found again by [`Store::registry_entries`].
     Registry,
     /// An accepted message: its record and its outbox row.
@@ -131,7 +134,8 @@ pub struct NewMessage {
     pub proof: String,
     /// No delivery after this time, in seconds since 1970.
     pub not_after: Option<u64>,
-    /// The commitments of the documents that it cites: from now on its sender and its recipient may read them.
+    /// The commitments of the documents that it cites, itself or in copies that it holds: from now on its sender and its recipient
+    /// may read them.
     pub documents: Vec<Sha256Hash>,
 }
 
@@ -239,6 +243,8 @@ pub enum Deliveries {
 pub struct Due {
     /// The oldest that are due.
     pub messages: Vec<Pending>,
+    /// Those among the oldest whose bodies do not open: damaged, and nothing that can be delivered.
+    pub unreadable: Vec<u64>,
     /// Whether the limit left others out.
     pub more: bool,
 }
@@ -377,7 +383,7 @@ pub trait Store: DocumentIndex + BodyIndex + KeyIndex + Send + Sync {
     /// Writes what became of deliveries. May be lost in a power cut: then they are delivered again.
     fn settle<'a>(&'a self, settlements: &'a [Settlement]) -> BoxFuture<'a, Result<(), StoreError>>;
 
-    /// Leases outbox rows of one recipient, oldest first. May be lost in a power cut: then they are leased again.
+    /// Leases outbox rows of one recipient, oldest first; those whose bodies do not open are leased, and left out. May be lost in a power cut: then they are leased again.
     fn lease<'a>(&'a self, request: LeaseRequest<'a>) -> BoxFuture<'a, Result<Vec<Pending>, StoreError>>;
 
     /// Moves the end of a lease's rows, or of some of them, to `until` (ms), or gives them back then and ends the lease.

@@ -185,7 +185,7 @@ async fn cited(
     judged: Result<MessageDraft, Refusal>,
 ) -> Result<Result<MessageDraft, Refusal>, SubmissionError> {
     let Ok(draft) = judged else { return Ok(judged) };
-    let wrong = app.documents.wrong_citation(draft.envelope.claims()).await?;
+    let wrong = app.documents.wrong_citation(&draft).await?;
     Ok(match wrong {
         None => Ok(draft),
         Some(wrong) => Err(Refusal::of(&draft.envelope, wrong.code).detail(wrong.detail)),

@@ -4,7 +4,8 @@ use std::num::NonZeroU16;
 
 use saphan_schemas::catalogue::{Catalogue, PublicService, SchemaViolation, Violation};
 use saphan_schemas::commitment::Salt;
-use saphan_schemas::envelope::Envelope;
+use saphan_schemas::digest::Sha256Hash;
+use saphan_schemas::envelope::{Envelope, EnvelopeClaims, UnverifiedEnvelope};
 use saphan_schemas::ids::EvidenceTypeId;
 use saphan_schemas::json::{self, JsonError};
 use saphan_schemas::message_types::ApplicantKind;
@@ -19,6 +20,8 @@ pub(super) struct Checked {
     pub(super) salt: Salt,
     /// How long the type of the evidence that it carries lets it be kept.
     pub(super) evidence_days: Option<NonZeroU16>,
+    /// The commitments of the documents that it cites, and that messages cite of which it holds copies.
+    pub(super) documents: Vec<Sha256Hash>,
 }
 
 pub(super) fn check(
@@ -35,7 +38,23 @@ pub(super) fn check(
     let value = json::parse_value(body, depth).map_err(|error| not_json(envelope, &error))?;
     check_schema(envelope, &value, catalogue)?;
     check_form(envelope, &value, catalogue)?;
-    Ok(Checked { salt, evidence_days: evidence_days(envelope, &value, catalogue) })
+    let evidence_days = evidence_days(envelope, &value, catalogue);
+    Ok(Checked { salt, evidence_days, documents: documents(envelope, &value) })
+}
+
+/// Who receives a complete case may read what its application and its evidence cite, however many documents that are: an
+/// envelope has room for a few.
+fn documents(envelope: &Envelope, value: &Value) -> Vec<Sha256Hash> {
+    let commits = |claims: &EnvelopeClaims| claims.documents.iter().map(|cited| cited.commit).collect::<Vec<_>>();
+    let mut documents = commits(envelope.claims());
+    if envelope.claims().message_type.as_str() == HANDED_OVER {
+        let evidence = value.get("evidence").and_then(Value::as_array).into_iter().flatten();
+        let copies = evidence.filter_map(|proof| proof.get("message")).chain(value.get("application"));
+        let texts = copies.filter_map(|copy| copy.get("envelope")?.as_str());
+        let cited = texts.filter_map(|text| Some(commits(UnverifiedEnvelope::parse(text).ok()?.claims())));
+        documents.extend(cited.flatten());
+    }
+    documents
 }
 
 fn evidence_days(envelope: &Envelope, value: &Value, catalogue: &Catalogue) -> Option<NonZeroU16> {

@@ -321,6 +321,21 @@ impl Case {
         now + self.processing_ms()
     }
 
+    /// The places of the messages of which a complete case holds copies.
+    pub fn parts(&self) -> impl Iterator<Item = u64> {
+        let consent = self.consent_in_use().map(|(_, index)| index);
+        self.proofs().map(|proof| proof.index).chain([self.application]).chain(consent)
+    }
+
+    /// The place of the message that handed it over.
+    #[must_use]
+    pub const fn handed_over_at(&self) -> Option<u64> {
+        match self.handover {
+            Handover::Done { index, .. } => Some(index),
+            _ => None,
+        }
+    }
+
     /// Evidence of other cases that it uses, or is about to use.
     pub fn reused(&self) -> impl Iterator<Item = &Proven> {
         self.requirements.iter().filter_map(|requirement| match &requirement.state {

@@ -216,6 +216,16 @@ impl<'a> Fold<'a> {
         self.done.uses.push((subject, one));
     }
 
+    /// A body that must be there.
+    ///
+    /// # Errors
+    /// What its message is rejected with: it is not here any more, or does not open, which is no fault of its sender; or it is not
+    /// as it should be.
+    pub(super) fn read<T: DeserializeOwned>(&self, index: u64) -> Result<T, ProblemCode> {
+        let content = self.contents.get(&index).ok_or(ProblemCode::Internal)?;
+        json::parse_typed(&content.body).map_err(|_| ProblemCode::SchemaViolation)
+    }
+
     pub(super) fn body<T: DeserializeOwned>(&self, index: u64) -> Option<T> {
         json::parse_typed(&self.contents.get(&index)?.body).ok()
     }

@@ -60,8 +60,9 @@ impl Fold<'_> {
         entry: &Entry,
         claims: &EnvelopeClaims,
     ) -> Result<Result<(), ProblemCode>, FoldError> {
-        let Some(body) = self.body::<ApplicationSubmitted>(entry.index) else {
-            return Ok(Err(ProblemCode::SchemaViolation));
+        let body = match self.read::<ApplicationSubmitted>(entry.index) {
+            Ok(body) => body,
+            Err(code) => return Ok(Err(code)),
         };
         if claims.case.is_none_or(|id| self.cases.contains_key(&id)) {
             return Ok(Err(ProblemCode::CaseInvalid));
@@ -111,7 +112,7 @@ impl Fold<'_> {
     }
 
     fn consent_given(&mut self, entry: &Entry, claims: &EnvelopeClaims) -> Result<(), ProblemCode> {
-        let body: ConsentGiven = self.body(entry.index).ok_or(ProblemCode::SchemaViolation)?;
+        let body: ConsentGiven = self.read(entry.index)?;
         let record = ConsentRecord {
             id: claims.jti,
             index: entry.index,
@@ -129,8 +130,9 @@ impl Fold<'_> {
         entry: &Entry,
         claims: &EnvelopeClaims,
     ) -> Result<Result<(), ProblemCode>, FoldError> {
-        let Some(body) = self.body::<ConsentRevoked>(entry.index) else {
-            return Ok(Err(ProblemCode::SchemaViolation));
+        let body = match self.read::<ConsentRevoked>(entry.index) {
+            Ok(body) => body,
+            Err(code) => return Ok(Err(code)),
         };
         let record = self.consent(body.consent).await?.filter(|record| record.portal == claims.iss);
         let Some(record) = record else { return Ok(Err(ProblemCode::ConsentInsufficient)) };
@@ -153,25 +155,9 @@ impl Fold<'_> {
 
     fn evidence_provided(&mut self, entry: &Entry, claims: &EnvelopeClaims) -> Result<(), ProblemCode> {
         let (id, at, request) = self.awaited(claims)?;
-        let body: EvidenceProvided = self.body(entry.index).ok_or(ProblemCode::SchemaViolation)?;
-        let case = self.cases.get(&id).ok_or(ProblemCode::CaseInvalid)?;
-        let subject = *case.people.about(case.requirements[at].about);
-        let expected = Expected { candidate: &request.candidate, subject: &subject, now: entry.at };
-        let examined = if self.is_too_long(case, claims) {
-            Err(ProblemCode::BodyTooLarge)
-        } else {
-            examine(&body, expected, self.catalogue, &self.room.pseudonyms)
-        };
-        match examined {
-            Ok(until) => {
-                self.done.evidence.push(HeldEvidence {
-                    subject,
-                    evidence_type: body.evidence_type,
-                    index: entry.index,
-                    id: claims.jti,
-                    provider: claims.iss.clone(),
-                    until,
-                });
+        match self.examined(entry, claims, id, at, &request) {
+            Ok(held) => {
+                self.done.evidence.push(held);
                 let step = |case: &mut Case| case.provided(at, &request.candidate, entry.index, claims.jti);
                 self.step(id, Some(entry.index), step);
                 Ok(())
@@ -184,9 +170,30 @@ impl Fold<'_> {
         }
     }
 
+    /// What came as an answer to a request, if it is good.
+    fn examined(
+        &self,
+        entry: &Entry,
+        claims: &EnvelopeClaims,
+        id: CaseId,
+        at: usize,
+        request: &Request,
+    ) -> Result<HeldEvidence, ProblemCode> {
+        let case = self.cases.get(&id).ok_or(ProblemCode::CaseInvalid)?;
+        let body: EvidenceProvided = self.read(entry.index)?;
+        if self.is_too_long(case, claims) {
+            return Err(ProblemCode::BodyTooLarge);
+        }
+        let subject = *case.people.about(case.requirements[at].about);
+        let expected = Expected { candidate: &request.candidate, subject: &subject, now: entry.at };
+        let until = examine(&body, expected, self.catalogue, &self.room.pseudonyms)?;
+        let (evidence_type, provider) = (body.evidence_type, claims.iss.clone());
+        Ok(HeldEvidence { subject, evidence_type, index: entry.index, id: claims.jti, provider, until })
+    }
+
     fn evidence_declined(&mut self, entry: &Entry, claims: &EnvelopeClaims) -> Result<(), ProblemCode> {
         let (id, at, request) = self.awaited(claims)?;
-        let body: EvidenceDeclined = self.body(entry.index).ok_or(ProblemCode::SchemaViolation)?;
+        let body: EvidenceDeclined = self.read(entry.index)?;
         self.failed(id, at, &request, body.reason.into(), entry);
         Ok(())
     }
@@ -198,7 +205,7 @@ impl Fold<'_> {
 
     fn evidence_pending(&mut self, entry: &Entry, claims: &EnvelopeClaims) -> Result<(), ProblemCode> {
         let (id, at, request) = self.awaited(claims)?;
-        let body: EvidencePending = self.body(entry.index).ok_or(ProblemCode::SchemaViolation)?;
+        let body: EvidencePending = self.read(entry.index)?;
         let until = body.expected_by.unix_ms();
         self.step(id, Some(entry.index), |case| case.pending(at, request.id, until));
         Ok(())
@@ -206,7 +213,7 @@ impl Fold<'_> {
 
     fn supplied(&mut self, entry: &Entry, claims: &EnvelopeClaims) -> Result<(), ProblemCode> {
         let id = self.case_of_portal(claims)?;
-        let body: InformationSupplied = self.body(entry.index).ok_or(ProblemCode::SchemaViolation)?;
+        let body: InformationSupplied = self.read(entry.index)?;
         let proof = Proven {
             index: entry.index,
             id: claims.jti,

@@ -111,10 +111,7 @@ struct Cites {
 pub(super) fn needs(case: &Case, act: &Act) -> Vec<u64> {
     match &act.say {
         Say::Request(_) => vec![case.application],
-        Say::HandOver => {
-            let consent = case.consent_in_use().map(|(_, index)| index);
-            case.proofs().map(|proof| proof.index).chain([case.application]).chain(consent).collect()
-        }
+        Say::HandOver => case.parts().collect(),
         Say::Withdraw(index) => vec![*index],
         Say::Reuse(_) | Say::Ask(_) | Say::Remind(..) => Vec::new(),
     }
@@ -145,7 +142,7 @@ impl Desk {
                 let body = hand_over(case, sources)?;
                 let cites = Cites {
                     consent: case.consent_in_use().map(|(id, _)| id),
-                    documents: documents(&body, case),
+                    documents: documents(&body),
                     ..Cites::default()
                 };
                 self.write(case, act.id, &case.authority, &body, cites, sources.now).map(Some)
@@ -346,8 +343,9 @@ fn hand_over(case: &Case, sources: &Sources<'_>) -> Result<CaseSubmitted, Letter
     })
 }
 
-/// The documents that the messages of a case cite: who receives the case may read them.
-fn documents(body: &CaseSubmitted, case: &Case) -> Vec<DocumentReference> {
+/// The documents that the messages of a case cite, as many as an envelope has room for. Who receives the case may read them all:
+/// the hub looks into the copies too.
+fn documents(body: &CaseSubmitted) -> Vec<DocumentReference> {
     let mut documents: Vec<DocumentReference> = Vec::new();
     for copy in body.copies() {
         let Ok(envelope) = UnverifiedEnvelope::parse(&copy.envelope) else { continue };
@@ -357,10 +355,7 @@ fn documents(body: &CaseSubmitted, case: &Case) -> Vec<DocumentReference> {
             }
         }
     }
-    if documents.len() > MAX_DOCUMENTS {
-        tracing::error!(case = %case.id, documents = documents.len(), "a case has more documents than a message can cite");
-        documents.truncate(MAX_DOCUMENTS);
-    }
+    documents.truncate(MAX_DOCUMENTS);
     documents
 }
 

@@ -9,6 +9,7 @@ use saphan_schemas::ids::{MessageId, SystemId};
 use saphan_schemas::jws::Signed;
 use saphan_schemas::keys::Signer;
 use saphan_schemas::registry::{Change, Entry, RegistryClaims, RegistryState};
+use serde::de::IgnoredAny;
 use serde_json::json;
 use tokio::sync::watch;
 
@@ -138,7 +139,8 @@ async fn post(
 ) -> anyhow::Result<()> {
     let entries = sign_all(config, operator, author, changes)?;
     let texts: Vec<&str> = texts.iter().map(|text| &*text.text).collect();
-    running::post(config, operator, "/v1/registry", &json!({ "entries": entries, "schemas": texts })).await
+    let body = json!({ "entries": entries, "schemas": texts });
+    running::post::<IgnoredAny>(config, operator, "/v1/registry", &body).await.map(|_| ())
 }
 
 fn names(change: &Change, text: &SchemaText) -> bool {

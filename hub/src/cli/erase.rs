@@ -1,7 +1,10 @@
 //! `saphan-hub erase`.
 
+use std::collections::BTreeSet;
+
 use clap::Args;
 use saphan_schemas::ids::Code;
+use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::watch;
 
@@ -9,6 +12,12 @@ use super::change::{of_running_hub, operator};
 use super::{ConfigArguments, run, running};
 use crate::config::Config;
 use crate::erasing;
+
+/// What of the hub's answer is told.
+#[derive(Debug, Deserialize)]
+struct Copies {
+    copies: Vec<u64>,
+}
 
 #[derive(Debug, Args)]
 pub(super) struct EraseArguments {
@@ -27,31 +36,37 @@ pub(super) fn erase(arguments: &EraseArguments) -> anyhow::Result<()> {
     let config = run::load(&config.config)?;
     let _ = rustls::crypto::ring::default_provider().install_default();
     run::runtime()?.block_on(async {
+        let mut copies = BTreeSet::new();
         for messages in messages.chunks(erasing::AT_ONCE) {
-            match run::lock(&config)? {
+            copies.extend(match run::lock(&config)? {
                 Some(_lock) => erase_here(&config, messages, basis).await?,
                 None => ask_running_hub(&config, messages, basis).await?,
-            }
+            });
         }
-        Ok::<_, anyhow::Error>(())
-    })?;
-    println!("{} bodies are erased", messages.len());
-    Ok(())
+        println!("{} bodies are erased", messages.len());
+        // What a later chunk erased stands no more.
+        let copies: Vec<_> = copies.iter().filter(|copy| !messages.contains(copy)).map(u64::to_string).collect();
+        if !copies.is_empty() {
+            println!("complete cases still hold copies; to erase these too: {}", copies.join(" "));
+        }
+        Ok(())
+    })
 }
 
-async fn erase_here(config: &Config, messages: &[u64], basis: &Code) -> anyhow::Result<()> {
+async fn erase_here(config: &Config, messages: &[u64], basis: &Code) -> anyhow::Result<Vec<u64>> {
     let (_stop, stopping) = watch::channel(false);
     let opened = run::open(config, stopping).await?;
     let erased = erasing::erase(&opened.app, messages, basis).await;
     drop(opened.app);
     opened.writer.await?;
-    erased?;
-    Ok(())
+    Ok(erased?.copies)
 }
 
-async fn ask_running_hub(config: &Config, messages: &[u64], basis: &Code) -> anyhow::Result<()> {
+async fn ask_running_hub(config: &Config, messages: &[u64], basis: &Code) -> anyhow::Result<Vec<u64>> {
     let operators = config.key_store().open_operators()?;
     let registry = of_running_hub(config).await?;
     let operator = operator(&registry.state(), &operators)?;
-    running::post(config, operator, "/v1/erasures", &json!({ "messages": messages, "basis": basis })).await
+    let body = json!({ "messages": messages, "basis": basis });
+    let Copies { copies } = running::post(config, operator, "/v1/erasures", &body).await?;
+    Ok(copies)
 }

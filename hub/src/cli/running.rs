@@ -8,21 +8,22 @@ use saphan_schemas::jws::Signed;
 use saphan_schemas::keys::Signer;
 use saphan_schemas::problem::ProblemDocument;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::change::{NotWritten, now};
 use crate::config::Config;
 use crate::tls;
 
-/// Posts JSON with a token of the operator. Over TLS, the hub is known by the very certificate that its configuration names.
+/// Posts JSON with a token of the operator, and reads the answer. Over TLS, the hub is known by the very certificate that its configuration names.
 ///
 /// # Errors
 /// The hub is not reached, or refuses; then with its reason. [`NotWritten`] if it is certain that it did nothing.
-pub(super) async fn post(
+pub(super) async fn post<T: DeserializeOwned>(
     config: &Config,
     operator: &dyn Signer,
     path: &str,
     body: &impl Serialize,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<T> {
     let token = AuthClaims::new(config.hub.id.to_string(), config.hub.id.clone(), now(), "POST", path);
     // The hub is on this machine; a proxy of the environment is not on the way.
     let client = reqwest::Client::builder().no_proxy();
@@ -48,7 +49,7 @@ pub(super) async fn post(
             if is_sent { error } else { NotWritten(super::told(&error)).into() }
         })?;
     if response.status().is_success() {
-        return Ok(());
+        return response.json().await.context("it is done, but the hub's answer is not as expected");
     }
     // A hub that could not do its part answers with 5xx, and may have written all the same.
     let is_refused = response.status().is_client_error();

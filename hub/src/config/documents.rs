@@ -26,6 +26,10 @@ pub struct DocumentsConfig {
     pub uploads_per_system: u32,
     /// Hours after which an upload that stands still is removed. Default 24; `SAPHAN_HUB__DOCUMENTS__ABANDONED_AFTER_HOURS`.
     pub abandoned_after_hours: u64,
+    /// Days after which a document that no message has cited is removed. Default 30; `SAPHAN_HUB__DOCUMENTS__UNCITED_DAYS`.
+    pub uncited_days: u64,
+    /// GiB of documents of one system that no message cites. Default 64; `SAPHAN_HUB__DOCUMENTS__UNCITED_GIB_PER_SYSTEM`.
+    pub uncited_gib_per_system: u64,
     /// The virus scanner clamd: `host:port`, or `unix:` and a path; empty for none. Default empty;
     /// `SAPHAN_HUB__DOCUMENTS__CLAMD`.
     pub clamd: String,
@@ -46,11 +50,13 @@ impl DocumentsConfig {
             chunk: self.chunk_kib * 1024,
             uploads: self.uploads_per_system,
             abandoned_after: Duration::from_secs(self.abandoned_after_hours * 3600),
+            uncited_bytes: self.uncited_gib_per_system << 30,
+            uncited_for: Duration::from_secs(self.uncited_days * 86_400),
         }
     }
 
     /// The rules of these settings: whether one holds, its setting, and what it says.
-    pub(super) fn rules(&self) -> [(bool, &'static str, &'static str); 6] {
+    pub(super) fn rules(&self) -> [(bool, &'static str, &'static str); 8] {
         let is_address = self.clamd.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && !port.is_empty());
         [
             (
@@ -62,6 +68,12 @@ impl DocumentsConfig {
             ([64, 128, 256, 512, 1024].contains(&self.chunk_kib), "documents.chunk_kib", "64, 128, 256, 512 or 1024"),
             ((1..=1000).contains(&self.uploads_per_system), "documents.uploads_per_system", "1 to 1000"),
             ((1..=8760).contains(&self.abandoned_after_hours), "documents.abandoned_after_hours", "1 to 8760"),
+            ((1..=3650).contains(&self.uncited_days), "documents.uncited_days", "1 to 3650"),
+            (
+                (1..=1_048_576).contains(&self.uncited_gib_per_system),
+                "documents.uncited_gib_per_system",
+                "1 to 1048576",
+            ),
             (self.clamd.is_empty() || is_address, "documents.clamd", "empty, host:port, or unix: and a path"),
         ]
     }

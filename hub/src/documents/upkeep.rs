@@ -1,39 +1,86 @@
 //! What must be done without anybody asking: keys wrapped again after a rotation, documents checked that could not be, uploads
-//! that were abandoned and what is left of them removed.
+//! that were abandoned, documents that nobody cites, and what is left of them removed.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Documents;
+use super::scanner::ScanError;
 use super::storage::StorageError;
 use super::upload::UploadError;
 use crate::app::App;
 use crate::keys::KeyStore;
-use crate::sealing::rewrap::{self, RewrapError};
+use crate::sealing::rewrap::{self, Rewrapped};
 use crate::store::{DocumentId, DocumentRecord, KeyIndex, StoreError, Unfinished};
 
-/// Does it now and then until the hub stops.
+/// Does it now and then until the hub stops. Neither waits for the other: a scanner may take its time.
 pub async fn run(app: Arc<App>) {
-    let mut stopping = app.stopping.clone();
+    tokio::join!(keep_keys(&app), keep_documents(&app));
+}
+
+async fn keep_keys(app: &App) {
+    // Whether something was wrapped since it was last told that nothing is left.
+    let mut wrapped = false;
     loop {
-        app.documents.keep_up(&app.key_store, &*app.store).await;
-        let pause = tokio::time::timeout(PAUSE, stopping.wait_for(|stop| *stop));
-        if pause.await.is_ok() {
+        match app.documents.keep_keys(&app.key_store, &*app.store).await {
+            Some(Rewrapped { unopened: 0, done: 0 }) if wrapped => {
+                wrapped = false;
+                // Not at once: what was begun with an older key may have been stored after.
+                tracing::info!("everything is wrapped with the newest storage key; the files of older ones can go");
+            }
+            Some(Rewrapped { done, .. }) => wrapped |= done > 0,
+            None => {}
+        }
+        if stops_within_the_pause(app).await {
             return;
         }
     }
 }
 
+async fn keep_documents(app: &App) {
+    let mut stopping = app.stopping.clone();
+    loop {
+        tokio::select! {
+            () = app.documents.tidy() => {}
+            _ = stopping.wait_for(|stop| *stop) => return,
+        }
+        if stops_within_the_pause(app).await {
+            return;
+        }
+    }
+}
+
+async fn stops_within_the_pause(app: &App) -> bool {
+    let mut stopping = app.stopping.clone();
+    tokio::time::timeout(PAUSE, stopping.wait_for(|stop| *stop)).await.is_ok()
+}
+
 impl Documents {
-    /// Does all of it once. What fails is logged, and done the next time.
-    pub async fn keep_up(&self, keys: &KeyStore, store: &(impl KeyIndex + ?Sized)) {
+    /// Takes up new storage keys, and wraps all others with the newest. What fails is logged, and done the next time.
+    pub async fn keep_keys(&self, keys: &KeyStore, store: &(impl KeyIndex + ?Sized)) -> Option<Rewrapped> {
         if let Err(error) = self.take_up_keys(keys).await {
             tracing::error!(error = &*error as &dyn std::error::Error, "the storage keys cannot be taken up");
         }
-        if let Err(error) = self.wrap_again(store).await {
-            tracing::error!(error = &error as &dyn std::error::Error, "keys cannot be wrapped again");
+        match rewrap::all(&self.keys, store).await {
+            Ok(rewrapped) => {
+                if rewrapped.unopened > 0 {
+                    tracing::error!(
+                        keys = rewrapped.unopened,
+                        "keys cannot be wrapped again: they are damaged, or the file of their storage key is not here"
+                    );
+                }
+                Some(rewrapped)
+            }
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "keys cannot be wrapped again");
+                None
+            }
         }
-        if let Err(error) = self.tidy().await {
+    }
+
+    /// Looks after the documents once. What fails is logged, and done the next time.
+    pub async fn tidy(&self) {
+        if let Err(error) = self.try_tidy().await {
             tracing::error!(error = &error as &dyn std::error::Error, "documents cannot be looked after");
         }
     }
@@ -52,23 +99,21 @@ impl Documents {
         Ok(())
     }
 
-    async fn wrap_again(&self, store: &(impl KeyIndex + ?Sized)) -> Result<(), RewrapError> {
-        let wrapped = rewrap::all(&self.keys, store).await?;
-        if wrapped > 0 {
-            let newest = self.keys.newest()?;
-            tracing::info!(wrapped, key = %newest, "all keys are wrapped with this storage key; the files of older ones can go");
-        }
-        Ok(())
-    }
-
-    async fn tidy(&self) -> Result<(), StoreError> {
+    async fn try_tidy(&self) -> Result<(), StoreError> {
         for record in self.index.unfinished(Unfinished::Received, AT_ONCE).await? {
-            self.try_finish(&record).await;
+            if self.try_finish(&record).await == Tried::NoScanner {
+                // The others would wait for it as long.
+                break;
+            }
         }
-        let idle = u64::try_from(self.limits.abandoned_after.as_millis()).unwrap_or(u64::MAX);
-        let before = self.clock.now_ms().saturating_sub(idle);
-        for record in self.index.unfinished(Unfinished::Abandoned(before), AT_ONCE).await? {
+        for record in
+            self.index.unfinished(Unfinished::Abandoned(self.ago(self.limits.abandoned_after)), AT_ONCE).await?
+        {
             self.give_up(&record).await;
+        }
+        let removed = self.index.remove_uncited(self.ago(self.limits.uncited_for), AT_ONCE).await?;
+        if removed > 0 {
+            tracing::info!(removed, "documents were removed that no message has cited");
         }
         for document in self.index.left_over(AT_ONCE).await? {
             if let Err(error) = self.sweep(document).await {
@@ -78,14 +123,16 @@ impl Documents {
         Ok(())
     }
 
-    async fn try_finish(&self, record: &DocumentRecord) {
-        let Some(mut turn) = self.turns.try_take((record.commit, record.uploader.clone())) else { return };
-        if let Err(error) = self.finish(record, &mut turn).await {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "an uploaded document is not readable yet, or never"
-            );
-        }
+    /// The moment so long ago, in milliseconds since 1970.
+    fn ago(&self, time: Duration) -> u64 {
+        self.clock.now_ms().saturating_sub(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    async fn try_finish(&self, record: &DocumentRecord) -> Tried {
+        let Some(mut turn) = self.turns.try_take((record.commit, record.uploader.clone())) else { return Tried::Done };
+        let Err(error) = self.finish(record, &mut turn).await else { return Tried::Done };
+        tracing::warn!(error = &error as &dyn std::error::Error, "an uploaded document is not readable yet, or never");
+        if matches!(error, UploadError::Scan(ScanError::Unreachable(_))) { Tried::NoScanner } else { Tried::Done }
     }
 
     async fn give_up(&self, record: &DocumentRecord) {
@@ -103,6 +150,15 @@ impl Documents {
         self.storage.remove(document).await?;
         Ok(self.index.forget_document(document).await?)
     }
+}
+
+/// What came of a look at a document whose bytes are all here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tried {
+    /// It was looked at, or somebody else does.
+    Done,
+    /// There is no scanner to ask.
+    NoScanner,
 }
 
 /// Why the remains of a document stay.

@@ -21,7 +21,7 @@ use super::storage::StorageError;
 use super::turns::{Progress, Turn};
 use crate::limits::Exhausted;
 use crate::sealing::{DataKey, SealError};
-use crate::store::{Begun, DocumentId, DocumentRecord, DocumentState, NewDocument, StoreError};
+use crate::store::{Begun, DocumentId, DocumentRecord, DocumentState, NewDocument, Quota, StoreError};
 
 /// An upload, or a part of one.
 #[derive(Debug)]
@@ -168,7 +168,12 @@ impl Documents {
         let begun = self.index.upload(upload.commit, &upload.uploader).await?;
         let stored = begun.as_ref().map_or(0, |record| record.received);
         match begun {
-            Some(record) if record.state == DocumentState::Complete => Ok(None),
+            Some(record) if record.state == DocumentState::Complete => {
+                if record.uncited_since.is_some() {
+                    self.index.touch(record.id, self.clock.now_ms()).await?;
+                }
+                Ok(None)
+            }
             Some(record) => match upload.from {
                 Position::Beginning => self.begin(upload, turn).await,
                 // A request whose answer was lost is made again, when all is here.
@@ -196,9 +201,15 @@ impl Documents {
             binding,
             now: self.clock.now_ms(),
         };
-        match self.index.begin_upload(&new, self.limits.uploads).await? {
+        let most = Quota { unfinished: self.limits.uploads, uncited_bytes: self.limits.uncited_bytes };
+        match self.index.begin_upload(&new, most).await? {
             Begun::Yes => {}
             Begun::TooMany => return Err(Exhausted { what: "unfinished uploads", seconds: UNFINISHED_SECONDS }.into()),
+            Begun::TooMuch => {
+                return Err(
+                    Exhausted { what: "bytes of documents that no message cites", seconds: UNCITED_SECONDS }.into()
+                );
+            }
             Begun::Complete => return Ok(None),
         }
         *turn.progress = Some(Progress { document: id, committing: Committing::new(&upload.salt) });
@@ -212,3 +223,5 @@ fn is_same(upload: &Upload, record: &DocumentRecord, salt: &Salt) -> bool {
 
 /// When to look whether an upload can be begun in the place of one that was finished.
 const UNFINISHED_SECONDS: u64 = 10;
+/// When to look whether messages cite what was uploaded before.
+const UNCITED_SECONDS: u64 = 60;

@@ -20,8 +20,6 @@ pub async fn run(app: Arc<App>) {
                 tracing::error!(error = &error as &dyn std::error::Error, "bodies whose time has come are still there");
             }
         }
-        // What could not be wiped when it was erased.
-        wipe(&app).await;
         let pause = tokio::time::timeout(PAUSE, stopping.wait_for(|stop| *stop));
         if pause.await.is_ok() {
             return;
@@ -51,6 +49,8 @@ pub async fn erase_due(app: &App) -> Result<usize, EraseError> {
         }
         erased += erase_all(app, ended, &basis).await?.len();
     }
+    // Also what could not be wiped when it was erased by hand.
+    wipe(app).await;
     Ok(erased)
 }
 

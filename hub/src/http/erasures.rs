@@ -13,7 +13,7 @@ use super::ApiError;
 use super::auth::KnownCaller;
 use super::error::JsonBody;
 use crate::app::App;
-use crate::erasing::{self, EraseError, Erased};
+use crate::erasing::{self, EraseError, Erased, Erasure};
 
 /// Which bodies, and why.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -30,6 +30,8 @@ pub(super) struct EraseBody {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ErasedBody {
     erased: Vec<ErasedMessage>,
+    /// The places of complete cases that hold copies of what was erased, and stand.
+    copies: Vec<u64>,
 }
 
 /// A body that is gone.
@@ -59,9 +61,9 @@ pub(super) async fn erase(
         let detail = format!("at most {} messages at once", erasing::AT_ONCE);
         return Err(ApiError::detailed(ProblemCode::RequestMalformed, detail));
     }
-    let erased = erasing::erase(&app, &messages, &basis).await?;
+    let Erasure { erased, copies } = erasing::erase(&app, &messages, &basis).await?;
     let told = |Erased { message, erasure, .. }: Erased| ErasedMessage { message, erasure };
-    Ok(Json(ErasedBody { erased: erased.into_iter().map(told).collect() }))
+    Ok(Json(ErasedBody { erased: erased.into_iter().map(told).collect(), copies }))
 }
 
 impl From<EraseError> for ApiError {

@@ -10,7 +10,7 @@ use saphan_schemas::log::{BatchAppend, Checkpoint, CheckpointError, CompactRange
 use saphan_schemas::receipt::ReceiptClaims;
 
 use super::{AcknowledgementDraft, Appended, Draft, ErasureDraft, LedgerError, LedgerKeys, MessageDraft};
-use crate::store::{Batch, Effect, Head, NewAcknowledgement, NewEntry, NewErasure, NewMessage};
+use crate::store::{Batch, Effect, Head, NewAcknowledgement, NewEntry, NewMessage};
 
 /// A draft with its leaf.
 pub(super) struct Written {
@@ -95,8 +95,8 @@ pub(super) fn build(
                 (Effect::Acknowledgement(new_acknowledgement(&draft)), Appended::Entry { index })
             }
             Draft::Registry(_) => (Effect::Registry, Appended::Entry { index }),
-            Draft::Erasure(ErasureDraft { index: erased, documents, .. }) => {
-                (Effect::Erasure(NewErasure { index: erased, documents }), Appended::Entry { index })
+            Draft::Erasure(ErasureDraft { index: erased, .. }) => {
+                (Effect::Erasure { index: erased }, Appended::Entry { index })
             }
             Draft::Refusal(_) | Draft::Shard(_) => (Effect::None, Appended::Entry { index }),
         };
@@ -140,7 +140,7 @@ fn new_message(message: MessageDraft, now: u64, receipt: String, proof: String) 
         transport: message.transport,
         content: message.envelope.content_hash(),
         not_after: claims.not_after,
-        documents: claims.documents.iter().map(|document| document.commit).collect(),
+        documents: message.documents,
         until: message.kept_days.map(|days| now.saturating_add(u64::from(days.get()) * DAY_MS)),
         salt: message.salt,
         body: message.body,

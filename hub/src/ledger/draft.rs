@@ -51,6 +51,8 @@ pub struct MessageDraft {
     pub transport: TransportKind,
     /// For how many days its body is kept; `None` until somebody erases it.
     pub kept_days: Option<NonZeroU16>,
+    /// The commitments of the documents that it cites, and that messages cite of which it holds copies.
+    pub documents: Vec<Sha256Hash>,
     /// The salt of the commitment.
     pub salt: Salt,
     /// The exact body.
@@ -91,8 +93,6 @@ pub struct ErasureDraft {
     pub index: u64,
     /// The code of the legal basis.
     pub basis: Code,
-    /// The documents that the message cites.
-    pub documents: Vec<Sha256Hash>,
 }
 
 impl Draft {

@@ -168,8 +168,12 @@ impl Relay {
             fresh.open();
             self.known.clear();
         }
-        let Due { messages, more } = self.app.store.due(which, now, limit).await?;
+        let Due { messages, unreadable, more } = self.app.store.due(which, now, limit).await?;
         self.read = (!more).then(Instant::now);
+        // Out of the way of the others, which would otherwise have no room behind them.
+        let later = unreadable.into_iter().map(|index| Settlement::Retry { index, at: now + LONGEST_PAUSE_MS });
+        self.settlements.extend(later);
+        self.settle().await?;
         if which == Deliveries::All {
             self.caught_up = !more;
             self.known = messages.iter().map(|message| message.index).collect();
@@ -273,9 +277,10 @@ fn dispatch(pending: Pending) -> Option<Dispatch> {
 
 /// Milliseconds until the next try: 1 s, doubled each time, at most 5 minutes.
 fn back_off(attempts: u32) -> u64 {
-    1000_u64.saturating_mul(1 << attempts.min(16)).min(300_000)
+    1000_u64.saturating_mul(1 << attempts.min(16)).min(LONGEST_PAUSE_MS)
 }
 
+const LONGEST_PAUSE_MS: u64 = 300_000;
 const ROUND_BYTES: u64 = 32 << 20;
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// Longer than most messages take to be acknowledged, short for those who ask where their message is.

@@ -1,7 +1,6 @@
 //! What there is to know of bodies beside what is in them: whether they are still needed, until when, and which were erased.
 
 use futures_util::future::BoxFuture;
-use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::ids::CaseId;
 
 use super::{Asker, StoreError};
@@ -19,15 +18,6 @@ pub struct BodyRecord {
     pub undelivered: bool,
     /// Cases that use it as evidence though it came for another.
     pub reused_by: Vec<CaseId>,
-}
-
-/// What an erasure removes with the body.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewErasure {
-    /// The message's place.
-    pub index: u64,
-    /// The commitments of the documents that it cites: those that no other message cites go with it.
-    pub documents: Vec<Sha256Hash>,
 }
 
 /// Bodies and their end. Erasing itself is an entry of the log: [`Effect::Erasure`](super::Effect::Erasure).

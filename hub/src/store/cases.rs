@@ -18,7 +18,7 @@ pub trait CaseStore: Send + Sync {
     /// The messages and acknowledgements among `count` entries from `first` on.
     fn follow_entries(&self, first: u64, count: u32) -> BoxFuture<'_, Result<Vec<FollowedEntry>, StoreError>>;
 
-    /// Leaf, salt and body of the messages at these places, in order; those that were erased are left out.
+    /// Leaf, salt and body of the messages at these places, in order; those that were erased, or do not open, are left out.
     fn contents<'a>(&'a self, indices: &'a [u64]) -> BoxFuture<'a, Result<Vec<Content>, StoreError>>;
 
     /// These cases; unknown ones are left out.

@@ -7,7 +7,7 @@ use super::StoreError;
 use crate::sealing::{Binding, StorageKeyId, WrappedKey};
 
 /// Where a wrapped key is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum KeyPlace {
     /// Among the keys of documents, under this number.
     Document(u64),

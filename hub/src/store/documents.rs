@@ -109,6 +109,17 @@ pub struct DocumentRecord {
     pub state: DocumentState,
     /// How many of its bytes are stored.
     pub received: u64,
+    /// Since when no message has cited it, in milliseconds since 1970: when it was uploaded last; `None` once one has.
+    pub uncited_since: Option<u64>,
+}
+
+/// What one system may have.
+#[derive(Debug, Clone, Copy)]
+pub struct Quota {
+    /// Uploads that are not finished.
+    pub unfinished: u32,
+    /// Bytes of documents that no message cites.
+    pub uncited_bytes: u64,
 }
 
 /// A piece of a document that was stored as one object.
@@ -142,6 +153,8 @@ pub enum Begun {
     Yes,
     /// Its uploader has as many unfinished ones as one may have.
     TooMany,
+    /// Its uploader has as much as one may have that no message cites.
+    TooMuch,
     /// It is complete already.
     Complete,
 }
@@ -164,8 +177,8 @@ pub trait DocumentIndex: Send + Sync {
         uploader: &'a SystemId,
     ) -> BoxFuture<'a, Result<Option<DocumentRecord>, StoreError>>;
 
-    /// Begins an upload, if its uploader has fewer than `most` that are not finished beside it.
-    fn begin_upload<'a>(&'a self, new: &'a NewDocument, most: u32) -> BoxFuture<'a, Result<Begun, StoreError>>;
+    /// Begins an upload, if its uploader has less than `most` beside it.
+    fn begin_upload<'a>(&'a self, new: &'a NewDocument, most: Quota) -> BoxFuture<'a, Result<Begun, StoreError>>;
 
     /// Notes a part that goes on where the document's bytes ended. `false`, and nothing is noted, if they do not end there, or
     /// the upload is over.
@@ -188,6 +201,13 @@ pub trait DocumentIndex: Send + Sync {
 
     /// Unfinished uploads, the oldest first, at most `limit`.
     fn unfinished(&self, which: Unfinished, limit: u32) -> BoxFuture<'_, Result<Vec<DocumentRecord>, StoreError>>;
+
+    /// Notes that a complete document was uploaded once more.
+    fn touch(&self, document: DocumentId, now: u64) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// Destroys the keys of documents, at most `limit`, whose bytes were all here before `before` (ms) and which no message has
+    /// cited. Their objects are left over. Returns how many.
+    fn remove_uncited(&self, before: u64, limit: u32) -> BoxFuture<'_, Result<u64, StoreError>>;
 
     /// The complete document of this commitment, for a system that may read it: it uploaded it, or is sender or recipient of a
     /// message in the log that cites it.

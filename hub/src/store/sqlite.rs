@@ -228,7 +228,8 @@ impl Store for SqliteStore {
     fn due(&self, which: Deliveries, now: u64, limit: Limit) -> BoxFuture<'_, Result<Due, StoreError>> {
         async move {
             let (messages, more) = delivery::due(&self.readers, which, now, limit).await?;
-            Ok(Due { messages: rows::open_all(messages, &self.keys())?, more })
+            let (messages, unreadable) = rows::open_all(messages, &self.keys())?;
+            Ok(Due { messages, unreadable, more })
         }
         .boxed()
     }
@@ -248,7 +249,7 @@ impl Store for SqliteStore {
             let done = delivery::lease(writer.relaxed().await?, request).await;
             let leased = writer.finish(done)?;
             drop(writer);
-            rows::open_all(leased, &self.keys())
+            rows::open_all(leased, &self.keys()).map(|(leased, _)| leased)
         }
         .boxed()
     }
@@ -317,13 +318,14 @@ async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
 /// Marks the file as ours: the bytes of `Saph`.
 const PROBE: &str = "PRAGMA application_id = 0x53617068";
 /// The version of a store is how many of these it has seen; each stamps it.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("sqlite/schema.sql"),
     include_str!("sqlite/2-schema-texts.sql"),
     include_str!("sqlite/3-documents.sql"),
     include_str!("sqlite/4-cases.sql"),
     include_str!("sqlite/5-bodies.sql"),
     include_str!("sqlite/6-sharing.sql"),
+    include_str!("sqlite/7-cited-documents.sql"),
 ];
 const READERS: u32 = 4;
 /// How long a connection waits for another's lock.

@@ -7,11 +7,10 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Row as _, SqliteConnection};
 
 use super::data_keys::wrapped_key;
-use super::documents::destroy_uncited;
 use super::rows::{UNREADABLE, array, column, index, place, signed};
-use super::{SqliteStore, failed};
+use super::{SqliteStore, documents, failed};
 use crate::sealing::{Binding, SealError, SealedOnce, StorageKeys, WrappedKey};
-use crate::store::{Asker, Batch, BodyIndex, BodyRecord, Effect, NewErasure, StoreError};
+use crate::store::{Asker, Batch, BodyIndex, BodyRecord, Effect, StoreError};
 
 impl BodyIndex for SqliteStore {
     fn bodies<'a>(&'a self, indices: &'a [u64]) -> BoxFuture<'a, Result<Vec<BodyRecord>, StoreError>> {
@@ -158,6 +157,23 @@ impl StoredBody {
     }
 }
 
+impl StoredBody {
+    /// The body of the message at this place; `None` if it was erased, or does not open. One that was damaged must not hold up
+    /// all others; a storage key that is not here is another matter.
+    pub(super) fn open_or_tell(self, keys: &StorageKeys, index: u64) -> Result<Option<(Salt, Vec<u8>)>, StoreError> {
+        match self.open(keys, &body_binding(index)) {
+            Err(StoreError::Seal(SealError::Broken) | StoreError::Corrupt { .. }) => {
+                tracing::error!(
+                    index,
+                    "the body of this message is damaged in the store; a backup of the data folder may have it"
+                );
+                Ok(None)
+            }
+            opened => opened,
+        }
+    }
+}
+
 /// What the body of the message at this place is sealed for.
 pub(super) fn body_binding(index: u64) -> Binding {
     Binding::new("message-body-1", &[&index.to_be_bytes()])
@@ -184,7 +200,8 @@ pub(super) fn seal_all(keys: &StorageKeys, batch: &Batch) -> Result<Vec<SealedOn
 }
 
 /// Erases a body: its key, what it was sealed to, and what rests on it. With `secure_delete` on.
-pub(super) async fn erase(to: &mut SqliteConnection, place: u64, erasure: &NewErasure) -> Result<(), StoreError> {
+pub(super) async fn erase(to: &mut SqliteConnection, place: u64, message: u64) -> Result<(), StoreError> {
+    let cited = documents::cited(to, message).await?;
     for statement in [
         "UPDATE OR FAIL body_key SET ciphertext = zeroblob(length(ciphertext)) WHERE idx = ?1",
         "DELETE FROM body_key WHERE idx = ?1",
@@ -193,11 +210,11 @@ pub(super) async fn erase(to: &mut SqliteConnection, place: u64, erasure: &NewEr
         "DELETE FROM case_evidence WHERE idx = ?1",
         "DELETE FROM document_citation WHERE idx = ?1",
     ] {
-        sqlx::query(statement).bind(signed(erasure.index)).execute(&mut *to).await.map_err(failed("erased a body"))?;
+        sqlx::query(statement).bind(signed(message)).execute(&mut *to).await.map_err(failed("erased a body"))?;
     }
-    destroy_uncited(to, &erasure.documents).await?;
+    documents::destroy_uncited(to, &cited).await?;
     sqlx::query("INSERT OR FAIL INTO erasure (idx, place) VALUES (?1, ?2)")
-        .bind(signed(erasure.index))
+        .bind(signed(message))
         .bind(signed(place))
         .execute(to)
         .await

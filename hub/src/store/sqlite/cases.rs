@@ -4,12 +4,11 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 use saphan_schemas::ids::{CaseId, MessageId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sqlx::query_builder::Separated;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
-use sqlx::{Connection as _, Sqlite, SqliteConnection};
+use sqlx::{Connection as _, SqliteConnection};
 
-use super::bodies::{StoredBody, body_binding, body_columns, letter_binding, seal};
-use super::insert::insert;
+use super::bodies::{StoredBody, body_columns, letter_binding, seal};
+use super::insert::{Row, insert, upsert};
 use super::rows::{UNREADABLE, array, column, index, parsed, place, signed};
 use super::{SqliteStore, failed};
 use crate::cases::{Case, Pseudonym, Seeking, Sought};
@@ -56,7 +55,7 @@ impl CaseStore for SqliteStore {
             let keys = self.keys();
             let content = |row: &SqliteRow| -> Result<Option<Content>, StoreError> {
                 let index = index(row, 0)?;
-                let Some((salt, body)) = StoredBody::read(row, 2)?.open(&keys, &body_binding(index))? else {
+                let Some((salt, body)) = StoredBody::read(row, 2)?.open_or_tell(&keys, index)? else {
                     return Ok(None);
                 };
                 Ok(Some(Content { index, leaf: column(row, 1)?, salt, body }))
@@ -290,7 +289,7 @@ async fn write_cases(to: &mut SqliteConnection, consequences: &Consequences) -> 
             .push_bind(case.wake().map(signed))
             .push_bind(state.clone());
     };
-    insert(to, INSERT_CASE, &states, row, CASE_AGAIN).await?;
+    upsert(to, INSERT_CASE, CASE_AGAIN, &states, row).await?;
     if !consequences.sought_before.is_empty() {
         sqlx::query("DELETE FROM case_seeking WHERE case_id IN (SELECT value FROM json_each(?1))")
             .bind(json(&consequences.sought_before)?)
@@ -302,20 +301,20 @@ async fn write_cases(to: &mut SqliteConnection, consequences: &Consequences) -> 
         row.push_bind(sought.subject.as_bytes().to_vec()).push_bind(sought.evidence_type.to_string());
         row.push_bind(sought.provider.to_string()).push_bind(case.to_string()).push_bind(*how == Seeking::Asking);
     };
-    insert(to, INSERT_SEEKING, &consequences.seeking, row, SEEKING_AGAIN).await?;
+    upsert(to, INSERT_SEEKING, SEEKING_AGAIN, &consequences.seeking, row).await?;
     let reused: Vec<(u64, CaseId)> =
         consequences.cases.iter().flat_map(|case| case.reused().map(|proof| (proof.index, case.id))).collect();
     let row = |row: &mut Row<'_>, (index, case): &(u64, CaseId)| {
         row.push_bind(signed(*index)).push_bind(case.to_string());
     };
-    insert(to, "INSERT OR IGNORE INTO case_reuse (idx, case_id) ", &reused, row, "").await?;
+    insert(to, "INSERT OR IGNORE INTO case_reuse (idx, case_id) ", &reused, row).await?;
     let events = consequences.events.iter().map(|(id, event)| Ok((*id, event, json(&event.what)?)));
     let events = events.collect::<Result<Vec<(CaseId, &CaseEvent, String)>, StoreError>>()?;
     let row = |row: &mut Row<'_>, (id, event, what): &(CaseId, &CaseEvent, String)| {
         row.push_bind(id.to_string()).push_bind(signed(event.seq)).push_bind(signed(event.at));
         row.push_bind(event.index.map(signed)).push_bind(what.clone());
     };
-    insert(to, "INSERT OR FAIL INTO case_event (id, seq, at, idx, what) ", &events, row, "").await
+    insert(to, "INSERT OR FAIL INTO case_event (id, seq, at, idx, what) ", &events, row).await
 }
 
 async fn write_letters(
@@ -331,7 +330,7 @@ async fn write_letters(
         row.push_bind(letter.case.map(|case| case.to_string())).push_bind(letter.text.clone());
         row.push_bind(sealed.as_ref().map(|sealed| sealed.content.clone()));
     };
-    insert(to, INSERT_LETTER, &letters, row, "").await?;
+    insert(to, INSERT_LETTER, &letters, row).await?;
     if consequences.done_letters.is_empty() {
         return Ok(());
     }
@@ -349,14 +348,14 @@ async fn write_people(to: &mut SqliteConnection, consequences: &Consequences) ->
         row.push_bind(signed(held.index)).push_bind(held.id.to_string());
         row.push_bind(held.provider.to_string()).push_bind(signed(held.until));
     };
-    insert(to, INSERT_EVIDENCE, &consequences.evidence, row, EVIDENCE_AGAIN).await?;
+    upsert(to, INSERT_EVIDENCE, EVIDENCE_AGAIN, &consequences.evidence, row).await?;
     let consents = consequences.consents.iter().map(|consent| Ok((consent, json(&consent.terms)?)));
     let consents = consents.collect::<Result<Vec<(&ConsentRecord, String)>, StoreError>>()?;
     let row = |row: &mut Row<'_>, (consent, terms): &(&ConsentRecord, String)| {
         row.push_bind(consent.id.to_string()).push_bind(signed(consent.index)).push_bind(consent.portal.to_string());
         row.push_bind(consent.subject.as_bytes().to_vec()).push_bind(terms.clone());
     };
-    insert(to, "INSERT OR IGNORE INTO consent (jti, idx, portal, subject, terms) ", &consents, row, "").await?;
+    insert(to, "INSERT OR IGNORE INTO consent (jti, idx, portal, subject, terms) ", &consents, row).await?;
     for (id, place) in &consequences.revoked {
         sqlx::query("UPDATE consent SET revoked = ?2 WHERE jti = ?1 AND revoked IS NULL")
             .bind(id.to_string())
@@ -369,7 +368,7 @@ async fn write_people(to: &mut SqliteConnection, consequences: &Consequences) ->
         row.push_bind(subject.as_bytes().to_vec()).push_bind(signed(one.index));
         row.push_bind(one.evidence_type.as_ref().map(ToString::to_string));
     };
-    insert(to, "INSERT OR IGNORE INTO data_use (subject, idx, type) ", &consequences.uses, row, "").await
+    insert(to, "INSERT OR IGNORE INTO data_use (subject, idx, type) ", &consequences.uses, row).await
 }
 
 /// Of columns subject, type and provider, from `at` on.
@@ -391,8 +390,6 @@ fn json<T: Serialize>(value: &T) -> Result<String, StoreError> {
 fn read<T: DeserializeOwned>(text: &str) -> Result<T, StoreError> {
     serde_json::from_str(text).map_err(|_| UNREADABLE)
 }
-
-type Row<'a> = Separated<'a, Sqlite, &'static str>;
 
 const INSERT_CASE: &str = "INSERT INTO case_state (id, portal, idx, consent, wake, state) ";
 const CASE_AGAIN: &str = " ON CONFLICT (id) DO UPDATE SET wake = excluded.wake, state = excluded.state";

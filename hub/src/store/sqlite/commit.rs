@@ -4,9 +4,9 @@ use saphan_schemas::acknowledgement::Outcome;
 use sqlx::{Connection as _, SqliteConnection};
 
 use super::bodies::{erase, overwrite_removed};
-use super::failed;
 use super::insert::insert;
 use super::rows::{UNREADABLE, signed, transport};
+use super::{documents, failed};
 use crate::sealing::SealedOnce;
 use crate::store::{Batch, Effect, NewAcknowledgement, NewMessage, StoreError};
 
@@ -16,7 +16,7 @@ pub(super) async fn commit(
     batch: &Batch,
     sealed: &[SealedOnce],
 ) -> Result<(), StoreError> {
-    let erases = batch.entries.iter().any(|entry| matches!(entry.effect, Effect::Erasure(_)));
+    let erases = batch.entries.iter().any(|entry| matches!(entry.effect, Effect::Erasure { .. }));
     if erases {
         overwrite_removed(connection, true).await?;
     }
@@ -37,96 +37,50 @@ async fn write(to: &mut SqliteConnection, batch: &Batch, sealed: &[SealedOnce]) 
             _ => None,
         })
         .collect();
-    insert(
-        to,
-        "INSERT OR FAIL INTO entry (idx, kind, hash, leaf) ",
-        &entries,
-        |row, (index, entry)| {
-            row.push_bind(signed(*index)).push_bind(kind(&entry.effect));
-            row.push_bind(&entry.hash.as_bytes()[..]).push_bind(&*entry.leaf);
-        },
-        "",
-    )
+    insert(to, "INSERT OR FAIL INTO entry (idx, kind, hash, leaf) ", &entries, |row, (index, entry)| {
+        row.push_bind(signed(*index)).push_bind(kind(&entry.effect));
+        row.push_bind(&entry.hash.as_bytes()[..]).push_bind(&*entry.leaf);
+    })
     .await?;
-    insert(
-        to,
-        INSERT_MESSAGE,
-        &messages,
-        |row, (index, message)| {
-            row.push_bind(signed(*index)).push_bind(message.id.to_string());
-            row.push_bind(message.sender.as_str()).push_bind(message.recipient.as_str());
-            row.push_bind(&message.content.as_bytes()[..]);
-        },
-        "",
-    )
+    insert(to, INSERT_MESSAGE, &messages, |row, (index, message)| {
+        row.push_bind(signed(*index)).push_bind(message.id.to_string());
+        row.push_bind(message.sender.as_str()).push_bind(message.recipient.as_str());
+        row.push_bind(&message.content.as_bytes()[..]);
+    })
     .await?;
     let bodies: Vec<_> =
         messages.iter().zip(sealed).map(|((index, message), sealed)| (*index, *message, sealed)).collect();
-    insert(
-        to,
-        "INSERT OR FAIL INTO parts (idx, receipt, salt, body) ",
-        &bodies,
-        |row, (index, message, sealed)| {
-            row.push_bind(signed(*index)).push_bind(&*message.receipt);
-            row.push_bind(&[][..] as &[u8]).push_bind(&*sealed.content);
-        },
-        "",
-    )
+    insert(to, "INSERT OR FAIL INTO parts (idx, receipt, salt, body) ", &bodies, |row, (index, message, sealed)| {
+        row.push_bind(signed(*index)).push_bind(&*message.receipt);
+        row.push_bind(&[][..] as &[u8]).push_bind(&*sealed.content);
+    })
     .await?;
-    insert(
-        to,
-        INSERT_BODY_KEY,
-        &bodies,
-        |row, (index, message, sealed)| {
-            row.push_bind(signed(*index)).push_bind(sealed.key.storage_key.to_string());
-            row.push_bind(&sealed.key.sealed.nonce[..]).push_bind(&*sealed.key.sealed.ciphertext);
-            row.push_bind(message.until.map(signed));
-        },
-        "",
-    )
+    insert(to, INSERT_BODY_KEY, &bodies, |row, (index, message, sealed)| {
+        row.push_bind(signed(*index)).push_bind(sealed.key.storage_key.to_string());
+        row.push_bind(&sealed.key.sealed.nonce[..]).push_bind(&*sealed.key.sealed.ciphertext);
+        row.push_bind(message.until.map(signed));
+    })
     .await?;
-    insert(
-        to,
-        INSERT_OUTBOX,
-        &messages,
-        |row, (index, message)| {
-            row.push_bind(signed(*index)).push_bind(transport(message.transport));
-            row.push_bind(message.recipient.as_str()).push_bind(&*message.proof);
-            row.push_bind(message.not_after.map(|seconds| signed(seconds.saturating_mul(1000))));
-        },
-        "",
-    )
+    insert(to, INSERT_OUTBOX, &messages, |row, (index, message)| {
+        row.push_bind(signed(*index)).push_bind(transport(message.transport));
+        row.push_bind(message.recipient.as_str()).push_bind(&*message.proof);
+        row.push_bind(message.not_after.map(|seconds| signed(seconds.saturating_mul(1000))));
+    })
     .await?;
     let cited = |(index, message): &(u64, &'_ NewMessage)| {
         let index = *index;
         message.documents.iter().map(move |commit| (index, *commit)).collect::<Vec<_>>()
     };
     let citations: Vec<_> = messages.iter().flat_map(cited).collect();
-    // An envelope may cite a document twice.
-    insert(
-        to,
-        "INSERT OR IGNORE INTO document_citation (idx, commitment) ",
-        &citations,
-        |row, (index, commit)| {
-            row.push_bind(signed(*index)).push_bind(&commit.as_bytes()[..]);
-        },
-        "",
-    )
-    .await?;
-    insert(
-        to,
-        "INSERT OR FAIL INTO tile_hash (level, idx, hash) ",
-        &batch.tile_hashes,
-        |row, tile| {
-            row.push_bind(i64::from(tile.level)).push_bind(signed(tile.index)).push_bind(&tile.hash.as_bytes()[..]);
-        },
-        "",
-    )
+    documents::cite(to, &citations).await?;
+    insert(to, "INSERT OR FAIL INTO tile_hash (level, idx, hash) ", &batch.tile_hashes, |row, tile| {
+        row.push_bind(i64::from(tile.level)).push_bind(signed(tile.index)).push_bind(&tile.hash.as_bytes()[..]);
+    })
     .await?;
     for (index, entry) in &entries {
         match &entry.effect {
             Effect::Acknowledgement(acknowledgement) => settle(to, *index, acknowledgement).await?,
-            Effect::Erasure(erasure) => erase(to, *index, erasure).await?,
+            Effect::Erasure { index: message } => erase(to, *index, *message).await?,
             Effect::None | Effect::Message(_) | Effect::Registry => {}
         }
     }
@@ -198,7 +152,7 @@ async fn settle(to: &mut SqliteConnection, index: u64, new: &NewAcknowledgement)
 
 const fn kind(effect: &Effect) -> i64 {
     match effect {
-        Effect::None | Effect::Erasure(_) => 0,
+        Effect::None | Effect::Erasure { .. } => 0,
         Effect::Message(_) => 1,
         Effect::Acknowledgement(_) => 2,
         Effect::Registry => 3,

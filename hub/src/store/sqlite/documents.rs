@@ -7,10 +7,12 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Connection as _, Sqlite, SqliteConnection, Transaction};
 
 use super::data_keys::{self, sealed, wrapped_key};
+use super::insert::insert;
 use super::rows::{UNREADABLE, column, hash, index, parsed, signed};
 use super::{SqliteStore, failed};
 use crate::store::{
-    Begun, DocumentId, DocumentIndex, DocumentRecord, DocumentState, NewDocument, NewPart, Part, StoreError, Unfinished,
+    Begun, DocumentId, DocumentIndex, DocumentRecord, DocumentState, NewDocument, NewPart, Part, Quota, StoreError,
+    Unfinished,
 };
 
 impl DocumentIndex for SqliteStore {
@@ -31,7 +33,7 @@ impl DocumentIndex for SqliteStore {
         .boxed()
     }
 
-    fn begin_upload<'a>(&'a self, new: &'a NewDocument, most: u32) -> BoxFuture<'a, Result<Begun, StoreError>> {
+    fn begin_upload<'a>(&'a self, new: &'a NewDocument, most: Quota) -> BoxFuture<'a, Result<Begun, StoreError>> {
         async move {
             let mut writer = self.writer.lock().await;
             let done = begin(writer.durable().await?, new, most).await;
@@ -120,6 +122,28 @@ impl DocumentIndex for SqliteStore {
         .boxed()
     }
 
+    fn touch(&self, document: DocumentId, now: u64) -> BoxFuture<'_, Result<(), StoreError>> {
+        async move {
+            let mut writer = self.writer.lock().await;
+            let done = sqlx::query("UPDATE OR FAIL document SET touched = ?2 WHERE id = ?1 AND state = 2")
+                .bind(document.as_bytes().to_vec())
+                .bind(signed(now))
+                .execute(writer.durable().await?)
+                .await;
+            writer.finish(done.map(|_| ()).map_err(failed("noted that a document was uploaded again")))
+        }
+        .boxed()
+    }
+
+    fn remove_uncited(&self, before: u64, limit: u32) -> BoxFuture<'_, Result<u64, StoreError>> {
+        async move {
+            let mut writer = self.writer.lock().await;
+            let done = remove_uncited(writer.durable().await?, before, limit).await;
+            writer.finish(done)
+        }
+        .boxed()
+    }
+
     fn readable<'a>(
         &'a self,
         commit: Sha256Hash,
@@ -138,7 +162,7 @@ impl DocumentIndex for SqliteStore {
     }
 }
 
-async fn begin(to: &mut SqliteConnection, new: &NewDocument, most: u32) -> Result<Begun, StoreError> {
+async fn begin(to: &mut SqliteConnection, new: &NewDocument, most: Quota) -> Result<Begun, StoreError> {
     let mut transaction = to.begin_with("BEGIN IMMEDIATE").await.map_err(failed("began an upload"))?;
     let before = sqlx::query("SELECT id, state FROM document WHERE commitment = ?1 AND uploader = ?2 AND state < 3")
         .bind(&new.commit.as_bytes()[..])
@@ -158,13 +182,23 @@ async fn begin(to: &mut SqliteConnection, new: &NewDocument, most: u32) -> Resul
             .fetch_one(&mut *transaction)
             .await
             .map_err(failed("counted uploads"))?;
-    if unfinished >= i64::from(most) {
+    if unfinished >= i64::from(most.unfinished) {
         return give_up(transaction, Begun::TooMany).await;
+    }
+    let uncited: i64 = sqlx::query_scalar(
+        "SELECT coalesce(sum(len), 0) FROM document WHERE uploader = ?1 AND cited = 0 AND state < 3",
+    )
+    .bind(new.uploader.as_str())
+    .fetch_one(&mut *transaction)
+    .await
+    .map_err(failed("counted what no message cites"))?;
+    if uncited.saturating_add(signed(new.len)) > signed(most.uncited_bytes) {
+        return give_up(transaction, Begun::TooMuch).await;
     }
     let key = data_keys::insert(&mut transaction, &new.binding, &new.key).await?;
     sqlx::query(
-        "INSERT OR FAIL INTO document (id, commitment, uploader, len, media_type, chunk, salt_nonce, salt, data_key, created, touched) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10)",
+        "INSERT OR FAIL INTO document (id, commitment, uploader, len, media_type, chunk, salt_nonce, salt, data_key, created, touched, cited) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, EXISTS (SELECT 1 FROM document_citation WHERE commitment = ?2))",
     )
     .bind(&new.id.as_bytes()[..])
     .bind(&new.commit.as_bytes()[..])
@@ -238,6 +272,51 @@ async fn destroy(to: &mut SqliteConnection, document: DocumentId) -> Result<(), 
     leave_over(to, document, key).await
 }
 
+/// Notes which messages cite which documents.
+pub(super) async fn cite(to: &mut SqliteConnection, citations: &[(u64, Sha256Hash)]) -> Result<(), StoreError> {
+    // A message may cite a document twice.
+    insert(to, "INSERT OR IGNORE INTO document_citation (idx, commitment) ", citations, |row, (index, commit)| {
+        row.push_bind(signed(*index)).push_bind(&commit.as_bytes()[..]);
+    })
+    .await?;
+    for (_, commit) in citations {
+        sqlx::query("UPDATE OR FAIL document SET cited = 1 WHERE commitment = ?1 AND cited = 0 AND state < 3")
+            .bind(&commit.as_bytes()[..])
+            .execute(&mut *to)
+            .await
+            .map_err(failed("noted that a document is cited"))?;
+    }
+    Ok(())
+}
+
+/// The commitments of the documents that a message cites.
+pub(super) async fn cited(to: &mut SqliteConnection, message: u64) -> Result<Vec<Sha256Hash>, StoreError> {
+    let rows = sqlx::query("SELECT commitment FROM document_citation WHERE idx = ?1")
+        .bind(signed(message))
+        .fetch_all(to)
+        .await
+        .map_err(failed("looked for the documents of a message"))?;
+    rows.iter().map(|row| hash(row, 0)).collect()
+}
+
+/// Destroys the keys of documents that no message has cited and that were uploaded before `before`.
+async fn remove_uncited(to: &mut SqliteConnection, before: u64, limit: u32) -> Result<u64, StoreError> {
+    let mut transaction = to.begin_with("BEGIN IMMEDIATE").await.map_err(failed("began to remove documents"))?;
+    let rows = sqlx::query(
+        "SELECT id, data_key FROM document WHERE cited = 0 AND state < 3 AND state > 0 AND touched < ?1 LIMIT ?2",
+    )
+    .bind(signed(before))
+    .bind(limit)
+    .fetch_all(&mut *transaction)
+    .await
+    .map_err(failed("looked for documents that nothing cites"))?;
+    for row in &rows {
+        leave_over(&mut transaction, id(row, 0)?, column(row, 1)?).await?;
+    }
+    transaction.commit().await.map_err(failed("removed documents"))?;
+    Ok(rows.len() as u64)
+}
+
 /// Destroys the keys of complete documents of these commitments that no message cites. Their objects are left over.
 pub(super) async fn destroy_uncited(to: &mut SqliteConnection, commitments: &[Sha256Hash]) -> Result<(), StoreError> {
     for commitment in commitments {
@@ -294,6 +373,7 @@ fn record(row: &SqliteRow) -> Result<DocumentRecord, StoreError> {
         },
         received: index(row, 9)?,
         key: wrapped_key(row, 10)?,
+        uncited_since: (!column::<bool>(row, 13)?).then(|| index(row, 14)).transpose()?,
     })
 }
 
@@ -315,7 +395,7 @@ macro_rules! select {
         concat!(
             "SELECT document.id, document.commitment, document.uploader, document.len, document.media_type, \
              document.chunk, document.salt_nonce, document.salt, document.state, document.received, \
-             data_key.storage_key, data_key.nonce, data_key.ciphertext \
+             data_key.storage_key, data_key.nonce, data_key.ciphertext, document.cited, document.touched \
              FROM document JOIN data_key ON data_key.id = document.data_key ",
             $rest
         )

@@ -7,7 +7,7 @@ use saphan_schemas::registry::TransportKind;
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
-use super::bodies::{StoredBody, body_binding, body_columns};
+use super::bodies::{StoredBody, body_columns};
 use crate::sealing::StorageKeys;
 use crate::store::{MessageRecord, MessageState, Pending, StoreError};
 
@@ -42,17 +42,20 @@ pub(super) fn pending(row: &SqliteRow) -> Result<Unopened, StoreError> {
     })
 }
 
-/// Opens the bodies. What waits for delivery was not erased.
-pub(super) fn open_all(unopened: Vec<Unopened>, keys: &StorageKeys) -> Result<Vec<Pending>, StoreError> {
-    unopened.into_iter().map(|one| one.open(keys)).collect()
-}
-
-impl Unopened {
-    fn open(self, keys: &StorageKeys) -> Result<Pending, StoreError> {
-        let Self { index, recipient, leaf, receipt, proof, attempts, published, body } = self;
-        let (salt, body) = body.open(keys, &body_binding(index))?.ok_or(UNREADABLE)?;
-        Ok(Pending { index, recipient, leaf, salt, body, receipt, proof, attempts, published })
+/// Opens the bodies; answers those that open, and the places of those that do not.
+pub(super) fn open_all(unopened: Vec<Unopened>, keys: &StorageKeys) -> Result<(Vec<Pending>, Vec<u64>), StoreError> {
+    let (mut opened, mut unreadable) = (Vec::with_capacity(unopened.len()), Vec::new());
+    for one in unopened {
+        let Unopened { index, recipient, leaf, receipt, proof, attempts, published, body } = one;
+        match body.open_or_tell(keys, index)? {
+            Some((salt, body)) => {
+                opened.push(Pending { index, recipient, leaf, salt, body, receipt, proof, attempts, published });
+            }
+            // What waits for delivery was not erased.
+            None => unreadable.push(index),
+        }
     }
+    Ok((opened, unreadable))
 }
 
 pub(super) const MESSAGE: &str = "message.idx, message.sender, message.recipient, message.state, message.code, \

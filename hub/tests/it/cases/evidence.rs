@@ -4,7 +4,7 @@ use saphan_schemas::problem::ProblemCode;
 use serde_json::{Value, json};
 
 use super::stage::{Received, Stage, at, provided, requirement};
-use crate::harness::Draft;
+use crate::harness::{Document, Draft, Party};
 
 /// A case whose other evidence is there; what is open is the medical certificate, which is asked of the ministry first.
 async fn case_without_certificate(stage: &Stage) -> (saphan_schemas::ids::CaseId, Received) {
@@ -266,4 +266,32 @@ async fn evidence_with_which_the_case_would_fit_into_no_message_is_rejected() {
     assert_eq!(requirement(&stage.case(id).await, "identity")["failures"][0]["code"], "body-too-large");
     stage.provide_all().await;
     stage.receive(&stage.authority, "case.submitted").await;
+}
+
+#[tokio::test]
+async fn the_authority_can_read_all_documents_of_a_case_however_many_they_are() {
+    let stage = Stage::new().await;
+    let consent = stage.consent().await;
+    let upload = async |party: &Party, documents: &[Document]| {
+        for document in documents {
+            assert_eq!(stage.hub.put(party, document).await.status, 201);
+        }
+        documents.iter().map(Document::reference).collect::<Vec<_>>()
+    };
+    let [sent_along, provided] = [0; 2].map(|_| (0..12).map(|_| Document::pdf(2000)).collect::<Vec<_>>());
+    let cited = upload(&stage.portal, &sent_along).await;
+    stage.apply(&stage.application(Some(consent)).change(|claims| claims.documents = cited)).await;
+    let cited = upload(&stage.registry, &provided).await;
+    let request = stage.receive(&stage.registry, "evidence.requested").await;
+    let evidence = stage.evidence(&stage.registry, &request).change(|claims| claims.documents = cited);
+    stage.hub.accept(&evidence.sign(&stage.registry.key)).await;
+    stage.provide(&stage.licences).await;
+    stage.hub.read(&stage.authority, &provided[11]).await.problem(ProblemCode::NotFound);
+    stage.provide(&stage.ministry).await;
+    let complete = stage.receive(&stage.authority, "case.submitted").await;
+    assert_eq!(complete.claims.documents.len(), 16, "as many as an envelope has room for");
+    for document in sent_along.iter().chain(&provided) {
+        assert!(stage.hub.read(&stage.authority, document).await.body == document.bytes);
+    }
+    stage.hub.read(&stage.licences, &provided[0]).await.problem(ProblemCode::NotFound);
 }

@@ -179,6 +179,44 @@ async fn an_abandoned_upload_is_removed_and_one_that_goes_on_is_not() {
     assert_eq!(hub.put_piece(portal, &new, MIB..2 * MIB).await.status, 201);
 }
 
+#[tokio::test]
+async fn a_document_that_no_message_cites_in_time_is_removed_and_one_that_is_cited_stays() {
+    let hub = TestHub::with("[documents]\nuncited_days = 10").await;
+    let (portal, office) = (&hub.world.portal, &hub.world.office);
+    let documents = [0; 3].map(|_| Document::pdf(MIB));
+    let [cited, again, forgotten] = &documents;
+    for document in &documents {
+        assert_eq!(hub.put(portal, document).await.status, 201);
+    }
+    hub.accept(&hub.citing(cited)).await;
+    hub.clock.advance(6 * 86_400);
+    assert_eq!(hub.put(portal, again).await.status, 200, "it is there; from now on it has ten days again");
+    hub.clock.advance(4 * 86_400 - 60);
+    hub.submit(&hub.citing(forgotten)).await.problem(ProblemCode::DocumentMissing);
+    hub.clock.advance(61);
+    hub.keep_up().await;
+    hub.read(portal, forgotten).await.problem(ProblemCode::NotFound);
+    assert_eq!(files(&hub), 2, "nothing is left of it");
+    for (party, document) in [(office, cited), (portal, again)] {
+        assert!(hub.read(party, document).await.body == document.bytes);
+    }
+    assert_eq!(hub.put(portal, forgotten).await.status, 201, "it can be uploaded again");
+    hub.accept(&hub.citing(forgotten)).await;
+}
+
+#[tokio::test]
+async fn a_system_has_so_much_that_no_message_cites_and_no_more() {
+    let hub = TestHub::with("[documents]\nuncited_gib_per_system = 1").await;
+    let (portal, office) = (&hub.world.portal, &hub.world.office);
+    let (first, second) = (Document::pdf(MIB), Document::pdf(MIB));
+    assert_eq!(hub.put(portal, &first).await.status, 201);
+    // Announced is as good as there: it counts with its whole length.
+    assert_eq!(hub.announce(portal, &second, 1 << 30).await.problem(ProblemCode::RateLimited).retry_after, Some(60));
+    assert_eq!(hub.announce(office, &second, 1 << 30).await.status, 202, "it is another's");
+    hub.accept(&hub.citing(&first)).await;
+    assert_eq!(hub.announce(portal, &second, 1 << 30).await.status, 202, "what is cited does not count");
+}
+
 /// The files of all documents.
 fn files(hub: &TestHub) -> usize {
     let folder = hub.data_folder().join("documents");

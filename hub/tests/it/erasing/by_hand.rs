@@ -31,7 +31,7 @@ async fn what_is_erased_is_gone_with_its_key_and_the_log_stands() {
     let before = hub.show(&hub.world.portal, &message).await.json::<Value>(200);
     let erased = hub.erase(&[index], "pdpa-s33").await.json::<Value>(200);
     let place = hub.size() - 1;
-    assert_eq!(erased, json!({ "erased": [{ "message": index, "erasure": place }] }));
+    assert_eq!(erased, json!({ "erased": [{ "message": index, "erasure": place }], "copies": [] }));
     assert_eq!(hub.stored(index).await, None);
     for (what, bytes) in [("the key", &key[..]), ("the body", &body[..200])] {
         assert_eq!(hub.files_with(bytes), Vec::<String>::new(), "{what}");
@@ -154,6 +154,32 @@ async fn after_a_rotation_the_old_storage_key_can_go_and_bodies_are_delivered() 
     let leased = hub.lease(&hub.world.office, 2).await;
     assert_eq!(saphan_schemas::b64::decode_std(&leased.messages[0].body).unwrap(), application.body);
     assert_eq!(hub.app.store.storage_keys().await.unwrap(), [new]);
+}
+
+#[tokio::test]
+async fn a_damaged_body_holds_up_no_other_neither_in_an_inbox_nor_in_a_rotation() {
+    let hub = TestHub::new().await;
+    let mut places = Vec::new();
+    for _ in 0..3 {
+        places.push(hub.accept(&hub.world.message()).await);
+    }
+    let mut connection = hub.store_file().await;
+    for statement in [
+        "UPDATE parts SET body = zeroblob(length(body)) WHERE idx = ?1",
+        "UPDATE body_key SET ciphertext = zeroblob(length(ciphertext)) WHERE idx = ?1",
+    ] {
+        let place = i64::try_from(places[usize::from(statement.starts_with("UPDATE body_key"))]).unwrap();
+        sqlx::query(statement).bind(place).execute(&mut connection).await.unwrap();
+    }
+    sqlx::Connection::close(connection).await.unwrap();
+    let leased = hub.lease(&hub.world.office, 10).await;
+    assert_eq!(leased.messages.iter().map(|message| message.index).collect::<Vec<_>>(), places[2..]);
+    let keys = &hub.app.key_store;
+    let old = keys.storage_ids().unwrap()[0];
+    let new = keys.add_storage().unwrap().id();
+    hub.keep_up().await;
+    assert_eq!(hub.app.store.storage_keys().await.unwrap(), [old, new], "the damaged key is left as it is");
+    hub.settle(&hub.world.office, places[2]).await;
 }
 
 #[tokio::test]

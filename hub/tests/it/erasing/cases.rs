@@ -3,7 +3,7 @@
 use saphan_hub::erasing::upkeep::erase_due;
 use saphan_schemas::ids::CaseId;
 use saphan_schemas::problem::ProblemCode;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::DAY;
 use crate::cases::stage::{OWN, PERSON, Stage, requirement};
@@ -95,6 +95,28 @@ async fn a_consent_is_kept_while_it_is_in_force_or_an_open_case_rests_on_it() {
     refused(format!("the case {case} has not ended")).await;
     withdraw(&stage, case).await;
     stage.hub.erase(&[index], "pdpa-s33").await.json::<Value>(200);
+}
+
+#[tokio::test]
+async fn who_erases_evidence_is_told_which_complete_cases_hold_copies_of_it() {
+    let stage = Stage::new().await;
+    let consent = stage.consent().await;
+    let (mut cases, mut complete) = (Vec::new(), Vec::new());
+    for times in 0..2 {
+        cases.push(stage.apply(&stage.application(Some(consent))).await);
+        if times == 0 {
+            stage.provide_all().await;
+        }
+        complete.push(stage.receive(&stage.authority, "case.submitted").await.index);
+    }
+    for case in &cases {
+        withdraw(&stage, *case).await;
+    }
+    let index = identity(&stage, cases[0]).await;
+    let copies = async |erased: &[u64]| stage.hub.erase(erased, "pdpa-s33").await.json::<Value>(200)["copies"].clone();
+    assert_eq!(copies(&[index]).await, json!(complete));
+    assert_eq!(copies(&[index, complete[0]]).await, json!([complete[1]]), "what goes with it stands no more");
+    assert_eq!(copies(&[index]).await, json!([complete[1]]));
 }
 
 #[tokio::test]

@@ -60,6 +60,12 @@ impl TestHub {
         self.put_as(party, document, &document.path(), None, document.bytes.clone()).await
     }
 
+    /// Sends its bytes as the first of a longer document.
+    pub(crate) async fn announce(&self, party: &Party, document: &Document, len: u64) -> Answer {
+        let range = format!("bytes 0-{}/{len}", document.bytes.len() - 1);
+        self.put_as(party, document, &document.path(), Some(&range), document.bytes.clone()).await
+    }
+
     /// Uploads a piece of it.
     pub(crate) async fn put_piece(&self, party: &Party, document: &Document, piece: Range<usize>) -> Answer {
         let range = format!("bytes {}-{}/{}", piece.start, piece.end - 1, document.bytes.len());
@@ -136,13 +142,17 @@ impl TestHub {
 
     /// A message from the portal to the office that cites a document.
     pub(crate) fn citing(&self, document: &Document) -> Submission {
-        let message = self.world.withdrawal().change(|claims| claims.documents.push(document.reference()));
+        let message = self.world.withdrawal().change(|claims| {
+            claims.documents.push(document.reference());
+            claims.iat = self.clock.now();
+        });
         message.sign(&self.world.portal.key)
     }
 
     /// What is done now and then without anybody asking.
     pub(crate) async fn keep_up(&self) {
-        self.app.documents.keep_up(&self.app.key_store, &*self.app.store).await;
+        self.app.documents.keep_keys(&self.app.key_store, &*self.app.store).await;
+        self.app.documents.tidy().await;
     }
 
     fn document_request(&self, party: &Party, method: &str, path: &str) -> reqwest::RequestBuilder {

@@ -12,7 +12,7 @@ use saphan_hub::store::sqlite::SqliteStore;
 use saphan_hub::store::{
     Asker, Batch, Begun, BodyIndex, BodyRecord, Deliveries, DocumentId, DocumentIndex, DocumentRecord, Due, Head,
     KeyIndex, Known, LeaseChange, LeaseRequest, Limit, LoggedEntry, MessageRecord, NewDocument, NewPart, Part, Pending,
-    Settlement, Store, StoreCounts, StoreError, StoredKey, Unfinished,
+    Quota, Settlement, Store, StoreCounts, StoreError, StoredKey, Unfinished,
 };
 use saphan_schemas::acknowledgement::Acknowledged;
 use saphan_schemas::catalogue::SchemaText;
@@ -285,7 +285,7 @@ impl DocumentIndex for FaultyStore {
         self.up(self.inner.upload(commit, uploader))
     }
 
-    fn begin_upload<'a>(&'a self, new: &'a NewDocument, most: u32) -> BoxFuture<'a, Result<Begun, StoreError>> {
+    fn begin_upload<'a>(&'a self, new: &'a NewDocument, most: Quota) -> BoxFuture<'a, Result<Begun, StoreError>> {
         self.up(self.inner.begin_upload(new, most))
     }
 
@@ -311,6 +311,14 @@ impl DocumentIndex for FaultyStore {
 
     fn forget_document(&self, document: DocumentId) -> BoxFuture<'_, Result<(), StoreError>> {
         self.up(self.inner.forget_document(document))
+    }
+
+    fn touch(&self, document: DocumentId, now: u64) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.up(self.inner.touch(document, now))
+    }
+
+    fn remove_uncited(&self, before: u64, limit: u32) -> BoxFuture<'_, Result<u64, StoreError>> {
+        self.up(self.inner.remove_uncited(before, limit))
     }
 
     fn unfinished(&self, which: Unfinished, limit: u32) -> BoxFuture<'_, Result<Vec<DocumentRecord>, StoreError>> {

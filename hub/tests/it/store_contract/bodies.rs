@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use saphan_hub::sealing::{SealError, StorageKeys};
-use saphan_hub::store::{Asker, Effect, NewErasure, NewMessage, Store, StoreError};
+use saphan_hub::store::{Asker, Effect, NewMessage, Store, StoreError};
 use saphan_schemas::commitment::Salt;
 
 use super::log_writer::{LogWriter, lease, message_of};
@@ -13,8 +13,7 @@ fn until(until: u64) -> impl FnOnce(&mut NewMessage) {
 }
 
 fn erasure(index: u64) -> saphan_hub::store::NewEntry {
-    let erasure = NewErasure { index, documents: Vec::new() };
-    LogWriter::entry(format!("erasure of {index}"), Effect::Erasure(erasure))
+    LogWriter::entry(format!("erasure of {index}"), Effect::Erasure { index })
 }
 
 pub(super) async fn a_body_is_read_as_it_was_written_with_its_own_salt(store: &dyn Store) {

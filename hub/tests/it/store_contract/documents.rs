@@ -1,11 +1,15 @@
 //! What the store knows of documents and of the keys of what is sealed.
 
 use saphan_hub::sealing::{Binding, DataKey, StorageKey, StorageKeys};
-use saphan_hub::store::{Begun, DocumentId, DocumentState, NewDocument, NewPart, Part, Store, Unfinished};
+use saphan_hub::store::{Begun, DocumentId, DocumentState, NewDocument, NewPart, Part, Quota, Store, Unfinished};
 use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::ids::SystemId;
 
 use super::log_writer::{LogWriter, archive, office};
+
+const fn quota(unfinished: u32) -> Quota {
+    Quota { unfinished, uncited_bytes: u64::MAX }
+}
 
 fn portal() -> SystemId {
     "th.dga/portal".parse().unwrap()
@@ -39,7 +43,7 @@ fn part(document: &NewDocument, number: u32, position: u64, len: u64) -> NewPart
 }
 
 async fn upload(store: &dyn Store, new: &NewDocument) {
-    assert_eq!(store.begin_upload(new, 10).await.unwrap(), Begun::Yes);
+    assert_eq!(store.begin_upload(new, quota(10)).await.unwrap(), Begun::Yes);
     assert!(store.add_part(&part(new, 0, 0, 10)).await.unwrap());
     assert!(store.complete_upload(new.id).await.unwrap());
 }
@@ -47,7 +51,7 @@ async fn upload(store: &dyn Store, new: &NewDocument) {
 pub(super) async fn an_upload_grows_part_by_part_and_is_complete_once(store: &dyn Store) {
     let new = document("a", portal(), &keys());
     assert!(store.upload(new.commit, &portal()).await.unwrap().is_none());
-    assert_eq!(store.begin_upload(&new, 10).await.unwrap(), Begun::Yes);
+    assert_eq!(store.begin_upload(&new, quota(10)).await.unwrap(), Begun::Yes);
     for (part, goes_on) in [
         (part(&new, 0, 1, 4), false),
         (part(&new, 0, 0, 4), true),
@@ -68,7 +72,7 @@ pub(super) async fn an_upload_grows_part_by_part_and_is_complete_once(store: &dy
     assert!(!store.complete_upload(new.id).await.unwrap());
     assert_eq!(store.readable(new.commit, &portal()).await.unwrap().unwrap().id, new.id);
     let again = document("a", portal(), &keys());
-    assert_eq!(store.begin_upload(&again, 10).await.unwrap(), Begun::Complete);
+    assert_eq!(store.begin_upload(&again, quota(10)).await.unwrap(), Begun::Complete);
     store.refuse_upload(new.id).await.unwrap();
     assert!(store.readable(new.commit, &portal()).await.unwrap().is_some(), "what is complete is not refused");
 }
@@ -76,9 +80,9 @@ pub(super) async fn an_upload_grows_part_by_part_and_is_complete_once(store: &dy
 pub(super) async fn an_upload_that_begins_anew_leaves_the_one_before_without_a_key(store: &dyn Store) {
     let keys = keys();
     let (first, second) = (document("a", portal(), &keys), document("a", portal(), &keys));
-    assert_eq!(store.begin_upload(&first, 1).await.unwrap(), Begun::Yes);
+    assert_eq!(store.begin_upload(&first, quota(1)).await.unwrap(), Begun::Yes);
     assert!(store.add_part(&part(&first, 0, 0, 4)).await.unwrap());
-    assert_eq!(store.begin_upload(&second, 1).await.unwrap(), Begun::Yes, "it does not count beside itself");
+    assert_eq!(store.begin_upload(&second, quota(1)).await.unwrap(), Begun::Yes, "it does not count beside itself");
     let record = store.upload(first.commit, &portal()).await.unwrap().unwrap();
     assert_eq!((record.id, record.received), (second.id, 0));
     assert!(!store.add_part(&part(&first, 1, 4, 6)).await.unwrap());
@@ -93,19 +97,19 @@ pub(super) async fn an_upload_that_begins_anew_leaves_the_one_before_without_a_k
 pub(super) async fn unfinished_uploads_are_counted_for_each_system(store: &dyn Store) {
     let keys = keys();
     let [a, b, c] = ["a", "b", "c"].map(|name| document(name, portal(), &keys));
-    assert_eq!(store.begin_upload(&a, 2).await.unwrap(), Begun::Yes);
-    assert_eq!(store.begin_upload(&b, 2).await.unwrap(), Begun::Yes);
-    assert_eq!(store.begin_upload(&c, 2).await.unwrap(), Begun::TooMany);
-    assert_eq!(store.begin_upload(&document("c", office(), &keys), 2).await.unwrap(), Begun::Yes);
+    assert_eq!(store.begin_upload(&a, quota(2)).await.unwrap(), Begun::Yes);
+    assert_eq!(store.begin_upload(&b, quota(2)).await.unwrap(), Begun::Yes);
+    assert_eq!(store.begin_upload(&c, quota(2)).await.unwrap(), Begun::TooMany);
+    assert_eq!(store.begin_upload(&document("c", office(), &keys), quota(2)).await.unwrap(), Begun::Yes);
     store.refuse_upload(a.id).await.unwrap();
-    assert_eq!(store.begin_upload(&c, 2).await.unwrap(), Begun::Yes);
+    assert_eq!(store.begin_upload(&c, quota(2)).await.unwrap(), Begun::Yes);
 }
 
 pub(super) async fn abandoned_and_received_uploads_are_found(store: &dyn Store) {
     let keys = keys();
     let [untouched, touched, received, complete] = ["a", "b", "c", "d"].map(|name| document(name, portal(), &keys));
     for new in [&untouched, &touched, &received] {
-        assert_eq!(store.begin_upload(new, 10).await.unwrap(), Begun::Yes);
+        assert_eq!(store.begin_upload(new, quota(10)).await.unwrap(), Begun::Yes);
     }
     assert!(store.add_part(&part(&touched, 0, 0, 4)).await.unwrap());
     assert!(store.add_part(&part(&received, 0, 0, 10)).await.unwrap());
@@ -138,7 +142,7 @@ pub(super) async fn keys_are_wrapped_again_and_what_was_destroyed_stays_so(store
     let keys = StorageKeys::new([first]);
     let [kept, refused] = ["a", "b"].map(|name| document(name, portal(), &keys));
     for document in [&kept, &refused] {
-        assert_eq!(store.begin_upload(document, 10).await.unwrap(), Begun::Yes);
+        assert_eq!(store.begin_upload(document, quota(10)).await.unwrap(), Begun::Yes);
     }
     assert_eq!(store.wrapped_otherwise(old, 10).await.unwrap(), []);
     let mut stored = store.wrapped_otherwise(new, 10).await.unwrap();
