@@ -32,6 +32,7 @@ pub use self::letters::{Desk, Letter, LetterError, SignedLetter};
 pub use self::opening::{Judge, Opening};
 pub use self::plan::Planner;
 pub use self::pseudonym::{Pseudonym, PseudonymKey};
+use self::reading::AboutSomebody;
 use self::said::Said;
 pub use self::view::{CaseView, EventView};
 pub use self::what::{Failure, Piece, What};
@@ -161,10 +162,11 @@ impl Cases {
                 if record.as_ref().is_some_and(|record| record.revoked.is_some()) {
                     return refuse(ProblemCode::ConsentRevoked);
                 }
-                if record.as_ref().is_some_and(|record| record.terms.valid_until <= self.clock.now_ms()) {
+                let Some(record) = record else { return refuse(ProblemCode::ConsentInsufficient) };
+                if record.terms.valid_until <= self.clock.now_ms() || !self.covers(&record, draft) {
                     return refuse(ProblemCode::ConsentInsufficient);
                 }
-                (pass, record)
+                (pass, Some(record))
             }
             None => (Pass::default(), None),
         };
@@ -184,6 +186,24 @@ impl Cases {
             Ok(()) => Ok(Ok(pass)),
             Err(code) => refuse(code),
         }
+    }
+
+    /// Whether a consent is for what a message between two others says, as far as the message shows it. What the hub's own system sends
+    /// and receives is looked at where it is planned and judged.
+    fn covers(&self, consent: &ConsentRecord, draft: &MessageDraft) -> bool {
+        let claims = draft.envelope.claims();
+        if [&claims.iss, &claims.aud].contains(&&self.desk.own) {
+            return true;
+        }
+        let (purpose, now) = (claims.purpose.as_ref(), self.clock.now_ms());
+        // Who asks for data, or is sent it.
+        let mut parties = [&claims.iss, &claims.aud].into_iter().map(SystemId::member);
+        let is_for =
+            parties.any(|recipient| consent.must_cover(ConsentNeed { purpose, recipient: &recipient, now }).is_ok());
+        let about: AboutSomebody = json::parse_typed(&draft.body).unwrap_or_default();
+        let is_about = about.subject.is_none_or(|subject| self.pseudonyms.of(&subject) == consent.subject);
+        let is_of = about.evidence_type.is_none_or(|kind| consent.terms.evidence_types.contains(&kind));
+        is_for && is_about && is_of
     }
 
     /// Whether what the parties of a case tell each other fits where it is.

@@ -43,6 +43,9 @@ pub struct Case {
     pub requirements: Vec<Requirement>,
     /// Whether the authority has it.
     pub handover: Handover,
+    /// How often it could not be handed over.
+    #[serde(default)]
+    pub handovers_refused: u32,
     /// How many days the service promises to take at most.
     pub processing_days: u16,
     /// What the authority was reminded of.

@@ -279,7 +279,7 @@ mod tests {
     use super::super::{Pseudonym, State};
     use super::*;
 
-    const TURN: Turn = Turn { now: 1_000, patience: 1_000 };
+    const TURN: Turn = Turn { now: 1_000, patience: 1_000, not_late_before: 0 };
 
     /// A case that cites a consent, of one requirement whose two candidates need none.
     fn case() -> Case {
@@ -317,6 +317,7 @@ mod tests {
                 failures: Vec::new(),
             }],
             handover: Handover::Waiting,
+            handovers_refused: 0,
             processing_days: 1,
             reminded: Reminded::No,
             approved: None,

@@ -15,7 +15,8 @@ use serde::de::DeserializeOwned;
 
 use super::case::Case;
 use super::letters::{Letter, LetterError, Sources, needs};
-use super::moves::{Act, Moves, Turn};
+use super::moves::{Act, Moves, Say, Turn};
+use super::plan::Planner;
 use super::reading::{Entry, Says};
 use super::sharing::Sharing;
 use super::{Cases, Pseudonym};
@@ -67,6 +68,8 @@ pub(super) struct Fold<'a> {
     pub(super) changed: BTreeSet<CaseId>,
     /// The time of the last entry, in milliseconds since 1970.
     pub(super) now: u64,
+    /// See [`Turn::not_late_before`].
+    not_late_before: u64,
 }
 
 impl<'a> Fold<'a> {
@@ -76,6 +79,7 @@ impl<'a> Fold<'a> {
         registry: &'a RegistryState,
         catalogue: &'a Catalogue,
         now: u64,
+        not_late_before: u64,
     ) -> Self {
         Self {
             room,
@@ -90,6 +94,7 @@ impl<'a> Fold<'a> {
             answers: Vec::new(),
             changed: BTreeSet::new(),
             now,
+            not_late_before,
         }
     }
 
@@ -185,7 +190,7 @@ impl<'a> Fold<'a> {
     }
 
     pub(super) fn turn(&self, now: u64) -> Turn {
-        Turn { now, patience: self.room.limits.patience }
+        Turn { now, patience: self.room.limits.patience, not_late_before: self.not_late_before }
     }
 
     /// Moves a case, if there is one.
@@ -254,6 +259,9 @@ impl<'a> Fold<'a> {
         let needed: Vec<u64> = acts.iter().flat_map(needed).collect();
         self.load_contents(&needed).await?;
         for (id, act) in acts {
+            if act.say == Say::HandOver {
+                self.find_authority(id);
+            }
             let (Some(case), now) = (self.cases.get(&id), self.now) else { continue };
             let copies = self.copies(&needs(case, &act));
             let sources = Sources { registry: self.registry, catalogue: self.catalogue, copies: &copies, now };
@@ -268,6 +276,18 @@ impl<'a> Fold<'a> {
             }
         }
         Ok(())
+    }
+
+    /// The authority may have another system by now than when the case was opened.
+    fn find_authority(&mut self, id: CaseId) {
+        let own = &self.room.desk.own;
+        let planner = Planner { own, registry: self.registry, catalogue: self.catalogue, now: self.now / 1000 };
+        let Some(case) = self.cases.get_mut(&id) else { return };
+        if let Ok(Some(found)) = planner.authority(&case.service, case.purpose.as_ref())
+            && found.member() == case.authority.member()
+        {
+            case.authority = found;
+        }
     }
 
     fn cannot_write(&mut self, id: CaseId, act: &Act) -> Result<(), LetterError> {

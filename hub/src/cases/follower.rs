@@ -22,6 +22,8 @@ pub struct Follower {
     app: Arc<App>,
     room: Arc<Cases>,
     next: u64,
+    /// Until when providers may answer in any case, in milliseconds since 1970: the hub may have been away.
+    not_late_before: u64,
     letters: mpsc::UnboundedSender<Letter>,
     refused: mpsc::UnboundedReceiver<NotSent>,
     /// Refused letters whose consequences are not written yet.
@@ -34,7 +36,9 @@ impl Follower {
         let (letters, to_post) = mpsc::unbounded_channel();
         let (say_refused, refused) = mpsc::unbounded_channel();
         let own = room.desk.signer.public().id();
-        let follower = Self { app: Arc::clone(&app), room, next: 0, letters, refused, pending: Vec::new() };
+        let not_late_before = app.clock.now_ms().saturating_add(room.limits.patience.min(AFTER_A_START_MS));
+        let follower =
+            Self { app: Arc::clone(&app), room, next: 0, not_late_before, letters, refused, pending: Vec::new() };
         let posting = post_all(app, own, to_post, say_refused);
         tokio::join!(follower.follow(), posting);
     }
@@ -108,7 +112,7 @@ impl Follower {
             self.pending.push(refused);
         }
         let now = self.app.clock.now_ms();
-        let mut fold = Fold::new(&self.room, store, &state, &catalogue, now);
+        let mut fold = Fold::new(&self.room, store, &state, &catalogue, now, self.not_late_before);
         let mut followed = None;
         // Until the log is followed to its end, it is as late as its last entry that was: what was said in time is not too late.
         let mut time = Some(now);
@@ -217,6 +221,8 @@ async fn post_all(
 const ENTRIES_AT_ONCE: u32 = 256;
 /// Bodies that are held together.
 const BYTES_AT_ONCE: u64 = 8 << 20;
+/// Longer than the longest pause after which a connector tries again to reach the hub.
+const AFTER_A_START_MS: u64 = 600_000;
 const DUE_AT_ONCE: u32 = 64;
 const POSTED_AT_ONCE: usize = 512;
 /// A case may become due by the clock alone, and a test's clock jumps.

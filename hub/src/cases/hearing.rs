@@ -5,10 +5,9 @@ use saphan_schemas::ids::{CaseId, Code, EvidenceTypeId, MessageId};
 use saphan_schemas::message_types::{
     Answer, ApplicationSubmitted, ApplicationWithdrawn, ConsentGiven, ConsentRevoked, EvidenceDeclined,
     EvidencePending, EvidenceProvided, EvidenceRequested, EvidenceReused, InformationSupplied, MessageBody as _,
-    ProofSource, Subject,
+    ProofSource,
 };
 use saphan_schemas::problem::ProblemCode;
-use serde::Deserialize;
 
 use super::case::{Case, Proven, Request};
 use super::consent::ConsentTerms;
@@ -17,7 +16,7 @@ use super::fold::{Fold, FoldError};
 use super::moves::Moves;
 use super::opening::{Judge, Opening};
 use super::plan::Planner;
-use super::reading::Entry;
+use super::reading::{AboutSomebody, Entry};
 use super::said::Said;
 use super::what::{Failure, What};
 use crate::store::StoreError;
@@ -260,7 +259,16 @@ impl Fold<'_> {
             let (sender, message_type) = (claims.iss.clone(), claims.message_type.clone());
             Moves { events: vec![What::NotFitting { sender, message_type }], ..Moves::default() }
         };
-        let moves = case.said(&said).unwrap_or_else(not_fitting);
+        let moves = match case.said(&said) {
+            Some(moves) => {
+                // Where the authority hears of the case from now on.
+                if claims.iss != case.portal {
+                    case.authority = claims.iss.clone();
+                }
+                moves
+            }
+            None => not_fitting(),
+        };
         self.moved(id, Some(entry.index), moves);
     }
 
@@ -269,9 +277,8 @@ impl Fold<'_> {
         let name = claims.message_type.as_str();
         let about = |evidence_type| DataUse { index: entry.index, evidence_type };
         if [EvidenceRequested::TYPE, EvidenceProvided::TYPE, ConsentGiven::TYPE].contains(&name) {
-            if let Some(body) = self.body::<AboutSomebody>(entry.index) {
-                let subject = self.room.pseudonyms.of(&body.subject);
-                self.note_use(subject, about(body.evidence_type));
+            if let Some(AboutSomebody { subject: Some(subject), evidence_type }) = self.body(entry.index) {
+                self.note_use(self.room.pseudonyms.of(&subject), about(evidence_type));
             }
         } else if let Some(case) = claims.case.and_then(|id| self.cases.get(&id)) {
             let people = case.people;
@@ -290,13 +297,6 @@ impl Fold<'_> {
         let reused = (name == EvidenceReused::TYPE).then_some(entry.index)?;
         self.body::<EvidenceReused>(reused).map(|body| body.evidence_type)
     }
-}
-
-/// What bodies about one person have in common.
-#[derive(Deserialize)]
-struct AboutSomebody {
-    subject: Subject,
-    evidence_type: Option<EvidenceTypeId>,
 }
 
 fn answer(answer: &Answer) -> (Code, bool) {

@@ -15,6 +15,8 @@ pub struct Turn {
     pub now: u64,
     /// How long the hub waits for a provider, in milliseconds.
     pub patience: u64,
+    /// No provider is late before this, in milliseconds since 1970: the hub was away, and answers are on their way.
+    pub not_late_before: u64,
 }
 
 /// What follows from a move.

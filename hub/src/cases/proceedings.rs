@@ -44,7 +44,11 @@ impl Case {
     /// What the hub had to say was refused by the hub itself: an agreement ended meanwhile, say.
     pub fn not_sent(&mut self, id: MessageId, message_type: &MessageType, code: &Code, turn: Turn) -> Moves {
         let mut moves = Moves::default();
-        moves.events.push(What::NotSent { message_type: message_type.clone(), code: code.clone() });
+        let is_handover = self.handover == (Handover::Sending { id });
+        // The operator was told of a handover that cannot be sent when it was tried first.
+        if !is_handover || self.handovers_refused == 0 {
+            moves.events.push(What::NotSent { message_type: message_type.clone(), code: code.clone() });
+        }
         if self.has_ended() {
             return moves;
         }
@@ -70,8 +74,10 @@ impl Case {
                 _ => {}
             }
         }
-        if self.handover == (Handover::Sending { id }) {
-            self.handover = Handover::Again { at: turn.now + HAND_OVER_AGAIN_MS };
+        if is_handover {
+            let pause = HAND_OVER_AGAIN_MS << self.handovers_refused.min(LONGEST_DOUBLING);
+            self.handovers_refused = self.handovers_refused.saturating_add(1);
+            self.handover = Handover::Again { at: turn.now + pause };
         }
         self.hand_over_if_complete(&mut moves);
         moves
@@ -140,7 +146,13 @@ impl Case {
     /// The authority says how far it is; `None` when that does not fit where the case is.
     pub fn status_changed(&mut self, body: &ApplicationStatusChanged) -> Option<Moves> {
         let status = CaseStatus::from(body.status);
-        if !self.is_with_the_authority() || !self.status.may_become(status) {
+        // The end is a decision, with its reasons and remedies; a status only says that what was approved is done.
+        let is_decided = match status {
+            CaseStatus::Completed => self.approved == Some(true),
+            CaseStatus::Rejected => false,
+            _ => true,
+        };
+        if !self.is_with_the_authority() || !self.status.may_become(status) || !is_decided {
             return None;
         }
         let next = if status.is_final() { NextActor::Nobody } else { body.next };
@@ -198,7 +210,10 @@ impl Case {
             _ => Moves::default(),
         };
         for at in 0..self.requirements.len() {
-            if matches!(&self.requirements[at].state, State::Requested { until, .. } if *until <= turn.now) {
+            let State::Requested { until, latest, .. } = &mut self.requirements[at].state else { continue };
+            if *until <= turn.now && turn.now < turn.not_late_before {
+                (*until, *latest) = (turn.not_late_before, turn.not_late_before.max(*latest));
+            } else if *until <= turn.now {
                 self.give_up(at, Failure::TimedOut, turn, &mut moves);
             }
         }
@@ -240,3 +255,5 @@ fn is_worth_writing_again(code: &Code) -> bool {
 
 /// An agreement that ended may be renewed meanwhile.
 const HAND_OVER_AGAIN_MS: u64 = 600_000;
+/// How often the pause is doubled: it is 5 hours and 20 minutes at the longest.
+const LONGEST_DOUBLING: u32 = 5;

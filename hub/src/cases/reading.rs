@@ -2,14 +2,22 @@
 
 use saphan_schemas::acknowledgement::{Acknowledged, AcknowledgementClaims, Outcome, UnverifiedAcknowledgement};
 use saphan_schemas::envelope::{EnvelopeClaims, UnverifiedEnvelope};
-use saphan_schemas::ids::{MessageId, SystemId};
+use saphan_schemas::ids::{EvidenceTypeId, MessageId, SystemId};
 use saphan_schemas::leaf::Leaf;
 use saphan_schemas::message_types::{
-    ApplicationSubmitted, ConsentGiven, EvidenceProvided, EvidenceRequested, EvidenceReused, MessageBody as _,
+    ApplicationSubmitted, ConsentGiven, EvidenceProvided, EvidenceRequested, EvidenceReused, MessageBody as _, Subject,
 };
+use serde::Deserialize;
 
 use super::said;
 use crate::store::cases::FollowedEntry;
+
+/// What bodies about one person have in common.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct AboutSomebody {
+    pub(super) subject: Option<Subject>,
+    pub(super) evidence_type: Option<EvidenceTypeId>,
+}
 
 /// An entry of the log.
 #[derive(Debug)]

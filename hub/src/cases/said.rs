@@ -37,8 +37,9 @@ pub(super) const TYPES: &[&str] = &[
 impl Said {
     /// What a message says about the case, if it is between its parties; `body` are the exact bytes.
     pub(super) fn of(case: &Case, claims: &EnvelopeClaims, body: &[u8]) -> Option<Self> {
-        let from_authority = claims.iss == case.authority && claims.aud == case.portal;
-        let to_authority = claims.iss == case.portal && claims.aud == case.authority;
+        // Whichever of its systems speaks: an agreement lets it, and it may have moved to another since the case was opened.
+        let from_authority = claims.iss.member() == case.authority.member() && claims.aud == case.portal;
+        let to_authority = claims.iss == case.portal && claims.aud.member() == case.authority.member();
         match claims.message_type.as_str() {
             ApplicationStatusChanged::TYPE if from_authority => json::parse_typed(body).ok().map(Self::Status),
             ApplicationDecided::TYPE if from_authority => json::parse_typed(body).ok().map(Self::Decided),

@@ -56,6 +56,38 @@ async fn a_consent_that_was_taken_back_can_be_cited_by_nobody() {
 }
 
 #[tokio::test]
+async fn between_others_too_a_consent_must_be_known_and_cover_what_it_is_cited_for() {
+    let stage = Stage::new().await;
+    let types = ["evidence.requested"];
+    stage.allow_to(&stage.authority, &stage.ministry, "authority.ministry", &types).await;
+    let request = |consent: MessageId| {
+        let body = json!({
+            "requested_at": at(0),
+            "evidence_type": "th.moph.medical-certificate",
+            "subject": { "kind": "Citizen", "national_id": PERSON },
+        });
+        let message = stage.message(&stage.authority, stage.ministry.id.as_str(), "evidence.requested", &body);
+        message.change(|claims| claims.consent = Some(consent))
+    };
+    let good = request(stage.consent().await);
+    stage.hub.accept(&good.sign(&stage.authority.key)).await;
+    let mut others = vec![MessageId::new()];
+    let not_enough: [(&str, Value); 4] = [
+        ("subject", json!({ "kind": "Citizen", "national_id": "1101700230708" })),
+        ("evidence_types", json!(["th.dopa.identity"])),
+        ("purpose", json!("marketing")),
+        ("recipients", json!(["th.dbd"])),
+    ];
+    for (member, value) in not_enough {
+        others.push(consent_with(&stage, |body| body[member] = value).await);
+    }
+    for other in others {
+        let refused = stage.hub.submit(&request(other).sign(&stage.authority.key)).await;
+        refused.problem(ProblemCode::ConsentInsufficient);
+    }
+}
+
+#[tokio::test]
 async fn only_the_portal_that_recorded_a_consent_takes_it_back() {
     let stage = Stage::new().await;
     let consent = stage.consent().await;

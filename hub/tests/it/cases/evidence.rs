@@ -108,6 +108,28 @@ async fn a_provider_that_is_silent_is_passed_over_and_may_still_answer() {
 }
 
 #[tokio::test]
+async fn while_the_hub_is_away_no_provider_is_late() {
+    let stage = Stage::new().await;
+    let (id, request) = case_without_certificate(&stage).await;
+    let stage = stage.restarted_after(7200).await;
+    stage.hub.clock.advance(500);
+    stage.until(id, |case| requirement(case, "medical-certificate")["state"] == "requested").await;
+    stage.hub.accept(&stage.evidence(&stage.ministry, &request).sign(&stage.ministry.key)).await;
+    stage.until(id, |case| case["handed_over"] == true).await;
+}
+
+#[tokio::test]
+async fn after_the_hub_was_away_a_provider_that_stays_silent_is_passed_over() {
+    let stage = Stage::new().await;
+    let (id, _) = case_without_certificate(&stage).await;
+    let stage = stage.restarted_after(7200).await;
+    // The log is followed by now.
+    stage.case(id).await;
+    stage.hub.clock.advance(601);
+    stage.receive(&stage.city, "evidence.requested").await;
+}
+
+#[tokio::test]
 async fn a_provider_that_says_it_takes_longer_is_waited_for() {
     let stage = Stage::new().await;
     let (id, request) = case_without_certificate(&stage).await;

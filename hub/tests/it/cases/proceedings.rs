@@ -5,7 +5,7 @@ use saphan_schemas::problem::ProblemCode;
 use serde_json::{Value, json};
 
 use super::stage::{OWN, Received, Stage, at};
-use crate::harness::{Draft, Party};
+use crate::harness::{Draft, Party, eventually};
 
 /// A case that the authority has.
 async fn complete_case(stage: &Stage) -> (CaseId, Received) {
@@ -63,6 +63,10 @@ async fn history(stage: &Stage, id: CaseId) -> Vec<Value> {
     events.into_iter().map(|event| serde_json::to_value(event.what).unwrap()).collect()
 }
 
+async fn handovers_refused(stage: &Stage, id: CaseId) -> u32 {
+    stage.hub.app.store.cases().cases(&[id]).await.unwrap()[0].handovers_refused
+}
+
 #[tokio::test]
 async fn a_case_is_approved_paid_for_and_completed() {
     let stage = Stage::new().await;
@@ -108,6 +112,17 @@ async fn a_rejection_ends_a_case_and_what_comes_later_changes_nothing() {
         .await;
     let case = stage.case(id).await;
     assert_eq!((&case["status"], &case["approved"]), (&json!("REJECTED"), &json!(false)));
+}
+
+#[tokio::test]
+async fn no_status_ends_a_case_without_a_decision() {
+    let stage = Stage::new().await;
+    let (id, _) = complete_case(&stage).await;
+    for ended in ["COMPLETED", "REJECTED"] {
+        let body = status(ended, "DONE");
+        refused(&stage, id, "application.status-changed", &body, ProblemCode::CaseStateMismatch).await;
+    }
+    assert_eq!(stage.case(id).await["status"], "CHECK");
 }
 
 #[tokio::test]
@@ -201,7 +216,14 @@ async fn a_case_that_cannot_be_handed_over_waits_for_the_agreement() {
     stage.until(id, |case| case["events"].as_u64() == Some(8)).await;
     let last = history(&stage, id).await.pop().unwrap();
     assert_eq!((&last["event"], &last["code"]), (&json!("not-sent"), &json!("agreement-missing")));
-    stage.add_agreement("own.authority.new", &OWN.parse().unwrap(), &stage.authority.id, &["case.submitted"]).await;
     stage.hub.clock.advance(601);
-    assert_eq!(stage.receive(&stage.authority, "case.submitted").await.claims.case, Some(id));
+    eventually(|| async { handovers_refused(&stage, id).await == 2 }).await;
+    assert_eq!(history(&stage, id).await.len(), 8, "it is told once");
+    // The authority has another system by now.
+    let moved = &stage.licences;
+    stage.add_agreement("own.authority.new", &OWN.parse().unwrap(), &moved.id, &["case.submitted"]).await;
+    stage.hub.clock.advance(1201);
+    assert_eq!(stage.receive(moved, "case.submitted").await.claims.case, Some(id));
+    let case = stage.until(id, |case| case["handed_over"] == true).await;
+    assert_eq!(case["authority"], moved.id.as_str());
 }

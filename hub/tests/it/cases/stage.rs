@@ -81,8 +81,15 @@ impl Stage {
 
     /// The same people on the hub that was started again.
     pub(crate) async fn restarted(self) -> Self {
+        self.restarted_after(0).await
+    }
+
+    /// The same, when the hub was away for so many seconds.
+    pub(crate) async fn restarted_after(self, seconds: u64) -> Self {
         let Self { hub, portal, authority, registry, licences, ministry, city, stranger, waiting } = self;
-        let hub = hub.stop().await.start().await;
+        let site = hub.stop().await;
+        site.clock.advance(seconds);
+        let hub = site.start().await;
         Self { hub, portal, authority, registry, licences, ministry, city, stranger, waiting }
     }
 
