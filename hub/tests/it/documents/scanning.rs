@@ -24,6 +24,35 @@ async fn a_document_is_scanned_whole_before_anybody_reads_it() {
 }
 
 #[tokio::test]
+async fn the_scanner_is_asked_over_a_unix_socket_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("clamd.ctl");
+    let scanner = FakeClamd::start_at(&socket, NEEDLE);
+    let hub = TestHub::with(&format!("[documents]\nclamd = \"unix:{}\"", socket.display())).await;
+    let (portal, sound, mut infected) = (&hub.world.portal, Document::pdf(2 * MIB), Document::pdf(2 * MIB));
+    infected.bytes[MIB..MIB + NEEDLE.len()].copy_from_slice(NEEDLE);
+    assert_eq!(hub.put(portal, &sound).await.status, 201);
+    hub.put(portal, &infected).await.problem(ProblemCode::DocumentInfected);
+    scanner.abort();
+}
+
+#[tokio::test]
+async fn a_scanner_that_is_away_holds_up_neither_keys_nor_what_is_removed() {
+    let scanner = FakeClamd::start(0, NEEDLE, usize::MAX).await;
+    let hub = hub_with(&scanner).await;
+    scanner.stop().await;
+    let documents = [0; 3].map(|_| Document::pdf(MIB));
+    for document in &documents {
+        hub.put(&hub.world.portal, document).await.problem(ProblemCode::ScannerUnavailable);
+    }
+    let new = hub.app.key_store.add_storage().unwrap().id();
+    hub.clock.advance(31 * 86_400);
+    hub.keep_up().await;
+    assert_eq!(hub.look(&hub.world.portal, &documents[2]).await.status, 404, "nobody cited it in time");
+    assert!(hub.app.store.storage_keys().await.unwrap().iter().all(|id| *id == new));
+}
+
+#[tokio::test]
 async fn an_infected_document_is_refused_and_destroyed() {
     let scanner = FakeClamd::start(0, NEEDLE, usize::MAX).await;
     let hub = hub_with(&scanner).await;

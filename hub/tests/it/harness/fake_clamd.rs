@@ -1,10 +1,11 @@
 //! A virus scanner that speaks `INSTREAM`, and finds what the test says.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::{TcpListener, UnixListener};
 use tokio::task::JoinHandle;
 
 /// It finds its needle in what it is sent.
@@ -32,6 +33,17 @@ impl FakeClamd {
         Self { address, scanned, serving }
     }
 
+    /// Listens on a Unix socket.
+    pub(crate) fn start_at(socket: &Path, needle: &'static [u8]) -> JoinHandle<()> {
+        let listener = UnixListener::bind(socket).unwrap();
+        tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let _ = scan(stream, needle, usize::MAX, &Mutex::default()).await;
+            }
+        })
+    }
+
     pub(crate) fn scanned(&self) -> Vec<usize> {
         self.scanned.lock().unwrap().clone()
     }
@@ -43,7 +55,12 @@ impl FakeClamd {
     }
 }
 
-async fn scan(mut stream: TcpStream, needle: &[u8], limit: usize, scanned: &Mutex<Vec<usize>>) -> std::io::Result<()> {
+async fn scan(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    needle: &[u8],
+    limit: usize,
+    scanned: &Mutex<Vec<usize>>,
+) -> std::io::Result<()> {
     let mut command = [0; 10];
     stream.read_exact(&mut command).await?;
     assert_eq!(&command, b"zINSTREAM\0");
