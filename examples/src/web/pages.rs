@@ -4,6 +4,7 @@ mod apply;
 mod assets;
 mod case;
 mod cases;
+mod file_field;
 pub(super) mod layout;
 mod progress;
 mod questions;
