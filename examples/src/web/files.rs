@@ -5,16 +5,18 @@
 mod arriving;
 mod content;
 mod shelf;
+mod upload;
 
 pub(super) use arriving::Arriving;
-pub(super) use shelf::{Owner, Shelf};
+pub(super) use shelf::{Faults, Held, Owner, Shelf};
+pub(super) use upload::{NotUploaded, document, upload_all};
 
 use std::io;
 
 use saphan_connector::documents::{DocumentError, Documents, PreparedDocument};
 use saphan_connector::hub_api::HubError;
 use saphan_schemas::envelope::{DocumentReference, MAX_DOCUMENTS};
-use saphan_schemas::message_types::{Document, Language};
+use saphan_schemas::message_types::Language;
 use saphan_schemas::problem::ProblemCode;
 use tokio::fs::File;
 use tokio::io::{AsyncSeekExt as _, AsyncWriteExt as _};
@@ -96,7 +98,7 @@ impl Received {
     ///
     /// # Errors
     /// Why not; the inner ones can be mended by the person.
-    pub(super) async fn upload(&self, documents: &Documents) -> Result<Result<DocumentReference, FileFault>, Because> {
+    async fn upload(&self, documents: &Documents) -> Result<Result<DocumentReference, FileFault>, Because> {
         match timeout(PATIENCE, self.upload_to(documents)).await {
             Ok(Ok(reference)) => Ok(Ok(reference)),
             Ok(Err(error)) => FileFault::of(&error).map(Err),
@@ -147,7 +149,7 @@ impl FileFault {
     }
 
     /// Whether the same file may go another time.
-    pub(super) const fn may_pass(self) -> bool {
+    const fn may_pass(self) -> bool {
         matches!(self, Self::Unreachable)
     }
 
@@ -191,12 +193,6 @@ impl FileFault {
         };
         text.to_owned()
     }
-}
-
-/// A document as a message's body names it. It is called nothing: what the person calls it is nobody's business.
-pub(super) fn document(reference: &DocumentReference) -> Document {
-    let DocumentReference { commit, len, media_type, .. } = reference.clone();
-    Document { commit, len, media_type, title: None }
 }
 
 /// What a file may be, for people.

@@ -2,6 +2,7 @@
 
 mod apply;
 mod assets;
+mod by_hand;
 mod case;
 mod cases;
 mod file_field;
@@ -38,6 +39,7 @@ pub(super) fn router(site: Arc<Site>) -> Router {
         // People who signed in.
         .route("/services/{service}/apply", get(apply::show).post(apply::fill_in))
         .route("/applications/{application}", get(review::show).post(review::submit))
+        .route("/applications/{application}/papers", get(by_hand::show).post(by_hand::submit))
         .route("/cases", get(cases::show))
         .route("/cases/{case}", get(case::show))
         .route("/cases/{case}/events", get(watch::events))

@@ -153,6 +153,6 @@ fn has_parts(request: &Request) -> bool {
 }
 
 /// Far more than the texts of a form, and what arrives at once.
-const MOST_BESIDE_FILES: usize = 1 << 20;
+const MOST_BESIDE_FILES: usize = 2 << 20;
 /// A film that was chosen by mistake is read to its end, and not kept, so that the browser shows why.
 const MOST_ARRIVING: usize = 512 << 20;

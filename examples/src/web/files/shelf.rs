@@ -8,7 +8,7 @@ use std::time::Duration;
 use saphan_schemas::ids::{Code, MessageId};
 use tokio::time::{Instant, sleep_until};
 
-use super::Received;
+use super::{FileFault, Received};
 
 /// Whose files, and what they are for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -28,9 +28,33 @@ struct Waiting {
     until: Instant,
 }
 
+/// Files that wait for a message.
+pub(in super::super) type Held = BTreeMap<Code, Arc<Received>>;
+/// What is wrong with files.
+pub(in super::super) type Faults = BTreeMap<Code, FileFault>;
+
 impl Shelf {
+    /// Keeps what came, or answers what is wrong with it. Either way the file before is let go.
+    pub(in super::super) fn keep(
+        self: &Arc<Self>,
+        owner: Owner,
+        what: &Code,
+        came: Result<Received, FileFault>,
+    ) -> Option<FileFault> {
+        match came {
+            Ok(file) => {
+                self.put(owner, what.clone(), file);
+                None
+            }
+            Err(fault) => {
+                self.remove(owner, what);
+                Some(fault)
+            }
+        }
+    }
+
     /// Keeps a file instead of the one before, for an hour.
-    pub(in super::super) fn put(self: &Arc<Self>, owner: Owner, what: Code, file: Received) {
+    fn put(self: &Arc<Self>, owner: Owner, what: Code, file: Received) {
         let until = Instant::now() + LASTS;
         let mut waiting = self.lock();
         if waiting.len() >= MOST {
@@ -49,7 +73,7 @@ impl Shelf {
     }
 
     /// What waits for a message.
-    pub(in super::super) fn of(&self, owner: Owner) -> BTreeMap<Code, Arc<Received>> {
+    pub(in super::super) fn of(&self, owner: Owner) -> Held {
         let waiting = self.lock();
         let own = waiting.iter().filter(|((whose, _), _)| *whose == owner);
         own.map(|((_, what), one)| (what.clone(), Arc::clone(&one.file))).collect()

@@ -11,14 +11,14 @@ use axum::response::Response;
 use saphan_schemas::ids::CaseId;
 use saphan_schemas::message_types::AnswerForm;
 
-use self::given::{Given, Lacks, file_inputs, keep_files};
+use self::given::{Given, Lack, Lacks, file_inputs, keep_files};
 use self::items::Filled;
-use self::sending::{NotSent, Sending};
+use self::sending::Sending;
 use super::case::{back, own};
 use super::layout::{Page, button, form, hidden};
 use crate::web::Site;
 use crate::web::book::Question;
-use crate::web::files::{Arriving, Owner};
+use crate::web::files::{Arriving, NotUploaded, Owner};
 use crate::web::form::Input;
 use crate::web::html::{Html, el};
 use crate::web::language::Speaks as _;
@@ -72,8 +72,10 @@ pub(super) async fn answer(
     // Neither a browser that hangs up nor a second click leaves half of it done.
     match tokio::spawn(sending.run()).await {
         Ok(Ok(())) => Ok(back(&who.visit, id)),
-        Ok(Err(NotSent::Lacks(lacks))) => show(&lacks),
-        Ok(Err(NotSent::Because(because))) => Err(refuse(because)),
+        Ok(Err(NotUploaded::Files(faults))) => {
+            show(&faults.into_iter().map(|(item, fault)| (item, Lack::File(fault))).collect())
+        }
+        Ok(Err(NotUploaded::Because(because))) => Err(refuse(because)),
         Err(_) => Err(refuse(Because::Internal)),
     }
 }

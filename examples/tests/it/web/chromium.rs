@@ -116,6 +116,14 @@ async fn a_question_appears_while_the_page_is_watched() {
     tab.tab_to("#live a.button").await;
     tab.enter().await;
     is_sound(&tab).await;
+    tab.tab_to("a[hreflang=th]").await;
+    tab.enter().await;
+    tab.tab_to("[name='document/photograph']").await;
+    tab.press(" ").await;
+    is_sound(&tab).await;
+    picture(&tab, "question-phone-th").await;
+    tab.tab_to("a[hreflang=en]").await;
+    tab.enter().await;
     tab.tab_to("[name='answer/years']").await;
     tab.type_in("12").await;
     // Where a file is chosen is shown to those who send one.

@@ -2,7 +2,7 @@
 
 use saphan_schemas::message_types::{Answer, InformationSupplied};
 
-use super::application::apply;
+use super::application::{apply, fill_in};
 use super::client::{Chosen, Client, Page, parts, texts};
 use super::fake_clamd::FakeClamd;
 use super::stage::Stage;
@@ -134,7 +134,7 @@ async fn a_form_with_files_that_does_not_come_from_the_session_stores_nothing() 
     assert_eq!(other.post_files(&asked.path, &pairs, &[]).await.status, 404, "a question is its applicant's alone");
     let unreadable = [&own[..], b"--but no part"].concat();
     assert_eq!(asked.client.post_parts(&asked.path, unreadable).await.status, 400);
-    let endless = [&own[..], &texts(&[("answer/years", &"1".repeat(2 * MEGABYTE))])].concat();
+    let endless = [&own[..], &texts(&[("answer/years", &"1".repeat(3 * MEGABYTE))])].concat();
     assert_eq!(asked.client.post_parts(&asked.path, endless).await.status, 400);
     assert!(!asked.client.get(&asked.path).await.text.contains("Your file is here"));
     // The same with the token in its place is kept.
@@ -235,4 +235,43 @@ async fn a_document_that_the_hub_asks_for_goes_with_the_complete_case() {
     let cited = stage.cited.borrow().clone();
     assert_eq!(cited.len(), 1);
     assert_eq!(stage.read(&cited[0]).await, PNG);
+}
+
+#[tokio::test]
+async fn who_says_no_to_the_consent_sends_the_papers_here_instead() {
+    let stage = Stage::new().await;
+    stage.gate.send_replace(true);
+    let client = stage.signed_in(0).await;
+    let review = fill_in(&client).await;
+    client.get(&review).await;
+    let no = client.post(&review, &[("consent", "no")]).await;
+    no.markup().check("en");
+    no.has("or send it here as files");
+    let input = no.markup().tags().find(|tag| tag.attribute("type") == Some("file")).unwrap();
+    let (input, id) = (input.attribute("name").unwrap(), input.attribute("id").unwrap());
+    let path = format!("{review}/papers");
+    let send = async |called, bytes| client.post_files(&path, &[], &[Chosen { input, called, bytes }]).await;
+    for (called, bytes, text) in [
+        ("", &b""[..], "Please choose a file."),
+        ("a.pdf", b"", "The file is empty."),
+        ("a.pdf", b"PK\x03\x04\x14\0\0\0", "neither a PDF nor a PNG or JPEG"),
+    ] {
+        let wrong = send(called, bytes).await;
+        wrong.markup().check("en");
+        wrong.has(text);
+        wrong.has(&format!("href=\"#{id}\""));
+        assert!(wrong.markup().tags().any(|tag| tag.attribute("aria-invalid") == Some("true")));
+    }
+    client.get(&path.replace("/en/", "/th/")).await.markup().check("th");
+    client.get("/en/cases").await.has("There are none yet.");
+    let (first, second) = tokio::join!(send("a.pdf", PNG), send("a.pdf", PNG));
+    assert_eq!((first.status, &first.location), (303, &second.location), "{}", first.text);
+    assert_eq!(client.get(&path).await.location, first.location);
+    let done = client.until(&first.location, "Your licence is renewed.").await;
+    done.has("You have sent it");
+    assert_eq!(*stage.complete.borrow(), 1);
+    let cited = stage.cited.borrow().clone();
+    assert_eq!(cited.len(), 1);
+    assert_eq!(stage.read(&cited[0]).await, PNG);
+    assert!(!client.get("/en/trace").await.text.contains("Consent given"));
 }

@@ -10,7 +10,7 @@ use serde_json::Number;
 
 use super::items::{LONGEST, answer_input, choice_input, file_input};
 use crate::web::book::Question;
-use crate::web::files::{FileFault, Owner, Received, Shelf};
+use crate::web::files::{Faults, FileFault, Held, Owner, Received, Shelf};
 use crate::web::form::Input;
 use crate::web::language::Speaks as _;
 
@@ -34,10 +34,6 @@ pub(super) enum Lack {
 
 /// The items without an answer.
 pub(super) type Lacks = BTreeMap<Code, Lack>;
-/// What is wrong with files.
-pub(super) type Faults = BTreeMap<Code, FileFault>;
-/// Files that wait.
-pub(super) type Held = BTreeMap<Code, Arc<Received>>;
 
 /// The inputs for files of all questions that are open.
 pub(super) fn file_inputs(questions: &[Question]) -> BTreeSet<String> {
@@ -56,14 +52,12 @@ pub(super) fn keep_files(
     let mut faults = Faults::new();
     for Item { item, .. } in documents(asked) {
         let is_wanted = !matches!(input.one(&choice_input(item)), Some(COUNTER | NONE));
-        match files.remove(&file_input(item)) {
-            _ if !is_wanted => shelf.remove(owner, item),
-            Some(Ok(file)) => shelf.put(owner, item.clone(), file),
-            Some(Err(fault)) => {
-                shelf.remove(owner, item);
-                faults.insert(item.clone(), fault);
-            }
-            None => {}
+        let came = files.remove(&file_input(item));
+        if is_wanted {
+            let fault = came.and_then(|came| shelf.keep(owner, item, came));
+            faults.extend(fault.map(|fault| (item.clone(), fault)));
+        } else {
+            shelf.remove(owner, item);
         }
     }
     faults

@@ -4,7 +4,8 @@ use saphan_schemas::ids::Code;
 use saphan_schemas::message_types::{AnswerForm, InformationRequested, Item};
 
 use super::super::file_field::FileField;
-use super::given::{COUNTER, FILE, Held, Lack, Lacks, NONE};
+use super::given::{COUNTER, FILE, Lack, Lacks, NONE};
+use crate::web::files::Held;
 use crate::web::form::Input;
 use crate::web::html::{Element, Html, el};
 use crate::web::language::Speaks as _;

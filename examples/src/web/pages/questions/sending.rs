@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use saphan_connector::OutgoingMessage;
 use saphan_schemas::envelope::DocumentReference;
-use saphan_schemas::ids::{CaseId, ServiceId};
+use saphan_schemas::ids::{CaseId, Code, ServiceId};
 use saphan_schemas::message_types::{Answer, InformationSupplied};
 
-use super::given::{Given, Lack, Lacks};
+use super::given::Given;
 use crate::agencies::answers::now;
 use crate::web::Site;
 use crate::web::book::Question;
-use crate::web::files::{Owner, document};
+use crate::web::files::{NotUploaded, Owner, document, upload_all};
 use crate::web::refusal::Because;
 
 /// An answer on its way.
@@ -24,53 +24,29 @@ pub(super) struct Sending {
     pub(super) given: Given,
 }
 
-/// Why nothing was sent.
-pub(super) enum NotSent {
-    /// A file did not get through.
-    Lacks(Lacks),
-    /// Something else.
-    Because(Because),
-}
-
 impl Sending {
     /// Uploads the files, and sends the answers with them. Whoever comes meanwhile waits, and finds the question answered.
-    pub(super) async fn run(self) -> Result<(), NotSent> {
+    pub(super) async fn run(self) -> Result<(), NotUploaded> {
         let _turn = self.question.sending.lock().await;
         if self.site.book.is_answered(self.case, self.question.envelope.jti) {
+            self.site.shelf.clear(self.owner);
             return Ok(());
         }
-        let mut answers = self.given.answers.clone();
-        let documents = self.upload(&mut answers).await?;
-        self.send(answers, documents).await.map_err(NotSent::Because)
+        let uploaded = upload_all(&self.site, self.owner, &self.given.files).await?;
+        self.send(uploaded).await.map_err(NotUploaded::Because)
     }
 
-    async fn upload(&self, answers: &mut Vec<Answer>) -> Result<Vec<DocumentReference>, NotSent> {
-        let (mut documents, mut lacks) = (Vec::new(), Lacks::new());
-        for (item, file) in &self.given.files {
-            match file.upload(self.site.connector.documents()).await.map_err(NotSent::Because)? {
-                Ok(reference) => {
-                    answers.push(Answer::Document { item: item.clone(), document: document(&reference) });
-                    documents.push(reference);
-                }
-                Err(fault) => {
-                    lacks.insert(item.clone(), Lack::File(fault));
-                    if fault.may_pass() {
-                        // The others would wait as long.
-                        break;
-                    }
-                    self.site.shelf.remove(self.owner, item);
-                }
-            }
-        }
-        if lacks.is_empty() { Ok(documents) } else { Err(NotSent::Lacks(lacks)) }
-    }
-
-    async fn send(&self, answers: Vec<Answer>, documents: Vec<DocumentReference>) -> Result<(), Because> {
+    async fn send(&self, uploaded: Vec<(Code, DocumentReference)>) -> Result<(), Because> {
+        let with_document = |(item, reference): &(Code, DocumentReference)| Answer::Document {
+            item: item.clone(),
+            document: document(reference),
+        };
+        let answers = self.given.answers.iter().cloned().chain(uploaded.iter().map(with_document)).collect();
         let body = InformationSupplied { supplied_at: now().map_err(|_| Because::Internal)?, answers };
         let envelope = &self.question.envelope;
         let offer = self.site.offer(&self.service).ok_or(Because::NotFound)?;
         let message = OutgoingMessage::new(envelope.iss.clone(), &body).case(self.case).reply_to(envelope.jti);
-        let message = documents.into_iter().fold(offer.message(message), OutgoingMessage::document);
+        let message = uploaded.into_iter().fold(offer.message(message), |message, (_, cited)| message.document(cited));
         // Marked first: the next question may come before the receipt.
         self.mark(true);
         let sent = self.site.send(message).await;
