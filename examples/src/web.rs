@@ -8,6 +8,7 @@
 
 mod book;
 mod draft;
+mod files;
 mod form;
 mod guard;
 mod html;
@@ -35,6 +36,7 @@ use tokio::time::timeout;
 
 use self::book::Book;
 use self::draft::Drafts;
+use self::files::Shelf;
 use self::names::Names;
 use self::refusal::Because;
 use self::sessions::Sessions;
@@ -86,6 +88,7 @@ struct Site {
     names: Names,
     sessions: Sessions,
     drafts: Drafts,
+    shelf: Arc<Shelf>,
     book: Arc<Book>,
     /// Becomes true when the page is to stop.
     stopping: watch::Sender<bool>,
@@ -101,9 +104,9 @@ impl Portal {
         let book = Arc::new(Book::default());
         let connector = book::handlers(builder, &book).build().await?;
         let names = Names::new(&catalogue, &settings.hub_system, connector.system());
-        let (sessions, drafts) = (Sessions::default(), Drafts::default());
+        let (sessions, drafts, shelf) = (Sessions::default(), Drafts::default(), Arc::default());
         let stopping = watch::Sender::new(false);
-        let site = Site { settings, connector, catalogue, names, sessions, drafts, book, stopping };
+        let site = Site { settings, connector, catalogue, names, sessions, drafts, shelf, book, stopping };
         Ok(Self { site: Arc::new(site) })
     }
 

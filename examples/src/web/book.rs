@@ -52,6 +52,8 @@ pub(super) struct Question {
     pub(super) envelope: EnvelopeClaims,
     /// Whether an answer is on its way.
     pub(super) answered: bool,
+    /// Held while one is sent.
+    pub(super) sending: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Default for Book {
@@ -80,8 +82,8 @@ pub(super) fn handlers(builder: ConnectorBuilder, book: &Arc<Book>) -> Connector
             ready(asked.note(&message, |case, told: &InformationRequested| {
                 // The same message may come again.
                 if case.questions.iter().all(|known| known.envelope.jti != message.id()) {
-                    let envelope = message.envelope().clone();
-                    case.questions.push(Question { asked: told.clone(), envelope, answered: false });
+                    let (asked, envelope) = (told.clone(), message.envelope().clone());
+                    case.questions.push(Question { asked, envelope, answered: false, sending: Arc::default() });
                 }
             }))
         })
@@ -115,6 +117,13 @@ impl Book {
             cases.iter().filter(|(_, case)| case.person == person).map(|(id, case)| (*id, case.clone())).collect();
         own.sort_by_key(|(_, case)| std::cmp::Reverse(case.opened_at.unix_ms()));
         own
+    }
+
+    /// Whether an answer to a question is on its way.
+    pub(super) fn is_answered(&self, id: CaseId, question: MessageId) -> bool {
+        let cases = self.lock();
+        let questions = cases.get(&id).map(|case| case.questions.as_slice()).unwrap_or_default();
+        questions.iter().any(|known| known.envelope.jti == question && known.answered)
     }
 
     /// Changes a case; answers whether there is one.

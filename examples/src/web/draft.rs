@@ -5,13 +5,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use saphan_connector::OutgoingMessage;
 use saphan_schemas::catalogue::RequirementSubject;
+use saphan_schemas::envelope::DocumentReference;
 use saphan_schemas::ids::{CaseId, Code, EvidenceTypeId, InvalidId, MemberId, MessageId, ServiceId};
 use saphan_schemas::message_types::{
-    ApplicationSubmitted, AuthenticationAssurance, BilingualText, ConsentGiven, Date, Identification,
-    IdentityAssurance, InvalidTime, Language, Subject, Timestamp,
+    ApplicationSubmitted, AuthenticationAssurance, BilingualText, ConsentGiven, Date, Evidence, EvidenceSource,
+    Identification, IdentityAssurance, InvalidTime, Language, Subject, Timestamp,
 };
 
 use super::book::Kept;
+use super::files::document;
 use super::form::{Filled, Form};
 use super::language::Speaks as _;
 use super::names::day;
@@ -33,6 +35,8 @@ pub(super) struct Draft {
     case: CaseId,
     consent: MessageId,
     made_at: Timestamp,
+    /// Held while documents are uploaded for it.
+    pub(super) uploading: tokio::sync::Mutex<()>,
     /// Held while it is sent.
     sending: tokio::sync::Mutex<Sending>,
 }
@@ -42,8 +46,19 @@ pub(super) struct Draft {
 struct Sending {
     /// When the button was pressed first: the same bytes go out whenever it is pressed again.
     pressed_at: Option<Timestamp>,
+    /// What was brought then.
+    brought: Vec<Brought>,
     /// Whether the application is in the log.
     is_done: bool,
+}
+
+/// A document that the applicant brings instead of a consent.
+#[derive(Clone)]
+pub(super) struct Brought {
+    /// What it proves.
+    pub(super) evidence_type: EvidenceTypeId,
+    /// What the message cites it by.
+    pub(super) document: DocumentReference,
 }
 
 /// All drafts. In a portal this is a table.
@@ -86,8 +101,9 @@ impl Drafts {
         if drafts.len() >= MOST {
             drafts.retain(|_, draft| Arc::strong_count(draft) > 1);
         }
-        let (made_at, sending) = (now()?, tokio::sync::Mutex::default());
-        let draft = Arc::new(Draft { person, service, form, application, case, consent, made_at, sending });
+        let (made_at, uploading, sending) = (now()?, tokio::sync::Mutex::default(), tokio::sync::Mutex::default());
+        let draft = Draft { person, service, form, application, case, consent, made_at, uploading, sending };
+        let draft = Arc::new(draft);
         drafts.insert(application, Arc::clone(&draft));
         Ok(draft)
     }
@@ -105,7 +121,7 @@ impl Draft {
         self.sending.lock().await.is_done.then_some(self.case)
     }
 
-    /// Sends the consent, if one is given, waits for its receipt, and sends the application. Whoever comes while it is sent waits and
+    /// Sends the consent, if one is given, waits for its receipt, and sends the application with what is brought. Whoever comes while it is sent waits and
     /// gets the same answer.
     ///
     /// # Errors
@@ -116,6 +132,7 @@ impl Draft {
         person: &Person,
         language: Language,
         consent: Option<Question>,
+        brought: Vec<Brought>,
     ) -> Result<CaseId, Because> {
         let mut state = self.sending.lock().await;
         if state.is_done {
@@ -123,7 +140,10 @@ impl Draft {
         }
         let pressed_at = match &state.pressed_at {
             Some(at) => at.clone(),
-            None => state.pressed_at.insert(now().map_err(|_| Because::Internal)?).clone(),
+            None => {
+                state.brought = brought;
+                state.pressed_at.insert(now().map_err(|_| Because::Internal)?).clone()
+            }
         };
         let offer = site.offer(&self.service).ok_or(Because::NotFound)?;
         let service = site.catalogue.service(&self.service).ok_or(Because::NotFound)?;
@@ -146,7 +166,7 @@ impl Draft {
             contact: None,
             form_schema: form.schema,
             form: self.form.clone(),
-            evidence: Vec::new(),
+            evidence: state.brought.iter().map(Brought::evidence).collect(),
         };
         let mut message = offer
             .message(OutgoingMessage::new(site.settings.hub_system.clone(), &body))
@@ -154,6 +174,9 @@ impl Draft {
             .case(self.case);
         if let Some(consent) = given {
             message = message.consent(consent);
+        }
+        for brought in &state.brought {
+            message = message.document(brought.document.clone());
         }
         site.book.open(self.case, Kept::new(self.person, self.service.clone(), pressed_at, given));
         match site.send(message).await {
@@ -166,6 +189,13 @@ impl Draft {
             }
         }
         Ok(self.case)
+    }
+}
+
+impl Brought {
+    fn evidence(&self) -> Evidence {
+        let (evidence_type, document) = (self.evidence_type.clone(), Some(document(&self.document)));
+        Evidence { evidence_type, source: EvidenceSource::Applicant, message: None, document }
     }
 }
 

@@ -83,7 +83,7 @@ pub(super) enum Kind {
         /// At most so many.
         most: usize,
     },
-    /// A document: this page takes none, and says so.
+    /// A document: a form takes none yet, and says so.
     Document,
 }
 

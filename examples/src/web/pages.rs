@@ -2,8 +2,10 @@
 
 mod apply;
 mod assets;
+mod by_hand;
 mod case;
 mod cases;
+mod file_field;
 pub(super) mod layout;
 mod progress;
 mod questions;
@@ -37,6 +39,7 @@ pub(super) fn router(site: Arc<Site>) -> Router {
         // People who signed in.
         .route("/services/{service}/apply", get(apply::show).post(apply::fill_in))
         .route("/applications/{application}", get(review::show).post(review::submit))
+        .route("/applications/{application}/papers", get(by_hand::show).post(by_hand::submit))
         .route("/cases", get(cases::show))
         .route("/cases/{case}", get(case::show))
         .route("/cases/{case}/events", get(watch::events))

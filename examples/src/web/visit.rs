@@ -79,7 +79,8 @@ impl Visit {
         Refusal { visit: Box::new(self.clone()), because }
     }
 
-    fn signed_in(self, site: &Site) -> Result<SignedIn, Refusal> {
+    /// Somebody who signed in, or a refusal.
+    pub(super) fn signed_in(self, site: &Site) -> Result<SignedIn, Refusal> {
         let index = self.session.as_ref().and_then(|session| session.person);
         match index.and_then(|index| Some((index, site.settings.people.get(index)?.clone()))) {
             Some((index, person)) => Ok(SignedIn { visit: self, index, person }),

@@ -11,6 +11,10 @@ pub(crate) mod application;
 mod browser;
 mod chromium;
 pub(crate) mod client;
+#[expect(dead_code, reason = "the hub's tests ask it more")]
+#[path = "../../../hub/tests/it/harness/fake_clamd.rs"]
+mod fake_clamd;
+mod files;
 mod forms;
 mod markup;
 mod stage;

@@ -342,8 +342,8 @@ impl Parts<'_> {
 
     fn document(&self) -> Html {
         let text = self.say(
-            "หน้าเว็บตัวอย่างนี้ยังไม่รับไฟล์ โปรดยื่นเอกสารที่สำนักงาน",
-            "This example page takes no files yet. Please hand in the document at the office.",
+            "แบบคำขอนี้ยังไม่รับไฟล์ โปรดยื่นเอกสารที่สำนักงาน",
+            "This form takes no files yet. Please hand in the document at the office.",
         );
         el("div").class("field").with(el("p").with(format!("{}: {text}", self.label))).into()
     }

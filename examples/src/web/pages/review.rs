@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
-use saphan_schemas::catalogue::{PublicService, Requirement};
+use saphan_schemas::catalogue::PublicService;
 use serde_json::Value;
 
+use super::by_hand::Papers;
 use super::layout::{Page, button, form, terms};
 use super::service::papers;
 use crate::web::Site;
 use crate::web::draft::{Draft, Question};
+use crate::web::files::Faults;
 use crate::web::form::{Field, Filled, Form, Kind, labels};
 use crate::web::html::{Element, Html, el};
 use crate::web::language::{Speaks as _, baht};
@@ -43,31 +45,23 @@ pub(super) async fn submit(
         (None, _) => None,
         (Some(question), Some("yes")) => Some(question),
         (Some(_), Some("no")) => {
-            let blocked = blocked(&site, service, &who);
-            if !blocked.is_empty() {
-                return Ok(by_hand(&site, &who.visit, (&draft, service), &blocked));
+            let papers = Papers::of(&site, &draft, service, &who);
+            if !papers.is_empty() {
+                return Ok(papers.page(&site, &who, &Faults::new()));
             }
             None
         }
         (Some(_), _) => return page(&site, &who, (&draft, service), true),
     };
-    let case = draft.send(&site, &who.person, who.visit.language, consent).await.map_err(refuse)?;
+    let case = draft.send(&site, &who.person, who.visit.language, consent, Vec::new()).await.map_err(refuse)?;
     Ok(Redirect::to(&who.visit.path(&format!("cases/{case}"))).into_response())
 }
 
-fn draft<'a>(site: &'a Site, who: &SignedIn, id: &str) -> Result<(Arc<Draft>, &'a PublicService), Refusal> {
+/// A draft of this person.
+pub(super) fn draft<'a>(site: &'a Site, who: &SignedIn, id: &str) -> Result<(Arc<Draft>, &'a PublicService), Refusal> {
     let draft = id.parse().ok().and_then(|id| site.drafts.of(who.index, id));
     let found = draft.and_then(|draft| Some((site.catalogue.service(&draft.service)?, draft)));
     found.map(|(service, draft)| (draft, service)).ok_or_else(|| who.visit.refuse(Because::NotFound))
-}
-
-/// What cannot be proven without a consent.
-fn blocked<'a>(site: &Site, service: &'a PublicService, who: &SignedIn) -> Vec<&'a Requirement> {
-    let needs = |requirement: &&Requirement| {
-        let mut known = requirement.evidence.iter().filter_map(|id| site.catalogue.evidence_type(id));
-        known.all(|one| one.consent_needed)
-    };
-    service.requirements_for(who.person.kind()).filter(needs).collect()
 }
 
 fn page(
@@ -115,32 +109,6 @@ fn consent(visit: &Visit, question: &Question, is_wrong: bool) -> Element {
     let set = set.attr("aria-describedby", described).with(legend);
     let set = set.with(el("p").attr("id", "consent-text").with(visit.language.text(&question.text))).with(error);
     set.with(option("yes", yes)).with(option("no", no))
-}
-
-/// The person said no: what to hand in, and where.
-fn by_hand(
-    site: &Site,
-    visit: &Visit,
-    (draft, service): (&Draft, &PublicService),
-    blocked: &[&Requirement],
-) -> Response {
-    let papers = blocked.iter().map(|requirement| {
-        let known = requirement.evidence.iter().map(|id| site.names.evidence(id, visit.language));
-        let known: Vec<_> = known.collect();
-        let paper = known.join(visit.say(" หรือ ", " or "));
-        el("li").with(format!("{} ({})", paper, visit.language.text(&requirement.name)))
-    });
-    let text = visit.say(
-        "ไม่มีการขอหรือส่งข้อมูลใด โปรดนำเอกสารต่อไปนี้ไปยื่นที่",
-        "Nothing was asked for or sent. Please hand in the following at an office of",
-    );
-    let change = visit.say("เปลี่ยนใจ", "Go back and decide again");
-    let back = el("a").attr("href", visit.path(&format!("applications/{}", draft.application))).with(change);
-    let content = Html::new()
-        .with(el("p").with(format!("{text} {}:", visit.language.text(&service.authority.name))))
-        .with(el("ul").with(papers.collect::<Html>()))
-        .with(el("p").with(back));
-    Page::new(visit, visit.say("ท่านไม่ยินยอม", "You did not consent")).body(content)
 }
 
 /// What was filled in, in the order of the form.

@@ -44,6 +44,9 @@ pub(super) async fn sign_in(State(site): State<Arc<Site>>, Sent { visit, input }
 pub(super) async fn sign_out(State(site): State<Arc<Site>>, Sent { visit, .. }: Sent) -> Response {
     if let Some(session) = &visit.session {
         site.sessions.close(&session.token);
+        if let Some(person) = session.person {
+            site.shelf.clear_all_of(person);
+        }
     }
     let gone = format!("{COOKIE}=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0");
     ([(SET_COOKIE, gone)], Redirect::to(&visit.path(""))).into_response()

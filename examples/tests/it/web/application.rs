@@ -14,7 +14,7 @@ pub(crate) const FORM: &[(&str, &str)] = &[
 ];
 
 /// Fills in the form; answers the path of the review.
-async fn fill_in(client: &Client) -> String {
+pub(super) async fn fill_in(client: &Client) -> String {
     let path = format!("/en/services/{SERVICE}/apply");
     let form = client.get(&path).await;
     let id = form.markup().value_of("application").unwrap().to_owned();
@@ -25,7 +25,7 @@ async fn fill_in(client: &Client) -> String {
 }
 
 /// Applies, and consents; answers the path of the case.
-async fn apply(client: &Client) -> String {
+pub(super) async fn apply(client: &Client) -> String {
     let review = fill_in(client).await;
     client.get(&review).await;
     let sent = client.post(&review, &[("consent", "yes")]).await;
@@ -169,7 +169,7 @@ async fn a_question_of_the_authority_is_answered_on_the_page() {
     wrong.markup().check("en");
     wrong.has("href=\"#answer-years\"");
     wrong.has("href=\"#answer-photograph\"");
-    let answers = [("question", question.as_str()), ("answer/years", "12"), ("none/photograph", "counter")];
+    let answers = [("question", question.as_str()), ("answer/years", "12"), ("document/photograph", "counter")];
     assert_eq!(client.post(&path, &answers).await.status, 303);
     client.until(&case, "Your licence is renewed.").await;
 }

@@ -196,6 +196,15 @@ impl Tab<'_> {
         self.leads_on(self.press("Enter")).await;
     }
 
+    /// Chooses a file, as in the dialogue that a browser opens for it.
+    pub(super) async fn choose(&self, selector: &str, file: &Path) {
+        let document = self.call("DOM.getDocument", json!({})).await;
+        let query = json!({ "nodeId": document["root"]["nodeId"], "selector": selector });
+        let found = self.call("DOM.querySelector", query).await;
+        let chosen = json!({ "nodeId": found["nodeId"], "files": [file] });
+        self.call("DOM.setFileInputFiles", chosen).await;
+    }
+
     /// What the console holds: errors, warnings, violations of the policy.
     pub(super) fn complaints(&self) -> Vec<String> {
         let events = self.browser.events.borrow();

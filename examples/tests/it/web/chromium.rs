@@ -116,13 +116,39 @@ async fn a_question_appears_while_the_page_is_watched() {
     tab.tab_to("#live a.button").await;
     tab.enter().await;
     is_sound(&tab).await;
+    tab.tab_to("a[hreflang=th]").await;
+    tab.enter().await;
+    tab.tab_to("[name='document/photograph']").await;
+    tab.press(" ").await;
+    is_sound(&tab).await;
+    picture(&tab, "question-phone-th").await;
+    tab.tab_to("a[hreflang=en]").await;
+    tab.enter().await;
     tab.tab_to("[name='answer/years']").await;
     tab.type_in("12").await;
-    tab.tab_to("[name='none/photograph']").await;
+    // Where a file is chosen is shown to those who send one.
+    let shown = "document.querySelector('[type=file]').checkVisibility()";
+    assert_eq!(tab.eval(shown).await, false);
+    tab.tab_to("[name='document/photograph']").await;
     tab.press(" ").await;
-    tab.tab_to("main form button").await;
+    assert_eq!(tab.eval(shown).await, true);
+    tab.tab_to("main form > p button").await;
+    tab.enter().await;
+    tab.until("document.querySelector('.summary a') !== null").await;
+    is_sound(&tab).await;
+    picture(&tab, "question-phone-en").await;
+    tab.tab_to(".summary a").await;
+    tab.press("Enter").await;
+    tab.until("document.activeElement.matches('[type=file][aria-invalid=true]')").await;
+    let folder = tempfile::TempDir::new().unwrap();
+    let photograph = folder.path().join("photograph.png");
+    std::fs::write(&photograph, b"\x89PNG\r\n\x1a\n of a person").unwrap();
+    tab.choose("[type=file]", &photograph).await;
+    tab.tab_to("main form > p button").await;
     tab.enter().await;
     tab.until("document.body.innerText.includes('Your licence is renewed.')").await;
+    let cited = stage.cited.borrow().clone();
+    assert_eq!(stage.read(&cited[0]).await, std::fs::read(photograph).unwrap());
 }
 
 #[tokio::test]

@@ -15,6 +15,13 @@ pub(crate) struct Client {
     csrf: Mutex<Option<String>>,
 }
 
+/// A file that is chosen in a form.
+pub(crate) struct Chosen<'a> {
+    pub(crate) input: &'a str,
+    pub(crate) called: &'a str,
+    pub(crate) bytes: &'a [u8],
+}
+
 /// An answer.
 pub(crate) struct Page {
     pub(crate) status: u16,
@@ -53,9 +60,28 @@ impl Client {
 
     /// Sends a form, with the token of the last page that had one.
     pub(crate) async fn post(&self, path: &str, pairs: &[(&str, &str)]) -> Page {
-        let csrf = self.csrf.lock().unwrap().clone().unwrap_or_default();
+        let csrf = self.csrf();
         let all: Vec<_> = pairs.iter().copied().chain([("csrf", csrf.as_str())]).collect();
         self.post_exactly(path, &all).await
+    }
+
+    /// The token of the last page that had one.
+    pub(crate) fn csrf(&self) -> String {
+        self.csrf.lock().unwrap().clone().unwrap_or_default()
+    }
+
+    /// Sends a form with files, in the order of the page: the token first.
+    pub(crate) async fn post_files(&self, path: &str, pairs: &[(&str, &str)], files: &[Chosen<'_>]) -> Page {
+        let csrf = self.csrf();
+        let all: Vec<_> = [("csrf", csrf.as_str())].into_iter().chain(pairs.iter().copied()).collect();
+        self.post_parts(path, [&texts(&all)[..], &parts(files)].concat()).await
+    }
+
+    /// Sends these parts, and nothing else.
+    pub(crate) async fn post_parts(&self, path: &str, parts: Vec<u8>) -> Page {
+        let body = [&parts[..], format!("--{BOUNDARY}--\r\n").as_bytes()].concat();
+        let request = self.http.post(format!("{}{path}", self.base)).body(body);
+        self.send(request.header("content-type", format!("multipart/form-data; boundary={BOUNDARY}"))).await
     }
 
     pub(crate) async fn post_exactly(&self, path: &str, pairs: &[(&str, &str)]) -> Page {
@@ -96,6 +122,26 @@ impl Client {
         Page { status, location, cookie, policy, text }
     }
 }
+
+/// Texts, as parts of a form.
+pub(crate) fn texts(pairs: &[(&str, &str)]) -> Vec<u8> {
+    let part = |(name, value): &(&str, &str)| {
+        format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+    };
+    pairs.iter().map(part).collect::<String>().into_bytes()
+}
+
+/// Files, as parts of a form.
+pub(crate) fn parts(files: &[Chosen<'_>]) -> Vec<u8> {
+    let part = |Chosen { input, called, bytes }: &Chosen<'_>| {
+        let place = format!("Content-Disposition: form-data; name=\"{input}\"; filename=\"{called}\"");
+        let head = format!("--{BOUNDARY}\r\n{place}\r\nContent-Type: application/pdf\r\n\r\n");
+        [head.as_bytes(), bytes, b"\r\n"].concat()
+    };
+    files.iter().flat_map(part).collect()
+}
+
+const BOUNDARY: &str = "----a-boundary-of-a-form";
 
 fn encode(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);

@@ -1,6 +1,7 @@
 //! A hub, the page, three that hold evidence, and an authority. Evidence waits until the test lets it go.
 
 use std::collections::{BTreeSet, HashMap};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use saphan_examples::local::hub::{HubOptions, HubProcess, HubProgram};
 use saphan_examples::web::{Offer, Person, Portal, Settings};
 use saphan_hub::registry::{RegistryFile, SystemSection};
 use saphan_schemas::catalogue::Catalogue;
+use saphan_schemas::envelope::DocumentReference;
 use saphan_schemas::ids::SystemId;
 use saphan_schemas::keys::{PublicKey, Signer, SigningKey};
 use saphan_schemas::message_types::{
@@ -43,11 +45,16 @@ pub(super) struct Stage {
     pub(super) gate: watch::Sender<bool>,
     /// How many applications the authority got.
     pub(super) complete: watch::Receiver<usize>,
+    /// The answers that the authority got.
+    pub(super) supplied: watch::Receiver<Vec<InformationSupplied>>,
+    /// The documents that messages to the authority cite.
+    pub(super) cited: watch::Receiver<Vec<DocumentReference>>,
+    authority: Connector,
     serving: JoinHandle<()>,
     stop: Option<oneshot::Sender<()>>,
-    _others: Vec<Connector>,
+    _holders: Vec<Connector>,
     hub: HubProcess,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 struct World {
@@ -60,18 +67,24 @@ struct World {
 impl Stage {
     /// The authority approves what it gets.
     pub(super) async fn new() -> Self {
-        Self::with(false).await
+        Self::with(false, Vec::new()).await
     }
 
     /// The authority asks something first.
     pub(super) async fn that_asks() -> Self {
-        Self::with(true).await
+        Self::with(true, Vec::new()).await
     }
 
-    async fn with(asks: bool) -> Self {
-        let world = World::start().await;
+    /// The same, with this virus scanner.
+    pub(super) async fn that_asks_and_scans(clamd: SocketAddr) -> Self {
+        Self::with(true, vec![("SAPHAN_HUB__DOCUMENTS__CLAMD", clamd.to_string())]).await
+    }
+
+    async fn with(asks: bool, settings: Vec<(&'static str, String)>) -> Self {
+        let world = World::start(settings).await;
         let (gate, complete) = (watch::Sender::new(false), watch::Sender::new(0));
-        let mut others = Vec::new();
+        let (supplied, cited) = (watch::Sender::new(Vec::new()), watch::Sender::new(Vec::new()));
+        let mut holders = Vec::new();
         for holder in HOLDERS {
             let gate = gate.subscribe();
             let builder = world.connector(holder).handle(move |message: Message<EvidenceRequested>| {
@@ -81,18 +94,26 @@ impl Stage {
                     provide(&message)
                 }
             });
-            others.push(builder.build().await.unwrap());
+            holders.push(builder.build().await.unwrap());
         }
         let authority = world.connector(AUTHORITY).handle({
-            let complete = complete.clone();
+            let (complete, cited) = (complete.clone(), cited.clone());
             move |message: Message<CaseSubmitted>| {
                 complete.send_modify(|count| *count += 1);
+                cited.send_modify(|cited| cited.extend(message.envelope().documents.iter().cloned()));
                 let answer = if asks { ask(&message) } else { decide(&message) };
                 async move { answer }
             }
         });
-        let authority = authority.handle(|message: Message<InformationSupplied>| async move { decide(&message) });
-        others.push(authority.build().await.unwrap());
+        let authority = authority.handle({
+            let (supplied, cited) = (supplied.clone(), cited.clone());
+            move |message: Message<InformationSupplied>| {
+                supplied.send_modify(|supplied| supplied.push(message.body().clone()));
+                cited.send_modify(|cited| cited.extend(message.envelope().documents.iter().cloned()));
+                async move { decide(&message) }
+            }
+        });
+        let authority = authority.build().await.unwrap();
         let settings = Settings { hub_system: OWN.parse().unwrap(), offers: offers(), people: people() };
         let portal = Portal::open(world.connector(PORTAL), settings).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -102,8 +123,26 @@ impl Stage {
             portal.serve(listener, async { drop(stopped.await) }).await.unwrap();
         });
         let World { hub, folder, .. } = world;
-        let complete = complete.subscribe();
-        Self { address, gate, complete, serving, stop: Some(stop), _others: others, hub, _folder: folder }
+        let (complete, supplied, cited) = (complete.subscribe(), supplied.subscribe(), cited.subscribe());
+        let (stop, _holders) = (Some(stop), holders);
+        Self { address, gate, complete, supplied, cited, authority, serving, stop, _holders, hub, folder }
+    }
+
+    /// What the authority reads when it opens a document.
+    pub(super) async fn read(&self, document: &DocumentReference) -> Vec<u8> {
+        let copy = self.folder.path().join(document.commit.to_string());
+        self.authority.documents().download_file(document, &copy).await.unwrap();
+        std::fs::read(copy).unwrap()
+    }
+
+    /// The hub is gone.
+    pub(super) async fn lose_hub(&mut self) {
+        self.hub.kill().await.unwrap();
+    }
+
+    /// It is back.
+    pub(super) async fn restart_hub(&mut self) {
+        self.hub.restart().await.unwrap();
     }
 
     /// Somebody who is not signed in.
@@ -155,14 +194,14 @@ fn offers() -> Vec<Offer> {
 }
 
 impl World {
-    async fn start() -> Self {
+    async fn start(settings: Vec<(&'static str, String)>) -> Self {
         let systems = [&HOLDERS[..], &[PORTAL, AUTHORITY]].concat();
         let keys: HashMap<_, _> =
             systems.iter().map(|system| (*system, Arc::new(SigningKey::generate().unwrap().0))).collect();
         let public = keys.iter().map(|(system, key)| (*system, *key.public())).collect();
         let program = HubProgram { program: env!("CARGO_BIN_EXE_demo").into(), args: vec!["hub".to_owned()] };
         let mut options = HubOptions::new(program, registry(&public).to_toml().unwrap());
-        options.settings = vec![("SAPHAN_HUB__CASES__SYSTEM", OWN.to_owned())];
+        options.settings = [vec![("SAPHAN_HUB__CASES__SYSTEM", OWN.to_owned())], settings].concat();
         let hub = HubProcess::start(options).await.unwrap();
         let trust = trust::fetch(hub.address()).await.unwrap().trust();
         let world = Self { hub, trust, folder: TempDir::new().unwrap(), keys };
