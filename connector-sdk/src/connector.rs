@@ -20,6 +20,7 @@ use crate::portal::{CaseView, EvidenceTypeView, ServiceView, TracePage};
 use crate::receive::Transport;
 use crate::stats::{Counts, Stats};
 use crate::stop::Stopper;
+use crate::watching::CaseWatch;
 
 /// A running connector. It sends and receives in the background until [`Connector::shutdown`].
 ///
@@ -78,6 +79,22 @@ impl Connector {
     /// [`HubError`]; [`HubError::problem_code`] is `not-found` when there is no such case to be seen.
     pub async fn case(&self, id: CaseId) -> Result<CaseView, HubError> {
         self.hub.case(id).await
+    }
+
+    /// Follows a case: what happens in it, as it happens, after the event of this number or from the beginning.
+    ///
+    /// ```no_run
+    /// # async fn follow(portal: &saphan_connector::Connector, case: saphan_schemas::ids::CaseId) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut watch = portal.watch_case(case, None);
+    /// while let Some(event) = watch.next().await? {
+    ///     println!("{}: {}", event.event, event.now.text.th);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn watch_case(&self, id: CaseId, after: Option<u64>) -> CaseWatch {
+        CaseWatch::new(Arc::clone(&self.hub), id, after)
     }
 
     /// Who used which data about a person, the newest first: for a portal, on behalf of the person, whom it has identified.

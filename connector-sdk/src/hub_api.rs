@@ -8,6 +8,7 @@ use std::ops::Range;
 use std::pin::Pin;
 use std::time::Duration;
 
+use futures_util::Stream;
 use saphan_schemas::commitment::Salt;
 use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::ids::{CaseId, EvidenceTypeId, ServiceId, SystemId};
@@ -16,12 +17,15 @@ use saphan_schemas::message_types::Subject;
 use saphan_schemas::problem::{ProblemCode, ProblemDocument};
 use saphan_schemas::trust::TrustEntry;
 
-use crate::portal::{CaseView, EvidenceTypeView, ServiceView, TracePage};
+use crate::portal::{CaseEvent, CaseView, EvidenceTypeView, ServiceView, TracePage};
 
 pub(crate) mod http;
 
 /// A future that a trait object returns.
 pub type HubFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, HubError>> + Send + 'a>>;
+
+/// What happens in a case, as it happens.
+pub type CaseEvents = Pin<Box<dyn Stream<Item = Result<CaseEvent, HubError>> + Send>>;
 
 /// One hub, as one system sees it: who asks, and with which key, is the implementation's business.
 ///
@@ -51,6 +55,12 @@ pub trait HubApi: Send + Sync {
 
     /// Where a case is. A hub without cases knows none.
     fn case(&self, _id: CaseId) -> HubFuture<'_, CaseView> {
+        not_found()
+    }
+
+    /// What happens in a case, after the event `after` or from the beginning. Ends with the case, and otherwise when it pleases: then
+    /// it is asked for again.
+    fn case_events(&self, _id: CaseId, _after: Option<u64>) -> HubFuture<'_, CaseEvents> {
         not_found()
     }
 

@@ -76,6 +76,7 @@ mod stop;
 pub mod testing;
 pub mod trust;
 mod trusted;
+mod watching;
 
 pub use address::HubAddress;
 pub use builder::ConnectorBuilder;
@@ -93,3 +94,4 @@ pub use receive::{Receive, may_be_logged};
 pub use saphan_keys as key_store;
 pub use saphan_schemas as schemas;
 pub use stats::Counts;
+pub use watching::CaseWatch;

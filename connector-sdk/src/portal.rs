@@ -122,6 +122,28 @@ pub enum RequirementState {
     Other,
 }
 
+/// Something that happened in a case.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct CaseEvent {
+    /// Counts from 0 in each case.
+    pub seq: u64,
+    /// When it happened.
+    pub at: Option<Timestamp>,
+    /// The place of the message that caused it; none for what time caused.
+    pub index: Option<u64>,
+    /// What: `submitted`, `evidence-requested`, `evidence-provided`, `handed-over`, `decided` and so on.
+    pub event: Code,
+    /// The requirement that it is about.
+    pub requirement: Option<Code>,
+    /// The evidence that it is about.
+    pub evidence_type: Option<EvidenceTypeId>,
+    /// Who provides that evidence.
+    pub provider: Option<SystemId>,
+    /// The case as it was when this was sent.
+    pub now: CaseView,
+}
+
 /// A provider that could not prove a requirement.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]

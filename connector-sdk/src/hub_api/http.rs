@@ -1,6 +1,7 @@
 //! The hub over HTTP.
 
 mod documents;
+mod events;
 mod wire;
 
 use std::ops::Range;
@@ -23,7 +24,9 @@ use self::wire::{
     AnswerBody, BatchBody, BatchRequest, ExtendBody, ExtendRequest, LeaseBody, LeaseRequest, ReleaseRequest,
     ServicesBody, TraceRequest,
 };
-use super::{Answer, DocumentBytes, DocumentPiece, DocumentState, HubApi, HubError, HubFuture, Lease, Submission};
+use super::{
+    Answer, CaseEvents, DocumentBytes, DocumentPiece, DocumentState, HubApi, HubError, HubFuture, Lease, Submission,
+};
 use crate::address::HubAddress;
 use crate::clock;
 use crate::error::ConnectorError;
@@ -173,6 +176,10 @@ impl HubApi for HttpHub {
 
     fn case(&self, id: CaseId) -> HubFuture<'_, CaseView> {
         Box::pin(async move { self.get(&format!("/v1/cases/{id}")).await })
+    }
+
+    fn case_events(&self, id: CaseId, after: Option<u64>) -> HubFuture<'_, CaseEvents> {
+        Box::pin(self.events(id, after))
     }
 
     fn trace<'a>(&'a self, subject: &'a Subject, before: Option<u64>) -> HubFuture<'a, TracePage> {

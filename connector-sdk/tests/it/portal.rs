@@ -32,6 +32,7 @@ async fn site() -> Site {
     let (hub, asked) = (hub(), Asked::default());
     let router = Router::new()
         .route("/v1/cases/{id}", get(case))
+        .route("/v1/cases/{id}/events", get(events))
         .route("/v1/trace", post(trace))
         .route("/v1/services", get(services))
         .route("/v1/services/{id}", get(async || Json(service("th.dlt.driving-licence-renewal"))))
@@ -56,10 +57,33 @@ async fn case(Path(id): Path<String>, headers: HeaderMap) -> Response {
     if id != KNOWN {
         return (StatusCode::NOT_FOUND, Json(ProblemCode::NotFound.document())).into_response();
     }
-    let body = json!({
+    Json(view("RESTING")).into_response()
+}
+
+/// What happens in the case, three events a connection. The second connection begins with what was sent before, and breaks off.
+async fn events(Path(id): Path<String>, headers: HeaderMap) -> Response {
+    if id != KNOWN {
+        return (StatusCode::NOT_FOUND, Json(ProblemCode::NotFound.document())).into_response();
+    }
+    let last: Option<u64> = headers.get("last-event-id").map(|id| id.to_str().unwrap().parse().unwrap());
+    let event = |seq: u64| {
+        let status = if seq == 8 { "COMPLETED" } else { "PENDING" };
+        let body = json!({ "seq": seq, "event": "something-new", "requirement": "identity", "now": view(status) });
+        format!(": alive\n\nid: {seq}\nevent: case\ndata: {body}\n\n")
+    };
+    let first = last.map_or(0, |last| if last == 2 { last } else { last + 1 });
+    let mut text: String = (first..(first + 3).min(9)).map(event).collect();
+    if last == Some(2) {
+        text.truncate(text.len() - 9);
+    }
+    ([("content-type", "text/event-stream")], text).into_response()
+}
+
+fn view(status: &str) -> Value {
+    json!({
         "case": KNOWN,
         "service": "th.dlt.driving-licence-renewal",
-        "status": "RESTING",
+        "status": status,
         "next": "WAITING_USER_WORKING",
         "text": text(),
         "opened_at": "2026-11-24T09:30:00+07:00",
@@ -81,8 +105,7 @@ async fn case(Path(id): Path<String>, headers: HeaderMap) -> Response {
         ],
         "events": 9,
         "mood": "good",
-    });
-    Json(body).into_response()
+    })
 }
 
 async fn trace(State(asked): State<Asked>, Json(request): Json<Value>) -> Json<Value> {
@@ -145,6 +168,23 @@ async fn a_case_that_the_hub_does_not_show_is_a_problem_not_found() {
     let error = in_time(site.portal.case(CaseId::new())).await.unwrap_err();
     assert_eq!(error.problem_code(), Some(ProblemCode::NotFound));
     assert!(!error.is_retryable(), "{error}");
+}
+
+#[tokio::test]
+async fn a_case_is_followed_over_cut_connections_each_event_once_until_it_ends() {
+    let site = site().await;
+    let mut watch = site.portal.watch_case(KNOWN.parse().unwrap(), None);
+    let mut seen = Vec::new();
+    while let Some(event) = in_time(watch.next()).await.unwrap() {
+        assert_eq!((event.event.as_str(), event.now.events), ("something-new", 9));
+        seen.push(event.seq);
+    }
+    assert_eq!(seen, (0..9).collect::<Vec<_>>());
+    assert_eq!((watch.last(), in_time(watch.next()).await.unwrap()), (Some(8), None));
+    let mut later = site.portal.watch_case(KNOWN.parse().unwrap(), Some(6));
+    assert_eq!(in_time(later.next()).await.unwrap().unwrap().seq, 7, "it goes on where another left off");
+    let error = in_time(site.portal.watch_case(CaseId::new(), None).next()).await.unwrap_err();
+    assert_eq!(error.problem_code(), Some(ProblemCode::NotFound));
 }
 
 #[tokio::test]
