@@ -17,7 +17,7 @@ use saphan_schemas::ids::{CaseId, EvidenceTypeId, InvalidId, MessageId, SystemId
 use saphan_schemas::keys::{PublicKey, SigningKey};
 use saphan_schemas::message_types::{
     Applicant, ApplicationDecided, ApplicationSubmitted, Approval, BilingualText, CaseSubmitted, Citizen, Decision,
-    EvidenceProvided, EvidenceRequested, Language, Office, Timestamp,
+    EvidenceProvided, EvidenceRequested, EvidenceReused, Language, Office, Timestamp,
 };
 use saphan_schemas::registry::{Agreement, Member, Service, TransportKind, just_a_system};
 use saphan_schemas::trust::Trust;
@@ -116,6 +116,7 @@ impl CaseWorld {
                 let answer = provide(&seen, &message);
                 async move { answer }
             });
+            let builder = builder.handle(|_: Message<EvidenceReused>| async { Ok(Handled::Done) });
             others.push(builder.build().await?);
         }
         let told = Arc::clone(&seen);

@@ -19,13 +19,23 @@ use tokio::time::timeout;
 use crate::killing::moments;
 use crate::patience::in_time;
 
-/// Submits so many applications, kills the hub so many times meanwhile, and holds what became of them against each other.
-async fn every_case_ends_once(mut world: CaseWorld, cases: usize, kills: usize) {
+/// Who applies.
+#[derive(Debug, Clone, Copy)]
+struct Load {
+    people: usize,
+    /// How many applications each of them submits, all at the same moment.
+    each: usize,
+}
+
+/// Submits applications, kills the hub so many times meanwhile, and holds what became of them against each other.
+async fn every_case_ends_once(mut world: CaseWorld, load: Load, kills: usize) {
+    let cases = load.people * load.each;
     let agencies = world.agencies().await.unwrap();
     let mut submitting = JoinSet::new();
     let mut submitted = BTreeSet::new();
-    for body in applications(cases).unwrap() {
-        let (case, message) = message(&body).unwrap();
+    let people = applications(load.people).unwrap();
+    for body in people.iter().flat_map(|body| std::iter::repeat_n(body, load.each)) {
+        let (case, message) = message(body).unwrap();
         submitted.insert(case);
         let portal = Arc::clone(&agencies.portal);
         submitting.spawn(async move { portal.send(message).await.map(|_| ()) });
@@ -49,14 +59,14 @@ async fn every_case_ends_once(mut world: CaseWorld, cases: usize, kills: usize) 
         assert_eq!(seen.decided, submitted);
         assert!(seen.twice.is_empty(), "handed over twice: {:?}", seen.twice);
         assert!(seen.complete.values().all(|(_, pieces)| *pieces == 3), "a case was not complete");
-        assert_eq!(seen.requests.len(), cases * 3);
+        assert_eq!(seen.requests.len(), load.people * 3, "each piece is asked for once for each person");
         let twice: Vec<_> = seen.requests.iter().filter(|(_, times)| **times != 1).collect();
         assert!(twice.is_empty(), "requested twice: {twice:?}");
     }
     in_time(settled(&world), || "messages are left without an acknowledgement".to_owned()).await;
     agencies.shutdown().await.unwrap();
     world.stop().await.unwrap();
-    the_log_says_the_same(&world, cases).await;
+    the_log_says_the_same(&world, load).await;
 }
 
 /// Waits until the hub's own view of a case, which follows the log, has come to its end.
@@ -81,8 +91,10 @@ async fn settled(world: &CaseWorld) {
     }
 }
 
-/// In the store of the stopped hub: nine messages a case, all acknowledged, and no letter that waits.
-async fn the_log_says_the_same(world: &CaseWorld, cases: usize) {
+/// In the store of the stopped hub: nine messages a case, all acknowledged, and no letter that waits. Evidence that came for another
+/// case is used again instead of asked for.
+async fn the_log_says_the_same(world: &CaseWorld, load: Load) {
+    let Load { people, each } = load;
     let mut store = SqliteConnectOptions::new().filename(world.store_file()).connect().await.unwrap();
     let leaves: Vec<Vec<u8>> =
         sqlx::query_scalar("SELECT leaf FROM entry WHERE kind = 1").fetch_all(&mut store).await.unwrap();
@@ -93,13 +105,15 @@ async fn the_log_says_the_same(world: &CaseWorld, cases: usize) {
         *names.entry(claims.message_type.to_string()).or_default() += 1;
     }
     let expected = [
-        ("application.decided", 1),
-        ("application.submitted", 1),
-        ("case.submitted", 1),
-        ("evidence.provided", 3),
-        ("evidence.requested", 3),
+        ("application.decided", people * each),
+        ("application.submitted", people * each),
+        ("case.submitted", people * each),
+        ("evidence.provided", 3 * people),
+        ("evidence.requested", 3 * people),
+        ("evidence.reused", 3 * people * (each - 1)),
     ];
-    assert_eq!(names, expected.map(|(name, each)| (name.to_owned(), each * cases)).into());
+    let expected = expected.into_iter().filter(|(_, messages)| *messages > 0);
+    assert_eq!(names, expected.map(|(name, messages)| (name.to_owned(), messages)).collect());
     let count = |sql: &'static str| sqlx::query_scalar::<_, i64>(sql);
     let letters = count("SELECT count(*) FROM case_letter").fetch_one(&mut store).await.unwrap();
     let outbox = count("SELECT count(*) FROM outbox").fetch_one(&mut store).await.unwrap();
@@ -110,7 +124,13 @@ async fn the_log_says_the_same(world: &CaseWorld, cases: usize) {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hundred_cases_end_consistent_however_often_the_hub_is_killed_and_nothing_is_requested_twice() {
     let program = HubProgram::saphan_hub(programs::saphan_hub().unwrap());
-    every_case_ends_once(CaseWorld::start(program, None).await.unwrap(), 200, 12).await;
+    every_case_ends_once(CaseWorld::start(program, None).await.unwrap(), Load { people: 200, each: 1 }, 12).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_applies_thrice_at_one_moment_has_each_paper_asked_for_once_however_often_the_hub_is_killed() {
+    let program = HubProgram::saphan_hub(programs::saphan_hub().unwrap());
+    every_case_ends_once(CaseWorld::start(program, None).await.unwrap(), Load { people: 30, each: 3 }, 8).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -118,7 +138,7 @@ async fn cases_over_the_broker_end_consistent_when_the_hub_is_killed() {
     let broker = RabbitNode::start().await.unwrap();
     let program = HubProgram::saphan_hub(programs::saphan_hub().unwrap());
     let world = CaseWorld::start(program, Some(broker.uri().to_owned())).await.unwrap();
-    every_case_ends_once(world, 60, 3).await;
+    every_case_ends_once(world, Load { people: 60, each: 1 }, 3).await;
     broker.stop().await.unwrap();
 }
 
