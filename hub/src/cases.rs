@@ -40,9 +40,12 @@ pub use self::what::{Failure, Piece, What};
 use std::sync::Arc;
 use std::time::Duration;
 
+use saphan_schemas::envelope::EnvelopeClaims;
 use saphan_schemas::ids::{CaseId, SystemId};
 use saphan_schemas::json;
-use saphan_schemas::message_types::{ApplicationSubmitted, ConsentGiven, ConsentRevoked, MessageBody as _};
+use saphan_schemas::message_types::{
+    ApplicationSubmitted, ConsentGiven, ConsentRevoked, EvidenceRequested, InformationRequested, MessageBody as _,
+};
 use saphan_schemas::problem::ProblemCode;
 use tokio::sync::{RwLock, RwLockReadGuard, watch};
 use tokio::time::timeout;
@@ -85,6 +88,12 @@ pub struct CaseLimits {
 }
 
 impl CaseLimits {
+    /// Whether a body of so many bytes becomes a part of this case.
+    #[must_use]
+    pub const fn takes(self, bytes: u64, case: &Case) -> bool {
+        bytes <= self.part_bytes(case.requirements.len())
+    }
+
     /// The longest body, in bytes, that becomes a part of a case with so many requirements: a complete case has copies of its
     /// application, its consent and what proves each requirement, in base64, and must fit into one message.
     #[must_use]
@@ -188,30 +197,34 @@ impl Cases {
         }
     }
 
+    /// Whether the hub's own system sends or receives it.
+    fn is_of_own(&self, claims: &EnvelopeClaims) -> bool {
+        [&claims.iss, &claims.aud].contains(&&self.desk.own)
+    }
+
     /// Whether a consent is for what a message between two others says, as far as the message shows it. What the hub's own system sends
     /// and receives is looked at where it is planned and judged.
     fn covers(&self, consent: &ConsentRecord, draft: &MessageDraft) -> bool {
         let claims = draft.envelope.claims();
-        if [&claims.iss, &claims.aud].contains(&&self.desk.own) {
+        if self.is_of_own(claims) {
             return true;
         }
-        let (purpose, now) = (claims.purpose.as_ref(), self.clock.now_ms());
-        // Who asks for data, or is sent it.
-        let mut parties = [&claims.iss, &claims.aud].into_iter().map(SystemId::member);
-        let is_for =
-            parties.any(|recipient| consent.must_cover(ConsentNeed { purpose, recipient: &recipient, now }).is_ok());
+        // Who asks gets the data; with anything else, whoever receives it.
+        let asks = [EvidenceRequested::TYPE, InformationRequested::TYPE].contains(&claims.message_type.as_str());
+        let recipient = if asks { claims.iss.member() } else { claims.aud.member() };
+        let need = ConsentNeed { purpose: claims.purpose.as_ref(), recipient: &recipient, now: self.clock.now_ms() };
         let about: AboutSomebody = json::parse_typed(&draft.body).unwrap_or_default();
-        let is_about = about.subject.is_none_or(|subject| self.pseudonyms.of(&subject) == consent.subject);
-        let is_of = about.evidence_type.is_none_or(|kind| consent.terms.evidence_types.contains(&kind));
-        is_for && is_about && is_of
+        let is_of = about.evidence_type.as_ref().is_none_or(|kind| consent.terms.evidence_types.contains(kind));
+        let mut people = about.people().map(|person| self.pseudonyms.of(&person)).peekable();
+        let is_about = people.peek().is_none() || people.any(|person| person == consent.subject);
+        consent.must_cover(need).is_ok() && is_of && is_about
     }
 
     /// Whether what the parties of a case tell each other fits where it is.
     async fn fits(&self, draft: &MessageDraft) -> Result<Result<(), ProblemCode>, StoreError> {
         let claims = draft.envelope.claims();
-        let Some(id) = claims.case.filter(|_| said::TYPES.contains(&claims.message_type.as_str())) else {
-            return Ok(Ok(()));
-        };
+        let is_said = said::TYPES.contains(&claims.message_type.as_str()) && !self.is_of_own(claims);
+        let Some(id) = claims.case.filter(|_| is_said) else { return Ok(Ok(())) };
         // Before the case is read: what was followed since may be what moved it.
         let (size, followed) = (self.committed.borrow().size, *self.followed.borrow());
         let fits = |case: Case| Said::of(&case, claims, &draft.body).map_or(Ok(()), |said| case.may_hear(&said));

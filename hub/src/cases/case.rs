@@ -294,6 +294,15 @@ impl Requirement {
         matches!(self.state, State::Proven(_) | State::Missing)
     }
 
+    /// Whom it is after, and how.
+    pub(super) fn seeks(&self) -> Option<(&Candidate, Seeking)> {
+        match &self.state {
+            State::Requested { request, .. } => Some((&request.candidate, Seeking::Asking)),
+            State::Awaiting => Some((self.candidates.get(self.at)?, Seeking::Waiting)),
+            _ => None,
+        }
+    }
+
     pub(super) fn piece(&self, candidate: &Candidate) -> Piece {
         Piece {
             requirement: self.id.clone(),
@@ -326,7 +335,8 @@ impl Case {
 
     /// The places of the messages of which a complete case holds copies.
     pub fn parts(&self) -> impl Iterator<Item = u64> {
-        let consent = self.consent_in_use().map(|(_, index)| index);
+        // Its copy stands after the consent was taken back.
+        let consent = self.consent_at.filter(|_| self.proofs().any(|proof| proof.needs_consent));
         self.proofs().map(|proof| proof.index).chain([self.application]).chain(consent)
     }
 
@@ -352,11 +362,7 @@ impl Case {
     pub fn seeks(&self) -> impl Iterator<Item = (Sought, Seeking)> {
         let open = self.requirements.iter().filter(|_| !self.has_ended());
         open.filter_map(|requirement| {
-            let (candidate, seeking) = match &requirement.state {
-                State::Requested { request, .. } => (&request.candidate, Seeking::Asking),
-                State::Awaiting => (requirement.candidates.get(requirement.at)?, Seeking::Waiting),
-                _ => return None,
-            };
+            let (candidate, seeking) = requirement.seeks()?;
             Some((self.sought(requirement, candidate), seeking))
         })
     }

@@ -30,11 +30,16 @@ impl Case {
         moves
     }
 
-    /// Uses what the candidate at this position provided before, instead of asking.
+    /// Uses what the candidate at this position provided for another case, instead of asking, or of waiting for the answer.
     pub fn use_again(&mut self, at: usize, candidate: usize, proof: Proven) -> Moves {
         let mut moves = Moves::default();
         let notice = moves.say(Say::Reuse(at));
         let requirement = &mut self.requirements[at];
+        if let State::Requested { request, .. } = &requirement.state
+            && request.index.is_some()
+        {
+            requirement.late.push(request.clone());
+        }
         requirement.at = candidate;
         requirement.state = State::Reusing { notice, proof };
         moves
@@ -232,7 +237,7 @@ impl Case {
         let usable = |(_, next): &(usize, &Candidate)| has_consent || !next.needs_consent;
         match requirement.candidates.iter().enumerate().skip(requirement.at + 1).find(usable) {
             Some((next, _)) => {
-                (requirement.at, requirement.retried) = (next, false);
+                (requirement.at, requirement.retried, requirement.alone) = (next, false, false);
                 self.request(at, turn, moves);
             }
             None => self.ask(vec![at], moves),

@@ -13,7 +13,7 @@ use saphan_schemas::problem::ProblemCode;
 use saphan_schemas::registry::RegistryState;
 use serde::de::DeserializeOwned;
 
-use super::case::Case;
+use super::case::{Case, Handover};
 use super::letters::{Letter, LetterError, Sources, needs};
 use super::moves::{Act, Moves, Say, Turn};
 use super::plan::Planner;
@@ -261,6 +261,9 @@ impl<'a> Fold<'a> {
         for (id, act) in acts {
             if act.say == Say::HandOver {
                 self.find_authority(id);
+                if self.is_lost(id, &act) {
+                    continue;
+                }
             }
             let (Some(case), now) = (self.cases.get(&id), self.now) else { continue };
             let copies = self.copies(&needs(case, &act));
@@ -278,8 +281,24 @@ impl<'a> Fold<'a> {
         Ok(())
     }
 
+    /// Whether something that would be handed over cannot be read any more, and is proven anew.
+    fn is_lost(&mut self, id: CaseId, act: &Act) -> bool {
+        let Some(case) = self.cases.get(&id).filter(|case| case.handover == (Handover::Sending { id: act.id })) else {
+            return false;
+        };
+        let lost: Vec<u64> = case.parts().filter(|index| !self.contents.contains_key(index)).collect();
+        // Without the application nothing can be proven.
+        if lost.is_empty() || lost.contains(&case.application) {
+            return false;
+        }
+        tracing::error!(case = %id, ?lost, "evidence of a case cannot be read any more; it is asked for again");
+        let turn = self.turn(self.now);
+        self.step(id, None, |case| case.lost(&lost, turn));
+        self.cases.get(&id).is_some_and(|case| case.handover == Handover::Waiting)
+    }
+
     /// The authority may have another system by now than when the case was opened.
-    fn find_authority(&mut self, id: CaseId) {
+    pub(super) fn find_authority(&mut self, id: CaseId) {
         let own = &self.room.desk.own;
         let planner = Planner { own, registry: self.registry, catalogue: self.catalogue, now: self.now / 1000 };
         let Some(case) = self.cases.get_mut(&id) else { return };

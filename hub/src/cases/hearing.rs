@@ -186,8 +186,8 @@ impl Fold<'_> {
         let subject = *case.people.about(case.requirements[at].about);
         let expected = Expected { candidate: &request.candidate, subject: &subject, now: entry.at };
         let until = examine(&body, expected, self.catalogue, &self.room.pseudonyms)?;
-        let (evidence_type, provider) = (body.evidence_type, claims.iss.clone());
-        Ok(HeldEvidence { subject, evidence_type, index: entry.index, id: claims.jti, provider, until })
+        let (evidence_type, provider, len) = (body.evidence_type, claims.iss.clone(), claims.body.len());
+        Ok(HeldEvidence { subject, evidence_type, index: entry.index, id: claims.jti, provider, until, len })
     }
 
     fn evidence_declined(&mut self, entry: &Entry, claims: &EnvelopeClaims) -> Result<(), ProblemCode> {
@@ -241,7 +241,7 @@ impl Fold<'_> {
 
     /// Whether a case with this message in it would fit into no message.
     fn is_too_long(&self, case: &Case, claims: &EnvelopeClaims) -> bool {
-        claims.body.len() > self.room.limits.part_bytes(case.requirements.len())
+        !self.room.limits.takes(claims.body.len(), case)
     }
 
     fn case_of_portal(&self, claims: &EnvelopeClaims) -> Result<CaseId, ProblemCode> {
@@ -259,17 +259,13 @@ impl Fold<'_> {
             let (sender, message_type) = (claims.iss.clone(), claims.message_type.clone());
             Moves { events: vec![What::NotFitting { sender, message_type }], ..Moves::default() }
         };
-        let moves = match case.said(&said) {
-            Some(moves) => {
-                // Where the authority hears of the case from now on.
-                if claims.iss != case.portal {
-                    case.authority = claims.iss.clone();
-                }
-                moves
-            }
-            None => not_fitting(),
-        };
+        let moves = case.said(&said).unwrap_or_else(not_fitting);
+        // Another system of the authority speaks: it may have moved.
+        let is_new = claims.iss != case.portal && claims.iss != case.authority;
         self.moved(id, Some(entry.index), moves);
+        if is_new {
+            self.find_authority(id);
+        }
     }
 
     /// Notes whose data the message is about.
@@ -277,7 +273,7 @@ impl Fold<'_> {
         let name = claims.message_type.as_str();
         let about = |evidence_type| DataUse { index: entry.index, evidence_type };
         if [EvidenceRequested::TYPE, EvidenceProvided::TYPE, ConsentGiven::TYPE].contains(&name) {
-            if let Some(AboutSomebody { subject: Some(subject), evidence_type }) = self.body(entry.index) {
+            if let Some(AboutSomebody { subject: Some(subject), evidence_type, .. }) = self.body(entry.index) {
                 self.note_use(self.room.pseudonyms.of(&subject), about(evidence_type));
             }
         } else if let Some(case) = claims.case.and_then(|id| self.cases.get(&id)) {

@@ -31,6 +31,10 @@ pub(super) fn reopen(app: &App, desk: &Desk, stored: StoredLetter) -> Result<Let
         let key =
             key_of(app, desk, unverified.kid()).ok_or_else(|| what().map(|what| NotSent { id: stored.id, what }))?;
         SignedLetter::Message(Box::new(unverified.verify(&key).map_err(|_| None)?))
+    } else if let Ok(damaged) = UnverifiedEnvelope::parse(&stored.text) {
+        // What it said is written again.
+        let what = message_not_sent(damaged.claims(), ProblemCode::CommitmentMismatch);
+        return Err(what.map(|what| NotSent { id: stored.id, what }));
     } else {
         let unverified = UnverifiedAcknowledgement::parse(&stored.text).map_err(|_| None)?;
         let what = || Unsent::Acknowledged(unverified.claims().messages.clone());

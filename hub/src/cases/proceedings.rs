@@ -1,7 +1,7 @@
 //! How a case goes on beside its evidence: what is in the log, what the authority and the applicant say, and what time says.
 
 use saphan_schemas::ids::{Code, MessageId, MessageType};
-use saphan_schemas::message_types::{ApplicationStatusChanged, Decision, NextActor, ReminderKind};
+use saphan_schemas::message_types::{ApplicationStatusChanged, Decision, NextActor, ProofSource, ReminderKind};
 use saphan_schemas::problem::ProblemCode;
 
 use super::case::{Case, CaseStatus, Handover, Reminded, State};
@@ -99,6 +99,28 @@ impl Case {
             self.handover = Handover::Waiting;
             self.hand_over_if_complete(moves);
         }
+    }
+
+    /// Messages at these places, which prove something, cannot be read any more: it has to be proven anew.
+    pub fn lost(&mut self, indices: &[u64], turn: Turn) -> Moves {
+        let mut moves = Moves::default();
+        let mut to_ask = Vec::new();
+        for at in 0..self.requirements.len() {
+            let requirement = &mut self.requirements[at];
+            let State::Proven(proof) = &requirement.state else { continue };
+            if !indices.contains(&proof.index) {
+                continue;
+            }
+            self.handover = Handover::Waiting;
+            requirement.alone = true;
+            if proof.source == ProofSource::Applicant {
+                to_ask.push(at);
+            } else {
+                self.request(at, turn, &mut moves);
+            }
+        }
+        self.ask(to_ask, &mut moves);
+        moves
     }
 
     /// A receiver rejected what the hub said at this place of the log.
@@ -248,8 +270,14 @@ impl Case {
 /// Whether a letter was refused for what is the matter with the letter, not with what it says: it waited too long, or its key was
 /// replaced since.
 fn is_worth_writing_again(code: &Code) -> bool {
-    let of_the_letter =
-        [ProblemCode::IssuedTooLongAgo, ProblemCode::KeyUnknown, ProblemCode::KeyRevoked, ProblemCode::KeyNotValid];
+    let of_the_letter = [
+        ProblemCode::IssuedTooLongAgo,
+        ProblemCode::KeyUnknown,
+        ProblemCode::KeyRevoked,
+        ProblemCode::KeyNotValid,
+        // It was damaged in the store.
+        ProblemCode::CommitmentMismatch,
+    ];
     of_the_letter.iter().any(|problem| problem.as_str() == code.as_str())
 }
 

@@ -5,10 +5,12 @@ use saphan_schemas::envelope::{EnvelopeClaims, UnverifiedEnvelope};
 use saphan_schemas::ids::{EvidenceTypeId, MessageId, SystemId};
 use saphan_schemas::leaf::Leaf;
 use saphan_schemas::message_types::{
-    ApplicationSubmitted, ConsentGiven, EvidenceProvided, EvidenceRequested, EvidenceReused, MessageBody as _, Subject,
+    Applicant, ApplicationSubmitted, ConsentGiven, EvidenceProvided, EvidenceRequested, EvidenceReused,
+    MessageBody as _, Representative, Subject,
 };
 use serde::Deserialize;
 
+use super::opening::subject_of;
 use super::said;
 use crate::store::cases::FollowedEntry;
 
@@ -17,6 +19,17 @@ use crate::store::cases::FollowedEntry;
 pub(super) struct AboutSomebody {
     pub(super) subject: Option<Subject>,
     pub(super) evidence_type: Option<EvidenceTypeId>,
+    /// Of an application.
+    applicant: Option<Applicant>,
+    representative: Option<Representative>,
+}
+
+impl AboutSomebody {
+    /// Whom it is about.
+    pub(super) fn people(&self) -> impl Iterator<Item = Subject> {
+        let person = self.representative.as_ref().map(|one| subject_of(&one.person));
+        self.subject.clone().into_iter().chain(self.applicant.as_ref().map(Applicant::subject)).chain(person)
+    }
 }
 
 /// An entry of the log.

@@ -137,44 +137,39 @@ impl Fold<'_> {
     fn held(&self, case: &Case, requirement: &Requirement) -> Option<(usize, Proven)> {
         let mut candidates = requirement.candidates.iter().enumerate().skip(requirement.at);
         candidates.find_map(|(position, candidate)| {
-            let is_allowed = !candidate.needs_consent || case.consent.is_some();
-            let held = self.evidence(&case.sought(requirement, candidate)).filter(|_| is_allowed)?;
+            let held = self.evidence(&case.sought(requirement, candidate), candidate, case)?;
             Some((position, again(held, candidate)))
         })
     }
 
-    /// The newest evidence of this kind that may be used again; what came in this round first.
-    fn evidence(&self, sought: &Sought) -> Option<&HeldEvidence> {
+    /// The newest evidence of this kind that may be used again in a case; what came in this round first.
+    fn evidence(&self, sought: &Sought, candidate: &Candidate, case: &Case) -> Option<&HeldEvidence> {
         let all = self.done.evidence.iter().rev().chain(&self.sharing.held);
-        all.filter(|held| held.until > self.now).find(|held| held.is(sought))
+        all.filter(|held| self.is_usable(held, candidate, case)).find(|held| held.is(sought))
+    }
+
+    fn is_usable(&self, held: &HeldEvidence, candidate: &Candidate, case: &Case) -> bool {
+        let is_allowed = !candidate.needs_consent || case.consent.is_some();
+        is_allowed && held.until > self.now && self.room.limits.takes(held.len, case)
     }
 
     /// Returns whether somebody goes on.
     async fn wake_those_who_wait(&mut self) -> Result<bool, StoreError> {
+        let came: HashSet<Sought> = self.done.evidence.iter().map(HeldEvidence::sought).collect();
         let asked = self.asked();
-        let before = self.sharing.before.values().flatten();
-        let went = before.filter(|(sought, how)| *how == Seeking::Asking && !asked.contains(sought));
-        let came = self.done.evidence.iter().map(HeldEvidence::sought);
-        let over: HashSet<Sought> = went.map(|(sought, _)| sought.clone()).chain(came).collect();
-        if over.is_empty() {
-            return Ok(false);
-        }
-        let waiting: Vec<CaseId> =
-            self.elsewhere(Seeking::Waiting).filter(|(_, sought)| over.contains(sought)).map(|(id, _)| id).collect();
-        self.load_cases(waiting).await?;
-        let mut taken_over = HashSet::new();
-        let mut moved = false;
-        let waiting: Vec<(CaseId, usize, Sought)> =
-            self.cases.values().flat_map(waits).filter(|(_, _, sought)| over.contains(sought)).collect();
-        for (id, at, sought) in waiting {
-            let Some(requirement) = self.cases.get(&id).map(|case| &case.requirements[at]) else { continue };
-            let Some(candidate) = requirement.candidates.get(requirement.at) else { continue };
-            let position = requirement.at;
-            if let Some(proof) = self.evidence(&sought).map(|held| again(held, candidate)) {
-                self.step(id, None, |case| case.use_again(at, position, proof));
-            } else if !asked.contains(&sought) && taken_over.insert(sought) {
+        let loose = |(_, sought): &(CaseId, &Sought)| came.contains(sought) || !asked.contains(sought);
+        let waiting = self.elsewhere(Seeking::Waiting).filter(loose);
+        // Who asked the same itself, because another had given up, need not wait for a second answer.
+        let asking = self.elsewhere(Seeking::Asking).filter(|(_, sought)| came.contains(sought));
+        let concerned: Vec<CaseId> = waiting.chain(asking).map(|(id, _)| id).collect();
+        self.load_cases(concerned).await?;
+        let (mut taken_over, mut moved) = (HashSet::new(), false);
+        for Open { case, at, sought, seeking } in self.cases.values().flat_map(open).collect::<Vec<_>>() {
+            if let Some((candidate, proof)) = self.came(case, at, &sought) {
+                self.step(case, None, |case| case.use_again(at, candidate, proof));
+            } else if seeking == Seeking::Waiting && !asked.contains(&sought) && taken_over.insert(sought) {
                 let turn = self.turn(self.now);
-                self.step(id, None, |case| case.wait_no_more(at, turn));
+                self.step(case, None, |case| case.wait_no_more(at, turn));
             } else {
                 continue;
             }
@@ -182,16 +177,33 @@ impl Fold<'_> {
         }
         Ok(moved)
     }
+
+    /// What came in this round and proves a requirement that is open.
+    fn came(&self, case: CaseId, at: usize, sought: &Sought) -> Option<(usize, Proven)> {
+        let case = self.cases.get(&case)?;
+        let requirement = case.requirements.get(at).filter(|requirement| !requirement.alone)?;
+        let candidate = requirement.candidates.get(requirement.at)?;
+        let mut new = self.done.evidence.iter().rev();
+        let held = new.find(|held| held.is(sought) && self.is_usable(held, candidate, case))?;
+        Some((requirement.at, again(held, candidate)))
+    }
 }
 
-/// The requirements of a case that wait for what another has asked for.
-fn waits(case: &Case) -> Vec<(CaseId, usize, Sought)> {
-    let waiting =
-        case.requirements.iter().enumerate().filter(|(_, one)| !case.has_ended() && one.state == State::Awaiting);
-    let sought = waiting.filter_map(|(at, requirement)| {
-        Some((case.id, at, case.sought(requirement, requirement.candidates.get(requirement.at)?)))
+/// A requirement that is asked for, or waits for what another case has asked for.
+struct Open {
+    case: CaseId,
+    at: usize,
+    sought: Sought,
+    seeking: Seeking,
+}
+
+fn open(case: &Case) -> Vec<Open> {
+    let requirements = case.requirements.iter().enumerate().filter(|_| !case.has_ended());
+    let open = requirements.filter_map(|(at, requirement)| {
+        let (candidate, seeking) = requirement.seeks()?;
+        Some(Open { case: case.id, at, sought: case.sought(requirement, candidate), seeking })
     });
-    sought.collect()
+    open.collect()
 }
 
 /// Evidence of an earlier case, for another one.

@@ -56,7 +56,7 @@ impl DocumentsConfig {
     }
 
     /// The rules of these settings: whether one holds, its setting, and what it says.
-    pub(super) fn rules(&self) -> [(bool, &'static str, &'static str); 8] {
+    pub(super) fn rules(&self) -> [(bool, &'static str, &'static str); 9] {
         let is_address = self.clamd.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && !port.is_empty());
         [
             (
@@ -73,6 +73,11 @@ impl DocumentsConfig {
                 (1..=1_048_576).contains(&self.uncited_gib_per_system),
                 "documents.uncited_gib_per_system",
                 "1 to 1048576",
+            ),
+            (
+                self.uncited_gib_per_system.saturating_mul(1 << 30) >= self.max_bytes,
+                "documents.uncited_gib_per_system",
+                "enough for one document of max_bytes",
             ),
             (self.clamd.is_empty() || is_address, "documents.clamd", "empty, host:port, or unix: and a path"),
         ]

@@ -169,10 +169,11 @@ impl Documents {
         let stored = begun.as_ref().map_or(0, |record| record.received);
         match begun {
             Some(record) if record.state == DocumentState::Complete => {
-                if record.uncited_since.is_some() {
-                    self.index.touch(record.id, self.clock.now_ms()).await?;
+                if record.uncited_since.is_none() || self.index.touch(record.id, self.clock.now_ms()).await? {
+                    Ok(None)
+                } else {
+                    Err(UploadError::Offset { stored: 0 })
                 }
-                Ok(None)
             }
             Some(record) => match upload.from {
                 Position::Beginning => self.begin(upload, turn).await,

@@ -57,7 +57,7 @@ pub trait CaseStore: Send + Sync {
         limit: u32,
     ) -> BoxFuture<'a, Result<Vec<DataUse>, StoreError>>;
 
-    /// Letters that are not in the log yet, as far as is known, the oldest first.
+    /// Letters that are not in the log yet, as far as is known, the oldest first. A message whose body does not open is without it.
     fn letters(&self) -> BoxFuture<'_, Result<Vec<StoredLetter>, StoreError>>;
 
     /// Writes what follows from some entries, all or nothing.
@@ -114,6 +114,8 @@ pub struct HeldEvidence {
     pub provider: SystemId,
     /// Until when it may be used, in milliseconds since 1970.
     pub until: u64,
+    /// The length of its body, in bytes.
+    pub len: u64,
 }
 
 /// A case that is after evidence.

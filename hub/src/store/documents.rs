@@ -202,8 +202,8 @@ pub trait DocumentIndex: Send + Sync {
     /// Unfinished uploads, the oldest first, at most `limit`.
     fn unfinished(&self, which: Unfinished, limit: u32) -> BoxFuture<'_, Result<Vec<DocumentRecord>, StoreError>>;
 
-    /// Notes that a complete document was uploaded once more.
-    fn touch(&self, document: DocumentId, now: u64) -> BoxFuture<'_, Result<(), StoreError>>;
+    /// Notes that a complete document was uploaded once more. `false` if it was removed meanwhile.
+    fn touch(&self, document: DocumentId, now: u64) -> BoxFuture<'_, Result<bool, StoreError>>;
 
     /// Destroys the keys of documents, at most `limit`, whose bytes were all here before `before` (ms) and which no message has
     /// cited. Their objects are left over. Returns how many.

@@ -2,6 +2,7 @@
 
 mod applications;
 mod consent;
+mod damage;
 mod evidence;
 mod own_key;
 mod proceedings;

@@ -15,7 +15,7 @@ const DAY: u64 = 86_400;
 
 impl TestHub {
     /// Asks, as the operator, to erase the bodies at these places.
-    async fn erase(&self, messages: &[u64], basis: &str) -> Answer {
+    pub(crate) async fn erase(&self, messages: &[u64], basis: &str) -> Answer {
         let path = "/v1/erasures";
         let token = sign_token(self.token(HUB, "POST", path), &self.operator);
         let body = json!({ "messages": messages, "basis": basis });
@@ -23,7 +23,7 @@ impl TestHub {
     }
 
     /// Accepts a message and has its recipient acknowledge it.
-    async fn deliver(&self, message: &Submission, recipient: &Party) -> u64 {
+    pub(crate) async fn deliver(&self, message: &Submission, recipient: &Party) -> u64 {
         let index = self.accept(message).await;
         self.settle(recipient, index).await;
         index
@@ -45,7 +45,7 @@ impl TestHub {
     }
 
     /// Another connection to the store's file.
-    async fn store_file(&self) -> SqliteConnection {
+    pub(crate) async fn store_file(&self) -> SqliteConnection {
         SqliteConnectOptions::new().filename(self.data_folder().join("hub.sqlite")).connect().await.unwrap()
     }
 

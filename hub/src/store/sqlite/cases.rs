@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{Connection as _, SqliteConnection};
 
-use super::bodies::{StoredBody, body_columns, letter_binding, seal};
+use super::bodies::{StoredBody, body_columns, body_length, letter_binding, seal};
 use super::insert::{Row, insert, upsert};
 use super::rows::{UNREADABLE, array, column, index, parsed, place, signed};
 use super::{SqliteStore, failed};
@@ -146,8 +146,8 @@ impl CaseStore for SqliteStore {
                 .map_err(failed("looked for evidence to use again"))?;
             let held = |row: &SqliteRow| {
                 let Sought { subject, evidence_type, provider } = sought(row, 0)?;
-                let (index, id, until) = (index(row, 3)?, parsed(row, 4)?, index(row, 5)?);
-                Ok(HeldEvidence { subject, evidence_type, index, id, provider, until })
+                let (id, until, len) = (parsed(row, 4)?, index(row, 5)?, index(row, 6)?);
+                Ok(HeldEvidence { subject, evidence_type, index: index(row, 3)?, id, provider, until, len })
             };
             rows.iter().map(held).collect()
         }
@@ -241,11 +241,18 @@ async fn letters(pool: &SqlitePool, keys: &StorageKeys) -> Result<Vec<StoredLett
     .map_err(failed("read letters"))?;
     let letter = |row: &SqliteRow| {
         let (id, case): (MessageId, Option<&str>) = (parsed(row, 0)?, column(row, 1)?);
+        let content = match StoredBody::read(row, 3)?.open(keys, &letter_binding(id)) {
+            Err(StoreError::Seal(SealError::Broken) | StoreError::Corrupt { .. }) => {
+                tracing::error!(letter = %id, "the body of this letter is damaged in the store; it is written again");
+                None
+            }
+            content => content?,
+        };
         Ok(StoredLetter {
             id,
             case: case.map(|id| id.parse().map_err(|_| UNREADABLE)).transpose()?,
             text: column(row, 2)?,
-            content: StoredBody::read(row, 3)?.open(keys, &letter_binding(id))?,
+            content,
         })
     };
     rows.iter().map(letter).collect()
@@ -399,8 +406,12 @@ const SEEKING_AGAIN: &str =
     " ON CONFLICT (subject, type, provider, case_id) DO UPDATE SET asking = max(asking, excluded.asking)";
 const SEEKING: &str = "SELECT subject, type, provider, case_id, asking FROM case_seeking \
      WHERE subject IN (SELECT unhex(value) FROM json_each(?1)) ORDER BY case_id";
-const REUSABLE: &str = "SELECT subject, type, provider, idx, jti, until FROM case_evidence \
-     WHERE subject IN (SELECT unhex(value) FROM json_each(?1)) AND until > ?2 ORDER BY idx DESC";
+const REUSABLE: &str = concat!(
+    "SELECT subject, type, provider, idx, jti, until, ",
+    body_length!(),
+    " FROM case_evidence JOIN parts USING (idx) \
+     WHERE subject IN (SELECT unhex(value) FROM json_each(?1)) AND until > ?2 ORDER BY idx DESC",
+);
 const INSERT_LETTER: &str =
     "INSERT OR FAIL INTO case_letter (jti, storage_key, nonce, ciphertext, case_id, text, body) ";
 const INSERT_EVIDENCE: &str = "INSERT INTO case_evidence (subject, type, idx, jti, provider, until) ";

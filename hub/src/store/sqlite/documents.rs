@@ -122,7 +122,7 @@ impl DocumentIndex for SqliteStore {
         .boxed()
     }
 
-    fn touch(&self, document: DocumentId, now: u64) -> BoxFuture<'_, Result<(), StoreError>> {
+    fn touch(&self, document: DocumentId, now: u64) -> BoxFuture<'_, Result<bool, StoreError>> {
         async move {
             let mut writer = self.writer.lock().await;
             let done = sqlx::query("UPDATE OR FAIL document SET touched = ?2 WHERE id = ?1 AND state = 2")
@@ -130,7 +130,8 @@ impl DocumentIndex for SqliteStore {
                 .bind(signed(now))
                 .execute(writer.durable().await?)
                 .await;
-            writer.finish(done.map(|_| ()).map_err(failed("noted that a document was uploaded again")))
+            let done = done.map(|done| done.rows_affected() == 1);
+            writer.finish(done.map_err(failed("noted that a document was uploaded again")))
         }
         .boxed()
     }
@@ -324,6 +325,12 @@ pub(super) async fn destroy_uncited(to: &mut SqliteConnection, commitments: &[Sh
         for row in uncited.map_err(failed("looked for documents that nothing cites"))? {
             leave_over(to, id(&row, 0)?, column(&row, 1)?).await?;
         }
+        // Uploads that were begun while it was cited.
+        sqlx::query(CITED_NO_MORE)
+            .bind(&commitment.as_bytes()[..])
+            .execute(&mut *to)
+            .await
+            .map_err(failed("noted that a document is cited no more"))?;
     }
     Ok(())
 }
@@ -406,6 +413,8 @@ const UPLOAD: &str = select!("WHERE commitment = ?1 AND uploader = ?2 AND state 
 // SQLite takes a partial index only where the statement repeats its condition.
 const UNFINISHED: &str = select!("WHERE state = ?1 AND state <> 2 AND touched < ?2 ORDER BY touched LIMIT ?3");
 const UNCITED: &str = "SELECT id, data_key FROM document WHERE commitment = ?1 AND state = 2 AND state < 3 \
+     AND NOT EXISTS (SELECT 1 FROM document_citation WHERE document_citation.commitment = ?1)";
+const CITED_NO_MORE: &str = "UPDATE OR FAIL document SET cited = 0 WHERE commitment = ?1 AND state < 2 AND state < 3 \
      AND NOT EXISTS (SELECT 1 FROM document_citation WHERE document_citation.commitment = ?1)";
 /// A system's own first, which tells it what itself has stated.
 const READABLE: &str = select!(

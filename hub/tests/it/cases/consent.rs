@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 use super::stage::{PERSON, Stage, at, requirement};
 use crate::harness::Draft;
 
+const CERTIFICATE: &str =
+    include_str!("../../../../schemas/catalogue/examples/th.moph.medical-certificate@1/valid/fit-to-drive.json");
+
 async fn refused(stage: &Stage, draft: Draft, code: ProblemCode) {
     stage.hub.submit(&draft.sign(&stage.portal.key)).await.problem(code);
 }
@@ -81,6 +84,21 @@ async fn between_others_too_a_consent_must_be_known_and_cover_what_it_is_cited_f
     for (member, value) in not_enough {
         others.push(consent_with(&stage, |body| body[member] = value).await);
     }
+    // Who may have it may not give it to somebody else.
+    stage.allow_to(&stage.authority, &stage.stranger, "authority.stranger", &["evidence.provided"]).await;
+    let certificate = json!({
+        "provided_at": at(0),
+        "evidence_type": "th.moph.medical-certificate",
+        "subject": { "kind": "Citizen", "national_id": PERSON },
+        "as_of": at(0),
+        "content_schema": "th.moph.medical-certificate@1",
+        "content": serde_json::from_str::<Value>(CERTIFICATE).unwrap(),
+    });
+    let passed_on = stage
+        .message(&stage.authority, stage.stranger.id.as_str(), "evidence.provided", &certificate)
+        .change(|claims| claims.consent = good.claims.consent);
+    let refused = stage.hub.submit(&passed_on.sign(&stage.authority.key)).await;
+    refused.problem(ProblemCode::ConsentInsufficient);
     for other in others {
         let refused = stage.hub.submit(&request(other).sign(&stage.authority.key)).await;
         refused.problem(ProblemCode::ConsentInsufficient);

@@ -115,6 +115,37 @@ async fn a_rejection_ends_a_case_and_what_comes_later_changes_nothing() {
 }
 
 #[tokio::test]
+async fn an_authority_of_the_member_that_runs_the_hub_decides_like_any_other() {
+    let stage = Stage::decided_by("th.dga/licensing").await;
+    let consent = stage.consent().await;
+    let [withdrawn, decided] = [(); 2].map(|()| stage.application(Some(consent)));
+    let withdrawn = stage.apply(&withdrawn).await;
+    stage.withdraw(withdrawn).await;
+    seen(&stage, withdrawn, "WITHDRAWN", "DONE").await;
+    let decided = stage.apply(&decided).await;
+    for provider in [&stage.registry, &stage.licences] {
+        stage.receive(provider, "evidence.requested").await;
+        stage.provide(provider).await;
+    }
+    for provider in [&stage.ministry, &stage.ministry, &stage.city] {
+        let request = stage.receive(provider, "evidence.requested").await;
+        let body = json!({
+            "declined_at": at(0), "evidence_type": request.body["evidence_type"], "reason": "SUBJECT_NOT_FOUND",
+            "text": { "th": "ก", "en": "a" },
+        });
+        let draft = stage.reply(provider, &request, "evidence.declined", &body);
+        stage.hub.accept(&draft.sign(&provider.key)).await;
+    }
+    let question = stage.receive(&stage.portal, "information.requested").await;
+    let answer = json!({ "supplied_at": at(0), "answers": [
+        { "kind": "Unavailable", "item": "medical-certificate", "note": "ไม่มี" },
+    ] });
+    let answer = stage.reply(&stage.portal, &question, "information.supplied", &answer);
+    stage.hub.accept(&answer.sign(&stage.portal.key)).await;
+    stage.until(decided, |case| case["handed_over"] == true).await;
+}
+
+#[tokio::test]
 async fn no_status_ends_a_case_without_a_decision() {
     let stage = Stage::new().await;
     let (id, _) = complete_case(&stage).await;

@@ -93,6 +93,36 @@ async fn when_a_provider_declines_the_case_that_waits_asks_in_its_turn_and_never
 }
 
 #[tokio::test]
+async fn a_late_answer_is_for_the_case_that_asked_again_too() {
+    let stage = Stage::new().await;
+    let [first, second] = two_at_once(&stage).await;
+    let request = stage.receive(&stage.registry, "evidence.requested").await;
+    stage.hub.clock.advance(3601);
+    stage.until(second, |case| requirement(case, "identity")["state"] == "requested").await;
+    let late = stage.evidence(&stage.registry, &request);
+    stage.hub.accept(&late.sign(&stage.registry.key)).await;
+    for id in [first, second] {
+        stage.until(id, |case| requirement(case, "identity")["state"] == "proven").await;
+    }
+}
+
+#[tokio::test]
+async fn a_case_that_waits_for_what_nobody_asks_for_asks_when_the_persons_cases_are_looked_at_next() {
+    let stage = Stage::new().await;
+    let [first, second] = two_at_once(&stage).await;
+    // As if the first had been lost.
+    let mut connection = stage.hub.store_file().await;
+    let lose = "DELETE FROM case_seeking WHERE case_id = ?1";
+    sqlx::query(lose).bind(first.to_string()).execute(&mut connection).await.unwrap();
+    sqlx::Connection::close(connection).await.unwrap();
+    let consent = stage.consent().await;
+    let third = stage.apply(&stage.application(Some(consent))).await;
+    stage.until(second, |case| states(case) == ["requested"; 3] || states(case) == ["awaiting"; 3]).await;
+    let asking = [stage.case(second).await, stage.case(third).await];
+    assert_eq!(asking.iter().filter(|case| states(case) == ["requested"; 3]).count(), 1, "one of them asks");
+}
+
+#[tokio::test]
 async fn when_the_consent_is_taken_back_nobody_waits_for_what_needs_it() {
     let stage = Stage::new().await;
     let consents = [stage.consent().await, stage.consent().await];

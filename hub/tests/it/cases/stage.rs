@@ -57,15 +57,21 @@ impl Stage {
 
     pub(crate) async fn with(settings: &str) -> Self {
         let site = Site::new(&format!("[cases]\nsystem = \"{OWN}\"\nevidence_seconds = 3600\n{settings}"));
-        Self::on(site.start().await).await
+        Self::on(site.start().await, "th.dlt/licensing").await
+    }
+
+    /// The same, where another system decides.
+    pub(crate) async fn decided_by(authority: &str) -> Self {
+        let site = Site::new(&format!("[cases]\nsystem = \"{OWN}\"\nevidence_seconds = 3600"));
+        Self::on(site.start().await, authority).await
     }
 
     /// On a hub that knows nobody yet.
-    async fn on(hub: TestHub) -> Self {
+    async fn on(hub: TestHub, authority: &str) -> Self {
         let party = |id: &str| Party::new(id, TransportKind::Pull);
         let stage = Self {
             portal: party("th.dga/portal"),
-            authority: party("th.dlt/licensing"),
+            authority: party(authority),
             registry: party("th.dopa/civil-registry"),
             licences: party("th.dlt/registers"),
             ministry: party("th.moph/certificates"),
@@ -279,7 +285,7 @@ impl Stage {
             "subject": { "kind": "Citizen", "national_id": PERSON },
             "evidence_types": ["th.moph.medical-certificate"],
             "purpose": PURPOSE,
-            "recipients": ["th.dlt"],
+            "recipients": [self.authority.id.member()],
             "valid_until": at(365 * 86_400),
             "identification": { "method": "thaid", "identity_assurance": "IAL2", "authentication_assurance": "AAL2" },
             "text": { "th": "ข้าพเจ้ายินยอม", "en": "I consent." },

@@ -205,8 +205,23 @@ async fn a_document_that_no_message_cites_in_time_is_removed_and_one_that_is_cit
 }
 
 #[tokio::test]
+async fn an_upload_that_began_while_another_was_cited_is_not_cited_once_that_one_is_erased() {
+    let hub = TestHub::with("[documents]\nuncited_days = 10").await;
+    let (portal, office, document) = (&hub.world.portal, &hub.world.office, Document::pdf(2 * MIB));
+    assert_eq!(hub.put(portal, &document).await.status, 201);
+    let index = hub.deliver(&hub.citing(&document), office).await;
+    assert_eq!(hub.put_piece(office, &document, 0..MIB).await.status, 202);
+    hub.erase(&[index], "pdpa-s33").await.json::<serde_json::Value>(200);
+    assert_eq!(hub.put_piece(office, &document, MIB..2 * MIB).await.status, 201);
+    assert_eq!(hub.read(portal, &document).await.status, 404);
+    hub.clock.advance(10 * 86_400 + 1);
+    hub.keep_up().await;
+    assert_eq!(hub.read(office, &document).await.status, 404, "nobody cited it in time");
+}
+
+#[tokio::test]
 async fn a_system_has_so_much_that_no_message_cites_and_no_more() {
-    let hub = TestHub::with("[documents]\nuncited_gib_per_system = 1").await;
+    let hub = TestHub::with("[documents]\nuncited_gib_per_system = 1\nmax_bytes = 1073741824").await;
     let (portal, office) = (&hub.world.portal, &hub.world.office);
     let (first, second) = (Document::pdf(MIB), Document::pdf(MIB));
     assert_eq!(hub.put(portal, &first).await.status, 201);

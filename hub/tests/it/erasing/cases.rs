@@ -120,6 +120,20 @@ async fn who_erases_evidence_is_told_which_complete_cases_hold_copies_of_it() {
 }
 
 #[tokio::test]
+async fn who_takes_a_consent_back_and_has_it_erased_is_told_of_its_copy() {
+    let stage = Stage::new().await;
+    let draft = stage.consent_draft();
+    let index = stage.hub.accept(&draft.sign(&stage.portal.key)).await;
+    let case = stage.apply(&stage.application(Some(draft.claims.jti))).await;
+    stage.provide_all().await;
+    let complete = stage.receive(&stage.authority, "case.submitted").await;
+    stage.revoke(draft.claims.jti).await;
+    withdraw(&stage, case).await;
+    let answer = stage.hub.erase(&[index], "pdpa-s33").await.json::<Value>(200);
+    assert_eq!(answer["copies"], json!([complete.index]));
+}
+
+#[tokio::test]
 async fn erased_evidence_is_not_used_again() {
     let stage = Stage::new().await;
     let consent = stage.consent().await;

@@ -313,7 +313,7 @@ impl DocumentIndex for FaultyStore {
         self.up(self.inner.forget_document(document))
     }
 
-    fn touch(&self, document: DocumentId, now: u64) -> BoxFuture<'_, Result<(), StoreError>> {
+    fn touch(&self, document: DocumentId, now: u64) -> BoxFuture<'_, Result<bool, StoreError>> {
         self.up(self.inner.touch(document, now))
     }
 
