@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{agreements, doctor, documents, join, keys, listen, log, send, trust, verify};
+use crate::commands::{agreements, audit, doctor, documents, join, keys, listen, log, send, trust, verify};
 
 /// Connects a back-office system to a Saphan exchange, and checks what the exchange says.
 #[derive(Debug, Parser)]
@@ -42,6 +42,9 @@ pub(crate) enum Command {
     /// Check the hub's log
     #[command(subcommand)]
     Log(log::LogCommand),
+    /// Find out from the hub's log what was so
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
 }
 
 const EXIT_CODES: &str = "\

@@ -1,6 +1,7 @@
 //! One module a command.
 
 pub(crate) mod agreements;
+pub(crate) mod audit;
 pub(crate) mod doctor;
 pub(crate) mod documents;
 pub(crate) mod join;
@@ -33,6 +34,7 @@ pub(crate) async fn dispatch(arguments: Arguments) -> Result<Outcome, Failure> {
         Command::Listen(arguments) => listen::run(arguments).await,
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Log(command) => log::run(command).await,
+        Command::Audit(command) => audit::run(command).await,
     }
 }
 

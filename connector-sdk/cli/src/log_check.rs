@@ -8,6 +8,7 @@
 //! - `source`, `folder`, `http`: where the files come from;
 //! - `entries`: the leaves of one bundle, read;
 //! - `ledger`: the fold over all leaves, in order: the tree and the registered keys;
+//! - `moment`: the registry at some place, picked up on the way;
 //! - `pipeline`: fetching ahead, and checking bundles side by side;
 //! - `export`: writing the static copy.
 
@@ -17,6 +18,7 @@ mod export;
 mod folder;
 mod http;
 mod ledger;
+mod moment;
 mod pipeline;
 mod report;
 mod source;
@@ -28,10 +30,12 @@ use saphan_schemas::log::{SignedCheckpoint, VerifierKey};
 pub use error::{LeafFault, LogCheckError};
 pub use folder::FolderLog;
 pub use http::{HttpLog, NotALogAddress};
+pub use moment::{Moment, RegistryAt};
 pub use report::{LeafCounts, LogReport};
 pub use source::{LogSource, SourceError, SourceFuture};
 
 use export::Export;
+use ledger::Checked;
 use pipeline::Pipeline;
 
 /// Hears how far a check has come. `&()` hears nothing.
@@ -55,7 +59,21 @@ pub async fn check(
     vkey: &VerifierKey,
     progress: &dyn Progress,
 ) -> Result<LogReport, LogCheckError> {
-    run(source, vkey, progress, None).await
+    Ok(run(source, vkey, progress, None, None).await?.report)
+}
+
+/// As [`check`], with the registry as it was at some moment; `None` if that is not in the log.
+///
+/// # Errors
+/// As [`check`].
+pub async fn registry_at(
+    source: &dyn LogSource,
+    vkey: &VerifierKey,
+    progress: &dyn Progress,
+    moment: Moment,
+) -> Result<(LogReport, Option<RegistryAt>), LogCheckError> {
+    let Checked { report, registry } = run(source, vkey, progress, None, Some(moment)).await?;
+    Ok((report, registry))
 }
 
 /// As [`check`], and writes the static copy (C2SP tlog-tiles) into `folder`: tiles and bundles once they are checked, the
@@ -69,7 +87,7 @@ pub async fn check_and_export(
     progress: &dyn Progress,
     folder: &Path,
 ) -> Result<LogReport, LogCheckError> {
-    run(source, vkey, progress, Some(&Export::new(folder))).await
+    Ok(run(source, vkey, progress, Some(&Export::new(folder)), None).await?.report)
 }
 
 async fn run(
@@ -77,19 +95,20 @@ async fn run(
     vkey: &VerifierKey,
     progress: &dyn Progress,
     export: Option<&Export>,
-) -> Result<LogReport, LogCheckError> {
+    moment: Option<Moment>,
+) -> Result<Checked, LogCheckError> {
     let text = source::fetch(source, CHECKPOINT_PATH).await?;
     let text = String::from_utf8(text).map_err(|_| LogCheckError::NotText { path: CHECKPOINT_PATH.to_owned() })?;
     let signed = SignedCheckpoint::parse_and_verify(&text, vkey)?;
     let checkpoint = signed.checkpoint();
     progress.started(checkpoint.size);
-    let ledger = Pipeline { source, progress, export }.run(checkpoint).await?;
-    let report = ledger.finish(checkpoint, &text)?;
+    let ledger = Pipeline { source, progress, export, moment }.run(checkpoint).await?;
+    let checked = ledger.finish(checkpoint, &text)?;
     if let Some(export) = export {
         export.write(VKEY_PATH, format!("{vkey}\n").as_bytes()).await?;
         export.write(CHECKPOINT_PATH, text.as_bytes()).await?;
     }
-    Ok(report)
+    Ok(checked)
 }
 
 /// Where a log serves its checkpoint, below its prefix.

@@ -18,8 +18,9 @@ pub(crate) enum LogCommand {
     Check(CheckArguments),
 }
 
+/// A log and its key.
 #[derive(Debug, Args)]
-pub(crate) struct CheckArguments {
+pub(crate) struct LogArguments {
     /// A hub's address, the prefix of its log (https://hub.example/v1/log/), or a folder with the same files
     #[arg(value_name = "URL|DIR")]
     source: String,
@@ -29,38 +30,68 @@ pub(crate) struct CheckArguments {
     #[arg(long, value_name = "FILE|TEXT")]
     vkey: Option<String>,
 
-    /// Also write the static copy of the log (C2SP tlog-tiles) into this folder
-    #[arg(long, value_name = "DIR")]
-    export: Option<PathBuf>,
-
     #[command(flatten)]
     tls: TlsFiles,
 }
 
+/// A log to be read.
+pub(crate) struct OpenedLog {
+    pub(crate) source: Box<dyn LogSource>,
+    pub(crate) vkey: VerifierKey,
+    /// What the caller called it.
+    pub(crate) name: String,
+    /// Whether the key is the log's own word.
+    own_word: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArguments {
+    #[command(flatten)]
+    log: LogArguments,
+
+    /// Also write the static copy of the log (C2SP tlog-tiles) into this folder
+    #[arg(long, value_name = "DIR")]
+    export: Option<PathBuf>,
+}
+
+impl LogArguments {
+    pub(crate) async fn open(&self) -> Result<OpenedLog, Failure> {
+        let source = open(&self.source, &self.tls)?;
+        let (vkey, own_word) = match &self.vkey {
+            Some(given) => (read_vkey(given)?, false),
+            None => (fetch_vkey(&*source, &self.source).await?, true),
+        };
+        Ok(OpenedLog { source, vkey, name: self.source.clone(), own_word })
+    }
+}
+
+impl OpenedLog {
+    /// Says beside the outcome which log it is about, and by whose key.
+    pub(crate) fn tell(&self, mut outcome: Outcome) -> Outcome {
+        if self.own_word {
+            outcome.text.push_str(OWN_WORD);
+        }
+        outcome.json["source"] = json!(self.name);
+        outcome.json["vkey"] = json!(self.vkey.to_string());
+        outcome.json["vkey_from_log"] = json!(self.own_word);
+        outcome
+    }
+}
+
 pub(crate) async fn run(command: LogCommand) -> Result<Outcome, Failure> {
     let LogCommand::Check(arguments) = command;
-    let source = open(&arguments.source, &arguments.tls)?;
-    let (vkey, own_word) = match &arguments.vkey {
-        Some(given) => (read_vkey(given)?, false),
-        None => (fetch_vkey(&*source, &arguments.source).await?, true),
-    };
+    let log = arguments.log.open().await?;
     let bar = Bar::new();
     let checked = match &arguments.export {
-        Some(folder) => log_check::check_and_export(&*source, &vkey, &bar, folder).await,
-        None => log_check::check(&*source, &vkey, &bar).await,
+        Some(folder) => log_check::check_and_export(&*log.source, &log.vkey, &bar, folder).await,
+        None => log_check::check(&*log.source, &log.vkey, &bar).await,
     };
     drop(bar);
-    let mut outcome = match checked {
+    let outcome = match checked {
         Ok(report) => holds(&report, arguments.export.as_deref()),
-        Err(error) => no_or_unknown(&error, &arguments.source)?,
+        Err(error) => no_or_unknown(&error, &log.name)?,
     };
-    if own_word {
-        outcome.text.push_str(OWN_WORD);
-    }
-    outcome.json["source"] = json!(arguments.source);
-    outcome.json["vkey"] = json!(vkey.to_string());
-    outcome.json["vkey_from_log"] = json!(own_word);
-    Ok(outcome)
+    Ok(log.tell(outcome))
 }
 
 /// The key of a log, from a text or a file with it.
@@ -129,7 +160,8 @@ fn holds(report: &LogReport, export: Option<&Path>) -> Outcome {
     Outcome { exit: Exit::Done, text, json: json!({ "verified": true, "log": report, "export": export }) }
 }
 
-fn no_or_unknown(error: &LogCheckError, source: &str) -> Result<Outcome, Failure> {
+/// A verdict on a log that does not hold, or why nothing is known.
+pub(crate) fn no_or_unknown(error: &LogCheckError, source: &str) -> Result<Outcome, Failure> {
     if !error.is_verdict() {
         return Err(match error {
             LogCheckError::Export { .. } => Failure::machine(error, "Check the folder and the free space."),

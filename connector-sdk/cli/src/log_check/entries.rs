@@ -19,11 +19,25 @@ pub(super) struct ReadBundle {
 /// A leaf with its statement read.
 pub(super) enum ReadLeaf {
     Message { ts: u64, schema: SchemaVersion, envelope: Box<UnverifiedEnvelope> },
-    Refusal,
+    Refusal { ts: u64 },
     Acknowledgement { ts: u64, batch: Box<UnverifiedAcknowledgement> },
     Registry { ts: u64, entry: Box<UnverifiedRegistryEntry> },
-    Erasure { index: u64 },
-    Shard { event: Box<ShardEvent> },
+    Erasure { ts: u64, index: u64 },
+    Shard { ts: u64, event: Box<ShardEvent> },
+}
+
+impl ReadLeaf {
+    /// When it was logged, in milliseconds since 1970.
+    pub(super) const fn ts(&self) -> u64 {
+        match self {
+            Self::Message { ts, .. }
+            | Self::Refusal { ts }
+            | Self::Acknowledgement { ts, .. }
+            | Self::Registry { ts, .. }
+            | Self::Erasure { ts, .. }
+            | Self::Shard { ts, .. } => *ts,
+        }
+    }
 }
 
 /// Reads all leaves of a bundle. This is most of the work besides signatures, and needs no order.
@@ -42,7 +56,7 @@ fn read_leaf(bytes: &[u8]) -> Result<ReadLeaf, LeafFault> {
             let envelope = Box::new(UnverifiedEnvelope::parse(&envelope).map_err(LeafFault::Envelope)?);
             Ok(ReadLeaf::Message { ts, schema, envelope })
         }
-        Leaf::Refusal { .. } => Ok(ReadLeaf::Refusal),
+        Leaf::Refusal { ts, .. } => Ok(ReadLeaf::Refusal { ts }),
         Leaf::Acknowledgement { ts, acknowledgement } => {
             let batch = UnverifiedAcknowledgement::parse(&acknowledgement).map_err(LeafFault::Acknowledgement)?;
             Ok(ReadLeaf::Acknowledgement { ts, batch: Box::new(batch) })
@@ -51,7 +65,7 @@ fn read_leaf(bytes: &[u8]) -> Result<ReadLeaf, LeafFault> {
             let entry = UnverifiedRegistryEntry::parse(&entry).map_err(LeafFault::Registry)?;
             Ok(ReadLeaf::Registry { ts, entry: Box::new(entry) })
         }
-        Leaf::Erasure { index, .. } => Ok(ReadLeaf::Erasure { index }),
-        Leaf::Shard { event, .. } => Ok(ReadLeaf::Shard { event: Box::new(event) }),
+        Leaf::Erasure { ts, index, .. } => Ok(ReadLeaf::Erasure { ts, index }),
+        Leaf::Shard { ts, event, .. } => Ok(ReadLeaf::Shard { ts, event: Box::new(event) }),
     }
 }

@@ -12,6 +12,7 @@ use saphan_schemas::registry::{RegistryState, Root, UnverifiedRegistryEntry};
 
 use super::entries::{ReadBundle, ReadLeaf};
 use super::error::{LeafFault, LogCheckError};
+use super::moment::{Moment, RegistryAt, Waiting};
 use super::report::{LeafCounts, LogReport};
 
 /// What is known after the leaves so far.
@@ -23,12 +24,20 @@ pub(super) struct Ledger {
     messages: Places,
     counts: LeafCounts,
     signatures: u64,
+    waiting: Option<Waiting>,
 }
 
 struct Shard {
     /// The registry after the leaves so far. It grows with the registry, not with the log.
     registry: RegistryState,
     next: Option<String>,
+}
+
+/// A log of which everything holds.
+pub(super) struct Checked {
+    pub(super) report: LogReport,
+    /// The registry at the moment that was asked for, if that is in the log.
+    pub(super) registry: Option<RegistryAt>,
 }
 
 /// Some places of the log, a bit for each: 1 MB for 8 million entries.
@@ -82,7 +91,7 @@ pub(super) enum Statement {
 
 impl Ledger {
     /// Before the first leaf of the log that `checkpoint` describes.
-    pub(super) fn new(checkpoint: &Checkpoint) -> Self {
+    pub(super) fn new(checkpoint: &Checkpoint, moment: Option<Moment>) -> Self {
         Self {
             origin: checkpoint.origin.clone(),
             size: checkpoint.size,
@@ -91,6 +100,7 @@ impl Ledger {
             messages: Places::default(),
             counts: LeafCounts::default(),
             signatures: 0,
+            waiting: moment.map(Waiting::new),
         }
     }
 
@@ -115,7 +125,7 @@ impl Ledger {
     }
 
     /// That the whole log was taken and leads to the signed root.
-    pub(super) fn finish(self, checkpoint: &Checkpoint, text: &str) -> Result<LogReport, LogCheckError> {
+    pub(super) fn finish(self, checkpoint: &Checkpoint, text: &str) -> Result<Checked, LogCheckError> {
         let derived = self.tree.root();
         if derived != checkpoint.root {
             return Err(LogCheckError::Root { size: self.size, derived, signed: checkpoint.root });
@@ -123,7 +133,8 @@ impl Ledger {
         let Some(shard) = self.shard else {
             return Err(LogCheckError::Leaf { index: 0, fault: LeafFault::NotOpened });
         };
-        Ok(LogReport {
+        let registry = self.waiting.and_then(|waiting| waiting.end(&shard.registry));
+        let report = LogReport {
             origin: self.origin,
             hub: shard.registry.hub().clone(),
             size: self.size,
@@ -132,7 +143,8 @@ impl Ledger {
             signatures: self.signatures,
             closed_for: shard.next,
             checkpoint: text.to_owned(),
-        })
+        };
+        Ok(Checked { report, registry })
     }
 
     /// Adds the entries to the tree; gives every file they complete, after the last bundle the partial ones too.
@@ -150,7 +162,10 @@ impl Ledger {
 
     /// Whether the leaf may stand here; gives the signature that is still to be checked.
     fn judge(&mut self, index: u64, leaf: ReadLeaf) -> Result<Option<(PublicKey, Statement)>, LeafFault> {
-        if let ReadLeaf::Shard { event } = leaf {
+        if let Some(waiting) = &mut self.waiting {
+            waiting.before(index, leaf.ts(), self.shard.as_ref().map(|shard| &shard.registry));
+        }
+        if let ReadLeaf::Shard { event, .. } = leaf {
             self.shard_event(index, *event)?;
             return Ok(None);
         }
@@ -165,7 +180,7 @@ impl Ledger {
             }
             ReadLeaf::Acknowledgement { ts, batch } => self.acknowledgement(index, ts, batch).map(Some),
             ReadLeaf::Registry { ts, entry } => self.registry(index, ts, *entry).map(|()| None),
-            ReadLeaf::Erasure { index: erased } => {
+            ReadLeaf::Erasure { index: erased, .. } => {
                 self.counts.erasures += 1;
                 if erased >= index {
                     Err(LeafFault::NotBefore { index: erased })
@@ -175,7 +190,7 @@ impl Ledger {
                     Err(LeafFault::NoMessage { index: erased })
                 }
             }
-            ReadLeaf::Refusal | ReadLeaf::Shard { .. } => {
+            ReadLeaf::Refusal { .. } | ReadLeaf::Shard { .. } => {
                 self.counts.refusals += 1;
                 Ok(None)
             }

@@ -10,6 +10,7 @@ use super::entries::{ReadBundle, read_bundle};
 use super::error::LogCheckError;
 use super::export::Export;
 use super::ledger::{Judgement, Ledger};
+use super::moment::Moment;
 use super::source::{LogSource, fetch_tile};
 use super::{Progress, source};
 
@@ -21,12 +22,13 @@ pub(super) struct Pipeline<'a> {
     pub(super) source: &'a dyn LogSource,
     pub(super) progress: &'a dyn Progress,
     pub(super) export: Option<&'a Export>,
+    pub(super) moment: Option<Moment>,
 }
 
 impl<'a> Pipeline<'a> {
     /// Takes every bundle of the log; the first thing that does not hold, in the order of the log, ends it.
     pub(super) async fn run(self, checkpoint: &Checkpoint) -> Result<Ledger, LogCheckError> {
-        let mut ledger = Ledger::new(checkpoint);
+        let mut ledger = Ledger::new(checkpoint, self.moment);
         let fetched = stream::iter(bundles(checkpoint.size)).map(move |path| self.read(path)).buffered(AHEAD);
         let folded = fetched.map(|bundle| -> Step<'a, u64> {
             match bundle.and_then(|bundle| ledger.take(bundle)) {
