@@ -152,7 +152,7 @@ pub struct FailureView {
     pub evidence_type: EvidenceTypeId,
     /// Who was asked.
     pub provider: SystemId,
-    /// Why not: `declined`, `timed-out`, `invalid`, `rejected`, `not-sent` or `consent-revoked`.
+    /// Why not: `declined`, `timed-out`, `invalid`, `rejected`, `not-sent`, `consent-revoked` or `consent-ended`.
     pub reason: Code,
 }
 

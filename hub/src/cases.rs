@@ -44,7 +44,8 @@ use saphan_schemas::envelope::EnvelopeClaims;
 use saphan_schemas::ids::{CaseId, SystemId};
 use saphan_schemas::json;
 use saphan_schemas::message_types::{
-    ApplicationSubmitted, ConsentGiven, ConsentRevoked, EvidenceRequested, InformationRequested, MessageBody as _,
+    ApplicationSubmitted, CaseSubmitted, ConsentGiven, ConsentRevoked, EvidenceProvided, InformationSupplied,
+    MessageBody as _,
 };
 use saphan_schemas::problem::ProblemCode;
 use tokio::sync::{RwLock, RwLockReadGuard, watch};
@@ -209,15 +210,19 @@ impl Cases {
         if self.is_of_own(claims) {
             return true;
         }
-        // Who asks gets the data; with anything else, whoever receives it.
-        let asks = [EvidenceRequested::TYPE, InformationRequested::TYPE].contains(&claims.message_type.as_str());
-        let recipient = if asks { claims.iss.member() } else { claims.aud.member() };
-        let need = ConsentNeed { purpose: claims.purpose.as_ref(), recipient: &recipient, now: self.clock.now_ms() };
+        let (purpose, now) = (claims.purpose.as_ref(), self.clock.now_ms());
+        // Data may go to the recipients only; of what else is said, one of both is one.
+        let carries = CARRY_DATA.contains(&claims.message_type.as_str());
+        let is_for = [&claims.aud, &claims.iss]
+            .into_iter()
+            .take(if carries { 1 } else { 2 })
+            .map(SystemId::member)
+            .any(|recipient| consent.must_cover(ConsentNeed { purpose, recipient: &recipient, now }).is_ok());
         let about: AboutSomebody = json::parse_typed(&draft.body).unwrap_or_default();
         let is_of = about.evidence_type.as_ref().is_none_or(|kind| consent.terms.evidence_types.contains(kind));
         let mut people = about.people().map(|person| self.pseudonyms.of(&person)).peekable();
         let is_about = people.peek().is_none() || people.any(|person| person == consent.subject);
-        consent.must_cover(need).is_ok() && is_of && is_about
+        is_for && is_of && is_about
     }
 
     /// Whether what the parties of a case tell each other fits where it is.
@@ -309,6 +314,9 @@ impl std::fmt::Debug for Cases {
     }
 }
 
+/// Types whose messages bring somebody's data to their receiver.
+const CARRY_DATA: [&str; 4] =
+    [ApplicationSubmitted::TYPE, CaseSubmitted::TYPE, EvidenceProvided::TYPE, InformationSupplied::TYPE];
 /// Far more than a busy hub takes.
 const FOLLOWED_WITHIN: Duration = Duration::from_secs(10);
 

@@ -43,6 +43,9 @@ pub struct Case {
     pub requirements: Vec<Requirement>,
     /// Whether the authority has it.
     pub handover: Handover,
+    /// A handover that was given up because its consent ended, but may have been on its way into the log.
+    #[serde(default)]
+    pub recalled: Option<MessageId>,
     /// How often it could not be handed over.
     #[serde(default)]
     pub handovers_refused: u32,

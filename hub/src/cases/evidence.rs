@@ -197,7 +197,10 @@ impl Case {
             };
             self.requirements[at].late.retain(|request| !request.candidate.needs_consent);
             if rests_on_it {
-                // A handover that cites the consent is refused. Any other goes on: there must not be two.
+                // A handover that cites the consent is refused, unless it was judged before. Any other goes on: there must not be two.
+                if let Handover::Sending { id } = self.handover {
+                    self.recalled = Some(id);
+                }
                 self.handover = Handover::Waiting;
                 self.give_up(at, failure.clone(), turn, &mut moves);
             }
@@ -281,6 +284,7 @@ const LONGEST_PENDING: u64 = 10;
 #[cfg(test)]
 mod tests {
     use super::super::case::{CaseStatus, People, Reminded};
+    use super::super::moves::Act;
     use super::super::{Pseudonym, State};
     use super::*;
 
@@ -322,6 +326,7 @@ mod tests {
                 failures: Vec::new(),
             }],
             handover: Handover::Waiting,
+            recalled: None,
             handovers_refused: 0,
             processing_days: 1,
             reminded: Reminded::No,
@@ -346,6 +351,31 @@ mod tests {
         let handover = case.handover;
         assert!(case.consent_revoked(TURN).acts.is_empty());
         assert_eq!(case.handover, handover);
+    }
+
+    #[test]
+    fn a_handover_that_was_logged_after_its_consent_was_taken_back_is_the_only_one() {
+        let mut case = case();
+        case.requirements[0].candidates.truncate(1);
+        case.requirements[0].candidates[0].needs_consent = true;
+        case.begin(vec![None], TURN);
+        let request = requested(&case);
+        let handed_over = case.provided(0, &request.candidate, 1, MessageId::new()).acts.remove(0);
+        let asked = case.consent_revoked(TURN).acts;
+        assert!(matches!(asked[..], [Act { say: Say::Ask(_), .. }]), "{asked:?}");
+        // It had been judged before the consent was known to be taken back.
+        case.logged(handed_over.id, 3, TURN);
+        assert!(matches!(case.handover, Handover::Done { index: 3, .. }));
+        let proof = Proven {
+            index: 4,
+            id: MessageId::new(),
+            evidence_type: None,
+            provider: "th.dga/portal".parse().unwrap(),
+            source: ProofSource::Applicant,
+            needs_consent: false,
+        };
+        let answered = case.supplied(&[("identity".parse().unwrap(), true)], &proof).unwrap();
+        assert!(answered.acts.is_empty(), "the authority has it: {:?}", answered.acts);
     }
 
     #[test]

@@ -77,6 +77,7 @@ impl Judge<'_> {
             next: NextActor::Agency,
             requirements: requirements.map_err(|_| ProblemCode::Internal)?,
             handover: Handover::Waiting,
+            recalled: None,
             handovers_refused: 0,
             processing_days: service.processing_days,
             reminded: Reminded::No,

@@ -33,7 +33,7 @@ impl Case {
             self.next = NextActor::Applicant;
             moves.events.push(What::ApplicantAsked { requirements: asked });
         }
-        if self.handover == (Handover::Sending { id }) {
+        if self.handover == (Handover::Sending { id }) || self.recalled == Some(id) {
             self.handover = Handover::Done { index, at: turn.now };
             moves.events.push(What::HandedOver { authority: self.authority.clone() });
         }

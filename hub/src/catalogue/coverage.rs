@@ -5,7 +5,7 @@ use std::fmt;
 
 use saphan_schemas::catalogue::{Catalogue, DigitalStatus, EvidenceType, PublicService, Requirement};
 use saphan_schemas::ids::{Code, EvidenceTypeId, MemberId, ServiceId};
-use saphan_schemas::message_types::{ApplicationSubmitted, EvidenceRequested, MessageBody};
+use saphan_schemas::message_types::{ApplicationSubmitted, CaseSubmitted, EvidenceRequested, MessageBody};
 use saphan_schemas::registry::{Agreement, RegistryState};
 use serde::Serialize;
 
@@ -31,7 +31,7 @@ pub struct ServiceCoverage<'a> {
     pub digital_status: DigitalStatus,
     /// Who decides.
     pub authority: &'a MemberId,
-    /// Whether an agreement brings applications for it to a system of the authority.
+    /// Whether agreements bring applications for it to a system of the authority, at once or as complete cases.
     pub receives_applications: bool,
     /// Whether it receives applications, and everything that it requires can be asked for.
     pub end_to_end: bool,
@@ -82,30 +82,49 @@ impl<'a> ServiceCoverage<'a> {
     }
 }
 
-/// The members that receive messages of a type for a service.
-struct Agreed<'r>(BTreeMap<(&'r str, &'r ServiceId), BTreeSet<MemberId>>);
+/// What agreements bring to whom.
+struct Agreed<'r> {
+    /// The members that receive messages of a type for a service.
+    receivers: BTreeMap<(&'r str, &'r ServiceId), BTreeSet<MemberId>>,
+    /// The members that complete cases of a service go to, from a system that takes applications for it: the hub's own.
+    cases: BTreeSet<(&'r ServiceId, MemberId)>,
+}
 
 impl<'r> Agreed<'r> {
     fn new(registry: &'r RegistryState, now: u64) -> Self {
         let mut receivers: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+        let (mut takers, mut handed_over) = (BTreeSet::new(), Vec::new());
         for record in registry.agreements().filter(|record| record.is_in_force(now)) {
-            let Agreement { types, services, receiver, .. } = &record.agreement;
-            for message_type in types {
-                for service in services {
-                    receivers.entry((message_type.as_str(), service)).or_default().insert(receiver.member());
+            let Agreement { types, services, sender, receiver, .. } = &record.agreement;
+            for (message_type, service) in types.iter().flat_map(|name| services.iter().map(move |one| (name, one))) {
+                receivers.entry((message_type.as_str(), service)).or_default().insert(receiver.member());
+                match message_type.as_str() {
+                    ApplicationSubmitted::TYPE => {
+                        takers.insert((service, receiver));
+                    }
+                    CaseSubmitted::TYPE => handed_over.push((service, sender, receiver)),
+                    _ => {}
                 }
             }
         }
-        Self(receivers)
+        let from_takers = handed_over.into_iter().filter(|(service, sender, _)| takers.contains(&(*service, *sender)));
+        let cases = from_takers.map(|(service, _, receiver)| (service, receiver.member())).collect();
+        Self { receivers, cases }
+    }
+
+    /// Whether applications for a service come to this member, at once or as complete cases.
+    fn applications(&self, service: &ServiceId, member: &MemberId) -> bool {
+        self.receives(ApplicationSubmitted::TYPE, service, member)
+            || self.cases.iter().any(|(of, receiver)| *of == service && receiver == member)
     }
 
     fn receives(&self, message_type: &str, service: &ServiceId, member: &MemberId) -> bool {
-        self.0.get(&(message_type, service)).is_some_and(|members| members.contains(member))
+        self.receivers.get(&(message_type, service)).is_some_and(|members| members.contains(member))
     }
 
     fn service<'a>(&self, catalogue: &'a Catalogue, service: &'a PublicService) -> ServiceCoverage<'a> {
         let authority = &service.authority.member;
-        let receives_applications = self.receives(ApplicationSubmitted::TYPE, &service.id, authority);
+        let receives_applications = self.applications(&service.id, authority);
         let requirements: Vec<_> =
             service.requirements.iter().map(|requirement| self.requirement(catalogue, service, requirement)).collect();
         let all_proven = requirements.iter().all(|requirement| !requirement.providers.is_empty());

@@ -206,3 +206,18 @@ fn hub_path(path: &str, query: &[(&str, &str)]) -> String {
     let url = reqwest::Url::parse_with_params(&format!("http://hub{path}"), query).unwrap();
     format!("{path}?{}", url.query().unwrap())
 }
+
+#[tokio::test]
+async fn applications_that_come_to_the_authority_as_complete_cases_count() {
+    let stage = crate::cases::stage::Stage::new().await;
+    let current = stage.hub.app.registry.current();
+    let coverage = Coverage::new(&current.catalogue, &current.state, stage.hub.clock.now());
+    let name = crate::cases::stage::SERVICE;
+    let found = coverage.services.iter().find(|service| service.id.as_str() == name).unwrap();
+    assert!(found.receives_applications, "{found:?}");
+    stage.revoke_agreement("own.authority").await;
+    let current = stage.hub.app.registry.current();
+    let coverage = Coverage::new(&current.catalogue, &current.state, stage.hub.clock.now());
+    let found = coverage.services.iter().find(|service| service.id.as_str() == name).unwrap();
+    assert!(!found.receives_applications, "nothing takes complete cases to the authority: {found:?}");
+}

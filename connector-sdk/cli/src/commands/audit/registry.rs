@@ -1,6 +1,7 @@
 //! `saphan audit registry`.
 
 use std::collections::BTreeMap;
+use std::time::SystemTime;
 
 use clap::Args;
 use saphan_schemas::ids::SystemId;
@@ -27,9 +28,9 @@ pub(crate) struct RegistryArguments {
 struct Rights {
     /// Each system with the ids of its usable keys.
     systems: BTreeMap<SystemId, Vec<String>>,
-    /// In force, and both sides have a key to use it with.
+    /// In force, and the sender has a key to use it with.
     agreements: Vec<Agreement>,
-    /// In force, but one side has no key.
+    /// In force, but the sender has no key.
     idle: Vec<Agreement>,
 }
 
@@ -41,7 +42,12 @@ pub(crate) async fn run(arguments: RegistryArguments) -> Result<Outcome, Failure
     let checked = log_check::registry_at(&*opened.source, &opened.vkey, &bar, moment).await;
     drop(bar);
     let outcome = match checked {
-        Ok((report, Some(found))) => told(&report, &found),
+        Ok((report, Some(mut found))) => {
+            if at.is_none() {
+                found.time = clock_ms();
+            }
+            told(&report, &found)
+        }
         Ok((report, None)) => return Err(not_there(&report)),
         Err(error) => no_or_unknown(&error, &opened.name)?,
     };
@@ -123,5 +129,14 @@ fn moment(text: &str) -> Result<Moment, String> {
         return Ok(Moment::Index(index));
     }
     let time: Timestamp = text.parse().map_err(|error| format!("neither a place of the log nor a time: {error}"))?;
-    Ok(Moment::Time(time.unix_ms().saturating_add(999)))
+    if time.unix_ms() > clock_ms() {
+        return Err("that time is still to come".to_owned());
+    }
+    Ok(Moment::Time(time.unix_ms()))
+}
+
+/// In milliseconds since 1970.
+fn clock_ms() -> u64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
 }
