@@ -57,6 +57,14 @@ pub enum StoreError {
     },
 }
 
+impl StoreError {
+    /// Whether one thing that was read is damaged, which nothing but a backup mends; the store itself goes on.
+    #[must_use]
+    pub const fn is_damage(&self) -> bool {
+        matches!(self, Self::Seal(SealError::Broken) | Self::Corrupt { .. })
+    }
+}
+
 /// The tree head: everything needed to append without reading the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Head {

@@ -188,9 +188,8 @@ impl Case {
         }
         for at in 0..self.requirements.len() {
             let rests_on_it = match &self.requirements[at].state {
-                State::Requested { request, .. } => request.candidate.needs_consent,
-                State::Awaiting => {
-                    self.requirements[at].candidates.get(self.requirements[at].at).is_some_and(|one| one.needs_consent)
+                State::Requested { .. } | State::Awaiting => {
+                    self.requirements[at].seeks().is_some_and(|(candidate, _)| candidate.needs_consent)
                 }
                 State::Reusing { proof, .. } | State::Proven(proof) => proof.needs_consent,
                 State::Asked { .. } | State::Missing => false,

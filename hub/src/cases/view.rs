@@ -119,12 +119,8 @@ impl RequirementView {
             failures: requirement.failures.iter().map(FailureView::new).collect(),
         };
         match &requirement.state {
-            State::Requested { request, .. } => {
-                view.evidence_type = Some(request.candidate.evidence_type.clone());
-                view.provider = Some(request.candidate.provider.clone());
-            }
-            State::Awaiting => {
-                let candidate = requirement.candidates.get(requirement.at);
+            State::Requested { .. } | State::Awaiting => {
+                let candidate = requirement.seeks().map(|(candidate, _)| candidate);
                 view.evidence_type = candidate.map(|candidate| candidate.evidence_type.clone());
                 view.provider = candidate.map(|candidate| candidate.provider.clone());
             }

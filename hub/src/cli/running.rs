@@ -14,7 +14,8 @@ use super::change::{NotWritten, now};
 use crate::config::Config;
 use crate::tls;
 
-/// Posts JSON with a token of the operator, and reads the answer. Over TLS, the hub is known by the very certificate that its configuration names.
+/// Posts JSON with a token of the operator, and reads the answer. Over TLS, the hub is known by the very certificate that its
+/// configuration names.
 ///
 /// # Errors
 /// The hub is not reached, or refuses; then with its reason. [`NotWritten`] if it is certain that it did nothing.

@@ -68,6 +68,30 @@ async fn what_is_not_confirmed_is_published_again_after_a_pause_under_the_same_i
 }
 
 #[tokio::test]
+async fn a_damaged_body_is_put_off_and_holds_up_no_other() {
+    let broker = Arc::new(ScriptedTransport::new());
+    let hub = TestHub::with_broker(&broker).await;
+    broker.fail_next([PublishError::Rejected; 2]);
+    let (damaged, whole) = (hub.world.message_to_archive(), hub.world.message_to_archive());
+    let place = i64::try_from(hub.accept(&damaged).await).unwrap();
+    hub.accept(&whole).await;
+    eventually(async || failures(&hub).await == 2).await;
+    let mut connection = hub.store_file().await;
+    let damage = "UPDATE parts SET body = zeroblob(length(body)) WHERE idx = ?1";
+    sqlx::query(damage).bind(place).execute(&mut connection).await.unwrap();
+    sqlx::Connection::close(connection).await.unwrap();
+    hub.clock.advance(1);
+    hub.app.wakeups.relay().notify_one();
+    broker.until(|seen| seen.confirmed.len() == 1).await;
+    let tried = broker.seen(|seen| seen.tried.iter().map(|dispatch| dispatch.id).collect::<Vec<_>>());
+    assert_eq!(tried, [damaged.id(), whole.id(), whole.id()]);
+    let mut connection = hub.store_file().await;
+    let now = i64::try_from(saphan_hub::clock::Clock::now_ms(&*hub.clock)).unwrap();
+    let due = sqlx::query_scalar::<_, i64>("SELECT due FROM outbox WHERE idx = ?1").bind(place);
+    assert_eq!(due.fetch_one(&mut connection).await.unwrap(), now + 300_000, "it is looked at again later");
+}
+
+#[tokio::test]
 async fn pauses_grow_and_no_message_is_tried_before_its_time() {
     let broker = Arc::new(ScriptedTransport::new());
     let hub = TestHub::with_broker(&broker).await;

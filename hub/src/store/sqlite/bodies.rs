@@ -162,7 +162,7 @@ impl StoredBody {
     /// all others; a storage key that is not here is another matter.
     pub(super) fn open_or_tell(self, keys: &StorageKeys, index: u64) -> Result<Option<(Salt, Vec<u8>)>, StoreError> {
         match self.open(keys, &body_binding(index)) {
-            Err(StoreError::Seal(SealError::Broken) | StoreError::Corrupt { .. }) => {
+            Err(error) if error.is_damage() => {
                 tracing::error!(
                     index,
                     "the body of this message is damaged in the store; a backup of the data folder may have it"

@@ -1,14 +1,14 @@
 //! [`CaseStore`] on SQLite.
 
 use futures_util::future::{BoxFuture, FutureExt as _};
-use saphan_schemas::ids::{CaseId, MessageId};
+use saphan_schemas::ids::{CaseId, EvidenceTypeId, MessageId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 use sqlx::{Connection as _, SqliteConnection};
 
 use super::bodies::{StoredBody, body_columns, body_length, letter_binding, seal};
-use super::insert::{Row, insert, upsert};
+use super::insert::{insert, upsert};
 use super::rows::{UNREADABLE, array, column, index, parsed, place, signed};
 use super::{SqliteStore, failed};
 use crate::cases::{Case, Pseudonym, Seeking, Sought};
@@ -242,7 +242,7 @@ async fn letters(pool: &SqlitePool, keys: &StorageKeys) -> Result<Vec<StoredLett
     let letter = |row: &SqliteRow| {
         let (id, case): (MessageId, Option<&str>) = (parsed(row, 0)?, column(row, 1)?);
         let content = match StoredBody::read(row, 3)?.open(keys, &letter_binding(id)) {
-            Err(StoreError::Seal(SealError::Broken) | StoreError::Corrupt { .. }) => {
+            Err(error) if error.is_damage() => {
                 tracing::error!(letter = %id, "the body of this letter is damaged in the store; it is written again");
                 None
             }
@@ -290,13 +290,11 @@ async fn follow(
 async fn write_cases(to: &mut SqliteConnection, consequences: &Consequences) -> Result<(), StoreError> {
     let states =
         consequences.cases.iter().map(|case| Ok((case, json(case)?))).collect::<Result<Vec<_>, StoreError>>()?;
-    let row = |row: &mut Row<'_>, (case, state): &(&Case, String)| {
-        row.push_bind(case.id.to_string()).push_bind(case.portal.to_string()).push_bind(signed(case.application));
-        row.push_bind(case.consent.map(|id| id.to_string()))
-            .push_bind(case.wake().map(signed))
-            .push_bind(state.clone());
-    };
-    upsert(to, INSERT_CASE, CASE_AGAIN, &states, row).await?;
+    upsert(to, INSERT_CASE, CASE_AGAIN, &states, |row, (case, state)| {
+        row.push_bind(case.id.to_string()).push_bind(case.portal.as_str()).push_bind(signed(case.application));
+        row.push_bind(case.consent.map(|id| id.to_string())).push_bind(case.wake().map(signed)).push_bind(&**state);
+    })
+    .await?;
     if !consequences.sought_before.is_empty() {
         sqlx::query("DELETE FROM case_seeking WHERE case_id IN (SELECT value FROM json_each(?1))")
             .bind(json(&consequences.sought_before)?)
@@ -304,24 +302,24 @@ async fn write_cases(to: &mut SqliteConnection, consequences: &Consequences) -> 
             .await
             .map_err(failed("removed what cases were after"))?;
     }
-    let row = |row: &mut Row<'_>, Seeker { case, sought, how }: &Seeker| {
-        row.push_bind(sought.subject.as_bytes().to_vec()).push_bind(sought.evidence_type.to_string());
-        row.push_bind(sought.provider.to_string()).push_bind(case.to_string()).push_bind(*how == Seeking::Asking);
-    };
-    upsert(to, INSERT_SEEKING, SEEKING_AGAIN, &consequences.seeking, row).await?;
+    upsert(to, INSERT_SEEKING, SEEKING_AGAIN, &consequences.seeking, |row, Seeker { case, sought, how }| {
+        row.push_bind(&sought.subject.as_bytes()[..]).push_bind(sought.evidence_type.as_str());
+        row.push_bind(sought.provider.as_str()).push_bind(case.to_string()).push_bind(*how == Seeking::Asking);
+    })
+    .await?;
     let reused: Vec<(u64, CaseId)> =
         consequences.cases.iter().flat_map(|case| case.reused().map(|proof| (proof.index, case.id))).collect();
-    let row = |row: &mut Row<'_>, (index, case): &(u64, CaseId)| {
+    insert(to, "INSERT OR IGNORE INTO case_reuse (idx, case_id) ", &reused, |row, (index, case)| {
         row.push_bind(signed(*index)).push_bind(case.to_string());
-    };
-    insert(to, "INSERT OR IGNORE INTO case_reuse (idx, case_id) ", &reused, row).await?;
-    let events = consequences.events.iter().map(|(id, event)| Ok((*id, event, json(&event.what)?)));
-    let events = events.collect::<Result<Vec<(CaseId, &CaseEvent, String)>, StoreError>>()?;
-    let row = |row: &mut Row<'_>, (id, event, what): &(CaseId, &CaseEvent, String)| {
+    })
+    .await?;
+    let events = consequences.events.iter().map(|(id, event)| Ok((id, event, json(&event.what)?)));
+    let events = events.collect::<Result<Vec<_>, StoreError>>()?;
+    insert(to, "INSERT OR FAIL INTO case_event (id, seq, at, idx, what) ", &events, |row, (id, event, what)| {
         row.push_bind(id.to_string()).push_bind(signed(event.seq)).push_bind(signed(event.at));
-        row.push_bind(event.index.map(signed)).push_bind(what.clone());
-    };
-    insert(to, "INSERT OR FAIL INTO case_event (id, seq, at, idx, what) ", &events, row).await
+        row.push_bind(event.index.map(signed)).push_bind(&**what);
+    })
+    .await
 }
 
 async fn write_letters(
@@ -330,14 +328,14 @@ async fn write_letters(
     sealed: &[Option<SealedOnce>],
 ) -> Result<(), StoreError> {
     let letters: Vec<_> = consequences.letters.iter().zip(sealed).collect();
-    let row = |row: &mut Row<'_>, (letter, sealed): &(&StoredLetter, &Option<SealedOnce>)| {
+    insert(to, INSERT_LETTER, &letters, |row, (letter, sealed)| {
         let key = sealed.as_ref().map(|sealed| &sealed.key);
         row.push_bind(letter.id.to_string()).push_bind(key.map(|key| key.storage_key.to_string()));
-        row.push_bind(key.map(|key| key.sealed.nonce.to_vec())).push_bind(key.map(|key| key.sealed.ciphertext.clone()));
-        row.push_bind(letter.case.map(|case| case.to_string())).push_bind(letter.text.clone());
-        row.push_bind(sealed.as_ref().map(|sealed| sealed.content.clone()));
-    };
-    insert(to, INSERT_LETTER, &letters, row).await?;
+        row.push_bind(key.map(|key| &key.sealed.nonce[..])).push_bind(key.map(|key| &*key.sealed.ciphertext));
+        row.push_bind(letter.case.map(|case| case.to_string())).push_bind(&*letter.text);
+        row.push_bind(sealed.as_ref().map(|sealed| &*sealed.content));
+    })
+    .await?;
     if consequences.done_letters.is_empty() {
         return Ok(());
     }
@@ -350,19 +348,19 @@ async fn write_letters(
 }
 
 async fn write_people(to: &mut SqliteConnection, consequences: &Consequences) -> Result<(), StoreError> {
-    let row = |row: &mut Row<'_>, held: &HeldEvidence| {
-        row.push_bind(held.subject.as_bytes().to_vec()).push_bind(held.evidence_type.to_string());
+    upsert(to, INSERT_EVIDENCE, EVIDENCE_AGAIN, &consequences.evidence, |row, held| {
+        row.push_bind(&held.subject.as_bytes()[..]).push_bind(held.evidence_type.as_str());
         row.push_bind(signed(held.index)).push_bind(held.id.to_string());
-        row.push_bind(held.provider.to_string()).push_bind(signed(held.until));
-    };
-    upsert(to, INSERT_EVIDENCE, EVIDENCE_AGAIN, &consequences.evidence, row).await?;
+        row.push_bind(held.provider.as_str()).push_bind(signed(held.until));
+    })
+    .await?;
     let consents = consequences.consents.iter().map(|consent| Ok((consent, json(&consent.terms)?)));
-    let consents = consents.collect::<Result<Vec<(&ConsentRecord, String)>, StoreError>>()?;
-    let row = |row: &mut Row<'_>, (consent, terms): &(&ConsentRecord, String)| {
-        row.push_bind(consent.id.to_string()).push_bind(signed(consent.index)).push_bind(consent.portal.to_string());
-        row.push_bind(consent.subject.as_bytes().to_vec()).push_bind(terms.clone());
-    };
-    insert(to, "INSERT OR IGNORE INTO consent (jti, idx, portal, subject, terms) ", &consents, row).await?;
+    let consents = consents.collect::<Result<Vec<_>, StoreError>>()?;
+    insert(to, INSERT_CONSENT, &consents, |row, (consent, terms)| {
+        row.push_bind(consent.id.to_string()).push_bind(signed(consent.index)).push_bind(consent.portal.as_str());
+        row.push_bind(&consent.subject.as_bytes()[..]).push_bind(&**terms);
+    })
+    .await?;
     for (id, place) in &consequences.revoked {
         sqlx::query("UPDATE consent SET revoked = ?2 WHERE jti = ?1 AND revoked IS NULL")
             .bind(id.to_string())
@@ -371,11 +369,11 @@ async fn write_people(to: &mut SqliteConnection, consequences: &Consequences) ->
             .await
             .map_err(failed("noted that a consent was taken back"))?;
     }
-    let row = |row: &mut Row<'_>, (subject, one): &(Pseudonym, DataUse)| {
-        row.push_bind(subject.as_bytes().to_vec()).push_bind(signed(one.index));
-        row.push_bind(one.evidence_type.as_ref().map(ToString::to_string));
-    };
-    insert(to, "INSERT OR IGNORE INTO data_use (subject, idx, type) ", &consequences.uses, row).await
+    insert(to, "INSERT OR IGNORE INTO data_use (subject, idx, type) ", &consequences.uses, |row, (subject, one)| {
+        row.push_bind(&subject.as_bytes()[..]).push_bind(signed(one.index));
+        row.push_bind(one.evidence_type.as_ref().map(EvidenceTypeId::as_str));
+    })
+    .await
 }
 
 /// Of columns subject, type and provider, from `at` on.
@@ -414,6 +412,7 @@ const REUSABLE: &str = concat!(
 );
 const INSERT_LETTER: &str =
     "INSERT OR FAIL INTO case_letter (jti, storage_key, nonce, ciphertext, case_id, text, body) ";
+const INSERT_CONSENT: &str = "INSERT OR IGNORE INTO consent (jti, idx, portal, subject, terms) ";
 const INSERT_EVIDENCE: &str = "INSERT INTO case_evidence (subject, type, idx, jti, provider, until) ";
 const EVIDENCE_AGAIN: &str = " ON CONFLICT (subject, type, provider) \
      DO UPDATE SET idx = excluded.idx, jti = excluded.jti, until = excluded.until";

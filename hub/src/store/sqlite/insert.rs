@@ -41,7 +41,7 @@ pub(super) async fn upsert<'a, T>(
 }
 
 /// The values of a row.
-pub(super) type Row<'a> = Separated<'a, Sqlite, &'static str>;
+type Row<'a> = Separated<'a, Sqlite, &'static str>;
 
 const CHUNKS: [usize; 9] = [256, 128, 64, 32, 16, 8, 4, 2, 1];
 /// All statements that this may make, and some more: more than are kept would be prepared again and again.

@@ -1,11 +1,10 @@
 //! Something in the store is damaged: the case that needs it goes on, and no other notices.
 
 use saphan_schemas::ids::CaseId;
-use saphan_schemas::keys::SigningKey;
-use saphan_schemas::registry::{Change, Entry, EntryId, SystemKey};
+use saphan_schemas::registry::{Change, EntryId};
 use serde_json::{Value, json};
 
-use super::stage::{OWN, Stage, requirement};
+use super::stage::{Stage, requirement};
 
 impl Stage {
     /// Writes zeros over what was sealed.
@@ -55,10 +54,7 @@ async fn a_letter_that_cannot_be_read_after_a_restart_is_written_again() {
     stage.hub.clock.advance(3601);
     stage.until(id, |case| requirement(case, "medical-certificate")["provider"] == stage.city.id.as_str()).await;
     stage.damage("UPDATE case_letter SET body = zeroblob(length(body)) WHERE body IS NOT NULL AND ?1 = 0", 0).await;
-    let (new, pem) = SigningKey::generate().unwrap();
-    let key = SystemKey { system: OWN.parse().unwrap(), jwk: *new.public(), not_before: None, not_after: None };
-    stage.hub.change_registry([Change::Added(Entry::Key(key))]).await.json::<Value>(200);
-    std::fs::write(stage.hub.data_folder().join("cases.pem"), &*pem).unwrap();
+    stage.replace_own_key().await;
     let stage = stage.restarted().await;
     assert_eq!(stage.receive(&stage.city, "evidence.requested").await.claims.case, Some(id));
     stage.consent().await;

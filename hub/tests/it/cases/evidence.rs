@@ -16,23 +16,13 @@ async fn case_without_certificate(stage: &Stage) -> (saphan_schemas::ids::CaseId
     (id, request)
 }
 
-fn declined(stage: &Stage, request: &Received) -> Draft {
-    let body = json!({
-        "declined_at": at(0),
-        "evidence_type": request.body["evidence_type"],
-        "reason": "SUBJECT_NOT_FOUND",
-        "text": { "th": "ไม่พบข้อมูล", "en": "Not found." },
-    });
-    stage.reply(&stage.ministry, request, "evidence.declined", &body)
-}
-
 #[tokio::test]
 async fn when_a_provider_declines_another_is_asked_and_then_the_applicant() {
     let stage = Stage::new().await;
     let (id, request) = case_without_certificate(&stage).await;
-    stage.hub.accept(&declined(&stage, &request).sign(&stage.ministry.key)).await;
+    stage.hub.accept(&stage.declined(&stage.ministry, &request).sign(&stage.ministry.key)).await;
     let request = stage.receive(&stage.city, "evidence.requested").await;
-    let mut body = declined(&stage, &request);
+    let mut body = stage.declined(&stage.ministry, &request);
     body.claims.iss = stage.city.id.clone();
     stage.hub.accept(&body.sign(&stage.city.key)).await;
     let question = stage.receive(&stage.portal, "information.requested").await;
@@ -66,7 +56,7 @@ async fn a_requirement_that_nobody_can_prove_goes_to_the_authority_as_missing() 
     stage.provide(&stage.registry).await;
     stage.provide(&stage.licences).await;
     let request = stage.receive(&stage.ministry, "evidence.requested").await;
-    stage.hub.accept(&declined(&stage, &request).sign(&stage.ministry.key)).await;
+    stage.hub.accept(&stage.declined(&stage.ministry, &request).sign(&stage.ministry.key)).await;
     let question = stage.receive(&stage.portal, "information.requested").await;
     let answer = json!({ "supplied_at": at(0), "answers": [
         { "kind": "Unavailable", "item": "medical-certificate", "note": "ไม่มี" },
@@ -244,7 +234,7 @@ async fn a_provider_whose_agreement_ends_while_it_is_asked_is_passed_over() {
     let stage = Stage::new().await;
     let (id, request) = case_without_certificate(&stage).await;
     stage.revoke_agreement("own.th.bma.clinics").await;
-    stage.hub.accept(&declined(&stage, &request).sign(&stage.ministry.key)).await;
+    stage.hub.accept(&stage.declined(&stage.ministry, &request).sign(&stage.ministry.key)).await;
     stage.receive(&stage.portal, "information.requested").await;
     let case = stage.case(id).await;
     let failure = &requirement(&case, "medical-certificate")["failures"][1];

@@ -1,10 +1,9 @@
 //! When something is the matter with the key of the hub's own system.
 
 use saphan_schemas::acknowledgement::UnverifiedAcknowledgement;
-use saphan_schemas::keys::SigningKey;
 use saphan_schemas::leaf::Leaf;
 use saphan_schemas::problem::ProblemCode;
-use saphan_schemas::registry::{Change, Entry, EntryId, SystemKey};
+use saphan_schemas::registry::{Change, EntryId};
 use serde_json::Value;
 
 use super::stage::{OWN, Stage, requirement};
@@ -40,14 +39,11 @@ async fn what_waits_for_the_key_is_said_with_the_one_that_replaces_it() {
     stage.hub.clock.advance(3601);
     stage.until(id, |case| requirement(case, "medical-certificate")["provider"] == stage.city.id.as_str()).await;
 
-    let (new, pem) = SigningKey::generate().unwrap();
-    let key = SystemKey { system: OWN.parse().unwrap(), jwk: *new.public(), not_before: None, not_after: None };
-    stage.hub.change_registry([Change::Added(Entry::Key(key))]).await.json::<Value>(200);
-    std::fs::write(stage.hub.data_folder().join("cases.pem"), &*pem).unwrap();
+    let new = stage.replace_own_key().await;
     let stage = stage.restarted().await;
     let request = stage.receive(&stage.city, "evidence.requested").await;
     assert_eq!(request.claims.case, Some(id));
     assert_eq!(stage.outcome(&stage.portal, &withdrawal).await.1.as_deref(), Some("case-invalid"));
     let keys = acknowledged_with(&stage, first).await;
-    assert!(keys.contains(&new.public().id()) && !keys.contains(&revoked));
+    assert!(keys.contains(&new) && !keys.contains(&revoked));
 }

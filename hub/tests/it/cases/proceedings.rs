@@ -129,12 +129,7 @@ async fn an_authority_of_the_member_that_runs_the_hub_decides_like_any_other() {
     }
     for provider in [&stage.ministry, &stage.ministry, &stage.city] {
         let request = stage.receive(provider, "evidence.requested").await;
-        let body = json!({
-            "declined_at": at(0), "evidence_type": request.body["evidence_type"], "reason": "SUBJECT_NOT_FOUND",
-            "text": { "th": "ก", "en": "a" },
-        });
-        let draft = stage.reply(provider, &request, "evidence.declined", &body);
-        stage.hub.accept(&draft.sign(&provider.key)).await;
+        stage.decline(provider, &request).await;
     }
     let question = stage.receive(&stage.portal, "information.requested").await;
     let answer = json!({ "supplied_at": at(0), "answers": [

@@ -3,7 +3,7 @@
 use saphan_schemas::ids::CaseId;
 use serde_json::{Value, json};
 
-use super::stage::{Received, Stage, at, requirement};
+use super::stage::{Stage, requirement};
 
 /// Two applications of one person, which are both open before any provider has answered.
 async fn two_at_once(stage: &Stage) -> [CaseId; 2] {
@@ -17,17 +17,6 @@ async fn two_at_once(stage: &Stage) -> [CaseId; 2] {
 
 fn states(case: &Value) -> Vec<&str> {
     case["requirements"].as_array().unwrap().iter().map(|one| one["state"].as_str().unwrap()).collect()
-}
-
-async fn decline(stage: &Stage, request: &Received) {
-    let body = json!({
-        "declined_at": at(0),
-        "evidence_type": request.body["evidence_type"],
-        "reason": "SUBJECT_NOT_FOUND",
-        "text": { "th": "ไม่พบข้อมูล", "en": "Not found." },
-    });
-    let draft = stage.reply(&stage.ministry, request, "evidence.declined", &body);
-    stage.hub.accept(&draft.sign(&stage.ministry.key)).await;
 }
 
 #[tokio::test]
@@ -77,14 +66,14 @@ async fn when_a_provider_declines_the_case_that_waits_asks_in_its_turn_and_never
     stage.provide(&stage.registry).await;
     stage.provide(&stage.licences).await;
     let request = stage.receive(&stage.ministry, "evidence.requested").await;
-    decline(&stage, &request).await;
+    stage.decline(&stage.ministry, &request).await;
     // The first goes on to the city, the second asks the ministry.
     let request = stage.receive(&stage.ministry, "evidence.requested").await;
     assert_eq!(request.claims.case, Some(second));
     let to_city = stage.provide(&stage.city).await;
     assert_eq!(to_city.claims.case, Some(first));
     stage.until(first, |case| case["handed_over"] == true).await;
-    decline(&stage, &request).await;
+    stage.decline(&stage.ministry, &request).await;
     let case = stage.until(second, |case| case["handed_over"] == true).await;
     let certificate = requirement(&case, "medical-certificate");
     assert_eq!((&certificate["source"], &certificate["provider"]), (&json!("REUSED"), &json!("th.bma/clinics")));
@@ -109,17 +98,16 @@ async fn a_late_answer_is_for_the_case_that_asked_again_too() {
 #[tokio::test]
 async fn a_case_that_waits_for_what_nobody_asks_for_asks_when_the_persons_cases_are_looked_at_next() {
     let stage = Stage::new().await;
-    let [first, second] = two_at_once(&stage).await;
+    let consents = [stage.consent().await, stage.consent().await];
+    let first = stage.apply(&stage.application(Some(consents[0]))).await;
+    let second = stage.apply(&stage.application(Some(consents[1]))).await;
     // As if the first had been lost.
     let mut connection = stage.hub.store_file().await;
     let lose = "DELETE FROM case_seeking WHERE case_id = ?1";
     sqlx::query(lose).bind(first.to_string()).execute(&mut connection).await.unwrap();
     sqlx::Connection::close(connection).await.unwrap();
-    let consent = stage.consent().await;
-    let third = stage.apply(&stage.application(Some(consent))).await;
-    stage.until(second, |case| states(case) == ["requested"; 3] || states(case) == ["awaiting"; 3]).await;
-    let asking = [stage.case(second).await, stage.case(third).await];
-    assert_eq!(asking.iter().filter(|case| states(case) == ["requested"; 3]).count(), 1, "one of them asks");
+    stage.revoke(consents[1]).await;
+    stage.until(second, |case| states(case) == ["requested", "requested", "asked-applicant"]).await;
 }
 
 #[tokio::test]

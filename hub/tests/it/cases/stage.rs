@@ -8,7 +8,7 @@ use saphan_schemas::catalogue::Catalogue;
 use saphan_schemas::commitment::{BodyCommitment, Salt};
 use saphan_schemas::envelope::{EnvelopeClaims, UnverifiedEnvelope};
 use saphan_schemas::ids::{CaseId, MessageId, SystemId};
-use saphan_schemas::keys::SigningKey;
+use saphan_schemas::keys::{KeyId, SigningKey};
 use saphan_schemas::registry::{
     Agreement, AgreementSignature, Change, Entry, EntryId, Member, Schema, Service, System, SystemKey, TransportKind,
     just_a_system,
@@ -97,6 +97,15 @@ impl Stage {
         site.clock.advance(seconds);
         let hub = site.start().await;
         Self { hub, portal, authority, registry, licences, ministry, city, stranger, waiting }
+    }
+
+    /// Registers another key of the hub's own system, which it signs with once it is started again.
+    pub(super) async fn replace_own_key(&self) -> KeyId {
+        let (new, pem) = SigningKey::generate().unwrap();
+        let key = SystemKey { system: OWN.parse().unwrap(), jwk: *new.public(), not_before: None, not_after: None };
+        self.hub.change_registry([Change::Added(Entry::Key(key))]).await.json::<Value>(200);
+        std::fs::write(self.hub.data_folder().join("cases.pem"), &*pem).unwrap();
+        new.public().id()
     }
 
     pub(super) fn own_key(&self) -> SigningKey {
@@ -367,6 +376,21 @@ impl Stage {
     /// The evidence that was asked for, as its provider sends it.
     pub(crate) fn evidence(&self, from: &Party, request: &Received) -> Draft {
         self.reply(from, request, "evidence.provided", &provided(request))
+    }
+
+    /// The answer of a provider that has no record.
+    pub(crate) fn declined(&self, from: &Party, request: &Received) -> Draft {
+        let body = json!({
+            "declined_at": at(0),
+            "evidence_type": request.body["evidence_type"],
+            "reason": "SUBJECT_NOT_FOUND",
+            "text": { "th": "ไม่พบข้อมูล", "en": "Not found." },
+        });
+        self.reply(from, request, "evidence.declined", &body)
+    }
+
+    pub(crate) async fn decline(&self, from: &Party, request: &Received) {
+        self.hub.accept(&self.declined(from, request).sign(&from.key)).await;
     }
 
     /// Answers a request for evidence as it should be.

@@ -1,7 +1,6 @@
 //! `saphan audit registry`.
 
 use std::collections::BTreeMap;
-use std::time::SystemTime;
 
 use clap::Args;
 use saphan_schemas::ids::SystemId;
@@ -9,6 +8,7 @@ use saphan_schemas::message_types::Timestamp;
 use saphan_schemas::registry::{Agreement, RegistryState};
 use serde_json::{Value, json};
 
+use crate::commands::keys::now;
 use crate::commands::log::{LogArguments, no_or_unknown};
 use crate::log_check::{self, LogReport, Moment, RegistryAt};
 use crate::outcome::{Exit, Failure, Outcome};
@@ -44,7 +44,7 @@ pub(crate) async fn run(arguments: RegistryArguments) -> Result<Outcome, Failure
     let outcome = match checked {
         Ok((report, Some(mut found))) => {
             if at.is_none() {
-                found.time = clock_ms();
+                found.time = now() * 1000;
             }
             told(&report, &found)
         }
@@ -129,14 +129,8 @@ fn moment(text: &str) -> Result<Moment, String> {
         return Ok(Moment::Index(index));
     }
     let time: Timestamp = text.parse().map_err(|error| format!("neither a place of the log nor a time: {error}"))?;
-    if time.unix_ms() > clock_ms() {
+    if time.unix_ms() / 1000 > now() {
         return Err("that time is still to come".to_owned());
     }
     Ok(Moment::Time(time.unix_ms()))
-}
-
-/// In milliseconds since 1970.
-fn clock_ms() -> u64 {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
 }
