@@ -245,7 +245,11 @@ fn cases(
     }
     let pseudonyms = keys.pseudonyms().context("the key of pseudonyms cannot be used")?;
     let desk = Desk { own, hub: config.hub.id.clone(), signer };
-    let limits = CaseLimits { patience: config.cases.evidence_seconds * 1000, body_bytes: config.limits.body_bytes };
+    let limits = CaseLimits {
+        patience: config.cases.evidence_seconds * 1000,
+        answer_time: u64::from(config.cases.answer_days) * 86_400_000,
+        body_bytes: config.limits.body_bytes,
+    };
     let (store, registry, clock) = (Arc::clone(store), Arc::clone(registry), Arc::clone(clock));
     Ok(Some(Arc::new(Cases::new(desk, pseudonyms, limits, store, registry, clock, ledger.committed()))))
 }

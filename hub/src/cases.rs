@@ -7,6 +7,7 @@
 
 mod case;
 mod consent;
+mod errands;
 mod evidence;
 mod examine;
 mod fold;
@@ -28,6 +29,7 @@ mod what;
 
 pub use self::case::{Case, CaseStatus, Handover, People, Proven, Requirement, Seeking, Sought, State};
 pub use self::consent::{ConsentNeed, ConsentTerms};
+pub use self::errands::{Errand, Notice, Reader};
 pub use self::letters::{Desk, Letter, LetterError, SignedLetter};
 pub use self::opening::{Judge, Opening};
 pub use self::plan::Planner;
@@ -84,6 +86,8 @@ pub struct Cases {
 pub struct CaseLimits {
     /// How long a provider may take, in milliseconds.
     pub patience: u64,
+    /// How long the applicant may take to answer, in milliseconds.
+    pub answer_time: u64,
     /// The longest body of a message, in bytes.
     pub body_bytes: u64,
 }

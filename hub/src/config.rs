@@ -164,6 +164,8 @@ pub struct CasesConfig {
     pub system: Option<SystemId>,
     /// How long a provider may take before somebody else is asked. Default 3 days; `SAPHAN_HUB__CASES__EVIDENCE_SECONDS`.
     pub evidence_seconds: u64,
+    /// How long the applicant may take to answer what the hub asks. Default 30 days; `SAPHAN_HUB__CASES__ANSWER_DAYS`.
+    pub answer_days: u16,
 }
 
 /// How long bodies are kept.
@@ -325,6 +327,7 @@ impl Config {
             ((1..=300).contains(&self.limits.body_seconds), "limits.body_seconds", "1 to 300"),
             ((1..=3600).contains(&self.inbox.lease_seconds), "inbox.lease_seconds", "1 to 3600"),
             ((1..=31_536_000).contains(&self.cases.evidence_seconds), "cases.evidence_seconds", "1 to 31536000"),
+            ((1..=365).contains(&self.cases.answer_days), "cases.answer_days", "1 to 365"),
             (self.inbox.longest_wait_seconds <= 60, "inbox.longest_wait_seconds", "0 to 60"),
         ];
         let broken =

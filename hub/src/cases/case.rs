@@ -2,10 +2,11 @@
 
 use saphan_schemas::catalogue::RequirementSubject;
 use saphan_schemas::ids::{CaseId, Code, EvidenceTypeId, LegalBasis, MessageId, ServiceId, SystemId};
-use saphan_schemas::message_types::{ApplicationStatus, NextActor, ProofSource};
+use saphan_schemas::message_types::{ApplicationStatus, GapReason, NextActor, ProofSource};
 use serde::{Deserialize, Serialize};
 
 use super::Pseudonym;
+use super::errands::Errand;
 use super::what::{Failure, Piece};
 
 /// An application and everything that follows from it.
@@ -43,12 +44,12 @@ pub struct Case {
     pub requirements: Vec<Requirement>,
     /// Whether the authority has it.
     pub handover: Handover,
-    /// A handover that was given up because its consent ended, but may have been on its way into the log.
-    #[serde(default)]
-    pub recalled: Option<MessageId>,
     /// How often it could not be handed over.
     #[serde(default)]
     pub handovers_refused: u32,
+    /// What has to be said beside, however often that is tried.
+    #[serde(default)]
+    pub errands: Vec<Errand>,
     /// How many days the service promises to take at most.
     pub processing_days: u16,
     /// What the authority was reminded of.
@@ -231,9 +232,27 @@ pub enum State {
     Asked {
         /// The message that asks.
         question: MessageId,
+        /// Until when the hub waits for the answer, in milliseconds since 1970.
+        #[serde(default = "never")]
+        until: u64,
+        /// When the applicant is reminded, if not reminded yet, in milliseconds since 1970.
+        #[serde(default)]
+        remind_at: Option<u64>,
     },
     /// Nobody can prove it.
-    Missing,
+    Missing {
+        /// Why not even the applicant.
+        #[serde(default = "cannot_supply")]
+        because: GapReason,
+    },
+}
+
+const fn never() -> u64 {
+    u64::MAX
+}
+
+pub(super) const fn cannot_supply() -> GapReason {
+    GapReason::ApplicantCannotSupply
 }
 
 /// What proves a requirement.
@@ -264,7 +283,12 @@ pub enum Handover {
         /// The message.
         id: MessageId,
     },
-    /// It could not be sent; it is tried again then (milliseconds since 1970).
+    /// It was given up, but may have been on its way into the log. Until that is known there must be no other.
+    Recalled {
+        /// The message.
+        id: MessageId,
+    },
+    /// It could not be sent, or its receiver rejected it; it is tried again then (milliseconds since 1970).
     Again {
         /// When.
         at: u64,
@@ -294,7 +318,7 @@ impl Requirement {
     /// Whether there is nothing to wait for.
     #[must_use]
     pub const fn is_settled(&self) -> bool {
-        matches!(self.state, State::Proven(_) | State::Missing)
+        matches!(self.state, State::Proven(_) | State::Missing { .. })
     }
 
     /// Whom it is after, and how.
@@ -302,6 +326,24 @@ impl Requirement {
         match &self.state {
             State::Requested { request, .. } => Some((&request.candidate, Seeking::Asking)),
             State::Awaiting => Some((self.candidates.get(self.at)?, Seeking::Waiting)),
+            _ => None,
+        }
+    }
+
+    /// Requests for it that may still be answered.
+    pub(super) fn requests(&self) -> impl Iterator<Item = &Request> {
+        let current = match &self.state {
+            State::Requested { request, .. } => Some(request),
+            _ => None,
+        };
+        current.into_iter().chain(&self.late)
+    }
+
+    /// The last moment at which the applicant may answer, in milliseconds since 1970.
+    pub(super) const fn last_day(&self) -> Option<u64> {
+        match &self.state {
+            // It ends when the next day begins.
+            State::Asked { until, .. } => Some(until.saturating_sub(1)),
             _ => None,
         }
     }
@@ -394,11 +436,13 @@ impl Case {
     /// When it needs a look though nothing was said, in milliseconds since 1970.
     #[must_use]
     pub fn wake(&self) -> Option<u64> {
+        let errands = self.errands.iter().filter_map(Errand::wake);
         if self.has_ended() {
-            return None;
+            return errands.min();
         }
         let waiting = self.requirements.iter().filter_map(|requirement| match &requirement.state {
             State::Requested { until, .. } => Some(*until),
+            State::Asked { until, remind_at, .. } => Some(remind_at.unwrap_or(*until)),
             _ => None,
         });
         let later = match self.handover {
@@ -406,7 +450,7 @@ impl Case {
             Handover::Done { .. } => self.next_reminder(),
             _ => None,
         };
-        waiting.chain(later).chain(self.consent_ends()).min()
+        waiting.chain(later).chain(self.consent_ends()).chain(errands).min()
     }
 
     /// When the consent that it rests on ends by itself, in milliseconds since 1970; of no interest once the authority has the case.
@@ -414,7 +458,7 @@ impl Case {
         self.consent.and(self.consent_until).filter(|_| !matches!(self.handover, Handover::Done { .. }))
     }
 
-    /// When the authority is reminded next, in milliseconds since 1970.
+    /// When somebody is reminded next of the day of the decision, in milliseconds since 1970.
     pub(super) fn next_reminder(&self) -> Option<u64> {
         let due = self.due_at()?;
         match self.reminded {

@@ -1,7 +1,7 @@
 //! How evidence comes into a case: used again, requested, provided, declined, late, or asked of the applicant.
 
 use saphan_schemas::ids::{Code, MessageId, SystemId};
-use saphan_schemas::message_types::{NextActor, NotProvided, ProofSource};
+use saphan_schemas::message_types::{Date, GapReason, NextActor, NotProvided, ProofSource};
 use saphan_schemas::problem::ProblemCode;
 
 use super::case::{Candidate, Case, Handover, Proven, Request, Requirement, State};
@@ -25,7 +25,7 @@ impl Case {
                 self.request(at, turn, &mut moves);
             }
         }
-        self.ask(to_ask, &mut moves);
+        self.ask(to_ask, turn, &mut moves);
         self.hand_over_if_complete(&mut moves);
         moves
     }
@@ -35,9 +35,7 @@ impl Case {
         let mut moves = Moves::default();
         let notice = moves.say(Say::Reuse(at));
         let requirement = &mut self.requirements[at];
-        if let State::Requested { request, .. } = &requirement.state
-            && request.index.is_some()
-        {
+        if let State::Requested { request, .. } = &requirement.state {
             requirement.late.push(request.clone());
         }
         requirement.at = candidate;
@@ -63,30 +61,23 @@ impl Case {
         moves
     }
 
-    /// The request that `id` names, if its answer is still welcome from `sender`.
+    /// The request that `id` names, with the requirement that it is for; `None` when its answer came in good faith, but something
+    /// else proves it by now.
     ///
     /// # Errors
     /// What the answer is rejected with.
-    pub fn awaited(&self, id: Option<MessageId>, sender: &SystemId) -> Result<(usize, &Request), ProblemCode> {
+    pub fn awaited(&self, id: Option<MessageId>, sender: &SystemId) -> Result<Option<(usize, &Request)>, ProblemCode> {
         if self.has_ended() {
             return Err(ProblemCode::CaseClosed);
         }
-        let id = id.ok_or(ProblemCode::EvidenceNotAwaited)?;
-        self.requirements
+        let mut requests = self
+            .requirements
             .iter()
             .enumerate()
-            .filter(|(_, requirement)| !requirement.is_settled())
-            .find_map(|(at, requirement)| {
-                let current = match &requirement.state {
-                    State::Requested { request, .. } => Some(request),
-                    _ => None,
-                };
-                let mut requests = current.into_iter().chain(&requirement.late);
-                requests
-                    .find(|request| request.id == id && request.candidate.provider == *sender)
-                    .map(|found| (at, found))
-            })
-            .ok_or(ProblemCode::EvidenceNotAwaited)
+            .flat_map(|(at, one)| one.requests().map(move |request| (at, one, request)));
+        let found = requests.find(|(_, _, request)| Some(request.id) == id && request.candidate.provider == *sender);
+        let (at, requirement, request) = found.ok_or(ProblemCode::EvidenceNotAwaited)?;
+        Ok((!requirement.is_settled()).then_some((at, request)))
     }
 
     /// Good evidence came for the requirement at `at`.
@@ -145,18 +136,23 @@ impl Case {
             return Err(ProblemCode::CaseClosed);
         }
         let mut moves = Moves::default();
+        // Too late is an answer only once the case is on its way without it.
+        let is_here = self.handover == Handover::Waiting;
         for (item, is_there) in answers {
-            let asked = |requirement: &&mut Requirement| {
-                requirement.id == *item && matches!(requirement.state, State::Asked { .. })
+            let open = |requirement: &&mut Requirement| match requirement.state {
+                State::Asked { .. } => requirement.id == *item,
+                State::Missing { because: GapReason::ApplicantDidNotAnswer } => requirement.id == *item && is_here,
+                _ => false,
             };
-            let Some(requirement) = self.requirements.iter_mut().find(asked) else { continue };
+            let Some(requirement) = self.requirements.iter_mut().find(open) else { continue };
             let requirement_id = requirement.id.clone();
             if *is_there {
                 requirement.state = State::Proven(proof.clone());
                 moves.events.push(What::ApplicantSupplied { requirement: requirement_id });
             } else {
-                requirement.state = State::Missing;
-                moves.events.push(What::RequirementMissing { requirement: requirement_id });
+                let because = GapReason::ApplicantCannotSupply;
+                requirement.state = State::Missing { because };
+                moves.events.push(What::RequirementMissing { requirement: requirement_id, because });
             }
         }
         if moves.events.is_empty() {
@@ -177,7 +173,7 @@ impl Case {
         self.without_consent(What::ConsentEnded, &Failure::ConsentEnded, turn)
     }
 
-    fn without_consent(&mut self, event: What, failure: &Failure, turn: Turn) -> Moves {
+    pub(super) fn without_consent(&mut self, event: What, failure: &Failure, turn: Turn) -> Moves {
         let mut moves = Moves::default();
         if self.has_ended() || self.consent.take().is_none() {
             return moves;
@@ -192,15 +188,14 @@ impl Case {
                     self.requirements[at].seeks().is_some_and(|(candidate, _)| candidate.needs_consent)
                 }
                 State::Reusing { proof, .. } | State::Proven(proof) => proof.needs_consent,
-                State::Asked { .. } | State::Missing => false,
+                State::Asked { .. } | State::Missing { .. } => false,
             };
             self.requirements[at].late.retain(|request| !request.candidate.needs_consent);
             if rests_on_it {
-                // A handover that cites the consent is refused, unless it was judged before. Any other goes on: there must not be two.
+                // A handover that cites the consent is refused, unless it was judged before.
                 if let Handover::Sending { id } = self.handover {
-                    self.recalled = Some(id);
+                    self.handover = Handover::Recalled { id };
                 }
-                self.handover = Handover::Waiting;
                 self.give_up(at, failure.clone(), turn, &mut moves);
             }
         }
@@ -222,7 +217,7 @@ impl Case {
         let has_consent = self.consent.is_some();
         let requirement = &mut self.requirements[at];
         let Some(candidate) = requirement.candidates.get(requirement.at).cloned() else {
-            return self.ask(vec![at], moves);
+            return self.ask(vec![at], turn, moves);
         };
         moves.events.push(What::EvidenceFailed { piece: requirement.piece(&candidate), failure: failure.clone() });
         if failure == Failure::TimedOut
@@ -242,22 +237,26 @@ impl Case {
                 (requirement.at, requirement.retried, requirement.alone) = (next, false, false);
                 self.request(at, turn, moves);
             }
-            None => self.ask(vec![at], moves),
+            None => self.ask(vec![at], turn, moves),
         }
     }
 
-    pub(super) fn ask(&mut self, at: Vec<usize>, moves: &mut Moves) {
+    pub(super) fn ask(&mut self, at: Vec<usize>, turn: Turn, moves: &mut Moves) {
         if at.is_empty() {
             return;
         }
         let question = moves.say(Say::Ask(at.clone()));
+        // The whole of the last day is the applicant's.
+        let until = turn.now.saturating_add(turn.answer_time);
+        let until = Date::in_thailand(until).map_or(until, |last| last.ends_at());
+        let remind_at = Some(until.saturating_sub(turn.answer_time / REMINDED_AT));
         for at in at {
-            self.requirements[at].state = State::Asked { question };
+            self.requirements[at].state = State::Asked { question, until, remind_at };
         }
     }
 
     /// Once the applicant has nothing to answer any more, it is the agencies' turn.
-    fn nobody_is_asked(&mut self) {
+    pub(super) fn nobody_is_asked(&mut self) {
         if !self.requirements.iter().any(|requirement| matches!(requirement.state, State::Asked { .. })) {
             self.next = NextActor::Agency;
         }
@@ -279,6 +278,8 @@ impl From<NotProvided> for Failure {
 
 /// How many times the usual patience a provider gets that says it takes longer.
 const LONGEST_PENDING: u64 = 10;
+/// The applicant is reminded when this part of the time is left.
+const REMINDED_AT: u64 = 5;
 
 #[cfg(test)]
 mod tests {
@@ -287,7 +288,7 @@ mod tests {
     use super::super::{Pseudonym, State};
     use super::*;
 
-    const TURN: Turn = Turn { now: 1_000, patience: 1_000, not_late_before: 0 };
+    const TURN: Turn = Turn { now: 1_000, patience: 1_000, answer_time: 1_000, not_late_before: 0 };
 
     /// A case that cites a consent, of one requirement whose two candidates need none.
     fn case() -> Case {
@@ -320,13 +321,13 @@ mod tests {
                 at: 0,
                 retried: false,
                 alone: false,
-                state: State::Missing,
+                state: State::Missing { because: GapReason::ApplicantCannotSupply },
                 late: Vec::new(),
                 failures: Vec::new(),
             }],
             handover: Handover::Waiting,
-            recalled: None,
             handovers_refused: 0,
+            errands: Vec::new(),
             processing_days: 1,
             reminded: Reminded::No,
             approved: None,
@@ -383,8 +384,8 @@ mod tests {
         case.begin(vec![None], TURN);
         let request = requested(&case);
         case.withdrawn(1).unwrap();
-        let (message_type, code) = ("evidence.requested".parse().unwrap(), "agreement-missing".parse().unwrap());
-        assert!(case.not_sent(request.id, &message_type, &code, TURN).acts.is_empty());
+        let code = "agreement-missing".parse().unwrap();
+        assert!(case.not_sent(request.id, &code, TURN).acts.is_empty());
     }
 
     #[test]
@@ -392,8 +393,8 @@ mod tests {
         let mut case = case();
         case.begin(vec![None], TURN);
         let first = requested(&case);
-        let (message_type, code) = ("evidence.requested".parse().unwrap(), "issued-too-long-ago".parse().unwrap());
-        case.not_sent(first.id, &message_type, &code, TURN);
+        let code = "issued-too-long-ago".parse().unwrap();
+        case.not_sent(first.id, &code, TURN);
         let second = requested(&case);
         assert_eq!(second.candidate, first.candidate);
         assert_ne!(second.id, first.id);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use saphan_schemas::acknowledgement::{Acknowledged, Outcome};
 use saphan_schemas::catalogue::Catalogue;
-use saphan_schemas::ids::{CaseId, Code, MessageId, MessageType};
+use saphan_schemas::ids::{CaseId, Code, MessageId};
 use saphan_schemas::json;
 use saphan_schemas::jws::SignError;
 use saphan_schemas::leaf::split_message;
@@ -19,7 +19,7 @@ use super::moves::{Act, Moves, Say, Turn};
 use super::plan::Planner;
 use super::reading::{Entry, Says};
 use super::sharing::Sharing;
-use super::{Cases, Pseudonym};
+use super::{CaseLimits, Cases, Pseudonym};
 use crate::store::StoreError;
 use crate::store::cases::{CaseEvent, CaseStore, Consequences, Content, DataUse};
 
@@ -49,7 +49,7 @@ pub(super) struct NotSent {
 /// What a refused letter said.
 #[derive(Debug, Clone)]
 pub(super) enum Unsent {
-    Message { case: Option<CaseId>, message_type: MessageType, code: Code },
+    Message { case: CaseId, code: Code },
     Acknowledged(Vec<Acknowledged>),
 }
 
@@ -150,12 +150,11 @@ impl<'a> Fold<'a> {
     pub(super) async fn not_sent(&mut self, refused: &NotSent) -> Result<(), FoldError> {
         self.done.done_letters.push(refused.id);
         match &refused.what {
-            Unsent::Message { case: Some(id), message_type, code } => {
+            Unsent::Message { case: id, code } => {
                 self.load_cases([*id]).await?;
                 let turn = self.turn(self.now);
-                self.step(*id, None, |case| case.not_sent(refused.id, message_type, code, turn));
+                self.step(*id, None, |case| case.not_sent(refused.id, code, turn));
             }
-            Unsent::Message { case: None, .. } => {}
             // Said again, in a letter that is signed with the key of today.
             Unsent::Acknowledged(messages) => self.answers.extend_from_slice(messages),
         }
@@ -182,7 +181,8 @@ impl<'a> Fold<'a> {
             if let Some(id) = claims.case.filter(|_| claims.iss == self.room.desk.own) {
                 self.load_cases([id]).await?;
                 let turn = self.turn(entry.at);
-                let step = |case: &mut Case| case.rejected(rejected.index, &claims.message_type, &code, turn);
+                let (id_said, said) = (claims.jti, &claims.message_type);
+                let step = |case: &mut Case| case.rejected(id_said, rejected.index, said, &code, turn);
                 self.step(id, Some(entry.index), step);
             }
         }
@@ -190,7 +190,8 @@ impl<'a> Fold<'a> {
     }
 
     pub(super) fn turn(&self, now: u64) -> Turn {
-        Turn { now, patience: self.room.limits.patience, not_late_before: self.not_late_before }
+        let CaseLimits { patience, answer_time, .. } = self.room.limits;
+        Turn { now, patience, answer_time, not_late_before: self.not_late_before }
     }
 
     /// Moves a case, if there is one.
@@ -259,17 +260,18 @@ impl<'a> Fold<'a> {
         let needed: Vec<u64> = acts.iter().flat_map(needed).collect();
         self.load_contents(&needed).await?;
         for (id, act) in acts {
-            if act.say == Say::HandOver {
+            if act.is_to_the_authority() {
                 self.find_authority(id);
-                if self.is_lost(id, &act) {
-                    continue;
-                }
+            }
+            if act.say == Say::HandOver && self.is_lost(id, &act) {
+                continue;
             }
             let (Some(case), now) = (self.cases.get(&id), self.now) else { continue };
             let copies = self.copies(&needs(case, &act));
             let sources = Sources { registry: self.registry, catalogue: self.catalogue, copies: &copies, now };
             match self.room.desk.letter(case, &act, &sources) {
-                Ok(letter) => letters.extend(letter),
+                Ok(Some(letter)) => letters.push(letter),
+                Ok(None) => self.step(id, None, |case| case.not_written(act.id)),
                 Err(error @ (LetterError::Sign(SignError::Key(_)) | LetterError::Salt(_))) => return Err(error.into()),
                 // Another try would end the same, and hold up all other cases.
                 Err(error) => {
@@ -310,10 +312,9 @@ impl<'a> Fold<'a> {
     }
 
     fn cannot_write(&mut self, id: CaseId, act: &Act) -> Result<(), LetterError> {
-        let message_type = act.say.message_type().parse()?;
         let code = ProblemCode::Internal.to_code()?;
         let turn = self.turn(self.now);
-        self.step(id, None, |case| case.not_sent(act.id, &message_type, &code, turn));
+        self.step(id, None, |case| case.not_sent(act.id, &code, turn));
         Ok(())
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
+use saphan_schemas::ids::MessageId;
 use saphan_schemas::keys::KeyId;
 use saphan_schemas::message_types::ReminderKind;
 use tokio::sync::mpsc;
@@ -15,7 +16,7 @@ use super::letters::Letter;
 use super::{Cases, What, posting, reading};
 use crate::app::App;
 use crate::registry::Current;
-use crate::store::StoreError;
+use crate::store::{Asker, StoreError};
 
 /// Follows the log until the hub stops.
 pub struct Follower {
@@ -95,6 +96,8 @@ impl Follower {
             let id = stored.id;
             match posting::reopen(&self.app, &self.room.desk, stored) {
                 Ok(letter) => drop(self.letters.send(letter)),
+                // It is followed there.
+                Err(_) if self.is_in_the_log(id).await? => {}
                 Err(Some(not_sent)) => self.pending.push(not_sent),
                 Err(None) => {
                     tracing::error!(letter = %id, "a letter of the hub's own system cannot be read; it is not sent")
@@ -102,6 +105,10 @@ impl Follower {
             }
         }
         Ok(())
+    }
+
+    async fn is_in_the_log(&self, letter: MessageId) -> Result<bool, StoreError> {
+        Ok(!self.app.store.known(Asker::Request, &[(&self.room.desk.own, letter)]).await?.is_empty())
     }
 
     /// Follows some entries, and does what it is time for. Returns whether there was something to do.

@@ -146,14 +146,15 @@ impl Fold<'_> {
         Ok(Ok(()))
     }
 
-    fn awaited(&self, claims: &EnvelopeClaims) -> Result<(CaseId, usize, Request), ProblemCode> {
+    /// The request that a message answers; `None` when the answer is right, but not needed any more.
+    fn awaited(&self, claims: &EnvelopeClaims) -> Result<Option<(CaseId, usize, Request)>, ProblemCode> {
         let case = claims.case.and_then(|id| self.cases.get(&id)).ok_or(ProblemCode::CaseInvalid)?;
-        let (at, request) = case.awaited(claims.reply_to, &claims.iss)?;
-        Ok((case.id, at, request.clone()))
+        let awaited = case.awaited(claims.reply_to, &claims.iss)?;
+        Ok(awaited.map(|(at, request)| (case.id, at, request.clone())))
     }
 
     fn evidence_provided(&mut self, entry: &Entry, claims: &EnvelopeClaims) -> Result<(), ProblemCode> {
-        let (id, at, request) = self.awaited(claims)?;
+        let Some((id, at, request)) = self.awaited(claims)? else { return Ok(()) };
         match self.examined(entry, claims, id, at, &request) {
             Ok(held) => {
                 self.done.evidence.push(held);
@@ -191,7 +192,7 @@ impl Fold<'_> {
     }
 
     fn evidence_declined(&mut self, entry: &Entry, claims: &EnvelopeClaims) -> Result<(), ProblemCode> {
-        let (id, at, request) = self.awaited(claims)?;
+        let Some((id, at, request)) = self.awaited(claims)? else { return Ok(()) };
         let body: EvidenceDeclined = self.read(entry.index)?;
         self.failed(id, at, &request, body.reason.into(), entry);
         Ok(())
@@ -203,7 +204,7 @@ impl Fold<'_> {
     }
 
     fn evidence_pending(&mut self, entry: &Entry, claims: &EnvelopeClaims) -> Result<(), ProblemCode> {
-        let (id, at, request) = self.awaited(claims)?;
+        let Some((id, at, request)) = self.awaited(claims)? else { return Ok(()) };
         let body: EvidencePending = self.read(entry.index)?;
         let until = body.expected_by.unix_ms();
         self.step(id, Some(entry.index), |case| case.pending(at, request.id, until));

@@ -18,6 +18,7 @@ use saphan_schemas::message_types::{
 use saphan_schemas::registry::RegistryState;
 
 use super::case::{Case, Handover, Requirement, State};
+use super::errands::{Notice, Reader};
 use super::moves::{Act, Say};
 use super::opening::subject_of;
 use super::texts;
@@ -112,8 +113,8 @@ pub(super) fn needs(case: &Case, act: &Act) -> Vec<u64> {
     match &act.say {
         Say::Request(_) => vec![case.application],
         Say::HandOver => case.parts().collect(),
-        Say::Withdraw(index) => vec![*index],
-        Say::Reuse(_) | Say::Ask(_) | Say::Remind(..) => Vec::new(),
+        Say::Tell(Notice::Withdrawal { index }) => vec![*index],
+        Say::Reuse(_) | Say::Ask(_) | Say::Tell(Notice::Reminder { .. }) => Vec::new(),
     }
 }
 
@@ -124,12 +125,12 @@ impl Desk {
     /// [`LetterError`].
     pub fn letter(&self, case: &Case, act: &Act, sources: &Sources<'_>) -> Result<Option<Letter>, LetterError> {
         match &act.say {
-            Say::Request(_) | Say::Reuse(_) | Say::Ask(_) if case.has_ended() => Ok(None),
+            Say::Request(_) | Say::Reuse(_) | Say::Ask(_) | Say::HandOver if case.has_ended() => Ok(None),
             Say::Request(at) => self.request(case, act.id, &case.requirements[*at], sources),
             Say::Reuse(at) => self.reuse(case, act.id, &case.requirements[*at], sources),
             Say::Ask(at) => {
                 let still =
-                    |asked: &&Requirement| matches!(asked.state, State::Asked { question } if question == act.id);
+                    |asked: &&Requirement| matches!(asked.state, State::Asked { question, .. } if question == act.id);
                 let asked: Vec<_> = at.iter().map(|at| &case.requirements[*at]).filter(still).collect();
                 if asked.is_empty() {
                     return Ok(None);
@@ -147,14 +148,36 @@ impl Desk {
                 };
                 self.write(case, act.id, &case.authority, &body, cites, sources.now).map(Some)
             }
-            Say::Withdraw(index) => {
-                let (_, body) = copy(sources, *index)?.opened().map_err(|_| LetterError::Erased)?;
+            Say::Tell(notice) => self.notice(case, act.id, *notice, sources),
+        }
+    }
+
+    fn notice(
+        &self,
+        case: &Case,
+        id: MessageId,
+        notice: Notice,
+        sources: &Sources<'_>,
+    ) -> Result<Option<Letter>, LetterError> {
+        let to = match notice.to() {
+            Reader::Portal => &case.portal,
+            Reader::Authority => &case.authority,
+        };
+        match notice {
+            Notice::Withdrawal { index } => {
+                let (_, body) = copy(sources, index)?.opened().map_err(|_| LetterError::Erased)?;
                 let body: ApplicationWithdrawn = serde_json::from_slice(&body)?;
-                self.write(case, act.id, &case.authority, &body, Cites::default(), sources.now).map(Some)
+                self.write(case, id, to, &body, Cites::default(), sources.now).map(Some)
             }
-            Say::Remind(kind, to) => {
-                let body = reminder(case, *kind, sources.now)?;
-                self.write(case, act.id, to, &body, Cites::default(), sources.now).map(Some)
+            Notice::Reminder { kind, .. } => {
+                let Some(day) = day_of(case, kind) else { return Ok(None) };
+                let body = CaseReminder {
+                    reminded_at: timestamp(sources.now)?,
+                    kind,
+                    due_on: Date::in_thailand(day)?,
+                    text: texts::reminder(kind, case.next),
+                };
+                self.write(case, id, to, &body, Cites::default(), sources.now).map(Some)
             }
         }
     }
@@ -270,8 +293,8 @@ impl Desk {
             requested_by: Office { name: name.unwrap_or_else(texts::hub), member, position: None },
             text: texts::why_asked(),
             items: asked.iter().map(item).collect(),
-            answer_by: None,
-            if_not_answered: None,
+            answer_by: asked.iter().filter_map(|asked| asked.last_day()).min().map(Date::in_thailand).transpose()?,
+            if_not_answered: Some(texts::if_not_answered()),
         })
     }
 
@@ -323,11 +346,11 @@ fn hand_over(case: &Case, sources: &Sources<'_>) -> Result<CaseSubmitted, Letter
                 source: proof.source,
                 message: copy(sources, proof.index)?.clone(),
             }),
-            _ => missing.push(Gap {
-                requirement: id,
-                reason: GapReason::ApplicantCannotSupply,
-                text: Some(texts::missing()),
-            }),
+            open => {
+                let reason =
+                    if let State::Missing { because } = open { *because } else { GapReason::ApplicantCannotSupply };
+                missing.push(Gap { requirement: id, reason, text: Some(texts::missing(reason)) });
+            }
         }
     }
     Ok(CaseSubmitted {
@@ -359,9 +382,13 @@ fn documents(body: &CaseSubmitted) -> Vec<DocumentReference> {
     documents
 }
 
-fn reminder(case: &Case, kind: ReminderKind, now: u64) -> Result<CaseReminder, LetterError> {
-    let due_on = Date::in_thailand(case.due_at().unwrap_or(now))?;
-    Ok(CaseReminder { reminded_at: timestamp(now)?, kind, due_on, text: texts::reminder(kind) })
+/// The day that a reminder is about, in milliseconds since 1970; `None` when there is nothing to remind of any more.
+fn day_of(case: &Case, kind: ReminderKind) -> Option<u64> {
+    match kind {
+        _ if case.has_ended() => None,
+        ReminderKind::AnswerDue => case.requirements.iter().filter_map(Requirement::last_day).min(),
+        ReminderKind::DueSoon | ReminderKind::Overdue => case.due_at(),
+    }
 }
 
 fn subject(case: &Case, about: RequirementSubject, sources: &Sources<'_>) -> Result<Subject, LetterError> {

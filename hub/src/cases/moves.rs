@@ -1,11 +1,12 @@
 //! What a case does next, and when it is asked.
 
-use saphan_schemas::ids::{MessageId, SystemId};
+use saphan_schemas::ids::MessageId;
 use saphan_schemas::message_types::{
     ApplicationWithdrawn, CaseReminder, CaseSubmitted, EvidenceRequested, EvidenceReused, InformationRequested,
-    MessageBody as _, ReminderKind,
+    MessageBody as _,
 };
 
+use super::errands::{Notice, Reader};
 use super::what::What;
 
 /// The moment at which a case moves.
@@ -15,7 +16,9 @@ pub struct Turn {
     pub now: u64,
     /// How long the hub waits for a provider, in milliseconds.
     pub patience: u64,
-    /// No provider is late before this, in milliseconds since 1970: the hub was away, and answers are on their way.
+    /// How long the hub waits for the applicant, in milliseconds.
+    pub answer_time: u64,
+    /// Nobody is late before this, in milliseconds since 1970: the hub was away, and answers are on their way.
     pub not_late_before: u64,
 }
 
@@ -37,6 +40,16 @@ pub struct Act {
     pub say: Say,
 }
 
+impl Act {
+    pub(super) fn is_to_the_authority(&self) -> bool {
+        match &self.say {
+            Say::HandOver => true,
+            Say::Tell(notice) => notice.to() == Reader::Authority,
+            Say::Request(_) | Say::Reuse(_) | Say::Ask(_) => false,
+        }
+    }
+}
+
 /// What the hub says. Requirements are named by their position.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Say {
@@ -48,10 +61,8 @@ pub enum Say {
     Ask(Vec<usize>),
     /// `case.submitted`, to the authority.
     HandOver,
-    /// `application.withdrawn`, to the authority: what the portal said at this place of the log.
-    Withdraw(u64),
-    /// `case.reminder`.
-    Remind(ReminderKind, SystemId),
+    /// A notice to one of the parties.
+    Tell(Notice),
 }
 
 impl Say {
@@ -63,8 +74,8 @@ impl Say {
             Self::Reuse(_) => EvidenceReused::TYPE,
             Self::Ask(_) => InformationRequested::TYPE,
             Self::HandOver => CaseSubmitted::TYPE,
-            Self::Withdraw(_) => ApplicationWithdrawn::TYPE,
-            Self::Remind(..) => CaseReminder::TYPE,
+            Self::Tell(Notice::Withdrawal { .. }) => ApplicationWithdrawn::TYPE,
+            Self::Tell(Notice::Reminder { .. }) => CaseReminder::TYPE,
         }
     }
 }
@@ -75,5 +86,10 @@ impl Moves {
         let id = MessageId::new();
         self.acts.push(Act { id, say });
         id
+    }
+
+    pub(super) fn extend(&mut self, more: Self) {
+        self.acts.extend(more.acts);
+        self.events.extend(more.events);
     }
 }

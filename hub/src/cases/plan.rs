@@ -3,7 +3,7 @@
 use saphan_schemas::catalogue::{Catalogue, EvidenceType, PublicService};
 use saphan_schemas::ids::{Code, InvalidId, MemberId, MessageType, ServiceId, SystemId};
 use saphan_schemas::message_types::{
-    ApplicantKind, CaseSubmitted, EvidenceDeclined, EvidenceProvided, EvidenceRequested, MessageBody as _,
+    ApplicantKind, CaseSubmitted, EvidenceDeclined, EvidenceProvided, EvidenceRequested, GapReason, MessageBody as _,
 };
 use saphan_schemas::registry::{AgreementRecord, Intention, RegistryState};
 
@@ -46,7 +46,7 @@ impl Planner<'_> {
                 at: 0,
                 retried: false,
                 alone: false,
-                state: State::Missing,
+                state: State::Missing { because: GapReason::ApplicantCannotSupply },
                 late: Vec::new(),
                 failures: Vec::new(),
             });

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use saphan_schemas::acknowledgement::{Acknowledgement, UnverifiedAcknowledgement};
 use saphan_schemas::commitment::Salt;
-use saphan_schemas::envelope::{Envelope, EnvelopeClaims, UnverifiedEnvelope};
-use saphan_schemas::ids::Code;
+use saphan_schemas::envelope::{Envelope, UnverifiedEnvelope};
+use saphan_schemas::ids::CaseId;
 use saphan_schemas::keys::{KeyId, PublicKey};
 use saphan_schemas::problem::ProblemCode;
 use tokio::time::sleep;
@@ -23,24 +23,30 @@ use crate::submission;
 /// A letter as it was signed before the hub was started.
 ///
 /// # Errors
-/// What it says, when the key that signed it is known nowhere; `None` when nobody can read it.
+/// What is not sent, for nobody knows the key that signed it, or the storage is damaged; `None` when it is not known what it said.
 pub(super) fn reopen(app: &App, desk: &Desk, stored: StoredLetter) -> Result<Letter, Option<NotSent>> {
-    let signed = if stored.content.is_some() {
-        let unverified = UnverifiedEnvelope::parse(&stored.text).map_err(|_| None)?;
-        let what = || message_not_sent(unverified.claims(), ProblemCode::KeyUnknown);
-        let key =
-            key_of(app, desk, unverified.kid()).ok_or_else(|| what().map(|what| NotSent { id: stored.id, what }))?;
-        SignedLetter::Message(Box::new(unverified.verify(&key).map_err(|_| None)?))
-    } else if let Ok(damaged) = UnverifiedEnvelope::parse(&stored.text) {
-        // What it said is written again.
-        let what = message_not_sent(damaged.claims(), ProblemCode::CommitmentMismatch);
-        return Err(what.map(|what| NotSent { id: stored.id, what }));
-    } else {
-        let unverified = UnverifiedAcknowledgement::parse(&stored.text).map_err(|_| None)?;
-        let what = || Unsent::Acknowledged(unverified.claims().messages.clone());
-        let key = key_of(app, desk, unverified.kid()).ok_or_else(|| Some(NotSent { id: stored.id, what: what() }))?;
-        SignedLetter::Acknowledgement(Box::new(unverified.verify(&key).map_err(|_| None)?))
+    let Some(case) = stored.case else { return reopen_acknowledgement(app, desk, stored) };
+    let signed = match reopen_message(app, desk, &stored) {
+        Ok(envelope) => SignedLetter::Message(Box::new(envelope)),
+        Err(code) => return Err(message_not_sent(&stored, case, code)),
     };
+    Ok(Letter { stored, signed })
+}
+
+fn reopen_message(app: &App, desk: &Desk, stored: &StoredLetter) -> Result<Envelope, ProblemCode> {
+    // What it said is written again, whichever part of it is damaged.
+    let damaged = ProblemCode::CommitmentMismatch;
+    let unverified = UnverifiedEnvelope::parse(&stored.text).map_err(|_| damaged)?;
+    let key = key_of(app, desk, unverified.kid()).ok_or(ProblemCode::KeyUnknown)?;
+    let envelope = unverified.verify(&key).map_err(|_| damaged)?;
+    if stored.content.is_some() { Ok(envelope) } else { Err(damaged) }
+}
+
+fn reopen_acknowledgement(app: &App, desk: &Desk, stored: StoredLetter) -> Result<Letter, Option<NotSent>> {
+    let unverified = UnverifiedAcknowledgement::parse(&stored.text).map_err(|_| None)?;
+    let again = NotSent { id: stored.id, what: Unsent::Acknowledged(unverified.claims().messages.clone()) };
+    let key = key_of(app, desk, unverified.kid()).ok_or(Some(again))?;
+    let signed = SignedLetter::Acknowledgement(Box::new(unverified.verify(&key).map_err(|_| None)?));
     Ok(Letter { stored, signed })
 }
 
@@ -165,23 +171,24 @@ fn judge(app: &App, envelope: &Envelope, salt: &Salt, body: &[u8]) -> Result<Mes
 }
 
 fn not_sent(letter: &Letter, code: ProblemCode) -> Option<NotSent> {
-    let what = match &letter.signed {
-        SignedLetter::Message(envelope) => message_not_sent(envelope.claims(), code)?,
-        SignedLetter::Acknowledgement(batch) => Unsent::Acknowledged(batch.claims().messages.clone()),
-    };
-    Some(NotSent { id: letter.stored.id, what })
+    match (&letter.signed, letter.stored.case) {
+        (SignedLetter::Acknowledgement(batch), _) => {
+            Some(NotSent { id: letter.stored.id, what: Unsent::Acknowledged(batch.claims().messages.clone()) })
+        }
+        (SignedLetter::Message(_), case) => message_not_sent(&letter.stored, case?, code),
+    }
 }
 
-fn message_not_sent(claims: &EnvelopeClaims, code: ProblemCode) -> Option<Unsent> {
+fn message_not_sent(letter: &StoredLetter, case: CaseId, code: ProblemCode) -> Option<NotSent> {
+    let claims = UnverifiedEnvelope::parse(&letter.text).map(|envelope| envelope.claims().clone());
     tracing::error!(
-        case = claims.case.map(tracing::field::display),
-        to = %claims.aud,
-        message_type = %claims.message_type,
+        %case,
+        to = claims.as_ref().ok().map(|claims| tracing::field::display(&claims.aud)),
+        message_type = claims.as_ref().ok().map(|claims| tracing::field::display(&claims.message_type)),
         code = code.as_str(),
-        "the hub's own system may not send this; an agreement or its key is missing"
+        "a message of the hub's own system is not sent: an agreement or its key is missing, or its storage is damaged"
     );
-    let code: Code = code.to_code().ok()?;
-    Some(Unsent::Message { case: claims.case, message_type: claims.message_type.clone(), code })
+    Some(NotSent { id: letter.id, what: Unsent::Message { case, code: code.to_code().ok()? } })
 }
 
 const FIRST_PAUSE: Duration = Duration::from_millis(20);

@@ -1,117 +1,170 @@
 //! How a case goes on beside its evidence: what is in the log, what the authority and the applicant say, and what time says.
 
 use saphan_schemas::ids::{Code, MessageId, MessageType};
-use saphan_schemas::message_types::{ApplicationStatusChanged, Decision, NextActor, ProofSource, ReminderKind};
+use saphan_schemas::message_types::{
+    ApplicationStatusChanged, Decision, GapReason, NextActor, ProofSource, ReminderKind,
+};
 use saphan_schemas::problem::ProblemCode;
 
 use super::case::{Case, CaseStatus, Handover, Reminded, State};
+use super::errands::{Notice, Reader, pause_after};
 use super::moves::{Moves, Say, Turn};
 use super::what::{Failure, What};
 
 impl Case {
+    /// What the message with this id is to say; `None` when it is said, or the case has changed its mind.
+    fn says(&self, id: MessageId) -> Option<Say> {
+        let mut asked = Vec::new();
+        for (at, requirement) in self.requirements.iter().enumerate() {
+            match &requirement.state {
+                State::Requested { request, .. } if request.id == id && request.index.is_none() => {
+                    return Some(Say::Request(at));
+                }
+                State::Reusing { notice, .. } if *notice == id => return Some(Say::Reuse(at)),
+                State::Asked { question, .. } if *question == id => asked.push(at),
+                _ => {}
+            }
+        }
+        if !asked.is_empty() {
+            return Some(Say::Ask(asked));
+        }
+        match self.handover {
+            Handover::Sending { id: handover } | Handover::Recalled { id: handover } if handover == id => {
+                Some(Say::HandOver)
+            }
+            _ => self.errand(id).map(|errand| Say::Tell(errand.notice)),
+        }
+    }
+
     /// What the hub had to say is in the log, at `index`.
     pub fn logged(&mut self, id: MessageId, index: u64, turn: Turn) -> Moves {
         let mut moves = Moves::default();
-        let mut asked = Vec::new();
-        for requirement in &mut self.requirements {
-            match &mut requirement.state {
-                State::Requested { request, .. } if request.id == id => {
+        match self.says(id) {
+            Some(Say::Request(at)) => {
+                let requirement = &mut self.requirements[at];
+                if let State::Requested { request, .. } = &mut requirement.state {
                     request.index = Some(index);
                     let candidate = request.candidate.clone();
                     moves.events.push(What::EvidenceRequested(requirement.piece(&candidate)));
                 }
-                State::Reusing { notice, proof } if *notice == id => {
+            }
+            Some(Say::Reuse(at)) => {
+                let requirement = &mut self.requirements[at];
+                if let State::Reusing { proof, .. } = &requirement.state {
                     requirement.state = State::Proven(proof.clone());
                     let candidate = requirement.candidates.get(requirement.at).cloned();
                     moves.events.extend(candidate.map(|candidate| What::EvidenceReused(requirement.piece(&candidate))));
                 }
-                State::Asked { question } if *question == id => asked.push(requirement.id.clone()),
-                _ => {}
             }
-        }
-        if !asked.is_empty() && !self.has_ended() {
-            self.next = NextActor::Applicant;
-            moves.events.push(What::ApplicantAsked { requirements: asked });
-        }
-        if self.handover == (Handover::Sending { id }) || self.recalled == Some(id) {
-            self.handover = Handover::Done { index, at: turn.now };
-            moves.events.push(What::HandedOver { authority: self.authority.clone() });
+            Some(Say::Ask(asked)) if !self.has_ended() => {
+                self.next = NextActor::Applicant;
+                let requirements = asked.into_iter().map(|at| self.requirements[at].id.clone()).collect();
+                moves.events.push(What::ApplicantAsked { requirements });
+            }
+            Some(Say::HandOver) => {
+                self.handover = Handover::Done { index, at: turn.now };
+                self.reminded = Reminded::No;
+                moves.events.push(What::HandedOver { authority: self.authority.clone() });
+                self.tell_what_waited(&mut moves);
+            }
+            Some(Say::Tell(_)) => self.told(id),
+            Some(Say::Ask(_)) | None => {}
         }
         self.hand_over_if_complete(&mut moves);
+        moves
+    }
+
+    /// What the hub had to say was not written: the case has changed its mind since.
+    pub(super) fn not_written(&mut self, id: MessageId) -> Moves {
+        let mut moves = Moves::default();
+        match self.says(id) {
+            Some(Say::HandOver) => self.keep(&mut moves),
+            Some(Say::Tell(_)) => self.told(id),
+            _ => {}
+        }
         moves
     }
 
     /// What the hub had to say was refused by the hub itself: an agreement ended meanwhile, say.
-    pub fn not_sent(&mut self, id: MessageId, message_type: &MessageType, code: &Code, turn: Turn) -> Moves {
+    pub fn not_sent(&mut self, id: MessageId, code: &Code, turn: Turn) -> Moves {
         let mut moves = Moves::default();
-        let is_handover = self.handover == (Handover::Sending { id });
-        // The operator was told of a handover that cannot be sent when it was tried first.
-        if !is_handover || self.handovers_refused == 0 {
-            moves.events.push(What::NotSent { message_type: message_type.clone(), code: code.clone() });
+        let Some(say) = self.says(id) else { return moves };
+        let refused_before = match &say {
+            Say::HandOver => self.handovers_refused,
+            _ => self.errand(id).map_or(0, |errand| errand.refused),
+        };
+        // The operator was told of what cannot be sent when it was tried first.
+        if refused_before == 0 {
+            moves.events.push(What::NotSent { message_type: say.message_type().to_owned(), code: code.clone() });
         }
-        if self.has_ended() {
-            return moves;
-        }
-        if is_worth_writing_again(code) {
-            self.write_again(id, turn, &mut moves);
-            return moves;
-        }
-        for at in 0..self.requirements.len() {
-            match &self.requirements[at].state {
-                State::Requested { request, .. } if request.id == id => {
-                    self.give_up(at, Failure::NotSent { code: code.clone() }, turn, &mut moves);
-                }
-                // To use it again is not allowed; perhaps it is to ask for it.
-                State::Reusing { notice, .. } if *notice == id => {
-                    self.requirements[at].alone = true;
-                    self.request(at, turn, &mut moves);
-                }
-                State::Asked { question } if *question == id => {
-                    self.requirements[at].state = State::Missing;
-                    let requirement = self.requirements[at].id.clone();
-                    moves.events.push(What::RequirementMissing { requirement });
-                }
-                _ => {}
+        let is_worth_writing_again = is_about_the_letter(code);
+        match say {
+            Say::Tell(_) => self.not_told(id, is_worth_writing_again, turn, &mut moves),
+            Say::HandOver if is_worth_writing_again || self.is_recalled() => self.keep(&mut moves),
+            Say::HandOver => self.hand_over_later(turn),
+            _ if self.has_ended() => {}
+            Say::Request(at) if is_worth_writing_again => self.request(at, turn, &mut moves),
+            Say::Request(at) => self.give_up(at, Failure::NotSent { code: code.clone() }, turn, &mut moves),
+            // To use it again is not allowed; perhaps it is to ask for it.
+            Say::Reuse(at) => {
+                self.requirements[at].alone = !is_worth_writing_again;
+                self.request(at, turn, &mut moves);
             }
-        }
-        if is_handover {
-            let pause = HAND_OVER_AGAIN_MS << self.handovers_refused.min(LONGEST_DOUBLING);
-            self.handovers_refused = self.handovers_refused.saturating_add(1);
-            self.handover = Handover::Again { at: turn.now + pause };
+            Say::Ask(asked) if is_worth_writing_again => self.ask(asked, turn, &mut moves),
+            Say::Ask(asked) => self.go_without(&asked, GapReason::ApplicantNotReached, &mut moves),
         }
         self.hand_over_if_complete(&mut moves);
         moves
     }
 
-    /// Says the same in a new letter.
-    fn write_again(&mut self, id: MessageId, turn: Turn, moves: &mut Moves) {
-        let mut asked = Vec::new();
-        for at in 0..self.requirements.len() {
-            match &self.requirements[at].state {
-                State::Requested { request, .. } if request.id == id => self.request(at, turn, moves),
-                State::Reusing { notice, .. } if *notice == id => self.request(at, turn, moves),
-                State::Asked { question } if *question == id => asked.push(at),
-                _ => {}
-            }
-        }
-        self.ask(asked, moves);
-        if self.handover == (Handover::Sending { id }) {
-            self.handover = Handover::Waiting;
-            self.hand_over_if_complete(moves);
-        }
+    /// Whether the handover that is on its way is wanted no more.
+    const fn is_recalled(&self) -> bool {
+        matches!(self.handover, Handover::Recalled { .. }) || self.has_ended()
     }
 
-    /// Messages at these places, which prove something, cannot be read any more: it has to be proven anew.
+    /// A handover was not made: there may be another, unless the case has ended meanwhile.
+    fn keep(&mut self, moves: &mut Moves) {
+        self.handover = Handover::Waiting;
+        if self.has_ended() {
+            // The authority has nothing that could be withdrawn.
+            self.errands.clear();
+        }
+        self.hand_over_if_complete(moves);
+    }
+
+    fn hand_over_later(&mut self, turn: Turn) {
+        self.handovers_refused = self.handovers_refused.saturating_add(1);
+        self.handover = Handover::Again { at: turn.now + pause_after(self.handovers_refused) };
+    }
+
+    /// The applicant will not prove these.
+    fn go_without(&mut self, requirements: &[usize], because: GapReason, moves: &mut Moves) {
+        if requirements.is_empty() {
+            return;
+        }
+        for at in requirements {
+            let requirement = &mut self.requirements[*at];
+            requirement.state = State::Missing { because };
+            moves.events.push(What::RequirementMissing { requirement: requirement.id.clone(), because });
+        }
+        self.nobody_is_asked();
+    }
+
+    /// Messages at these places, of which a handover should be made, cannot be read any more: it has to be proven anew.
     pub fn lost(&mut self, indices: &[u64], turn: Turn) -> Moves {
-        let mut moves = Moves::default();
+        self.handover = Handover::Waiting;
+        let is_lost = |index: &u64| indices.contains(index);
+        let mut moves = match self.consent_at.as_ref().filter(|at| is_lost(at)) {
+            Some(_) => self.without_consent(What::ConsentLost, &Failure::ConsentLost, turn),
+            None => Moves::default(),
+        };
         let mut to_ask = Vec::new();
         for at in 0..self.requirements.len() {
             let requirement = &mut self.requirements[at];
             let State::Proven(proof) = &requirement.state else { continue };
-            if !indices.contains(&proof.index) {
+            if !is_lost(&proof.index) {
                 continue;
             }
-            self.handover = Handover::Waiting;
             requirement.alone = true;
             if proof.source == ProofSource::Applicant {
                 to_ask.push(at);
@@ -119,23 +172,38 @@ impl Case {
                 self.request(at, turn, &mut moves);
             }
         }
-        self.ask(to_ask, &mut moves);
+        self.ask(to_ask, turn, &mut moves);
         moves
     }
 
-    /// A receiver rejected what the hub said at this place of the log.
-    pub fn rejected(&mut self, index: u64, message_type: &MessageType, code: &Code, turn: Turn) -> Moves {
+    /// A receiver rejected what the hub said in the message `id`, at `index` of the log.
+    pub fn rejected(&mut self, id: MessageId, index: u64, said: &MessageType, code: &Code, turn: Turn) -> Moves {
         let mut moves = Moves::default();
-        for at in 0..self.requirements.len() {
-            if let State::Requested { request, .. } = &self.requirements[at].state
-                && request.index == Some(index)
-                && !self.has_ended()
-            {
-                self.give_up(at, Failure::Rejected { code: code.clone() }, turn, &mut moves);
-                return moves;
-            }
+        let rejected = What::Rejected { message_type: said.clone(), code: code.clone() };
+        if self.has_ended() {
+            moves.events.push(rejected);
+            return moves;
         }
-        moves.events.push(What::Rejected { message_type: message_type.clone(), code: code.clone() });
+        let asked =
+            |at: &usize| matches!(self.requirements[*at].state, State::Asked { question, .. } if question == id);
+        let asked: Vec<usize> = (0..self.requirements.len()).filter(asked).collect();
+        let requested = self
+            .requirements
+            .iter()
+            .position(|requirement| matches!(&requirement.state, State::Requested { request, .. } if request.id == id));
+        if let Some(at) = requested {
+            self.give_up(at, Failure::Rejected { code: code.clone() }, turn, &mut moves);
+        } else if self.handed_over_at() == Some(index) {
+            // Its system does not take the case; somebody has to mend that, and who runs it was told the first time.
+            if self.handovers_refused == 0 {
+                moves.events.push(rejected);
+            }
+            self.hand_over_later(turn);
+        } else {
+            moves.events.push(rejected);
+            self.go_without(&asked, GapReason::ApplicantNotReached, &mut moves);
+            self.hand_over_if_complete(&mut moves);
+        }
         moves
     }
 
@@ -150,8 +218,11 @@ impl Case {
         let mut moves = Moves::default();
         (self.status, self.next) = (CaseStatus::Withdrawn, NextActor::Nobody);
         moves.events.push(What::Withdrawn);
-        if matches!(self.handover, Handover::Sending { .. } | Handover::Done { .. }) {
-            moves.say(Say::Withdraw(index));
+        let withdrawal = Notice::Withdrawal { index };
+        match self.handover {
+            Handover::Done { .. } => self.tell(withdrawal, &mut moves),
+            Handover::Sending { .. } | Handover::Recalled { .. } => self.tell_after_the_handover(withdrawal),
+            Handover::Waiting | Handover::Again { .. } => {}
         }
         Ok(moves)
     }
@@ -224,13 +295,14 @@ impl Case {
 
     /// Nobody said anything, but it may be time.
     pub fn tick(&mut self, turn: Turn) -> Moves {
+        let mut moves = Moves::default();
+        self.tell_again(turn, &mut moves);
         if self.has_ended() {
-            return Moves::default();
+            return moves;
         }
-        let mut moves = match self.consent_ends() {
-            Some(end) if end <= turn.now => self.consent_ended(turn),
-            _ => Moves::default(),
-        };
+        if self.consent_ends().is_some_and(|end| end <= turn.now) {
+            moves.extend(self.consent_ended(turn));
+        }
         for at in 0..self.requirements.len() {
             let State::Requested { until, latest, .. } = &mut self.requirements[at].state else { continue };
             if *until <= turn.now && turn.now < turn.not_late_before {
@@ -239,26 +311,52 @@ impl Case {
                 self.give_up(at, Failure::TimedOut, turn, &mut moves);
             }
         }
+        self.look_at_questions(turn, &mut moves);
         if matches!(self.handover, Handover::Again { at } if at <= turn.now) {
             self.handover = Handover::Waiting;
-            self.hand_over_if_complete(&mut moves);
         }
+        self.hand_over_if_complete(&mut moves);
         if self.next_reminder().is_some_and(|at| at <= turn.now) {
             self.remind(turn, &mut moves);
         }
         moves
     }
 
+    /// Reminds the applicant of what the hub asked, and goes on without an answer once it is too late.
+    fn look_at_questions(&mut self, turn: Turn, moves: &mut Moves) {
+        let (mut is_near, mut unanswered) = (false, Vec::new());
+        for (at, requirement) in self.requirements.iter_mut().enumerate() {
+            let State::Asked { until, remind_at, .. } = &mut requirement.state else { continue };
+            if *until <= turn.now && turn.now < turn.not_late_before {
+                *until = turn.not_late_before;
+            } else if *until <= turn.now {
+                unanswered.push(at);
+            } else {
+                is_near |= remind_at.take_if(|at| *at <= turn.now).is_some();
+            }
+        }
+        if is_near {
+            self.tell(Notice::Reminder { kind: ReminderKind::AnswerDue, to: Reader::Portal }, moves);
+            moves.events.push(What::Reminded { kind: ReminderKind::AnswerDue });
+        }
+        self.go_without(&unanswered, GapReason::ApplicantDidNotAnswer, moves);
+    }
+
+    /// Reminds of the day of the decision: first who must act, then both.
     fn remind(&mut self, turn: Turn, moves: &mut Moves) {
-        let kind = if self.due_at().is_some_and(|due| due <= turn.now) {
-            self.reminded = Reminded::Overdue;
-            moves.say(Say::Remind(ReminderKind::Overdue, self.portal.clone()));
-            ReminderKind::Overdue
-        } else {
-            self.reminded = Reminded::DueSoon;
-            ReminderKind::DueSoon
+        let is_over = self.due_at().is_some_and(|due| due <= turn.now);
+        let (kind, readers) = match (is_over, self.next) {
+            (true, _) => (ReminderKind::Overdue, &[Reader::Portal, Reader::Authority][..]),
+            (false, NextActor::Applicant) => (ReminderKind::DueSoon, &[Reader::Portal][..]),
+            (false, _) => (ReminderKind::DueSoon, &[Reader::Authority][..]),
         };
-        moves.say(Say::Remind(kind, self.authority.clone()));
+        self.reminded = if is_over { Reminded::Overdue } else { Reminded::DueSoon };
+        if is_over {
+            self.forget_that_it_is_due_soon();
+        }
+        for to in readers {
+            self.tell(Notice::Reminder { kind, to: *to }, moves);
+        }
         moves.events.push(What::Reminded { kind });
     }
 
@@ -267,9 +365,9 @@ impl Case {
     }
 }
 
-/// Whether a letter was refused for what is the matter with the letter, not with what it says: it waited too long, or its key was
-/// replaced since.
-fn is_worth_writing_again(code: &Code) -> bool {
+/// Whether a letter was refused for what is the matter with the letter, not with what it says, and is worth writing again: it waited
+/// too long, or its key was replaced since.
+fn is_about_the_letter(code: &Code) -> bool {
     let of_the_letter = [
         ProblemCode::IssuedTooLongAgo,
         ProblemCode::KeyUnknown,
@@ -280,8 +378,3 @@ fn is_worth_writing_again(code: &Code) -> bool {
     ];
     of_the_letter.iter().any(|problem| problem.as_str() == code.as_str())
 }
-
-/// An agreement that ended may be renewed meanwhile.
-const HAND_OVER_AGAIN_MS: u64 = 600_000;
-/// How often the pause is doubled: it is 5 hours and 20 minutes at the longest.
-const LONGEST_DOUBLING: u32 = 5;

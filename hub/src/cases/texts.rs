@@ -1,6 +1,6 @@
 //! What people read about a case, in Thai and in English.
 
-use saphan_schemas::message_types::{BilingualText, NextActor, ReminderKind};
+use saphan_schemas::message_types::{BilingualText, GapReason, NextActor, ReminderKind};
 
 use super::case::{Case, CaseStatus};
 
@@ -46,22 +46,52 @@ pub(super) fn question(requirement: Option<&BilingualText>) -> BilingualText {
     requirement.cloned().unwrap_or_else(|| BilingualText::new("หลักฐานประกอบคำขอ", "Evidence for the application"))
 }
 
-/// What the authority reads about a requirement that nobody could prove.
-pub(super) fn missing() -> BilingualText {
+/// What follows when the applicant does not answer.
+pub(super) fn if_not_answered() -> BilingualText {
     BilingualText::new(
-        "ไม่มีหน่วยงานใดให้หลักฐานนี้ได้ และผู้ยื่นคำขอแจ้งว่าไม่มี",
-        "No provider had this evidence, and the applicant cannot supply it.",
+        "หากไม่ตอบภายในวันดังกล่าว คำขอจะถูกส่งให้หน่วยงานพิจารณาโดยไม่มีหลักฐานนี้",
+        "If you do not answer by that day, the application goes to the agency without this evidence.",
     )
 }
 
-/// What a reminder says.
-pub(super) fn reminder(kind: ReminderKind) -> BilingualText {
-    match kind {
-        ReminderKind::DueSoon => BilingualText::new(
+/// What the authority reads about a requirement that nobody could prove.
+pub(super) fn missing(because: GapReason) -> BilingualText {
+    match because {
+        GapReason::ApplicantCannotSupply => BilingualText::new(
+            "ไม่มีหน่วยงานใดให้หลักฐานนี้ได้ และผู้ยื่นคำขอแจ้งว่าไม่มี",
+            "No provider had this evidence, and the applicant cannot supply it.",
+        ),
+        GapReason::ApplicantDidNotAnswer => BilingualText::new(
+            "ไม่มีหน่วยงานใดให้หลักฐานนี้ได้ และผู้ยื่นคำขอไม่ตอบภายในกำหนด",
+            "No provider had this evidence, and the applicant did not answer in time.",
+        ),
+        GapReason::ApplicantNotReached => BilingualText::new(
+            "ไม่มีหน่วยงานใดให้หลักฐานนี้ได้ และไม่สามารถสอบถามผู้ยื่นคำขอได้",
+            "No provider had this evidence, and the applicant could not be asked.",
+        ),
+    }
+}
+
+/// What a reminder says, when it is the turn of `next`.
+pub(super) fn reminder(kind: ReminderKind, next: NextActor) -> BilingualText {
+    match (kind, next) {
+        (ReminderKind::AnswerDue, _) => BilingualText::new(
+            "ใกล้ครบกำหนดส่งหลักฐานหรือข้อมูลที่ขอเพิ่มเติม โปรดตอบภายในวันดังกล่าว",
+            "The last day to send the evidence or information that you are asked for is near; please answer by then.",
+        ),
+        (ReminderKind::DueSoon, NextActor::Applicant) => BilingualText::new(
+            "ใกล้ครบกำหนดเวลาที่คู่มือประชาชนระบุ หน่วยงานรอการดำเนินการของท่าน",
+            "The time that the service promises is nearly over; the agency is waiting for you.",
+        ),
+        (ReminderKind::DueSoon, _) => BilingualText::new(
             "ใกล้ครบกำหนดเวลาที่คู่มือประชาชนระบุ โปรดพิจารณาให้แล้วเสร็จ",
             "The time that the service promises is nearly over; please decide.",
         ),
-        ReminderKind::Overdue => BilingualText::new(
+        (ReminderKind::Overdue, NextActor::Applicant) => BilingualText::new(
+            "เลยกำหนดเวลาที่คู่มือประชาชนระบุแล้ว โดยยังรอการดำเนินการของผู้ยื่นคำขอ",
+            "The time that the service promises is over; the applicant has still to act.",
+        ),
+        (ReminderKind::Overdue, _) => BilingualText::new(
             "เลยกำหนดเวลาที่คู่มือประชาชนระบุแล้ว โปรดแจ้งเหตุที่ล่าช้าและกำหนดเวลาใหม่",
             "The time that the service promises is over; please tell the applicant why, and when it will be decided.",
         ),

@@ -2,7 +2,7 @@
 
 use saphan_schemas::catalogue::Catalogue;
 use saphan_schemas::ids::{CaseId, Code, EvidenceTypeId, ServiceId, SystemId};
-use saphan_schemas::message_types::{BilingualText, NextActor, ProofSource, Timestamp};
+use saphan_schemas::message_types::{BilingualText, Date, GapReason, NextActor, ProofSource, Timestamp};
 use serde::Serialize;
 
 use super::case::{Candidate, Case, CaseStatus, Handover, Requirement, State};
@@ -53,6 +53,12 @@ struct RequirementView {
     /// The place of the message that proves it.
     #[serde(skip_serializing_if = "Option::is_none")]
     index: Option<u64>,
+    /// The last day on which the applicant may answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    answer_by: Option<Date>,
+    /// Why it is missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    because: Option<GapReason>,
     /// What went wrong before.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     failures: Vec<FailureView>,
@@ -116,6 +122,8 @@ impl RequirementView {
             provider: None,
             source: None,
             index: None,
+            answer_by: requirement.last_day().and_then(|day| Date::in_thailand(day).ok()),
+            because: None,
             failures: requirement.failures.iter().map(FailureView::new).collect(),
         };
         match &requirement.state {
@@ -130,7 +138,8 @@ impl RequirementView {
                 view.source = Some(proof.source);
                 view.index = Some(proof.index);
             }
-            State::Asked { .. } | State::Missing => {}
+            State::Missing { because } => view.because = Some(*because),
+            State::Asked { .. } => {}
         }
         view
     }
@@ -160,7 +169,7 @@ const fn state(state: &State) -> &'static str {
         State::Reusing { .. } => "reusing",
         State::Proven(_) => "proven",
         State::Asked { .. } => "asked-applicant",
-        State::Missing => "missing",
+        State::Missing { .. } => "missing",
     }
 }
 

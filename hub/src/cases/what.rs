@@ -1,10 +1,11 @@
 //! What happens in a case, as its history tells it. Nothing here is about a person.
 
 use saphan_schemas::ids::{Code, EvidenceTypeId, MessageType, SystemId};
-use saphan_schemas::message_types::{NextActor, NotProvided, ReminderKind};
+use saphan_schemas::message_types::{GapReason, NextActor, NotProvided, ReminderKind};
 use serde::{Deserialize, Serialize};
 
 use super::CaseStatus;
+use super::case::cannot_supply;
 
 /// One event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,10 +47,13 @@ pub enum What {
         /// Which.
         requirement: Code,
     },
-    /// Neither can the applicant.
+    /// Neither does the applicant.
     RequirementMissing {
         /// Which.
         requirement: Code,
+        /// Why.
+        #[serde(default = "cannot_supply")]
+        because: GapReason,
     },
     /// The complete case is on its way to the competent authority.
     HandedOver {
@@ -69,15 +73,17 @@ pub enum What {
     InformationSupplied,
     /// The applicant has paid the fee.
     FeePaid,
-    /// Somebody was reminded of the day by which the service promises a decision.
+    /// Somebody was reminded of the last day to answer, or of the day by which the service promises a decision.
     Reminded {
-        /// How urgently.
+        /// Of what.
         kind: ReminderKind,
     },
     /// The consent that it rests on was taken back.
     ConsentRevoked,
     /// The time that the consent was given for is over.
     ConsentEnded,
+    /// The hub cannot read the consent any more: its storage is damaged.
+    ConsentLost,
     /// The applicant has withdrawn.
     Withdrawn,
     /// The authority has decided.
@@ -94,8 +100,8 @@ pub enum What {
     },
     /// The hub could not send what it had to: its operator must act.
     NotSent {
-        /// What it was.
-        message_type: MessageType,
+        /// The type of the message.
+        message_type: String,
         /// The problem's code.
         code: Code,
     },
@@ -149,4 +155,6 @@ pub enum Failure {
     ConsentRevoked,
     /// The time that the consent was given for is over.
     ConsentEnded,
+    /// The hub cannot read the consent any more.
+    ConsentLost,
 }

@@ -146,16 +146,20 @@ pub struct Gap {
 pub enum GapReason {
     /// No provider had it, and neither has the applicant.
     ApplicantCannotSupply,
+    /// No provider had it, and the applicant was asked and did not answer in time.
+    ApplicantDidNotAnswer,
+    /// No provider had it, and the applicant could not be asked: the portal does not take the question.
+    ApplicantNotReached,
 }
 
-/// `case.reminder`: a case must be decided soon, or should have been.
+/// `case.reminder`: somebody must act soon, or should have acted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CaseReminder {
     /// When.
     pub reminded_at: Timestamp,
-    /// Which of the two.
+    /// Of what.
     pub kind: ReminderKind,
-    /// The day by which the service promises a decision.
+    /// The day by which the service promises a decision; with [`ReminderKind::AnswerDue`], the last day to answer.
     pub due_on: Date,
     /// What people read.
     pub text: BilingualText,
@@ -165,7 +169,9 @@ pub struct CaseReminder {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ReminderKind {
-    /// To the authority: the day is near.
+    /// To the portal: the applicant has not answered yet what the hub asked, and the last day is near.
+    AnswerDue,
+    /// To who must act, the authority or, for the applicant, the portal: the day is near.
     DueSoon,
     /// To the authority and to the portal: the day has passed.
     Overdue,
