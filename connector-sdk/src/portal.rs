@@ -7,7 +7,7 @@
 use saphan_schemas::ids::{
     CaseId, Code, EvidenceTypeId, LegalBasis, MemberId, MessageId, MessageType, SchemaId, ServiceId, SystemId,
 };
-use saphan_schemas::message_types::{ApplicantKind, BilingualText, NextActor, ProofSource, Timestamp};
+use saphan_schemas::message_types::{ApplicantKind, BilingualText, Date, NextActor, ProofSource, Timestamp};
 use serde::Deserialize;
 
 /// Where a case is.
@@ -93,6 +93,10 @@ pub struct RequirementView {
     pub source: Option<ProofSource>,
     /// The place of the message that proves it.
     pub index: Option<u64>,
+    /// The last day on which the applicant may answer, while the applicant is asked.
+    pub answer_by: Option<Date>,
+    /// Why it is missing: a `reason` of the gaps in `case.submitted`, such as `APPLICANT_DID_NOT_ANSWER`.
+    pub because: Option<String>,
     /// What went wrong before.
     #[serde(default)]
     pub failures: Vec<FailureView>,
@@ -140,6 +144,22 @@ pub struct CaseEvent {
     pub evidence_type: Option<EvidenceTypeId>,
     /// Who provides that evidence.
     pub provider: Option<SystemId>,
+    /// With `evidence-failed`: why it is not to be had from there.
+    pub failure: Option<Failure>,
+    /// With `evidence-pending`: until when the hub waits, in milliseconds since 1970.
+    pub until: Option<u64>,
+    /// With `requirement-missing`: why, as [`RequirementView::because`].
+    pub because: Option<String>,
+    /// With `reminded`: of what, as `kind` of `case.reminder`.
+    pub kind: Option<String>,
+    /// With `rejected`, `not-sent` and `not-fitting`: the type of the message.
+    pub message_type: Option<MessageType>,
+    /// With `rejected` and `not-sent`: the problem's code.
+    pub code: Option<Code>,
+    /// With `status-changed`: where the case was then.
+    pub status: Option<CaseStatus>,
+    /// With `decided`: whether it was approved.
+    pub approved: Option<bool>,
     /// The case as it was when this was sent.
     pub now: CaseView,
 }
@@ -152,8 +172,21 @@ pub struct FailureView {
     pub evidence_type: EvidenceTypeId,
     /// Who was asked.
     pub provider: SystemId,
-    /// Why not: `declined`, `timed-out`, `invalid`, `rejected`, `not-sent`, `consent-revoked` or `consent-ended`.
+    /// Why not.
+    #[serde(flatten)]
+    pub failure: Failure,
+}
+
+/// Why evidence is not to be had.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct Failure {
+    /// `declined`, `timed-out`, `invalid`, `rejected`, `not-sent`, `consent-revoked`, `consent-ended` or `consent-lost`.
     pub reason: Code,
+    /// With `declined`: the provider's `reason` in `evidence.declined`, such as `SUBJECT_NOT_FOUND`.
+    pub because: Option<String>,
+    /// With `invalid`, `rejected` and `not-sent`: the problem's code.
+    pub code: Option<Code>,
 }
 
 /// A page of who used which data about a person, the newest first.

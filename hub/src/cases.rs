@@ -22,7 +22,10 @@ mod proceedings;
 mod pseudonym;
 mod reading;
 mod said;
+mod saying;
 mod sharing;
+#[cfg(test)]
+mod tests;
 mod texts;
 mod view;
 mod what;

@@ -45,6 +45,8 @@ pub struct Metrics {
     pub cases_followed: Gauge,
     /// Letters of the hub's own system that the hub refused: an agreement or a key is missing.
     pub letters_refused: Counter,
+    /// Letters of the hub's own system that their receivers rejected.
+    pub letters_rejected: Counter,
     /// Cases whose day has passed without a decision.
     pub cases_overdue: Counter,
     /// Whether the broker can be reached: 1 or 0.
@@ -177,6 +179,7 @@ impl Default for Metrics {
             outbox_pull: Gauge::default(),
             cases_followed: Gauge::default(),
             letters_refused: Counter::default(),
+            letters_rejected: Counter::default(),
             cases_overdue: Counter::default(),
             broker_up: Gauge::default(),
             broker_management_up: Gauge::default(),
@@ -208,6 +211,11 @@ impl Default for Metrics {
             "case_letters_refused",
             "What the hub's own system was not allowed to send",
             metrics.letters_refused.clone(),
+        );
+        registry.register(
+            "case_letters_rejected",
+            "What the hub's own system sent and its receiver rejected",
+            metrics.letters_rejected.clone(),
         );
         registry.register("cases_overdue", "Cases not decided by their day", metrics.cases_overdue.clone());
         registry.register("outbox_pull", "Messages waiting to be pulled", metrics.outbox_pull.clone());

@@ -68,7 +68,11 @@ async fn events(Path(id): Path<String>, headers: HeaderMap) -> Response {
     let last: Option<u64> = headers.get("last-event-id").map(|id| id.to_str().unwrap().parse().unwrap());
     let event = |seq: u64| {
         let status = if seq == 8 { "COMPLETED" } else { "PENDING" };
-        let body = json!({ "seq": seq, "event": "something-new", "requirement": "identity", "now": view(status) });
+        let mut body = json!({ "seq": seq, "event": "something-new", "requirement": "identity", "now": view(status) });
+        if seq == 4 {
+            body["event"] = json!("evidence-failed");
+            body["failure"] = json!({ "reason": "invalid", "code": "evidence-expired" });
+        }
         format!(": alive\n\nid: {seq}\nevent: case\ndata: {body}\n\n")
     };
     let first = last.map_or(0, |last| if last == 2 { last } else { last + 1 });
@@ -96,7 +100,7 @@ fn view(status: &str) -> Value {
                 "provider": "th.dopa/civil-registry", "source": "REUSED", "index": 12,
             },
             {
-                "requirement": "medical-certificate", "name": null, "state": "on-the-moon",
+                "requirement": "medical-certificate", "name": null, "state": "on-the-moon", "answer_by": "2026-12-24",
                 "failures": [{
                     "evidence_type": "th.moph.medical-certificate", "provider": "th.moph/health-records",
                     "reason": "declined", "because": "NOT_HELD",
@@ -159,7 +163,11 @@ async fn a_case_is_read_with_members_and_states_that_are_new() {
     assert_eq!((case.fee_satang, case.approved, case.events), (Some(50_500), None, 9));
     let [identity, certificate] = &case.requirements[..] else { panic!("{case:?}") };
     assert_eq!((identity.state, identity.source), (RequirementState::Proven, Some(ProofSource::Reused)));
-    assert_eq!((certificate.state, certificate.failures[0].reason.as_str()), (RequirementState::Other, "declined"));
+    let failure = &certificate.failures[0].failure;
+    assert_eq!((certificate.state, failure.reason.as_str()), (RequirementState::Other, "declined"));
+    assert_eq!((failure.because.as_deref(), &failure.code), (Some("NOT_HELD"), &None));
+    let last_day = certificate.answer_by.as_ref().map(|last| last.as_str());
+    assert_eq!(last_day, Some("2026-12-24"));
 }
 
 #[tokio::test]
@@ -176,7 +184,12 @@ async fn a_case_is_followed_over_cut_connections_each_event_once_until_it_ends()
     let mut watch = site.portal.watch_case(KNOWN.parse().unwrap(), None);
     let mut seen = Vec::new();
     while let Some(event) = in_time(watch.next()).await.unwrap() {
-        assert_eq!((event.event.as_str(), event.now.events), ("something-new", 9));
+        let what = if event.seq == 4 { "evidence-failed" } else { "something-new" };
+        assert_eq!((event.event.as_str(), event.now.events), (what, 9));
+        assert_eq!(event.failure.is_some(), event.seq == 4);
+        if let Some(failure) = event.failure {
+            assert_eq!((failure.reason.as_str(), failure.code.unwrap().as_str()), ("invalid", "evidence-expired"));
+        }
         seen.push(event.seq);
     }
     assert_eq!(seen, (0..9).collect::<Vec<_>>());

@@ -1,4 +1,4 @@
-//! A case: what is known of it, and what it waits for. How it moves is in `evidence` and `proceedings`.
+//! A case: what is known of it, and what it waits for. How it moves is in `evidence`, `saying`, `errands` and `proceedings`.
 
 use saphan_schemas::catalogue::RequirementSubject;
 use saphan_schemas::ids::{CaseId, Code, EvidenceTypeId, LegalBasis, MessageId, ServiceId, SystemId};

@@ -255,6 +255,19 @@ impl Case {
         }
     }
 
+    /// The applicant will not prove these.
+    pub(super) fn go_without(&mut self, requirements: &[usize], because: GapReason, moves: &mut Moves) {
+        if requirements.is_empty() {
+            return;
+        }
+        for at in requirements {
+            let requirement = &mut self.requirements[*at];
+            requirement.state = State::Missing { because };
+            moves.events.push(What::RequirementMissing { requirement: requirement.id.clone(), because });
+        }
+        self.nobody_is_asked();
+    }
+
     /// Once the applicant has nothing to answer any more, it is the agencies' turn.
     pub(super) fn nobody_is_asked(&mut self) {
         if !self.requirements.iter().any(|requirement| matches!(requirement.state, State::Asked { .. })) {
@@ -280,124 +293,3 @@ impl From<NotProvided> for Failure {
 const LONGEST_PENDING: u64 = 10;
 /// The applicant is reminded when this part of the time is left.
 const REMINDED_AT: u64 = 5;
-
-#[cfg(test)]
-mod tests {
-    use super::super::case::{CaseStatus, People, Reminded};
-    use super::super::moves::Act;
-    use super::super::{Pseudonym, State};
-    use super::*;
-
-    const TURN: Turn = Turn { now: 1_000, patience: 1_000, answer_time: 1_000, not_late_before: 0 };
-
-    /// A case that cites a consent, of one requirement whose two candidates need none.
-    fn case() -> Case {
-        let somebody = Pseudonym::from_bytes([0; 32]);
-        let candidate = |provider: &str| Candidate {
-            evidence_type: "th.dopa.identity".parse().unwrap(),
-            provider: provider.parse().unwrap(),
-            legal_basis: "a law".parse().unwrap(),
-            needs_consent: false,
-        };
-        Case {
-            id: "0192f0c1-7a30-7c5e-8f53-2b1d0f6f9a11".parse().unwrap(),
-            application: 0,
-            application_id: MessageId::new(),
-            portal: "th.dga/portal".parse().unwrap(),
-            service: "th.dopa.move-in".parse().unwrap(),
-            authority: "th.dopa/registrar".parse().unwrap(),
-            purpose: None,
-            consent: Some(MessageId::new()),
-            consent_at: Some(0),
-            consent_until: Some(u64::MAX),
-            people: People { applicant: somebody, person: somebody },
-            opened_at: 0,
-            status: CaseStatus::Check,
-            next: NextActor::Agency,
-            requirements: vec![Requirement {
-                id: "identity".parse().unwrap(),
-                about: saphan_schemas::catalogue::RequirementSubject::Applicant,
-                candidates: ["th.dopa/one", "th.dopa/two"].map(candidate).to_vec(),
-                at: 0,
-                retried: false,
-                alone: false,
-                state: State::Missing { because: GapReason::ApplicantCannotSupply },
-                late: Vec::new(),
-                failures: Vec::new(),
-            }],
-            handover: Handover::Waiting,
-            handovers_refused: 0,
-            errands: Vec::new(),
-            processing_days: 1,
-            reminded: Reminded::No,
-            approved: None,
-            fee_satang: None,
-            events: 0,
-        }
-    }
-
-    fn requested(case: &Case) -> Request {
-        let State::Requested { request, .. } = &case.requirements[0].state else { panic!("it is not requested") };
-        request.clone()
-    }
-
-    #[test]
-    fn a_handover_that_rests_on_no_consent_is_not_made_twice_when_one_is_taken_back() {
-        let mut case = case();
-        case.begin(vec![None], TURN);
-        let request = requested(&case);
-        let moves = case.provided(0, &request.candidate, 1, MessageId::new());
-        assert_eq!(moves.acts.len(), 1, "it is handed over");
-        let handover = case.handover;
-        assert!(case.consent_revoked(TURN).acts.is_empty());
-        assert_eq!(case.handover, handover);
-    }
-
-    #[test]
-    fn a_handover_that_was_logged_after_its_consent_was_taken_back_is_the_only_one() {
-        let mut case = case();
-        case.requirements[0].candidates.truncate(1);
-        case.requirements[0].candidates[0].needs_consent = true;
-        case.begin(vec![None], TURN);
-        let request = requested(&case);
-        let handed_over = case.provided(0, &request.candidate, 1, MessageId::new()).acts.remove(0);
-        let asked = case.consent_revoked(TURN).acts;
-        assert!(matches!(asked[..], [Act { say: Say::Ask(_), .. }]), "{asked:?}");
-        // It had been judged before the consent was known to be taken back.
-        case.logged(handed_over.id, 3, TURN);
-        assert!(matches!(case.handover, Handover::Done { index: 3, .. }));
-        let proof = Proven {
-            index: 4,
-            id: MessageId::new(),
-            evidence_type: None,
-            provider: "th.dga/portal".parse().unwrap(),
-            source: ProofSource::Applicant,
-            needs_consent: false,
-        };
-        let answered = case.supplied(&[("identity".parse().unwrap(), true)], &proof).unwrap();
-        assert!(answered.acts.is_empty(), "the authority has it: {:?}", answered.acts);
-    }
-
-    #[test]
-    fn a_request_that_was_not_sent_is_no_reason_to_ask_anybody_once_the_case_has_ended() {
-        let mut case = case();
-        case.begin(vec![None], TURN);
-        let request = requested(&case);
-        case.withdrawn(1).unwrap();
-        let code = "agreement-missing".parse().unwrap();
-        assert!(case.not_sent(request.id, &code, TURN).acts.is_empty());
-    }
-
-    #[test]
-    fn a_request_that_waited_too_long_to_be_sent_is_made_again_to_the_same_provider() {
-        let mut case = case();
-        case.begin(vec![None], TURN);
-        let first = requested(&case);
-        let code = "issued-too-long-ago".parse().unwrap();
-        case.not_sent(first.id, &code, TURN);
-        let second = requested(&case);
-        assert_eq!(second.candidate, first.candidate);
-        assert_ne!(second.id, first.id);
-        assert!(case.requirements[0].failures.is_empty());
-    }
-}

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use saphan_schemas::ids::MessageId;
 use saphan_schemas::keys::KeyId;
 use saphan_schemas::message_types::ReminderKind;
 use tokio::sync::mpsc;
@@ -16,7 +15,7 @@ use super::letters::Letter;
 use super::{Cases, What, posting, reading};
 use crate::app::App;
 use crate::registry::Current;
-use crate::store::{Asker, StoreError};
+use crate::store::StoreError;
 
 /// Follows the log until the hub stops.
 pub struct Follower {
@@ -96,8 +95,6 @@ impl Follower {
             let id = stored.id;
             match posting::reopen(&self.app, &self.room.desk, stored) {
                 Ok(letter) => drop(self.letters.send(letter)),
-                // It is followed there.
-                Err(_) if self.is_in_the_log(id).await? => {}
                 Err(Some(not_sent)) => self.pending.push(not_sent),
                 Err(None) => {
                     tracing::error!(letter = %id, "a letter of the hub's own system cannot be read; it is not sent")
@@ -105,10 +102,6 @@ impl Follower {
             }
         }
         Ok(())
-    }
-
-    async fn is_in_the_log(&self, letter: MessageId) -> Result<bool, StoreError> {
-        Ok(!self.app.store.known(Asker::Request, &[(&self.room.desk.own, letter)]).await?.is_empty())
     }
 
     /// Follows some entries, and does what it is time for. Returns whether there was something to do.
@@ -127,7 +120,9 @@ impl Follower {
             let (last, at) = self.entries(&mut fold, size).await?;
             (followed, time) = (Some(last), at);
         }
-        for refused in &self.pending {
+        // A letter that was refused, or cannot be read any more, may stand in the log all the same: what is there comes first.
+        let is_at_the_end = followed.is_none_or(|last| last == size);
+        for refused in self.pending.iter().filter(|_| is_at_the_end) {
             fold.not_sent(refused).await?;
         }
         let due = match time {
@@ -140,7 +135,9 @@ impl Follower {
         fold.tick(due, time.unwrap_or(now)).await?;
         let folded = fold.finish(followed).await?;
         self.write(folded, followed).await?;
-        self.pending.clear();
+        if is_at_the_end {
+            self.pending.clear();
+        }
         Ok(true)
     }
 
@@ -169,9 +166,13 @@ impl Follower {
 
     async fn write(&mut self, folded: Folded, followed: Option<u64>) -> Result<(), StoreError> {
         self.app.store.cases().follow(&folded.consequences).await?;
-        let overdue = What::Reminded { kind: ReminderKind::Overdue };
-        let overdue = folded.consequences.events.iter().filter(|(_, event)| event.what == overdue).count();
-        self.app.metrics.cases_overdue.inc_by(overdue as u64);
+        for (_, event) in &folded.consequences.events {
+            match event.what {
+                What::Reminded { kind: ReminderKind::Overdue } => drop(self.app.metrics.cases_overdue.inc()),
+                What::Rejected { .. } => drop(self.app.metrics.letters_rejected.inc()),
+                _ => {}
+            }
+        }
         if let Some(next) = followed {
             self.next = next;
         }

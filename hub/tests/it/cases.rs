@@ -3,9 +3,12 @@
 mod applications;
 mod consent;
 mod damage;
+mod disk_full;
 mod evidence;
+mod foreigner;
 mod own_key;
 mod proceedings;
+mod questions;
 mod reuse;
 mod sharing;
 pub(crate) mod stage;

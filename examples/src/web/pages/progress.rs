@@ -105,7 +105,12 @@ fn requirement(site: &Site, language: Language, one: &RequirementView) -> Elemen
         el("p").class("quiet").with(format!("{text} {}", who.join(", ")))
     });
     let state = el("p").class(if class == "proven" { "good" } else { "quiet" }).with(state);
-    el("li").class(class).with(el("h3").with(name)).with(state).with(el("p").with(what.join(" "))).with(failed)
+    let last_day = one.answer_by.as_ref().map(|last| {
+        let text = language.of("โปรดตอบภายในวันที่", "Please answer by");
+        el("p").with(format!("{text} {}", day(last, language)))
+    });
+    let head = el("li").class(class).with(el("h3").with(name)).with(state).with(last_day);
+    head.with(el("p").with(what.join(" "))).with(failed)
 }
 
 fn dates(language: Language, view: &CaseView) -> Element {

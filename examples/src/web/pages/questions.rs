@@ -90,6 +90,7 @@ fn page(visit: &Visit, id: CaseId, question: &Question, filled: &Filled<'_>) -> 
     let by = asked.answer_by.as_ref().map(|date| {
         el("p").with(format!("{} {}", visit.say("โปรดตอบภายในวันที่", "Please answer by"), day(date, visit.language)))
     });
+    let else_what = asked.if_not_answered.as_ref().map(|text| el("p").class("quiet").with(visit.language.text(text)));
     let who = format!("{} {}", visit.say("จาก", "From"), visit.language.text(&asked.requested_by.name));
     let has_files = asked.items.iter().any(|item| item.answer == AnswerForm::Document);
     let form = form(visit, &format!("cases/{id}/questions"))
@@ -101,6 +102,7 @@ fn page(visit: &Visit, id: CaseId, question: &Question, filled: &Filled<'_>) -> 
         .with(el("p").with(visit.language.text(&asked.text)))
         .with(el("p").class("quiet").with(who))
         .with(by)
+        .with(else_what)
         .with(form);
     let heading = visit.say("คำถามถึงท่าน", "You are asked");
     Page::new(visit, heading).before(filled.summary(visit, asked)).body(content)

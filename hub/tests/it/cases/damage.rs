@@ -5,6 +5,7 @@ use saphan_schemas::registry::{Change, EntryId};
 use serde_json::{Value, json};
 
 use super::stage::{Stage, requirement};
+use crate::harness::eventually;
 
 impl Stage {
     /// Writes zeros over what was sealed.
@@ -58,4 +59,54 @@ async fn a_letter_that_cannot_be_read_after_a_restart_is_written_again() {
     let stage = stage.restarted().await;
     assert_eq!(stage.receive(&stage.city, "evidence.requested").await.claims.case, Some(id));
     stage.consent().await;
+}
+
+#[tokio::test]
+async fn a_letter_whose_text_is_damaged_is_written_again_too() {
+    let stage = Stage::new().await;
+    let consent = Some(stage.consent().await);
+    let id = stage.apply(&stage.application(consent)).await;
+    let revoked = stage.own_key().public().id();
+    stage.hub.change_registry([Change::Revoked(EntryId::Key(revoked))]).await.json::<Value>(200);
+    stage.hub.clock.advance(3601);
+    stage.until(id, |case| requirement(case, "medical-certificate")["provider"] == stage.city.id.as_str()).await;
+    stage.damage("UPDATE case_letter SET text = 'x' || text WHERE body IS NOT NULL AND ?1 = 0", 0).await;
+    stage.replace_own_key().await;
+    let stage = stage.restarted().await;
+    assert_eq!(stage.receive(&stage.city, "evidence.requested").await.claims.case, Some(id));
+}
+
+#[tokio::test]
+async fn a_damaged_letter_that_is_in_the_log_already_is_not_written_again() {
+    let stage = Stage::new().await;
+    let consent = Some(stage.consent().await);
+    // The consent is acknowledged.
+    eventually(async || stage.hub.app.store.cases().letters().await.unwrap().is_empty()).await;
+    stage.hub.store.let_letters_stay();
+    let application = stage.application(consent);
+    stage.hub.accept(&application.sign(&stage.portal.key)).await;
+    eventually(async || stage.hub.store.follows_failed() >= 1).await;
+    stage.damage("UPDATE case_letter SET text = 'x' || text WHERE body IS NOT NULL AND ?1 = 0", 0).await;
+    let stage = stage.restarted().await;
+    for provider in [&stage.registry, &stage.licences, &stage.ministry] {
+        stage.provide(provider).await;
+    }
+    stage.until(application.claims.case.unwrap(), |case| case["handed_over"] == true).await;
+    for provider in [&stage.registry, &stage.licences, &stage.ministry] {
+        assert!(stage.inbox(provider).await.is_empty(), "it is asked once");
+    }
+}
+
+#[tokio::test]
+async fn a_case_whose_consent_cannot_be_read_any_more_goes_on_without_it() {
+    let stage = Stage::new().await;
+    let consent = stage.consent().await;
+    let id = stage.apply(&stage.application(Some(consent))).await;
+    let place = state(&stage, id).await["consent_at"].as_u64().unwrap();
+    stage.damage_body(place).await;
+    stage.provide_all().await;
+    let question = stage.receive(&stage.portal, "information.requested").await;
+    assert_eq!(question.body["items"][0]["item"], "medical-certificate");
+    let case = stage.case(id).await;
+    assert_eq!(requirement(&case, "medical-certificate")["failures"][0]["reason"], "consent-lost");
 }

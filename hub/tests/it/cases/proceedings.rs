@@ -253,3 +253,61 @@ async fn a_case_that_cannot_be_handed_over_waits_for_the_agreement() {
     let case = stage.until(id, |case| case["handed_over"] == true).await;
     assert_eq!(case["authority"], moved.id.as_str());
 }
+
+#[tokio::test]
+async fn a_case_that_the_authority_rejects_is_handed_over_again_later() {
+    let stage = Stage::new().await;
+    let consent = stage.consent().await;
+    let id = stage.apply(&stage.application(Some(consent))).await;
+    stage.provide_all().await;
+    let first = stage.take(&stage.authority, "case.submitted").await;
+    stage.acknowledge(&stage.authority, first.index, Some("schema-unknown")).await;
+    stage.until(id, |case| case["handed_over"] == false && case["events"] == 9).await;
+    let last = history(&stage, id).await.pop().unwrap();
+    assert_eq!((&last["event"], &last["message_type"]), (&json!("rejected"), &json!("case.submitted")));
+    stage.hub.clock.advance(601);
+    let second = stage.take(&stage.authority, "case.submitted").await;
+    assert_ne!(second.claims.jti, first.claims.jti);
+    stage.acknowledge(&stage.authority, second.index, Some("schema-unknown")).await;
+    stage.until(id, |case| case["handed_over"] == false && case["events"] == 10).await;
+    stage.hub.clock.advance(601);
+    assert!(stage.inbox(&stage.authority).await.is_empty(), "the pause is doubled");
+    stage.hub.clock.advance(601);
+    stage.receive(&stage.authority, "case.submitted").await;
+    stage.until(id, |case| case["handed_over"] == true).await;
+    says(&stage, id, "application.decided", decision(&json!({ "outcome": "APPROVED" }))).await;
+    seen(&stage, id, "COMPLETED", "DONE").await;
+}
+
+#[tokio::test]
+async fn a_withdrawal_that_cannot_be_told_is_told_when_the_agreement_is_there_again() {
+    let stage = Stage::new().await;
+    let (id, _) = complete_case(&stage).await;
+    stage.revoke_agreement("own.authority").await;
+    stage.withdraw(id).await;
+    stage.until(id, |case| case["status"] == "WITHDRAWN").await;
+    eventually(|| async { history(&stage, id).await.last().unwrap()["event"] == "not-sent" }).await;
+    // The authority has another system by then.
+    let moved = &stage.licences;
+    let types = ["case.submitted", "application.withdrawn"];
+    stage.add_agreement("own.authority.new", &OWN.parse().unwrap(), &moved.id, &types).await;
+    let stage = stage.restarted().await;
+    stage.hub.clock.advance(601);
+    assert_eq!(stage.receive(&stage.licences, "application.withdrawn").await.claims.case, Some(id));
+    let told = history(&stage, id).await.iter().filter(|event| event["event"] == "not-sent").count();
+    assert_eq!(told, 1);
+}
+
+#[tokio::test]
+async fn of_the_day_of_the_decision_the_applicant_is_reminded_while_it_is_the_applicants_turn() {
+    let stage = Stage::new().await;
+    let (id, _) = complete_case(&stage).await;
+    let mut fee = status("APPROVED_WAITING_PAY_FEE", "WAITING_USER_WORKING");
+    fee["fee"] = json!({ "amount_satang": 50500 });
+    says(&stage, id, "application.status-changed", fee).await;
+    stage.receive(&stage.portal, "application.status-changed").await;
+    seen(&stage, id, "APPROVED_WAITING_PAY_FEE", "WAITING_USER_WORKING").await;
+    stage.hub.clock.advance(3 * 86_400 * 4 / 5 + 1);
+    assert_eq!(stage.receive(&stage.portal, "case.reminder").await.body["kind"], "DUE_SOON");
+    assert!(stage.inbox(&stage.authority).await.is_empty());
+}

@@ -36,6 +36,8 @@ pub(crate) struct Stage {
     pub(crate) ministry: Party,
     /// Medical certificates too.
     pub(crate) city: Party,
+    /// Permits to stay.
+    pub(crate) immigration: Party,
     /// Somebody with no part in it.
     pub(crate) stranger: Party,
     /// Received, and not looked at yet.
@@ -56,7 +58,8 @@ impl Stage {
     }
 
     pub(crate) async fn with(settings: &str) -> Self {
-        let site = Site::new(&format!("[cases]\nsystem = \"{OWN}\"\nevidence_seconds = 3600\n{settings}"));
+        let patience = if settings.contains("evidence_seconds") { "" } else { "evidence_seconds = 3600\n" };
+        let site = Site::new(&format!("[cases]\nsystem = \"{OWN}\"\n{patience}{settings}"));
         Self::on(site.start().await, "th.dlt/licensing").await
     }
 
@@ -76,6 +79,7 @@ impl Stage {
             licences: party("th.dlt/registers"),
             ministry: party("th.moph/certificates"),
             city: party("th.bma/clinics"),
+            immigration: party("th.imm/permits"),
             stranger: party("th.xyz/other"),
             waiting: Mutex::default(),
             hub,
@@ -92,11 +96,11 @@ impl Stage {
 
     /// The same, when the hub was away for so many seconds.
     pub(crate) async fn restarted_after(self, seconds: u64) -> Self {
-        let Self { hub, portal, authority, registry, licences, ministry, city, stranger, waiting } = self;
+        let Self { hub, portal, authority, registry, licences, ministry, city, immigration, stranger, waiting } = self;
         let site = hub.stop().await;
         site.clock.advance(seconds);
         let hub = site.start().await;
-        Self { hub, portal, authority, registry, licences, ministry, city, stranger, waiting }
+        Self { hub, portal, authority, registry, licences, ministry, city, immigration, stranger, waiting }
     }
 
     /// Registers another key of the hub's own system, which it signs with once it is started again.
@@ -113,8 +117,10 @@ impl Stage {
         SigningKey::from_pem(&pem).unwrap()
     }
 
-    fn parties(&self) -> [&Party; 7] {
-        [&self.portal, &self.authority, &self.registry, &self.licences, &self.ministry, &self.city, &self.stranger]
+    fn parties(&self) -> [&Party; 8] {
+        let providers = [&self.registry, &self.licences, &self.ministry, &self.city, &self.immigration];
+        let [registry, licences, ministry, city, immigration] = providers;
+        [&self.portal, &self.authority, registry, licences, ministry, city, immigration, &self.stranger]
     }
 
     fn changes(&self) -> Vec<Change> {
@@ -174,7 +180,7 @@ impl Stage {
                 ..agreement("consents", portal, &own, &["consent.given", "consent.revoked"])
             },
         ];
-        for provider in [&self.registry, &self.licences, &self.ministry, &self.city] {
+        for provider in [&self.registry, &self.licences, &self.ministry, &self.city, &self.immigration] {
             let name = provider.id.as_str().replace('/', ".");
             agreements.push(agreement(
                 &format!("own.{name}"),
@@ -271,6 +277,12 @@ impl Stage {
             claims.case = Some(CaseId::new());
             claims.consent = consent;
         })
+    }
+
+    /// An application of somebody without Thai nationality.
+    pub(crate) fn foreigners_application(&self, consent: Option<MessageId>) -> Draft {
+        let body: Value = serde_json::from_str(FOREIGNERS_APPLICATION).unwrap();
+        self.application(consent).with_json(|application| *application = body.clone())
     }
 
     /// Submits an application; answers its case.
@@ -474,6 +486,9 @@ pub(crate) fn provided(request: &Received) -> Value {
         "th.moph.medical-certificate" => {
             include_str!("../../../../schemas/catalogue/examples/th.moph.medical-certificate@1/valid/fit-to-drive.json")
         }
+        "th.imm.stay-permit" => {
+            include_str!("../../../../schemas/catalogue/examples/th.imm.stay-permit@1/valid/non-immigrant.json")
+        }
         other => panic!("nobody here has {other}"),
     };
     json!({
@@ -502,6 +517,9 @@ pub(crate) fn agreement(id: &str, sender: &SystemId, receiver: &SystemId, types:
     }
 }
 
+const FOREIGNERS_APPLICATION: &str = include_str!(
+    "../../../../schemas/catalogue/examples/application.submitted@1/valid/foreigner-renews-a-driving-licence.json"
+);
 const APPLICATION: &str = include_str!(
     "../../../../schemas/catalogue/examples/application.submitted@1/valid/citizen-renews-a-driving-licence.json"
 );

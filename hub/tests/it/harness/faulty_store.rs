@@ -6,8 +6,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use futures_util::future::{BoxFuture, FutureExt as _};
+use saphan_hub::cases::{Case, Pseudonym};
 use saphan_hub::sealing::{StorageKeyId, StorageKeys};
-use saphan_hub::store::cases::CaseStore;
+use saphan_hub::store::cases::{
+    CaseEvent, CaseStore, ConsentRecord, Consequences, Content, DataUse, FollowedEntry, HeldEvidence, Seeker,
+    StoredLetter,
+};
 use saphan_hub::store::sqlite::SqliteStore;
 use saphan_hub::store::{
     Asker, Batch, Begun, BodyIndex, BodyRecord, Deliveries, DocumentId, DocumentIndex, DocumentRecord, Due, Head,
@@ -17,7 +21,7 @@ use saphan_hub::store::{
 use saphan_schemas::acknowledgement::Acknowledged;
 use saphan_schemas::catalogue::SchemaText;
 use saphan_schemas::digest::Sha256Hash;
-use saphan_schemas::ids::{MessageId, SystemId};
+use saphan_schemas::ids::{CaseId, MessageId, SystemId};
 use tokio::sync::watch;
 
 use super::waiting::in_time;
@@ -40,6 +44,9 @@ pub(crate) struct FaultyStore {
     looks_failed: AtomicU64,
     down: AtomicBool,
     full: AtomicBool,
+    no_room_for_cases: AtomicBool,
+    letters_stay: AtomicBool,
+    follows_failed: AtomicU64,
     blocked: watch::Sender<bool>,
     waiting: watch::Sender<usize>,
 }
@@ -54,6 +61,9 @@ impl FaultyStore {
             looks_failed: AtomicU64::new(0),
             down: AtomicBool::new(false),
             full: AtomicBool::new(false),
+            no_room_for_cases: AtomicBool::new(false),
+            letters_stay: AtomicBool::new(false),
+            follows_failed: AtomicU64::new(0),
             blocked: watch::Sender::new(false),
             waiting: watch::Sender::new(0),
         }
@@ -87,6 +97,21 @@ impl FaultyStore {
     /// Nothing is written while its disk is full; all can be read.
     pub(crate) fn set_full(&self, full: bool) {
         self.full.store(full, Ordering::SeqCst);
+    }
+
+    /// What follows for cases is not written while there is no room for it.
+    pub(crate) fn set_no_room_for_cases(&self, no_room: bool) {
+        self.no_room_for_cases.store(no_room, Ordering::SeqCst);
+    }
+
+    /// That a letter is in the log is not noted from now on.
+    pub(crate) fn let_letters_stay(&self) {
+        self.letters_stay.store(true, Ordering::SeqCst);
+    }
+
+    /// How often what follows for cases could not be written.
+    pub(crate) fn follows_failed(&self) -> u64 {
+        self.follows_failed.load(Ordering::SeqCst)
     }
 
     /// Commits wait until they are released.
@@ -143,7 +168,7 @@ impl Store for FaultyStore {
     }
 
     fn cases(&self) -> &dyn CaseStore {
-        Store::cases(&self.inner)
+        self
     }
 
     fn head(&self) -> BoxFuture<'_, Result<Option<Head>, StoreError>> {
@@ -251,6 +276,79 @@ impl Store for FaultyStore {
 
     fn counts(&self) -> BoxFuture<'_, Result<StoreCounts, StoreError>> {
         self.up(self.inner.counts())
+    }
+}
+
+impl CaseStore for FaultyStore {
+    fn followed(&self) -> BoxFuture<'_, Result<u64, StoreError>> {
+        self.up(self.inner.followed())
+    }
+
+    fn follow_entries(&self, first: u64, count: u32) -> BoxFuture<'_, Result<Vec<FollowedEntry>, StoreError>> {
+        self.up(self.inner.follow_entries(first, count))
+    }
+
+    fn contents<'a>(&'a self, indices: &'a [u64]) -> BoxFuture<'a, Result<Vec<Content>, StoreError>> {
+        self.up(self.inner.contents(indices))
+    }
+
+    fn cases<'a>(&'a self, ids: &'a [CaseId]) -> BoxFuture<'a, Result<Vec<Case>, StoreError>> {
+        self.up(CaseStore::cases(&self.inner, ids))
+    }
+
+    fn waking(&self, now: u64, limit: u32) -> BoxFuture<'_, Result<Vec<CaseId>, StoreError>> {
+        self.up(self.inner.waking(now, limit))
+    }
+
+    fn next_wake(&self) -> BoxFuture<'_, Result<Option<u64>, StoreError>> {
+        self.up(self.inner.next_wake())
+    }
+
+    fn cases_with_consent(&self, consent: MessageId) -> BoxFuture<'_, Result<Vec<CaseId>, StoreError>> {
+        self.up(self.inner.cases_with_consent(consent))
+    }
+
+    fn case_events(&self, id: CaseId, seq: u64) -> BoxFuture<'_, Result<Vec<CaseEvent>, StoreError>> {
+        self.up(self.inner.case_events(id, seq))
+    }
+
+    fn reusable<'a>(
+        &'a self,
+        people: &'a [Pseudonym],
+        now: u64,
+    ) -> BoxFuture<'a, Result<Vec<HeldEvidence>, StoreError>> {
+        self.up(self.inner.reusable(people, now))
+    }
+
+    fn seeking<'a>(&'a self, people: &'a [Pseudonym]) -> BoxFuture<'a, Result<Vec<Seeker>, StoreError>> {
+        self.up(self.inner.seeking(people))
+    }
+
+    fn consent(&self, id: MessageId) -> BoxFuture<'_, Result<Option<ConsentRecord>, StoreError>> {
+        self.up(self.inner.consent(id))
+    }
+
+    fn uses<'a>(
+        &'a self,
+        subject: &'a Pseudonym,
+        before: u64,
+        limit: u32,
+    ) -> BoxFuture<'a, Result<Vec<DataUse>, StoreError>> {
+        self.up(self.inner.uses(subject, before, limit))
+    }
+
+    fn letters(&self) -> BoxFuture<'_, Result<Vec<StoredLetter>, StoreError>> {
+        self.up(self.inner.letters())
+    }
+
+    fn follow<'a>(&'a self, consequences: &'a Consequences) -> BoxFuture<'a, Result<(), StoreError>> {
+        let no_room = self.full.load(Ordering::SeqCst) || self.no_room_for_cases.load(Ordering::SeqCst);
+        let stays = self.letters_stay.load(Ordering::SeqCst) && !consequences.done_letters.is_empty();
+        if no_room || stays {
+            self.follows_failed.fetch_add(1, Ordering::SeqCst);
+            return ready(Err(injected())).boxed();
+        }
+        self.up(self.inner.follow(consequences))
     }
 }
 

@@ -1,0 +1,208 @@
+//! What became of what a case had to say: it is in the log, or was not written, not sent, rejected, or not to be read any more.
+
+use saphan_schemas::ids::{Code, MessageId, MessageType};
+use saphan_schemas::message_types::{GapReason, NextActor, ProofSource};
+use saphan_schemas::problem::ProblemCode;
+
+use super::case::{Case, Handover, Reminded, State};
+use super::errands::pause_after;
+use super::moves::{Moves, Say, Turn};
+use super::what::{Failure, What};
+
+impl Case {
+    /// What the message with this id is to say; `None` when it is said, or the case has changed its mind.
+    fn says(&self, id: MessageId) -> Option<Say> {
+        let mut asked = Vec::new();
+        for (at, requirement) in self.requirements.iter().enumerate() {
+            match &requirement.state {
+                State::Requested { request, .. } if request.id == id && request.index.is_none() => {
+                    return Some(Say::Request(at));
+                }
+                State::Reusing { notice, .. } if *notice == id => return Some(Say::Reuse(at)),
+                State::Asked { question, .. } if *question == id => asked.push(at),
+                _ => {}
+            }
+        }
+        if !asked.is_empty() {
+            return Some(Say::Ask(asked));
+        }
+        match self.handover {
+            Handover::Sending { id: handover } | Handover::Recalled { id: handover } if handover == id => {
+                Some(Say::HandOver)
+            }
+            _ => self.errand(id).map(|errand| Say::Tell(errand.notice)),
+        }
+    }
+
+    /// What the hub had to say is in the log, at `index`.
+    pub fn logged(&mut self, id: MessageId, index: u64, turn: Turn) -> Moves {
+        let mut moves = Moves::default();
+        match self.says(id) {
+            Some(Say::Request(at)) => {
+                let requirement = &mut self.requirements[at];
+                if let State::Requested { request, .. } = &mut requirement.state {
+                    request.index = Some(index);
+                    let candidate = request.candidate.clone();
+                    moves.events.push(What::EvidenceRequested(requirement.piece(&candidate)));
+                }
+            }
+            Some(Say::Reuse(at)) => {
+                let requirement = &mut self.requirements[at];
+                if let State::Reusing { proof, .. } = &requirement.state {
+                    requirement.state = State::Proven(proof.clone());
+                    let candidate = requirement.candidates.get(requirement.at).cloned();
+                    moves.events.extend(candidate.map(|candidate| What::EvidenceReused(requirement.piece(&candidate))));
+                }
+            }
+            Some(Say::Ask(asked)) if !self.has_ended() => {
+                self.next = NextActor::Applicant;
+                let requirements = asked.into_iter().map(|at| self.requirements[at].id.clone()).collect();
+                moves.events.push(What::ApplicantAsked { requirements });
+            }
+            Some(Say::HandOver) => {
+                self.handover = Handover::Done { index, at: turn.now };
+                self.reminded = Reminded::No;
+                moves.events.push(What::HandedOver { authority: self.authority.clone() });
+                self.tell_what_waited(&mut moves);
+            }
+            Some(Say::Tell(_)) => self.told(id),
+            Some(Say::Ask(_)) | None => {}
+        }
+        self.hand_over_if_complete(&mut moves);
+        moves
+    }
+
+    /// What the hub had to say was not written: the case has changed its mind since.
+    pub(super) fn not_written(&mut self, id: MessageId) -> Moves {
+        let mut moves = Moves::default();
+        match self.says(id) {
+            Some(Say::HandOver) => self.keep(&mut moves),
+            Some(Say::Tell(_)) => self.told(id),
+            _ => {}
+        }
+        moves
+    }
+
+    /// What the hub had to say was refused by the hub itself: an agreement ended meanwhile, say.
+    pub fn not_sent(&mut self, id: MessageId, code: &Code, turn: Turn) -> Moves {
+        let mut moves = Moves::default();
+        let Some(say) = self.says(id) else { return moves };
+        let refused_before = match &say {
+            Say::HandOver => self.handovers_refused,
+            _ => self.errand(id).map_or(0, |errand| errand.refused),
+        };
+        // The operator was told of what cannot be sent when it was tried first.
+        if refused_before == 0 {
+            moves.events.push(What::NotSent { message_type: say.message_type().to_owned(), code: code.clone() });
+        }
+        let is_worth_writing_again = is_about_the_letter(code);
+        match say {
+            Say::Tell(_) => self.not_told(id, is_worth_writing_again, turn, &mut moves),
+            Say::HandOver if is_worth_writing_again || self.is_recalled() => self.keep(&mut moves),
+            Say::HandOver => self.hand_over_later(turn),
+            _ if self.has_ended() => {}
+            Say::Request(at) if is_worth_writing_again => self.request(at, turn, &mut moves),
+            Say::Request(at) => self.give_up(at, Failure::NotSent { code: code.clone() }, turn, &mut moves),
+            // To use it again is not allowed; perhaps it is to ask for it.
+            Say::Reuse(at) => {
+                self.requirements[at].alone = !is_worth_writing_again;
+                self.request(at, turn, &mut moves);
+            }
+            Say::Ask(asked) if is_worth_writing_again => self.ask(asked, turn, &mut moves),
+            Say::Ask(asked) => self.go_without(&asked, GapReason::ApplicantNotReached, &mut moves),
+        }
+        self.hand_over_if_complete(&mut moves);
+        moves
+    }
+
+    /// Whether the handover that is on its way is wanted no more.
+    const fn is_recalled(&self) -> bool {
+        matches!(self.handover, Handover::Recalled { .. }) || self.has_ended()
+    }
+
+    /// A handover was not made: there may be another, unless the case has ended meanwhile.
+    fn keep(&mut self, moves: &mut Moves) {
+        self.handover = Handover::Waiting;
+        if self.has_ended() {
+            // The authority has nothing that could be withdrawn.
+            self.errands.clear();
+        }
+        self.hand_over_if_complete(moves);
+    }
+
+    fn hand_over_later(&mut self, turn: Turn) {
+        self.handovers_refused = self.handovers_refused.saturating_add(1);
+        self.handover = Handover::Again { at: turn.now + pause_after(self.handovers_refused) };
+    }
+
+    /// Messages at these places, of which a handover should be made, cannot be read any more: it has to be proven anew.
+    pub fn lost(&mut self, indices: &[u64], turn: Turn) -> Moves {
+        self.handover = Handover::Waiting;
+        let is_lost = |index: &u64| indices.contains(index);
+        let mut moves = match self.consent_at.as_ref().filter(|at| is_lost(at)) {
+            Some(_) => self.without_consent(What::ConsentLost, &Failure::ConsentLost, turn),
+            None => Moves::default(),
+        };
+        let mut to_ask = Vec::new();
+        for at in 0..self.requirements.len() {
+            let requirement = &mut self.requirements[at];
+            let State::Proven(proof) = &requirement.state else { continue };
+            if !is_lost(&proof.index) {
+                continue;
+            }
+            requirement.alone = true;
+            if proof.source == ProofSource::Applicant {
+                to_ask.push(at);
+            } else {
+                self.request(at, turn, &mut moves);
+            }
+        }
+        self.ask(to_ask, turn, &mut moves);
+        moves
+    }
+
+    /// A receiver rejected what the hub said in the message `id`, at `index` of the log.
+    pub fn rejected(&mut self, id: MessageId, index: u64, said: &MessageType, code: &Code, turn: Turn) -> Moves {
+        let mut moves = Moves::default();
+        let rejected = What::Rejected { message_type: said.clone(), code: code.clone() };
+        if self.has_ended() {
+            moves.events.push(rejected);
+            return moves;
+        }
+        let asked =
+            |at: &usize| matches!(self.requirements[*at].state, State::Asked { question, .. } if question == id);
+        let asked: Vec<usize> = (0..self.requirements.len()).filter(asked).collect();
+        let requested = self
+            .requirements
+            .iter()
+            .position(|requirement| matches!(&requirement.state, State::Requested { request, .. } if request.id == id));
+        if let Some(at) = requested {
+            self.give_up(at, Failure::Rejected { code: code.clone() }, turn, &mut moves);
+        } else if self.handed_over_at() == Some(index) {
+            // Its system does not take the case; somebody has to mend that, and who runs it was told the first time.
+            if self.handovers_refused == 0 {
+                moves.events.push(rejected);
+            }
+            self.hand_over_later(turn);
+        } else {
+            moves.events.push(rejected);
+            self.go_without(&asked, GapReason::ApplicantNotReached, &mut moves);
+            self.hand_over_if_complete(&mut moves);
+        }
+        moves
+    }
+}
+
+/// Whether a letter was refused for what is the matter with the letter, not with what it says, and is worth writing again: it waited
+/// too long, or its key was replaced since.
+fn is_about_the_letter(code: &Code) -> bool {
+    let of_the_letter = [
+        ProblemCode::IssuedTooLongAgo,
+        ProblemCode::KeyUnknown,
+        ProblemCode::KeyRevoked,
+        ProblemCode::KeyNotValid,
+        // It was damaged in the store.
+        ProblemCode::CommitmentMismatch,
+    ];
+    of_the_letter.iter().any(|problem| problem.as_str() == code.as_str())
+}
