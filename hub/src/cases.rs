@@ -30,7 +30,7 @@ mod texts;
 mod view;
 mod what;
 
-pub use self::case::{Case, CaseStatus, Handover, People, Proven, Requirement, Seeking, Sought, State};
+pub use self::case::{Case, CaseStatus, HandedOver, Handover, People, Proven, Requirement, Seeking, Sought, State};
 pub use self::consent::{ConsentNeed, ConsentTerms};
 pub use self::errands::{Errand, Notice, Reader};
 pub use self::letters::{Desk, Letter, LetterError, SignedLetter};
@@ -311,7 +311,7 @@ impl Cases {
     /// Whether a system may look at a case.
     #[must_use]
     pub fn may_see(case: &Case, system: &SystemId) -> bool {
-        case.portal == *system || (case.authority == *system && matches!(case.handover, Handover::Done { .. }))
+        case.portal == *system || (case.authority == *system && !case.handovers.is_empty())
     }
 }
 

@@ -13,7 +13,6 @@ use saphan_schemas::ids::{CaseId, Code, MessageId};
 use saphan_schemas::leaf::split_message;
 
 use crate::app::App;
-use crate::cases::Case;
 use crate::ledger::{Appended, Draft, ErasureDraft, LedgerError};
 use crate::store::cases::ConsentRecord;
 use crate::store::{Asker, BodyRecord, StoreError};
@@ -122,13 +121,11 @@ async fn copies(app: &App, candidates: &[Candidate]) -> Result<Vec<u64>, StoreEr
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let holds = |case: Case| {
-        let parts: Vec<u64> = case.parts().collect();
-        let held = candidates.iter().any(|one| parts.contains(&one.index));
-        let place = case.handed_over_at().filter(|_| held)?;
-        candidates.iter().all(|one| one.index != place).then_some(place)
-    };
-    let mut copies: Vec<u64> = app.store.cases().cases(&ids).await?.into_iter().filter_map(holds).collect();
+    let is_candidate = |place: &u64| candidates.iter().any(|one| one.index == *place);
+    let cases = app.store.cases().cases(&ids).await?;
+    let handovers = cases.iter().flat_map(|case| &case.handovers);
+    let holding = handovers.filter(|one| one.parts.iter().any(is_candidate) && !is_candidate(&one.index));
+    let mut copies: Vec<u64> = holding.map(|one| one.index).collect();
     let erased = app.store.erasures(Asker::Request, &copies).await?;
     copies.retain(|place| erased.iter().all(|(message, _)| message != place));
     copies.sort_unstable();

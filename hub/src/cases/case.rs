@@ -44,16 +44,26 @@ pub struct Case {
     pub requirements: Vec<Requirement>,
     /// Whether the authority has it.
     pub handover: Handover,
-    /// How often it could not be handed over.
+    /// The handovers that are in the log; the last one counts, if its receiver did not reject it.
+    #[serde(default)]
+    pub handovers: Vec<HandedOver>,
+    /// How often in a row it could not be handed over.
     #[serde(default)]
     pub handovers_refused: u32,
+    /// How often its handover was rejected.
+    #[serde(default)]
+    pub handovers_rejected: u32,
     /// What has to be said beside, however often that is tried.
     #[serde(default)]
     pub errands: Vec<Errand>,
     /// How many days the service promises to take at most.
     pub processing_days: u16,
-    /// What the authority was reminded of.
-    pub reminded: Reminded,
+    /// When it was complete, which is when the promised time begins, in milliseconds since 1970.
+    #[serde(default)]
+    pub complete_at: Option<u64>,
+    /// When somebody is reminded next of the day of the decision, in milliseconds since 1970.
+    #[serde(default)]
+    pub remind_at: Option<u64>,
     /// Whether it was approved, once the authority has decided.
     pub approved: Option<bool>,
     /// The fee to pay, in satang.
@@ -232,6 +242,9 @@ pub enum State {
     Asked {
         /// The message that asks.
         question: MessageId,
+        /// Whether it is in the log: before, nobody can answer it.
+        #[serde(default)]
+        is_logged: bool,
         /// Until when the hub waits for the answer, in milliseconds since 1970.
         #[serde(default = "never")]
         until: u64,
@@ -273,7 +286,7 @@ pub struct Proven {
 }
 
 /// Whether the authority has the case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "kebab-case")]
 pub enum Handover {
     /// Evidence is still missing.
@@ -287,6 +300,8 @@ pub enum Handover {
     Recalled {
         /// The message.
         id: MessageId,
+        /// What it says of the requirements that are open again.
+        proofs: Vec<(usize, Proven)>,
     },
     /// It could not be sent, or its receiver rejected it; it is tried again then (milliseconds since 1970).
     Again {
@@ -302,16 +317,13 @@ pub enum Handover {
     },
 }
 
-/// What an authority was reminded of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Reminded {
-    /// Nothing.
-    No,
-    /// That the day is near.
-    DueSoon,
-    /// That it has passed.
-    Overdue,
+/// A handover that is in the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HandedOver {
+    /// The message's place.
+    pub index: u64,
+    /// The places of the messages of which it holds copies.
+    pub parts: Vec<u64>,
 }
 
 impl Requirement {
@@ -364,18 +376,10 @@ impl Case {
         self.status.is_final()
     }
 
-    /// By when the service promises a decision, in milliseconds since 1970; from when the case is complete.
+    /// By when the service promises a decision, in milliseconds since 1970; once the case is complete.
     #[must_use]
     pub fn due_at(&self) -> Option<u64> {
-        match self.handover {
-            Handover::Done { at, .. } => Some(self.due_if_complete_at(at)),
-            _ => None,
-        }
-    }
-
-    /// The same, if it were complete at this moment.
-    pub(super) fn due_if_complete_at(&self, now: u64) -> u64 {
-        now + self.processing_ms()
+        self.complete_at.map(|at| at + self.processing_ms())
     }
 
     /// The places of the messages of which a complete case holds copies.
@@ -385,13 +389,15 @@ impl Case {
         self.proofs().map(|proof| proof.index).chain([self.application]).chain(consent)
     }
 
-    /// The place of the message that handed it over.
+    /// Whether this message is to hand it over.
+    pub(super) fn hands_over(&self, id: MessageId) -> bool {
+        self.handover == Handover::Sending { id }
+    }
+
+    /// Whether the authority has it, and did not reject it.
     #[must_use]
-    pub const fn handed_over_at(&self) -> Option<u64> {
-        match self.handover {
-            Handover::Done { index, .. } => Some(index),
-            _ => None,
-        }
+    pub const fn is_handed_over(&self) -> bool {
+        matches!(self.handover, Handover::Done { .. })
     }
 
     /// Evidence of other cases that it uses, or is about to use.
@@ -441,36 +447,46 @@ impl Case {
             return errands.min();
         }
         let waiting = self.requirements.iter().filter_map(|requirement| match &requirement.state {
-            State::Requested { until, .. } => Some(*until),
-            State::Asked { until, remind_at, .. } => Some(remind_at.unwrap_or(*until)),
+            State::Requested { until, .. } => Some(late_at(*until)),
+            State::Asked { is_logged: true, until, remind_at, .. } => Some(remind_at.unwrap_or(late_at(*until))),
             _ => None,
         });
-        let later = match self.handover {
+        let again = match self.handover {
             Handover::Again { at } => Some(at),
-            Handover::Done { .. } => self.next_reminder(),
             _ => None,
         };
-        waiting.chain(later).chain(self.consent_ends()).chain(errands).min()
+        waiting.chain(again).chain(self.remind_at).chain(self.consent_ends()).chain(errands).min()
     }
 
     /// When the consent that it rests on ends by itself, in milliseconds since 1970; of no interest once the authority has the case.
     pub(super) fn consent_ends(&self) -> Option<u64> {
-        self.consent.and(self.consent_until).filter(|_| !matches!(self.handover, Handover::Done { .. }))
+        self.consent.and(self.consent_until).filter(|_| !self.is_handed_over())
     }
 
-    /// When somebody is reminded next of the day of the decision, in milliseconds since 1970.
-    pub(super) fn next_reminder(&self) -> Option<u64> {
-        let due = self.due_at()?;
-        match self.reminded {
-            Reminded::No => Some(due - self.processing_ms() / 5),
-            Reminded::DueSoon => Some(due),
-            Reminded::Overdue => None,
+    /// It is complete: from now on the service's promised time counts.
+    pub(super) fn promise(&mut self, now: u64) {
+        if self.complete_at.is_none() {
+            self.complete_at = Some(now);
+            self.remind_at = Some(now + self.processing_ms() / 5 * 4);
         }
     }
 
-    fn processing_ms(&self) -> u64 {
-        u64::from(self.processing_days) * DAY_MS
+    /// It is not complete any more.
+    pub(super) const fn withdraw_promise(&mut self) {
+        (self.complete_at, self.remind_at) = (None, None);
+    }
+
+    const fn processing_ms(&self) -> u64 {
+        self.processing_days as u64 * DAY_MS
     }
 }
 
+/// When an answer that should have come by then is late, in milliseconds since 1970: what was said in time may not be in the log at
+/// the same moment.
+pub(super) const fn late_at(until: u64) -> u64 {
+    until.saturating_add(ON_ITS_WAY_MS)
+}
+
+/// Longer than a message takes from its time to its place in the log.
+const ON_ITS_WAY_MS: u64 = 500;
 const DAY_MS: u64 = 86_400_000;

@@ -106,14 +106,15 @@ impl Case {
             Progress::Sending { id: moves.say(Say::Tell(errand.notice)) }
         } else {
             errand.refused = errand.refused.saturating_add(1);
-            Progress::Again { at: turn.now + pause_after(errand.refused) }
+            Progress::Again { at: turn.now + pause_after(errand.refused, LONGEST_PAUSE_MS) }
         };
     }
 
-    /// It is late by now.
-    pub(super) fn forget_that_it_is_due_soon(&mut self) {
-        let due_soon = |notice| matches!(notice, Notice::Reminder { kind: ReminderKind::DueSoon, .. });
-        self.errands.retain(|errand| !due_soon(errand.notice));
+    /// Of the same day somebody is about to be reminded more urgently.
+    pub(super) fn forget_older_reminders(&mut self) {
+        use ReminderKind::{DueSoon, Overdue};
+        let older = |notice| matches!(notice, Notice::Reminder { kind: DueSoon | Overdue, .. });
+        self.errands.retain(|errand| !older(errand.notice));
     }
 
     /// The authority has the case now.
@@ -137,11 +138,14 @@ impl Case {
     }
 }
 
-/// How long something waits that could not be sent so many times, in milliseconds: an agreement that ended may be renewed meanwhile.
-pub(super) fn pause_after(refused: u32) -> u64 {
-    AGAIN_MS << refused.saturating_sub(1).min(LONGEST_DOUBLING)
+/// How long something waits that has failed so many times, in milliseconds: ten minutes, then twice as long each time, up to
+/// `longest`.
+pub(super) fn pause_after(failures: u32, longest: u64) -> u64 {
+    (FIRST_PAUSE_MS << failures.saturating_sub(1).min(MOST_DOUBLINGS)).min(longest)
 }
 
-const AGAIN_MS: u64 = 600_000;
-/// How often the pause is doubled: it is 5 hours and 20 minutes at the longest.
-const LONGEST_DOUBLING: u32 = 5;
+const FIRST_PAUSE_MS: u64 = 600_000;
+/// Beyond any longest pause.
+const MOST_DOUBLINGS: u32 = 20;
+/// The pause for what cannot be sent: an agreement that ended may be renewed any time.
+pub(super) const LONGEST_PAUSE_MS: u64 = 320 * 60_000;

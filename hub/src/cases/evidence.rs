@@ -77,7 +77,12 @@ impl Case {
             .flat_map(|(at, one)| one.requests().map(move |request| (at, one, request)));
         let found = requests.find(|(_, _, request)| Some(request.id) == id && request.candidate.provider == *sender);
         let (at, requirement, request) = found.ok_or(ProblemCode::EvidenceNotAwaited)?;
-        Ok((!requirement.is_settled()).then_some((at, request)))
+        let is_needed = match &requirement.state {
+            State::Proven(_) => false,
+            State::Missing { .. } => self.is_still_here(),
+            _ => true,
+        };
+        Ok(is_needed.then_some((at, request)))
     }
 
     /// Good evidence came for the requirement at `at`.
@@ -137,11 +142,11 @@ impl Case {
         }
         let mut moves = Moves::default();
         // Too late is an answer only once the case is on its way without it.
-        let is_here = self.handover == Handover::Waiting;
+        let is_here = self.is_still_here();
         for (item, is_there) in answers {
             let open = |requirement: &&mut Requirement| match requirement.state {
                 State::Asked { .. } => requirement.id == *item,
-                State::Missing { because: GapReason::ApplicantDidNotAnswer } => requirement.id == *item && is_here,
+                State::Missing { .. } => requirement.id == *item && is_here && *is_there,
                 _ => false,
             };
             let Some(requirement) = self.requirements.iter_mut().find(open) else { continue };
@@ -179,9 +184,16 @@ impl Case {
             return moves;
         }
         moves.events.push(event);
-        if matches!(self.handover, Handover::Done { .. }) {
-            return moves;
+        if !self.is_handed_over() {
+            self.give_up_what_needs_consent(failure, turn, &mut moves);
         }
+        moves
+    }
+
+    /// What rests on a consent that there is no more: somebody else is asked, or the applicant.
+    pub(super) fn give_up_what_needs_consent(&mut self, failure: &Failure, turn: Turn, moves: &mut Moves) {
+        let mut proofs = Vec::new();
+        let mut given_up = Vec::new();
         for at in 0..self.requirements.len() {
             let rests_on_it = match &self.requirements[at].state {
                 State::Requested { .. } | State::Awaiting => {
@@ -192,14 +204,23 @@ impl Case {
             };
             self.requirements[at].late.retain(|request| !request.candidate.needs_consent);
             if rests_on_it {
-                // A handover that cites the consent is refused, unless it was judged before.
-                if let Handover::Sending { id } = self.handover {
-                    self.handover = Handover::Recalled { id };
+                given_up.push(at);
+                if let State::Proven(proof) = &self.requirements[at].state {
+                    proofs.push((at, proof.clone()));
                 }
-                self.give_up(at, failure.clone(), turn, &mut moves);
             }
         }
-        moves
+        if given_up.is_empty() {
+            return;
+        }
+        // A handover that cites the consent is refused, unless it was judged before.
+        if let Handover::Sending { id } = self.handover {
+            self.handover = Handover::Recalled { id, proofs };
+        }
+        self.withdraw_promise();
+        for at in given_up {
+            self.give_up(at, failure.clone(), turn, moves);
+        }
     }
 
     pub(super) fn request(&mut self, at: usize, turn: Turn, moves: &mut Moves) {
@@ -251,7 +272,7 @@ impl Case {
         let until = Date::in_thailand(until).map_or(until, |last| last.ends_at());
         let remind_at = Some(until.saturating_sub(turn.answer_time / REMINDED_AT));
         for at in at {
-            self.requirements[at].state = State::Asked { question, until, remind_at };
+            self.requirements[at].state = State::Asked { question, is_logged: false, until, remind_at };
         }
     }
 
@@ -273,6 +294,11 @@ impl Case {
         if !self.requirements.iter().any(|requirement| matches!(requirement.state, State::Asked { .. })) {
             self.next = NextActor::Agency;
         }
+    }
+
+    /// Whether it is on its way to nobody, so that what comes still counts.
+    const fn is_still_here(&self) -> bool {
+        matches!(self.handover, Handover::Waiting | Handover::Again { .. })
     }
 
     pub(super) fn hand_over_if_complete(&mut self, moves: &mut Moves) {

@@ -28,6 +28,8 @@ use crate::store::cases::{CaseEvent, CaseStore, Consequences, Content, DataUse};
 pub(super) struct Folded {
     pub(super) consequences: Consequences,
     pub(super) letters: Vec<Letter>,
+    /// How many of the hub's own messages their receivers rejected.
+    pub(super) rejected: u64,
 }
 
 /// Why some entries cannot be followed now.
@@ -65,6 +67,7 @@ pub(super) struct Fold<'a> {
     pub(super) acts: VecDeque<(CaseId, Act)>,
     pub(super) sharing: Sharing,
     answers: Vec<Acknowledged>,
+    rejected: u64,
     pub(super) changed: BTreeSet<CaseId>,
     /// The time of the last entry, in milliseconds since 1970.
     pub(super) now: u64,
@@ -92,6 +95,7 @@ impl<'a> Fold<'a> {
             acts: VecDeque::new(),
             sharing: Sharing::default(),
             answers: Vec::new(),
+            rejected: 0,
             changed: BTreeSet::new(),
             now,
             not_late_before,
@@ -179,6 +183,7 @@ impl<'a> Fold<'a> {
                 continue;
             };
             if let Some(id) = claims.case.filter(|_| claims.iss == self.room.desk.own) {
+                self.rejected += 1;
                 self.load_cases([id]).await?;
                 let turn = self.turn(entry.at);
                 let (id_said, said) = (claims.jti, &claims.message_type);
@@ -251,7 +256,7 @@ impl<'a> Fold<'a> {
         self.done.followed = followed;
         self.done.cases = self.changed.iter().filter_map(|id| self.cases.remove(id)).collect();
         (self.done.seeking, self.done.sought_before) = self.sharing.changes(&self.done.cases);
-        Ok(Folded { consequences: self.done, letters })
+        Ok(Folded { consequences: self.done, letters, rejected: self.rejected })
     }
 
     async fn write_letters(&mut self, letters: &mut Vec<Letter>) -> Result<(), FoldError> {
@@ -265,6 +270,9 @@ impl<'a> Fold<'a> {
             }
             if act.say == Say::HandOver && self.is_lost(id, &act) {
                 continue;
+            }
+            if let Some(case) = self.cases.get_mut(&id).filter(|case| case.hands_over(act.id)) {
+                case.promise(self.now);
             }
             let (Some(case), now) = (self.cases.get(&id), self.now) else { continue };
             let copies = self.copies(&needs(case, &act));
@@ -285,9 +293,7 @@ impl<'a> Fold<'a> {
 
     /// Whether something that would be handed over cannot be read any more, and is proven anew.
     fn is_lost(&mut self, id: CaseId, act: &Act) -> bool {
-        let Some(case) = self.cases.get(&id).filter(|case| case.handover == (Handover::Sending { id: act.id })) else {
-            return false;
-        };
+        let Some(case) = self.cases.get(&id).filter(|case| case.hands_over(act.id)) else { return false };
         let lost: Vec<u64> = case.parts().filter(|index| !self.contents.contains_key(index)).collect();
         // Without the application nothing can be proven.
         if lost.is_empty() || lost.contains(&case.application) {

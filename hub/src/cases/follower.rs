@@ -166,13 +166,10 @@ impl Follower {
 
     async fn write(&mut self, folded: Folded, followed: Option<u64>) -> Result<(), StoreError> {
         self.app.store.cases().follow(&folded.consequences).await?;
-        for (_, event) in &folded.consequences.events {
-            match event.what {
-                What::Reminded { kind: ReminderKind::Overdue } => drop(self.app.metrics.cases_overdue.inc()),
-                What::Rejected { .. } => drop(self.app.metrics.letters_rejected.inc()),
-                _ => {}
-            }
-        }
+        let overdue = What::Reminded { kind: ReminderKind::Overdue };
+        let overdue = folded.consequences.events.iter().filter(|(_, event)| event.what == overdue).count();
+        self.app.metrics.cases_overdue.inc_by(overdue as u64);
+        self.app.metrics.letters_rejected.inc_by(folded.rejected);
         if let Some(next) = followed {
             self.next = next;
         }

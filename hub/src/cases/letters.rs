@@ -13,11 +13,11 @@ use saphan_schemas::keys::{KeyError, KeyId, Signer};
 use saphan_schemas::message_types::{
     AnswerForm, ApplicationSubmitted, ApplicationWithdrawn, BilingualText, CaseReminder, CaseSubmitted, Date,
     EvidenceRequested, EvidenceReused, Gap, GapReason, InformationRequested, InvalidTime, Item, MessageBody, Office,
-    Proof, ReminderKind, SignedCopy, Subject, Timestamp,
+    Proof, ReminderKind, SignedCopy, Subject, Timestamp, WithdrawalReason, WithdrawnBy,
 };
 use saphan_schemas::registry::RegistryState;
 
-use super::case::{Case, Handover, Requirement, State};
+use super::case::{Case, Requirement, State};
 use super::errands::{Notice, Reader};
 use super::moves::{Act, Say};
 use super::opening::subject_of;
@@ -70,6 +70,9 @@ pub enum LetterError {
     /// A body cannot be written.
     #[error("a body cannot be written as JSON")]
     Body(#[from] serde_json::Error),
+    /// Evidence would travel without the consent that it needs.
+    #[error("evidence would travel without the consent that it needs")]
+    NoConsent,
     /// A message of the case cannot be read again: its body was erased.
     #[error("a message that is needed cannot be read again")]
     Erased,
@@ -138,7 +141,7 @@ impl Desk {
                 let body = self.question(&asked, case, sources)?;
                 self.write(case, act.id, &case.portal, &body, Cites::default(), sources.now).map(Some)
             }
-            Say::HandOver if case.handover != (Handover::Sending { id: act.id }) => Ok(None),
+            Say::HandOver if !case.hands_over(act.id) => Ok(None),
             Say::HandOver => {
                 let body = hand_over(case, sources)?;
                 let cites = Cites {
@@ -165,12 +168,19 @@ impl Desk {
         };
         match notice {
             Notice::Withdrawal { index } => {
-                let (_, body) = copy(sources, index)?.opened().map_err(|_| LetterError::Erased)?;
-                let body: ApplicationWithdrawn = serde_json::from_slice(&body)?;
+                let said = sources.copies.get(&index).and_then(|copy| copy.opened().ok());
+                let said = said.and_then(|(_, body)| serde_json::from_slice(&body).ok());
+                // The authority must know, also when nobody can read any more how it was said.
+                let body = said.unwrap_or(ApplicationWithdrawn {
+                    withdrawn_at: timestamp(sources.now)?,
+                    withdrawn_by: WithdrawnBy::Applicant,
+                    reason: WithdrawalReason::Other,
+                    note: None,
+                });
                 self.write(case, id, to, &body, Cites::default(), sources.now).map(Some)
             }
             Notice::Reminder { kind, .. } => {
-                let Some(day) = day_of(case, kind) else { return Ok(None) };
+                let Some(day) = day_of(case, kind, sources.now) else { return Ok(None) };
                 let body = CaseReminder {
                     reminded_at: timestamp(sources.now)?,
                     kind,
@@ -335,6 +345,9 @@ impl Desk {
 }
 
 fn hand_over(case: &Case, sources: &Sources<'_>) -> Result<CaseSubmitted, LetterError> {
+    if case.consent.is_none() && case.proofs().any(|proof| proof.needs_consent) {
+        return Err(LetterError::NoConsent);
+    }
     let mut evidence = Vec::new();
     let mut missing = Vec::new();
     for requirement in &case.requirements {
@@ -355,7 +368,7 @@ fn hand_over(case: &Case, sources: &Sources<'_>) -> Result<CaseSubmitted, Letter
     }
     Ok(CaseSubmitted {
         handed_over_at: timestamp(sources.now)?,
-        due_on: Date::in_thailand(case.due_if_complete_at(sources.now))?,
+        due_on: Date::in_thailand(case.due_at().unwrap_or(sources.now))?,
         application: copy(sources, case.application)?.clone(),
         consent: match case.consent_in_use() {
             Some((_, index)) => Some(copy(sources, index)?.clone()),
@@ -383,10 +396,11 @@ fn documents(body: &CaseSubmitted) -> Vec<DocumentReference> {
 }
 
 /// The day that a reminder is about, in milliseconds since 1970; `None` when there is nothing to remind of any more.
-fn day_of(case: &Case, kind: ReminderKind) -> Option<u64> {
+fn day_of(case: &Case, kind: ReminderKind, now: u64) -> Option<u64> {
     match kind {
         _ if case.has_ended() => None,
         ReminderKind::AnswerDue => case.requirements.iter().filter_map(Requirement::last_day).min(),
+        ReminderKind::AnswerOver => Some(now),
         ReminderKind::DueSoon | ReminderKind::Overdue => case.due_at(),
     }
 }

@@ -9,7 +9,7 @@ use saphan_schemas::message_types::{
 use saphan_schemas::problem::ProblemCode;
 
 use super::PseudonymKey;
-use super::case::{Case, CaseStatus, Handover, People, Proven, Reminded};
+use super::case::{Case, CaseStatus, Handover, People, Proven};
 use super::consent::ConsentNeed;
 use super::plan::Planner;
 use crate::store::cases::ConsentRecord;
@@ -77,10 +77,13 @@ impl Judge<'_> {
             next: NextActor::Agency,
             requirements: requirements.map_err(|_| ProblemCode::Internal)?,
             handover: Handover::Waiting,
+            handovers: Vec::new(),
             handovers_refused: 0,
+            handovers_rejected: 0,
             errands: Vec::new(),
             processing_days: service.processing_days,
-            reminded: Reminded::No,
+            complete_at: None,
+            remind_at: None,
             approved: None,
             fee_satang: None,
             events: 0,

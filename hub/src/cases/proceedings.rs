@@ -3,7 +3,7 @@
 use saphan_schemas::message_types::{ApplicationStatusChanged, Decision, GapReason, NextActor, ReminderKind};
 use saphan_schemas::problem::ProblemCode;
 
-use super::case::{Case, CaseStatus, Handover, Reminded, State};
+use super::case::{Case, CaseStatus, Handover, State, late_at};
 use super::errands::{Notice, Reader};
 use super::moves::{Moves, Turn};
 use super::what::{Failure, What};
@@ -22,9 +22,10 @@ impl Case {
         moves.events.push(What::Withdrawn);
         let withdrawal = Notice::Withdrawal { index };
         match self.handover {
-            Handover::Done { .. } => self.tell(withdrawal, &mut moves),
             Handover::Sending { .. } | Handover::Recalled { .. } => self.tell_after_the_handover(withdrawal),
-            Handover::Waiting | Handover::Again { .. } => {}
+            // Also one that was rejected: somebody may have seen it.
+            _ if !self.handovers.is_empty() => self.tell(withdrawal, &mut moves),
+            _ => {}
         }
         Ok(moves)
     }
@@ -107,9 +108,9 @@ impl Case {
         }
         for at in 0..self.requirements.len() {
             let State::Requested { until, latest, .. } = &mut self.requirements[at].state else { continue };
-            if *until <= turn.now && turn.now < turn.not_late_before {
+            if late_at(*until) <= turn.now && turn.now < turn.not_late_before {
                 (*until, *latest) = (turn.not_late_before, turn.not_late_before.max(*latest));
-            } else if *until <= turn.now {
+            } else if late_at(*until) <= turn.now {
                 self.give_up(at, Failure::TimedOut, turn, &mut moves);
             }
         }
@@ -118,7 +119,7 @@ impl Case {
             self.handover = Handover::Waiting;
         }
         self.hand_over_if_complete(&mut moves);
-        if self.next_reminder().is_some_and(|at| at <= turn.now) {
+        if self.remind_at.is_some_and(|at| at <= turn.now) {
             self.remind(turn, &mut moves);
         }
         moves
@@ -128,10 +129,10 @@ impl Case {
     fn look_at_questions(&mut self, turn: Turn, moves: &mut Moves) {
         let (mut is_near, mut unanswered) = (false, Vec::new());
         for (at, requirement) in self.requirements.iter_mut().enumerate() {
-            let State::Asked { until, remind_at, .. } = &mut requirement.state else { continue };
-            if *until <= turn.now && turn.now < turn.not_late_before {
+            let State::Asked { is_logged: true, until, remind_at, .. } = &mut requirement.state else { continue };
+            if late_at(*until) <= turn.now && turn.now < turn.not_late_before {
                 *until = turn.not_late_before;
-            } else if *until <= turn.now {
+            } else if late_at(*until) <= turn.now {
                 unanswered.push(at);
             } else {
                 is_near |= remind_at.take_if(|at| *at <= turn.now).is_some();
@@ -141,10 +142,13 @@ impl Case {
             self.tell(Notice::Reminder { kind: ReminderKind::AnswerDue, to: Reader::Portal }, moves);
             moves.events.push(What::Reminded { kind: ReminderKind::AnswerDue });
         }
+        if !unanswered.is_empty() {
+            self.tell(Notice::Reminder { kind: ReminderKind::AnswerOver, to: Reader::Portal }, moves);
+        }
         self.go_without(&unanswered, GapReason::ApplicantDidNotAnswer, moves);
     }
 
-    /// Reminds of the day of the decision: first who must act, then both.
+    /// Reminds of the day of the decision: first who must act, then both, every week.
     fn remind(&mut self, turn: Turn, moves: &mut Moves) {
         let is_over = self.due_at().is_some_and(|due| due <= turn.now);
         let (kind, readers) = match (is_over, self.next) {
@@ -152,9 +156,9 @@ impl Case {
             (false, NextActor::Applicant) => (ReminderKind::DueSoon, &[Reader::Portal][..]),
             (false, _) => (ReminderKind::DueSoon, &[Reader::Authority][..]),
         };
-        self.reminded = if is_over { Reminded::Overdue } else { Reminded::DueSoon };
+        self.remind_at = if is_over { Some(turn.now + OVERDUE_AGAIN_MS) } else { self.due_at() };
         if is_over {
-            self.forget_that_it_is_due_soon();
+            self.forget_older_reminders();
         }
         for to in readers {
             self.tell(Notice::Reminder { kind, to: *to }, moves);
@@ -166,3 +170,5 @@ impl Case {
         matches!(self.handover, Handover::Done { .. }) && !self.has_ended()
     }
 }
+
+const OVERDUE_AGAIN_MS: u64 = 7 * 86_400_000;

@@ -1,11 +1,13 @@
 //! What became of what a case had to say: it is in the log, or was not written, not sent, rejected, or not to be read any more.
 
+use std::mem;
+
 use saphan_schemas::ids::{Code, MessageId, MessageType};
 use saphan_schemas::message_types::{GapReason, NextActor, ProofSource};
 use saphan_schemas::problem::ProblemCode;
 
-use super::case::{Case, Handover, Reminded, State};
-use super::errands::pause_after;
+use super::case::{Case, CaseStatus, HandedOver, Handover, State};
+use super::errands::{LONGEST_PAUSE_MS, pause_after};
 use super::moves::{Moves, Say, Turn};
 use super::what::{Failure, What};
 
@@ -26,8 +28,8 @@ impl Case {
         if !asked.is_empty() {
             return Some(Say::Ask(asked));
         }
-        match self.handover {
-            Handover::Sending { id: handover } | Handover::Recalled { id: handover } if handover == id => {
+        match &self.handover {
+            Handover::Sending { id: handover } | Handover::Recalled { id: handover, .. } if *handover == id => {
                 Some(Say::HandOver)
             }
             _ => self.errand(id).map(|errand| Say::Tell(errand.notice)),
@@ -56,12 +58,16 @@ impl Case {
             }
             Some(Say::Ask(asked)) if !self.has_ended() => {
                 self.next = NextActor::Applicant;
+                for at in &asked {
+                    if let State::Asked { is_logged, .. } = &mut self.requirements[*at].state {
+                        *is_logged = true;
+                    }
+                }
                 let requirements = asked.into_iter().map(|at| self.requirements[at].id.clone()).collect();
                 moves.events.push(What::ApplicantAsked { requirements });
             }
             Some(Say::HandOver) => {
-                self.handover = Handover::Done { index, at: turn.now };
-                self.reminded = Reminded::No;
+                self.handed_over(index, turn);
                 moves.events.push(What::HandedOver { authority: self.authority.clone() });
                 self.tell_what_waited(&mut moves);
             }
@@ -70,6 +76,26 @@ impl Case {
         }
         self.hand_over_if_complete(&mut moves);
         moves
+    }
+
+    fn handed_over(&mut self, index: u64, turn: Turn) {
+        let handover = mem::replace(&mut self.handover, Handover::Done { index, at: turn.now });
+        if let Handover::Recalled { proofs, .. } = handover {
+            // The authority has the case as it was: nobody need prove more.
+            for (at, proof) in proofs {
+                let requirement = &mut self.requirements[at];
+                if let State::Requested { request, .. } = &requirement.state {
+                    requirement.late.push(request.clone());
+                }
+                requirement.state = State::Proven(proof);
+            }
+            if !self.has_ended() {
+                self.next = NextActor::Agency;
+            }
+        }
+        self.promise(turn.now);
+        self.handovers_refused = 0;
+        self.handovers.push(HandedOver { index, parts: self.parts().collect() });
     }
 
     /// What the hub had to say was not written: the case has changed its mind since.
@@ -99,7 +125,10 @@ impl Case {
         match say {
             Say::Tell(_) => self.not_told(id, is_worth_writing_again, turn, &mut moves),
             Say::HandOver if is_worth_writing_again || self.is_recalled() => self.keep(&mut moves),
-            Say::HandOver => self.hand_over_later(turn),
+            Say::HandOver => {
+                self.handovers_refused = self.handovers_refused.saturating_add(1);
+                self.hand_over_later(turn, pause_after(self.handovers_refused, LONGEST_PAUSE_MS));
+            }
             _ if self.has_ended() => {}
             Say::Request(at) if is_worth_writing_again => self.request(at, turn, &mut moves),
             Say::Request(at) => self.give_up(at, Failure::NotSent { code: code.clone() }, turn, &mut moves),
@@ -130,14 +159,30 @@ impl Case {
         self.hand_over_if_complete(moves);
     }
 
-    fn hand_over_later(&mut self, turn: Turn) {
-        self.handovers_refused = self.handovers_refused.saturating_add(1);
-        self.handover = Handover::Again { at: turn.now + pause_after(self.handovers_refused) };
+    fn hand_over_later(&mut self, turn: Turn, pause: u64) {
+        self.handover = Handover::Again { at: turn.now + pause };
+    }
+
+    /// The authority's system does not take the case: somebody has to mend that, and it is handed over again. Each time is one more
+    /// copy of it in the log, so the pauses become long.
+    fn take_back(&mut self, turn: Turn, moves: &mut Moves) {
+        self.handovers_rejected = self.handovers_rejected.saturating_add(1);
+        self.hand_over_later(turn, pause_after(self.handovers_rejected, LONGEST_AFTER_REJECTIONS_MS));
+        // A consent that was taken back after the handover stops the next one.
+        if self.consent.is_none() {
+            self.give_up_what_needs_consent(&Failure::ConsentRevoked, turn, moves);
+        }
+    }
+
+    /// Whether the authority has not begun with it.
+    fn is_untouched(&self) -> bool {
+        self.status == CaseStatus::Check && self.approved.is_none()
     }
 
     /// Messages at these places, of which a handover should be made, cannot be read any more: it has to be proven anew.
     pub fn lost(&mut self, indices: &[u64], turn: Turn) -> Moves {
         self.handover = Handover::Waiting;
+        self.withdraw_promise();
         let is_lost = |index: &u64| indices.contains(index);
         let mut moves = match self.consent_at.as_ref().filter(|at| is_lost(at)) {
             Some(_) => self.without_consent(What::ConsentLost, &Failure::ConsentLost, turn),
@@ -178,12 +223,9 @@ impl Case {
             .position(|requirement| matches!(&requirement.state, State::Requested { request, .. } if request.id == id));
         if let Some(at) = requested {
             self.give_up(at, Failure::Rejected { code: code.clone() }, turn, &mut moves);
-        } else if self.handed_over_at() == Some(index) {
-            // Its system does not take the case; somebody has to mend that, and who runs it was told the first time.
-            if self.handovers_refused == 0 {
-                moves.events.push(rejected);
-            }
-            self.hand_over_later(turn);
+        } else if matches!(self.handover, Handover::Done { index: last, .. } if last == index) && self.is_untouched() {
+            moves.events.push(rejected);
+            self.take_back(turn, &mut moves);
         } else {
             moves.events.push(rejected);
             self.go_without(&asked, GapReason::ApplicantNotReached, &mut moves);
@@ -206,3 +248,6 @@ fn is_about_the_letter(code: &Code) -> bool {
     ];
     of_the_letter.iter().any(|problem| problem.as_str() == code.as_str())
 }
+
+/// The longest pause before a case is handed over again that was rejected.
+const LONGEST_AFTER_REJECTIONS_MS: u64 = 7 * 86_400_000;

@@ -1,12 +1,13 @@
 //! How a case moves, without a log or a store.
 
 use saphan_schemas::catalogue::RequirementSubject;
-use saphan_schemas::ids::{Code, MessageId};
-use saphan_schemas::message_types::{GapReason, NextActor, ProofSource};
+use saphan_schemas::ids::{Code, MessageId, MessageType};
+use saphan_schemas::message_types::{GapReason, NextActor, ProofSource, ReminderKind};
+use saphan_schemas::problem::ProblemCode;
 
 use super::Pseudonym;
-use super::case::{Candidate, Case, CaseStatus, Handover, People, Proven, Reminded, Request, Requirement, State};
-use super::errands::Notice;
+use super::case::{Candidate, Case, CaseStatus, Handover, People, Proven, Request, Requirement, State};
+use super::errands::{Notice, Reader};
 use super::moves::{Act, Moves, Say, Turn};
 
 const TURN: Turn = Turn { now: 1_000, patience: 1_000, answer_time: 1_000, not_late_before: 0 };
@@ -47,10 +48,13 @@ fn case() -> Case {
             failures: Vec::new(),
         }],
         handover: Handover::Waiting,
+        handovers: Vec::new(),
         handovers_refused: 0,
+        handovers_rejected: 0,
         errands: Vec::new(),
         processing_days: 1,
-        reminded: Reminded::No,
+        complete_at: None,
+        remind_at: None,
         approved: None,
         fee_satang: None,
         events: 0,
@@ -69,20 +73,9 @@ fn a_handover_that_rests_on_no_consent_is_not_made_twice_when_one_is_taken_back(
     let request = requested(&case);
     let moves = case.provided(0, &request.candidate, 1, MessageId::new());
     assert_eq!(moves.acts.len(), 1, "it is handed over");
-    let handover = case.handover;
+    let handover = case.handover.clone();
     assert!(case.consent_revoked(TURN).acts.is_empty());
     assert_eq!(case.handover, handover);
-}
-
-#[test]
-fn a_handover_that_was_logged_after_its_consent_was_taken_back_is_the_only_one() {
-    let (mut case, handover) = about_to_be_handed_over();
-    let asked = case.consent_revoked(TURN).acts;
-    assert!(matches!(asked[..], [Act { say: Say::Ask(_), .. }]), "{asked:?}");
-    // It had been judged before the consent was known to be taken back.
-    case.logged(handover, 3, TURN);
-    assert!(matches!(case.handover, Handover::Done { index: 3, .. }));
-    assert!(missing(&mut case).acts.is_empty(), "the authority has it");
 }
 
 /// A case that is about to be handed over, and rests on a consent.
@@ -181,4 +174,196 @@ fn a_request_that_waited_too_long_to_be_sent_is_made_again_to_the_same_provider(
     assert_eq!(second.candidate, first.candidate);
     assert_ne!(second.id, first.id);
     assert!(case.requirements[0].failures.is_empty());
+}
+
+#[test]
+fn a_handover_that_was_recalled_and_logged_all_the_same_leaves_nothing_open() {
+    let (mut case, handover) = about_to_be_handed_over();
+    let asked = case.consent_revoked(TURN).acts;
+    let [Act { id: question, say: Say::Ask(_) }] = asked[..] else { panic!("{asked:?}") };
+    case.logged(question, 2, TURN);
+    assert_eq!(case.next, NextActor::Applicant);
+    // It had been judged before the consent was known to be taken back.
+    case.logged(handover, 3, TURN);
+    assert!(matches!(case.requirements[0].state, State::Proven(_)), "the authority has what proved it");
+    assert_eq!((case.next, case.handovers.len()), (NextActor::Agency, 1));
+    let proof = Proven {
+        index: 4,
+        id: MessageId::new(),
+        evidence_type: None,
+        provider: "th.dga/portal".parse().unwrap(),
+        source: ProofSource::Applicant,
+        needs_consent: false,
+    };
+    let late = case.supplied(&[("identity".parse().unwrap(), true)], &proof);
+    assert_eq!(late.unwrap_err(), ProblemCode::EvidenceNotAwaited);
+}
+
+fn handed_over() -> Case {
+    let (mut case, handover) = about_to_be_handed_over();
+    case.promise(TURN.now);
+    case.logged(handover, 3, TURN);
+    case
+}
+
+fn submitted() -> MessageType {
+    "case.submitted".parse().unwrap()
+}
+
+fn rejection() -> Code {
+    "schema-unknown".parse().unwrap()
+}
+
+#[test]
+fn what_needs_a_consent_that_was_taken_back_is_not_handed_over_again() {
+    let mut case = handed_over();
+    assert!(case.consent_revoked(TURN).acts.is_empty(), "the authority has it");
+    let moves = case.rejected(MessageId::new(), 3, &submitted(), &rejection(), TURN);
+    assert!(matches!(moves.acts[..], [Act { say: Say::Ask(_), .. }]), "{moves:?}");
+    let at = case.wake().unwrap();
+    assert!(case.tick(Turn { now: at, ..TURN }).acts.is_empty(), "it is not complete");
+}
+
+#[test]
+fn a_case_that_the_authority_has_begun_with_stays_there_when_it_is_rejected() {
+    let mut case = handed_over();
+    case.status = CaseStatus::Pending;
+    let moves = case.rejected(MessageId::new(), 3, &submitted(), &rejection(), TURN);
+    assert_eq!((moves.acts.len(), moves.events.len(), case.is_handed_over()), (0, 1, true));
+    // Nor does a rejection move what has ended.
+    let mut case = handed_over();
+    case.withdrawn(4).unwrap();
+    let moves = case.rejected(MessageId::new(), 3, &submitted(), &rejection(), TURN);
+    assert_eq!((moves.acts.len(), case.is_handed_over()), (0, true));
+}
+
+#[test]
+fn after_each_rejection_a_case_is_handed_over_later_and_its_day_stays() {
+    let mut case = handed_over();
+    let due = case.due_at();
+    let mut now = TURN.now;
+    for (index, minutes) in (3..).zip([10, 20, 40, 80, 160, 320, 640, 1_280, 2_560, 5_120, 10_080, 10_080]) {
+        case.rejected(MessageId::new(), index, &submitted(), &rejection(), Turn { now, ..TURN });
+        assert!(matches!(case.handover, Handover::Again { at } if at == now + minutes * 60_000), "{:?}", case.handover);
+        now += minutes * 60_000;
+        let acts = case.tick(Turn { now, ..TURN }).acts;
+        let again = acts.iter().find(|act| act.say == Say::HandOver).unwrap();
+        case.logged(again.id, index + 1, Turn { now, ..TURN });
+        assert_eq!(case.due_at(), due);
+    }
+    assert_eq!(case.handovers.len(), 13);
+    let told = case.withdrawn(99).unwrap();
+    assert!(matches!(told.acts[..], [Act { say: Say::Tell(Notice::Withdrawal { .. }), .. }]));
+}
+
+#[test]
+fn the_day_of_the_decision_comes_near_and_passes_though_the_authority_cannot_be_sent_the_case() {
+    let (mut case, handover) = about_to_be_handed_over();
+    case.promise(TURN.now);
+    case.not_sent(handover, &"agreement-missing".parse().unwrap(), TURN);
+    let told = |moves: Moves| {
+        let told = moves.acts.into_iter().filter_map(|act| match act.say {
+            Say::Tell(Notice::Reminder { kind, to }) => Some((kind, to)),
+            _ => None,
+        });
+        told.collect::<Vec<_>>()
+    };
+    let day = 86_400_000;
+    let at = |part: u64| Turn { now: TURN.now + part, ..TURN };
+    assert_eq!(told(case.tick(at(day * 4 / 5 - 1))), []);
+    assert_eq!(told(case.tick(at(day * 4 / 5))), [(ReminderKind::DueSoon, Reader::Authority)]);
+    let overdue = [(ReminderKind::Overdue, Reader::Portal), (ReminderKind::Overdue, Reader::Authority)];
+    assert_eq!(told(case.tick(at(day))), overdue);
+    assert_eq!(told(case.tick(at(8 * day - 1))), []);
+    assert_eq!(told(case.tick(at(8 * day))), overdue, "every week");
+}
+
+#[test]
+fn a_reminder_that_cannot_be_sent_waits_until_it_can_or_a_more_urgent_one_takes_its_place() {
+    let mut case = handed_over();
+    let day = 86_400_000;
+    let soon = case.tick(Turn { now: TURN.now + day * 4 / 5, ..TURN }).acts.remove(0);
+    let refused = Turn { now: TURN.now + day * 4 / 5, ..TURN };
+    case.not_sent(soon.id, &"agreement-missing".parse().unwrap(), refused);
+    let again = case.wake().unwrap();
+    assert_eq!(again, refused.now + 600_000, "before the day");
+    let acts = case.tick(Turn { now: again, ..TURN }).acts;
+    let [Act { id, say: Say::Tell(Notice::Reminder { kind: ReminderKind::DueSoon, .. }) }] = acts[..] else {
+        panic!("{acts:?}")
+    };
+    // A key that was replaced is a reason to write it again at once.
+    let at_once = case.not_sent(id, &"key-revoked".parse().unwrap(), Turn { now: again, ..TURN }).acts;
+    let [Act { id, say: Say::Tell(_) }] = at_once[..] else { panic!("{at_once:?}") };
+    case.not_sent(id, &"agreement-missing".parse().unwrap(), Turn { now: TURN.now + day - 1, ..TURN });
+    case.tick(Turn { now: TURN.now + day, ..TURN });
+    assert!(
+        case.errands.iter().all(|errand| matches!(errand.notice, Notice::Reminder { kind: ReminderKind::Overdue, .. }))
+    );
+}
+
+fn asked() -> (Case, MessageId) {
+    let mut case = case();
+    case.requirements[0].candidates.clear();
+    let question = case.begin(vec![None], TURN).acts.remove(0);
+    (case, question.id)
+}
+
+#[test]
+fn the_applicants_time_begins_when_the_question_is_asked_and_a_fifth_of_it_is_left_at_the_reminder() {
+    let turn = Turn { answer_time: 10 * 86_400_000, ..TURN };
+    let mut case = case();
+    case.requirements[0].candidates.clear();
+    let question = case.begin(vec![None], turn).acts.remove(0);
+    assert_eq!(case.wake(), Some(u64::MAX), "nobody can answer what is not asked yet");
+    case.logged(question.id, 1, turn);
+    let State::Asked { until, remind_at, .. } = case.requirements[0].state else { panic!("it is asked") };
+    assert_eq!((remind_at, case.wake()), (Some(until - 2 * 86_400_000), remind_at));
+    assert!((until + 7 * 3_600_000).is_multiple_of(86_400_000), "a day ends at midnight in Thailand");
+}
+
+#[test]
+fn a_question_that_waited_too_long_to_be_sent_is_asked_anew() {
+    let (mut case, question) = asked();
+    let acts = case.not_sent(question, &"issued-too-long-ago".parse().unwrap(), TURN).acts;
+    assert!(matches!(acts[..], [Act { id, say: Say::Ask(_) }] if id != question), "{acts:?}");
+    let acts = case.not_sent(acts[0].id, &"agreement-missing".parse().unwrap(), TURN).acts;
+    assert!(matches!(acts[..], [Act { say: Say::HandOver, .. }]), "{acts:?}");
+}
+
+#[test]
+fn what_the_applicant_sent_and_cannot_be_read_any_more_is_asked_of_the_applicant_again() {
+    let (mut case, question) = asked();
+    case.logged(question, 1, TURN);
+    let proof = Proven {
+        index: 4,
+        id: MessageId::new(),
+        evidence_type: None,
+        provider: "th.dga/portal".parse().unwrap(),
+        source: ProofSource::Applicant,
+        needs_consent: false,
+    };
+    case.supplied(&[("identity".parse().unwrap(), true)], &proof).unwrap();
+    let acts = case.lost(&[4], TURN).acts;
+    assert!(matches!(acts[..], [Act { say: Say::Ask(_), .. }]), "{acts:?}");
+}
+
+#[test]
+fn evidence_that_comes_late_is_taken_while_the_case_is_still_here() {
+    let mut case = case();
+    case.requirements[0].candidates.truncate(1);
+    let mut second = case.requirements[0].clone();
+    second.id = "other".parse().unwrap();
+    case.requirements.push(second);
+    case.begin(vec![None, None], TURN);
+    let request = requested(&case);
+    // The provider is silent, and so is the applicant.
+    let patient = Turn { now: TURN.now + 2_000, patience: u64::MAX / 2, ..TURN };
+    let acts = case.tick(patient).acts;
+    let question = acts.iter().find(|act| matches!(&act.say, Say::Ask(at) if at[..] == [0])).unwrap();
+    case.logged(question.id, 1, patient);
+    case.tick(Turn { now: TURN.now + 3 * 86_400_000, ..patient });
+    assert!(matches!(case.requirements[0].state, State::Missing { because: GapReason::ApplicantDidNotAnswer }));
+    let (at, _) = case.awaited(Some(request.id), &request.candidate.provider).unwrap().expect("it is needed");
+    case.provided(at, &request.candidate, 5, MessageId::new());
+    assert!(case.awaited(Some(request.id), &request.candidate.provider).unwrap().is_none(), "it is there");
 }

@@ -2,7 +2,7 @@
 
 use saphan_schemas::message_types::{BilingualText, GapReason, NextActor, ReminderKind};
 
-use super::case::{Case, CaseStatus};
+use super::case::{Case, CaseStatus, Handover};
 
 /// Where the case is, for the citizen.
 #[must_use]
@@ -11,6 +11,10 @@ pub(super) fn of_case(case: &Case) -> BilingualText {
         (CaseStatus::Check, NextActor::Applicant) => {
             ("โปรดส่งหลักฐานหรือข้อมูลที่หน่วยงานขอเพิ่มเติม", "Please send the evidence or information that you are asked for.")
         }
+        (CaseStatus::Check, _) if matches!(case.handover, Handover::Again { .. }) => (
+            "คำขอครบถ้วนแล้ว แต่ยังส่งให้หน่วยงานไม่ได้ ระบบจะส่งอีกครั้ง ท่านไม่ต้องดำเนินการใด",
+            "Your application could not be handed to the agency yet; it is tried again. You need not do anything.",
+        ),
         (CaseStatus::Check, _) => (
             "กำลังรวบรวมและตรวจสอบหลักฐานจากหน่วยงานที่เกี่ยวข้อง ท่านไม่ต้องดำเนินการใด",
             "Evidence is being collected from the agencies that hold it, and checked. You need not do anything.",
@@ -78,6 +82,10 @@ pub(super) fn reminder(kind: ReminderKind, next: NextActor) -> BilingualText {
         (ReminderKind::AnswerDue, _) => BilingualText::new(
             "ใกล้ครบกำหนดส่งหลักฐานหรือข้อมูลที่ขอเพิ่มเติม โปรดตอบภายในวันดังกล่าว",
             "The last day to send the evidence or information that you are asked for is near; please answer by then.",
+        ),
+        (ReminderKind::AnswerOver, _) => BilingualText::new(
+            "พ้นกำหนดส่งหลักฐานหรือข้อมูลแล้ว คำขอจะถูกส่งให้หน่วยงานพิจารณาโดยไม่มีหลักฐานนี้",
+            "The last day to answer has passed; the application goes to the agency without this evidence.",
         ),
         (ReminderKind::DueSoon, NextActor::Applicant) => BilingualText::new(
             "ใกล้ครบกำหนดเวลาที่คู่มือประชาชนระบุ หน่วยงานรอการดำเนินการของท่าน",

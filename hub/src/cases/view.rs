@@ -5,7 +5,7 @@ use saphan_schemas::ids::{CaseId, Code, EvidenceTypeId, ServiceId, SystemId};
 use saphan_schemas::message_types::{BilingualText, Date, GapReason, NextActor, ProofSource, Timestamp};
 use serde::Serialize;
 
-use super::case::{Candidate, Case, CaseStatus, Handover, Requirement, State};
+use super::case::{Candidate, Case, CaseStatus, Requirement, State};
 use super::texts;
 use super::what::{Failure, What};
 use crate::store::cases::CaseEvent;
@@ -103,7 +103,7 @@ impl CaseView {
             opened_at: timestamp(case.opened_at),
             due_at: case.due_at().and_then(timestamp),
             authority: case.authority.clone(),
-            handed_over: matches!(case.handover, Handover::Done { .. }),
+            handed_over: case.is_handed_over(),
             approved: case.approved,
             fee_satang: case.fee_satang,
             requirements: case.requirements.iter().map(view).collect(),

@@ -159,7 +159,8 @@ pub struct CaseReminder {
     pub reminded_at: Timestamp,
     /// Of what.
     pub kind: ReminderKind,
-    /// The day by which the service promises a decision; with [`ReminderKind::AnswerDue`], the last day to answer.
+    /// The day by which the service promises a decision; with [`ReminderKind::AnswerDue`], the last day to answer; with
+    /// [`ReminderKind::AnswerOver`], the day on which the case went on.
     pub due_on: Date,
     /// What people read.
     pub text: BilingualText,
@@ -171,9 +172,11 @@ pub struct CaseReminder {
 pub enum ReminderKind {
     /// To the portal: the applicant has not answered yet what the hub asked, and the last day is near.
     AnswerDue,
+    /// To the portal: the last day has passed, and the case goes on without an answer.
+    AnswerOver,
     /// To who must act, the authority or, for the applicant, the portal: the day is near.
     DueSoon,
-    /// To the authority and to the portal: the day has passed.
+    /// To the authority and to the portal: the day has passed. Every week until it is decided.
     Overdue,
 }
 

@@ -17,7 +17,7 @@ impl Stage {
         sqlx::Connection::close(connection).await.unwrap();
     }
 
-    async fn damage_body(&self, place: u64) {
+    pub(super) async fn damage_body(&self, place: u64) {
         self.damage("UPDATE parts SET body = zeroblob(length(body)) WHERE idx = ?1", place).await;
     }
 }

@@ -1,5 +1,6 @@
 //! How a case goes on once it is complete, or ends before.
 
+use saphan_hub::cases::Case;
 use saphan_schemas::ids::CaseId;
 use saphan_schemas::problem::ProblemCode;
 use serde_json::{Value, json};
@@ -63,8 +64,8 @@ async fn history(stage: &Stage, id: CaseId) -> Vec<Value> {
     events.into_iter().map(|event| serde_json::to_value(event.what).unwrap()).collect()
 }
 
-async fn handovers_refused(stage: &Stage, id: CaseId) -> u32 {
-    stage.hub.app.store.cases().cases(&[id]).await.unwrap()[0].handovers_refused
+async fn stored(stage: &Stage, id: CaseId) -> Case {
+    stage.hub.app.store.cases().cases(&[id]).await.unwrap().remove(0)
 }
 
 #[tokio::test]
@@ -199,19 +200,26 @@ async fn an_authority_is_reminded_before_the_day_and_authority_and_portal_after_
     let stage = Stage::new().await;
     let (id, complete) = complete_case(&stage).await;
     // Three days are promised; a fifth of them is left.
-    stage.hub.clock.advance(3 * 86_400 * 4 / 5 - 60);
-    assert!(stage.inbox(&stage.authority).await.is_empty());
-    stage.hub.clock.advance(61);
+    let due = stored(&stage, id).await.due_at().unwrap();
+    assert_eq!(stored(&stage, id).await.wake(), Some(due - 3 * 86_400_000 / 5));
+    stage.hub.clock.advance(3 * 86_400 * 4 / 5 + 1);
     let soon = stage.receive(&stage.authority, "case.reminder").await;
     assert_eq!((&soon.body["kind"], &soon.body["due_on"]), (&json!("DUE_SOON"), &complete.body["due_on"]));
     stage.hub.clock.advance(3 * 86_400 / 5);
     for party in [&stage.authority, &stage.portal] {
         assert_eq!(stage.receive(party, "case.reminder").await.body["kind"], "OVERDUE");
     }
-    stage.hub.clock.advance(30 * 86_400);
+    // Every week until it is decided.
+    stage.hub.clock.advance(7 * 86_400);
+    for party in [&stage.authority, &stage.portal] {
+        assert_eq!(stage.receive(party, "case.reminder").await.body["kind"], "OVERDUE");
+    }
     says(&stage, id, "application.decided", decision(&json!({ "outcome": "APPROVED" }))).await;
     seen(&stage, id, "COMPLETED", "DONE").await;
-    assert!(stage.inbox(&stage.authority).await.is_empty(), "each is said once");
+    assert_eq!(stored(&stage, id).await.wake(), None);
+    let metrics = stage.hub.get("/metrics").await;
+    let metrics = metrics.text();
+    assert!(metrics.contains("saphan_cases_overdue_total 2"), "{metrics}");
 }
 
 #[tokio::test]
@@ -243,7 +251,7 @@ async fn a_case_that_cannot_be_handed_over_waits_for_the_agreement() {
     let last = history(&stage, id).await.pop().unwrap();
     assert_eq!((&last["event"], &last["code"]), (&json!("not-sent"), &json!("agreement-missing")));
     stage.hub.clock.advance(601);
-    eventually(|| async { handovers_refused(&stage, id).await == 2 }).await;
+    eventually(|| async { stored(&stage, id).await.handovers_refused == 2 }).await;
     assert_eq!(history(&stage, id).await.len(), 8, "it is told once");
     // The authority has another system by now.
     let moved = &stage.licences;
@@ -262,21 +270,67 @@ async fn a_case_that_the_authority_rejects_is_handed_over_again_later() {
     stage.provide_all().await;
     let first = stage.take(&stage.authority, "case.submitted").await;
     stage.acknowledge(&stage.authority, first.index, Some("schema-unknown")).await;
-    stage.until(id, |case| case["handed_over"] == false && case["events"] == 9).await;
+    let case = stage.until(id, |case| case["handed_over"] == false && case["events"] == 9).await;
+    assert!(case["due_at"].is_string(), "the promised day stays");
+    assert!(case["text"]["en"].as_str().unwrap().contains("could not be handed to the agency yet"));
     let last = history(&stage, id).await.pop().unwrap();
     assert_eq!((&last["event"], &last["message_type"]), (&json!("rejected"), &json!("case.submitted")));
+    let metrics = stage.hub.get("/metrics").await;
+    let metrics = metrics.text();
+    assert!(metrics.contains("saphan_case_letters_rejected_total 1"), "{metrics}");
+    let path = format!("/v1/cases/{id}");
+    assert_eq!(stage.hub.call(&stage.authority, "GET", &path, &Value::Null).await.status, 200, "it may look");
     stage.hub.clock.advance(601);
-    let second = stage.take(&stage.authority, "case.submitted").await;
+    let second = stage.receive(&stage.authority, "case.submitted").await;
     assert_ne!(second.claims.jti, first.claims.jti);
-    stage.acknowledge(&stage.authority, second.index, Some("schema-unknown")).await;
-    stage.until(id, |case| case["handed_over"] == false && case["events"] == 10).await;
-    stage.hub.clock.advance(601);
-    assert!(stage.inbox(&stage.authority).await.is_empty(), "the pause is doubled");
-    stage.hub.clock.advance(601);
-    stage.receive(&stage.authority, "case.submitted").await;
     stage.until(id, |case| case["handed_over"] == true).await;
+    // Both hold copies of the evidence.
     says(&stage, id, "application.decided", decision(&json!({ "outcome": "APPROVED" }))).await;
     seen(&stage, id, "COMPLETED", "DONE").await;
+    let place = stored(&stage, id).await.parts().next().unwrap();
+    let erased: Value = stage.hub.erase(&[place], "pdpa-s33").await.json(200);
+    assert_eq!(erased["copies"], json!([first.index, second.index]));
+}
+
+#[tokio::test]
+async fn a_consent_that_was_taken_back_after_the_handover_stops_the_next_one() {
+    let stage = Stage::new().await;
+    let consent = stage.consent().await;
+    stage.apply(&stage.application(Some(consent))).await;
+    stage.provide_all().await;
+    let first = stage.take(&stage.authority, "case.submitted").await;
+    stage.revoke(consent).await;
+    stage.acknowledge(&stage.authority, first.index, Some("schema-unknown")).await;
+    let question = stage.receive(&stage.portal, "information.requested").await;
+    assert_eq!(question.body["items"][0]["item"], "medical-certificate");
+    let answer = json!({ "supplied_at": at(0), "answers": [
+        { "kind": "Unavailable", "item": "medical-certificate", "note": "ไม่มี" },
+    ] });
+    let answer = stage.reply(&stage.portal, &question, "information.supplied", &answer);
+    stage.hub.accept(&answer.sign(&stage.portal.key)).await;
+    stage.hub.clock.advance(601);
+    let second = stage.receive(&stage.authority, "case.submitted").await;
+    let evidence = second.body["evidence"].as_array().unwrap();
+    let names: Vec<_> = evidence.iter().map(|proof| proof["requirement"].as_str().unwrap()).collect();
+    assert_eq!(names, ["identity", "driving-licence"]);
+    assert!(second.body.get("consent").is_none() && second.claims.consent.is_none());
+}
+
+#[tokio::test]
+async fn a_withdrawal_whose_words_cannot_be_read_any_more_is_told_all_the_same() {
+    let stage = Stage::new().await;
+    let (id, _) = complete_case(&stage).await;
+    stage.revoke_agreement("own.authority").await;
+    let withdrawal = stage.withdrawal(id);
+    let place = stage.hub.accept(&withdrawal.sign(&stage.portal.key)).await;
+    eventually(|| async { history(&stage, id).await.last().unwrap()["event"] == "not-sent" }).await;
+    stage.damage_body(place).await;
+    stage
+        .add_agreement("own.authority.new", &OWN.parse().unwrap(), &stage.authority.id, &["application.withdrawn"])
+        .await;
+    stage.hub.clock.advance(601);
+    let told = stage.receive(&stage.authority, "application.withdrawn").await;
+    assert_eq!((told.claims.case, &told.body["reason"]), (Some(id), &json!("OTHER")));
 }
 
 #[tokio::test]

@@ -46,9 +46,7 @@ async fn who_does_not_answer_is_reminded_and_then_the_case_goes_on_without() {
     let case = stage.until(id, |case| case["next"] == "WAITING_USER_WORKING").await;
     assert_eq!(requirement(&case, "medical-certificate")["answer_by"], last_day);
     stage.acknowledge(&stage.portal, question.index, None).await;
-    stage.hub.clock.advance(8 * DAY - 60);
-    assert!(stage.inbox(&stage.portal).await.is_empty());
-    stage.hub.clock.advance(DAY);
+    stage.hub.clock.advance(9 * DAY);
     let reminder = stage.receive(&stage.portal, "case.reminder").await;
     assert_eq!((&reminder.body["kind"], &reminder.body["due_on"]), (&json!("ANSWER_DUE"), &last_day));
     stage.hub.clock.advance(2 * DAY);
@@ -64,6 +62,7 @@ async fn who_does_not_answer_is_reminded_and_then_the_case_goes_on_without() {
         (&certificate["state"], &certificate["because"]),
         (&json!("missing"), &json!("APPLICANT_DID_NOT_ANSWER"))
     );
+    assert_eq!(stage.receive(&stage.portal, "case.reminder").await.body["kind"], "ANSWER_OVER");
     assert!(stage.inbox(&stage.portal).await.is_empty(), "one reminder is enough");
     let late = stage.reply(&stage.portal, &question, "information.supplied", &unavailable());
     assert_eq!(stage.rejected(&stage.portal, &late).await, "evidence-not-awaited");
@@ -78,6 +77,7 @@ async fn who_answers_in_time_is_not_reminded() {
     stage.hub.accept(&answer.sign(&stage.portal.key)).await;
     assert_eq!(gap(&stage).await["reason"], "APPLICANT_CANNOT_SUPPLY");
     stage.until(id, |case| case["handed_over"] == true).await;
+    // Longer than the time to answer; three days are promised.
     stage.hub.clock.advance(11 * DAY);
     let reminder = stage.receive(&stage.portal, "case.reminder").await;
     assert_eq!(reminder.body["kind"], "OVERDUE", "of the decision, which is the authority's");
