@@ -16,8 +16,10 @@ use saphan_hub::registry::{RegistryFile, SystemSection};
 use saphan_schemas::ids::{CaseId, EvidenceTypeId, InvalidId, MessageId, SystemId};
 use saphan_schemas::keys::{PublicKey, SigningKey};
 use saphan_schemas::message_types::{
-    Applicant, ApplicationDecided, ApplicationSubmitted, Approval, BilingualText, CaseSubmitted, Citizen, Decision,
-    EvidenceProvided, EvidenceRequested, EvidenceReused, Language, Office, Timestamp,
+    Answer, Applicant, ApplicationDecided, ApplicationSubmitted, ApplicationWithdrawn, Approval, BilingualText,
+    CaseReminder, CaseSubmitted, Citizen, Decision, EvidenceDeclined, EvidenceProvided, EvidenceRequested,
+    EvidenceReused, InformationRequested, InformationSupplied, Item, Language, NotProvided, Office, Subject, Timestamp,
+    WithdrawalReason, WithdrawnBy,
 };
 use saphan_schemas::registry::{Agreement, Member, Service, TransportKind, just_a_system};
 use saphan_schemas::trust::Trust;
@@ -69,6 +71,19 @@ pub struct Seen {
     pub twice: BTreeSet<CaseId>,
     /// Cases whose decision the portal has.
     pub decided: BTreeSet<CaseId>,
+    /// Cases whose applicant was asked for a land title, which the register did not have.
+    pub asked: BTreeMap<CaseId, usize>,
+    /// Cases that the authority was told are withdrawn.
+    pub withdrawn: BTreeMap<CaseId, usize>,
+}
+
+/// Whether all goes well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Weather {
+    /// Every register has what it is asked for.
+    Fair,
+    /// The land register has no title of a third of the people; they are asked, and have none.
+    Foul,
 }
 
 impl CaseWorld {
@@ -107,29 +122,41 @@ impl CaseWorld {
     ///
     /// # Errors
     /// A connector does not start.
-    pub async fn agencies(&self) -> anyhow::Result<Agencies> {
+    pub async fn agencies(&self, weather: Weather) -> anyhow::Result<Agencies> {
         let seen = Arc::new(watch::Sender::new(Seen::default()));
         let mut others = Vec::new();
         for provider in [CIVIL_REGISTRY, LAND_REGISTER] {
             let seen = Arc::clone(&seen);
             let builder = self.connector(provider)?.handle(move |message: Message<EvidenceRequested>| {
-                let answer = provide(&seen, &message);
+                let answer = if weather == Weather::Foul && has_none(&message) {
+                    decline(&seen, &message)
+                } else {
+                    provide(&seen, &message)
+                };
                 async move { answer }
             });
             let builder = builder.handle(|_: Message<EvidenceReused>| async { Ok(Handled::Done) });
             others.push(builder.build().await?);
         }
-        let told = Arc::clone(&seen);
+        let [told, withdrawn, decided, asked] = [(); 4].map(|()| Arc::clone(&seen));
         let authority = self.connector(AUTHORITY)?.handle(move |message: Message<CaseSubmitted>| {
             let answer = decide(&told, &message);
             async move { answer }
         });
-        others.push(authority.build().await?);
-        let told = Arc::clone(&seen);
-        let portal = self.connector(PORTAL)?.handle(move |message: Message<ApplicationDecided>| {
-            told.send_modify(|seen| seen.decided.extend(message.case()));
+        let authority = authority.handle(move |message: Message<ApplicationWithdrawn>| {
+            count(&withdrawn, &message, |seen| &mut seen.withdrawn);
             async { Ok(Handled::Done) }
         });
+        others.push(authority.build().await?);
+        let portal = self.connector(PORTAL)?.handle(move |message: Message<ApplicationDecided>| {
+            decided.send_modify(|seen| seen.decided.extend(message.case()));
+            async { Ok(Handled::Done) }
+        });
+        let portal = portal.handle(move |message: Message<InformationRequested>| {
+            let answer = has_none_either(&asked, &message);
+            async move { answer }
+        });
+        let portal = portal.handle(|_: Message<CaseReminder>| async { Ok(Handled::Done) });
         Ok(Agencies { portal: Arc::new(portal.build().await?), others, seen })
     }
 
@@ -216,10 +243,66 @@ fn application(citizen: Citizen) -> anyhow::Result<ApplicationSubmitted> {
     })
 }
 
-fn provide(seen: &watch::Sender<Seen>, message: &Message<EvidenceRequested>) -> Result<Handled, HandlerError> {
-    let request = message.body();
+/// The withdrawal of an application.
+///
+/// # Errors
+/// None: the names are constants.
+pub fn withdrawal(case: CaseId) -> anyhow::Result<OutgoingMessage> {
+    let body = ApplicationWithdrawn {
+        withdrawn_at: now()?,
+        withdrawn_by: WithdrawnBy::Applicant,
+        reason: WithdrawalReason::NoLongerNeeded,
+        note: None,
+    };
+    let message = OutgoingMessage::new(OWN.parse()?, &body).id(MessageId::new()).case(case);
+    Ok(message.service(SERVICE.parse()?).purpose(PURPOSE.parse()?))
+}
+
+/// Whether the register has no title of this person, the same whenever it is asked.
+fn has_none(message: &Message<EvidenceRequested>) -> bool {
+    let Subject::Citizen { national_id } = &message.body().subject else { return false };
+    let sum: u32 = national_id.as_str().bytes().map(u32::from).sum();
+    message.body().evidence_type.as_str() == LAND_TITLE && sum.is_multiple_of(3)
+}
+
+fn note_request(seen: &watch::Sender<Seen>, message: &Message<EvidenceRequested>) -> Result<(), HandlerError> {
     let case = message.case().ok_or("a request belongs to a case")?;
-    seen.send_modify(|seen| *seen.requests.entry((case, request.evidence_type.clone())).or_default() += 1);
+    let evidence_type = message.body().evidence_type.clone();
+    seen.send_modify(|seen| *seen.requests.entry((case, evidence_type)).or_default() += 1);
+    Ok(())
+}
+
+fn decline(seen: &watch::Sender<Seen>, message: &Message<EvidenceRequested>) -> Result<Handled, HandlerError> {
+    note_request(seen, message)?;
+    let body = EvidenceDeclined {
+        declined_at: now()?,
+        evidence_type: message.body().evidence_type.clone(),
+        reason: NotProvided::SubjectNotFound,
+        held_by: None,
+        text: BilingualText::new("ไม่พบข้อมูล", "Not found."),
+    };
+    Ok(Handled::Reply(vec![alike(message, message.reply(&body))]))
+}
+
+/// The applicant has none either.
+fn has_none_either(
+    seen: &watch::Sender<Seen>,
+    message: &Message<InformationRequested>,
+) -> Result<Handled, HandlerError> {
+    count(seen, message, |seen| &mut seen.asked);
+    let none = |item: &Item| Answer::Unavailable { item: item.item.clone(), note: "ไม่มี".to_owned() };
+    let body = InformationSupplied { supplied_at: now()?, answers: message.body().items.iter().map(none).collect() };
+    Ok(Handled::Reply(vec![alike(message, message.reply(&body))]))
+}
+
+fn count<T>(seen: &watch::Sender<Seen>, message: &Message<T>, of: impl Fn(&mut Seen) -> &mut BTreeMap<CaseId, usize>) {
+    let Some(case) = message.case() else { return };
+    seen.send_modify(|seen| *of(seen).entry(case).or_default() += 1);
+}
+
+fn provide(seen: &watch::Sender<Seen>, message: &Message<EvidenceRequested>) -> Result<Handled, HandlerError> {
+    note_request(seen, message)?;
+    let request = message.body();
     let content = match request.evidence_type.as_str() {
         "th.dopa.identity" => IDENTITY,
         "th.dopa.house-registration" => HOUSE,
@@ -325,6 +408,7 @@ const AGREEMENTS: &[(&str, &str, &[&str])] = &[
     (OWN, LAND_REGISTER, &["evidence.requested", "evidence.reused"]),
     (LAND_REGISTER, OWN, &["evidence.provided", "evidence.declined", "evidence.pending"]),
 ];
+const LAND_TITLE: &str = "th.dol.land-title";
 const PURPOSE: &str = "change-of-address";
 const IN_FLIGHT: usize = 1024;
 const SEED: u64 = 11;

@@ -3,12 +3,12 @@
 use saphan_connector::portal::{CaseStatus, CaseView, RequirementState, RequirementView};
 use saphan_schemas::ids::CaseId;
 use saphan_schemas::message_types::{
-    ApplicationDecided, Date, Decision, Language, PaymentInterval, ProofSource, Remedy,
+    ApplicationDecided, Date, Decision, Item, Language, PaymentInterval, ProofSource, Remedy,
 };
 
 use super::layout::terms;
 use crate::web::Site;
-use crate::web::book::Kept;
+use crate::web::book::{Kept, Question};
 use crate::web::html::{Element, Html, el};
 use crate::web::language::{Speaks as _, baht};
 use crate::web::names::{day, moment};
@@ -31,7 +31,7 @@ impl Progress {
             None => language.of("กำลังส่งคำขอ", "The application is on its way.").to_owned(),
         };
         let mut html = Html::new();
-        html.push(question(language, id, kept));
+        html.push(open_question(site, kept, view).map(|open| question(language, id, open)));
         html.push(view.and_then(|view| fee(language, id, kept, view)));
         if let Some(view) = view {
             let items = view.requirements.iter().map(|one| requirement(site, language, one));
@@ -60,12 +60,28 @@ impl Progress {
     }
 }
 
-/// What the person is asked.
-fn question(language: Language, id: CaseId, kept: &Kept) -> Option<Element> {
-    let open = kept.questions.iter().rev().find(|question| !question.answered)?;
+/// What the person is asked, the latest first, as long as an answer is of use.
+pub(super) fn open_question<'k>(site: &Site, kept: &'k Kept, view: Option<&CaseView>) -> Option<&'k Question> {
+    let mut latest = kept.questions.iter().rev();
+    latest.find(|question| !question.answered && is_of_use(site, question, view))
+}
+
+/// What the hub asks is over once its last day has passed, or something else proves it.
+pub(super) fn is_of_use(site: &Site, question: &Question, view: Option<&CaseView>) -> bool {
+    let Some(view) = view else { return true };
+    let by_the_hub = question.envelope.iss == site.settings.hub_system;
+    let is_asked = |item: &Item| {
+        let asked =
+            |one: &RequirementView| one.requirement == item.item && one.state == RequirementState::AskedApplicant;
+        view.requirements.iter().any(asked)
+    };
+    !view.status.is_final() && (!by_the_hub || question.asked.items.iter().any(is_asked))
+}
+
+fn question(language: Language, id: CaseId, open: &Question) -> Element {
     let link = el("a").class("button").attr("href", format!("/{}/cases/{id}/questions", language.code()));
     let text = el("p").with(language.text(&open.asked.text));
-    Some(el("div").class("summary").with(text).with(el("p").with(link.with(language.of("ตอบคำถาม", "Answer")))))
+    el("div").class("summary").with(text).with(el("p").with(link.with(language.of("ตอบคำถาม", "Answer"))))
 }
 
 /// What the person has to pay.
@@ -92,7 +108,13 @@ fn requirement(site: &Site, language: Language, one: &RequirementView) -> Elemen
         RequirementState::Pending => ("open", language.of("หน่วยงานกำลังค้นหา", "The agency is looking for it")),
         RequirementState::Reusing => ("open", language.of("กำลังใช้หลักฐานเดิม", "Being used again")),
         RequirementState::AskedApplicant => ("asked", language.of("มีคำถามถึงท่าน", "You are asked for it")),
-        RequirementState::Missing => ("asked", language.of("ไม่มีหลักฐาน", "Nobody could prove it")),
+        RequirementState::Missing => match one.because.as_deref() {
+            Some("APPLICANT_DID_NOT_ANSWER") => {
+                ("asked", language.of("ท่านไม่ได้ตอบภายในกำหนด", "You did not answer in time"))
+            }
+            Some("APPLICANT_NOT_REACHED") => ("asked", language.of("ไม่สามารถสอบถามท่านได้", "You could not be asked")),
+            _ => ("asked", language.of("ไม่มีหลักฐาน", "Nobody could prove it")),
+        },
         _ => ("open", language.of("กำลังดำเนินการ", "Under way")),
     };
     let evidence = one.evidence_type.as_ref().map(|id| site.names.evidence(id, language));

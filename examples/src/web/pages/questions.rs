@@ -14,8 +14,9 @@ use saphan_schemas::message_types::AnswerForm;
 use self::given::{Given, Lack, Lacks, file_inputs, keep_files};
 use self::items::Filled;
 use self::sending::Sending;
-use super::case::{back, own};
+use super::case::{back, look, own};
 use super::layout::{Page, button, form, hidden};
+use super::progress::{is_of_use, open_question};
 use crate::web::Site;
 use crate::web::book::Question;
 use crate::web::files::{Arriving, NotUploaded, Owner};
@@ -32,9 +33,9 @@ pub(super) async fn show(
     Path(id): Path<String>,
 ) -> Result<Response, Refusal> {
     let (id, kept) = own(&site, &who, &id)?;
-    let Some(question) = kept.questions.iter().rev().find(|question| !question.answered) else {
-        return Ok(back(&who.visit, id));
-    };
+    // While the hub is away, a question is as open as it was.
+    let view = look(&site, id).await.ok().flatten();
+    let Some(question) = open_question(&site, &kept, view.as_ref()) else { return Ok(back(&who.visit, id)) };
     let held = site.shelf.of(owner(&who, question));
     let filled = Filled { input: &Input::default(), lacks: &Lacks::new(), held: &held };
     Ok(page(&who.visit, id, question, &filled))
@@ -54,6 +55,10 @@ pub(super) async fn answer(
     let question = question.ok_or_else(|| refuse(Because::TooLate))?;
     if question.answered {
         return Ok(back(&who.visit, id));
+    }
+    let view = look(&site, id).await.ok().flatten();
+    if !is_of_use(&site, question, view.as_ref()) {
+        return Err(refuse(Because::TooLate));
     }
     let owner = owner(&who, question);
     let faults = keep_files(&site.shelf, owner, &question.asked, &sent.input, sent.files);

@@ -142,14 +142,22 @@ async fn an_open_application_is_withdrawn_and_its_consent_taken_back() {
     client.until(&case, "Being asked for").await;
     assert_eq!(client.post(&format!("{case}/consent"), &[]).await.status, 303);
     let asked = client.until(&case, "You are asked for it").await;
+    asked.has("Please answer by");
     assert!(!asked.text.contains("Take back my consent"));
     client.until(&case, "summary").await;
     let questions = client.get(&format!("{case}/questions")).await;
     questions.markup().check("en");
     questions.has("I will hand it in at the office");
+    questions.has("If you do not answer by that day");
+    let question = questions.markup().value_of("question").unwrap().to_owned();
     assert_eq!(client.post(&format!("{case}/withdraw"), &[("reason", "mistake")]).await.status, 303);
     let gone = client.until(&case, "You have withdrawn the application.").await;
     gone.markup().check("en");
+    // Nobody waits for the answer any more.
+    assert!(!gone.text.contains("/questions"), "{}", gone.text);
+    assert_eq!(client.get(&format!("{case}/questions")).await.status, 303);
+    let answer = [("question", question.as_str()), ("document/medical-certificate", "counter")];
+    assert_eq!(client.post(&format!("{case}/questions"), &answer).await.status, 409);
     let late = client.post(&format!("{case}/withdraw"), &[]).await;
     assert_eq!(late.status, 409);
 }
