@@ -178,14 +178,13 @@ impl Ledger {
 
     pub(crate) fn acknowledge(&mut self, indices: &[u64]) -> u64 {
         let message = |index: &u64| Acknowledged { index: *index, outcome: Outcome::Processed, code: None };
-        let claims = AcknowledgementClaims {
-            iss: RECEIVER.parse().unwrap(),
-            aud: hub(),
-            jti: MessageId::new(),
-            iat: NOW,
-            messages: indices.iter().map(message).collect(),
-        };
-        let batch = Signed::sign(claims, self.key(RECEIVER)).unwrap();
+        self.acknowledge_as(RECEIVER, indices.iter().map(message).collect())
+    }
+
+    pub(crate) fn acknowledge_as(&mut self, system: &str, messages: Vec<Acknowledged>) -> u64 {
+        let (iss, jti) = (system.parse().unwrap(), MessageId::new());
+        let claims = AcknowledgementClaims { iss, aud: hub(), jti, iat: NOW, messages };
+        let batch = Signed::sign(claims, self.key(system)).unwrap();
         self.push(&Leaf::Acknowledgement { ts: NOW * 1000, acknowledgement: batch.as_str().to_owned() })
     }
 
