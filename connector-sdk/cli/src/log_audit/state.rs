@@ -140,8 +140,6 @@ impl AuditState {
             self.history.write_place(TRUSTED, &place).await?;
             self.history.execute("DELETE FROM place WHERE name = 'ahead'").await?;
         }
-        let place = self.place(TRUSTED).await?.unwrap_or_default();
-        self.history.forget_from(place.size).await?;
         self.history.execute("DELETE FROM checkpoint").await?;
         let trust = sqlx::query("INSERT INTO checkpoint (size, text, trusted) VALUES (?, ?, 1)");
         let trust = trust.bind(integer(signed.checkpoint().size)).bind(signed.text());

@@ -2,15 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::Mutex;
 
 use saphan_cli::log_audit::state::AuditState;
 use saphan_cli::log_audit::{Audit, AuditFailure, audit};
 use saphan_cli::log_check::{LogSource, SourceError, SourceFuture};
+use serde_json::json;
 use tokio::sync::Notify;
 
-use super::swapped;
+use super::{Followed, swapped};
 use crate::ledger::Ledger;
+use crate::program::PROGRAM;
 
 /// A log in memory that notes what is fetched, and may stop in the middle.
 struct Source {
@@ -141,6 +144,31 @@ async fn an_audit_that_is_stopped_anywhere_leaves_a_state_that_the_next_goes_on_
         for _ in 0..150 {
             ledger.send("{}");
         }
+    }
+}
+
+#[test]
+fn a_process_that_is_killed_leaves_a_state_that_the_next_audit_goes_on_from() {
+    let ledger = Ledger::with_messages(600);
+    let followed = Followed::new(&ledger);
+    for (path, bytes) in ledger.files().into_iter().filter(|(path, _)| path != "vkey") {
+        // Whoever reads a pipe waits for whoever writes it.
+        let file = followed.path().join("log").join(path);
+        std::fs::remove_file(&file).unwrap();
+        assert!(Command::new("mkfifo").arg(&file).status().unwrap().success());
+        let mut audit = Command::new(PROGRAM);
+        audit.current_dir(followed.path()).args(["audit", "log", "log", "--vkey", "vkey", "--state", "state"]);
+        let mut audit = audit.stdout(Stdio::null()).spawn().unwrap();
+        let reading = std::fs::File::options().write(true).open(&file).unwrap();
+        audit.kill().unwrap();
+        audit.wait().unwrap();
+        drop(reading);
+        std::fs::remove_file(&file).unwrap();
+        std::fs::write(&file, bytes).unwrap();
+        followed.holds();
+        let (code, told) = followed.audit();
+        assert_eq!((code, &told["log"]["leaves"]["messages"]), (0, &json!(600)), "{told}");
+        std::fs::remove_dir_all(followed.path().join("state")).unwrap();
     }
 }
 
