@@ -12,7 +12,7 @@ pub mod finding;
 pub mod monitor;
 pub mod state;
 
-use saphan_schemas::log::{Checkpoint, SignedCheckpoint};
+use saphan_schemas::log::{Checkpoint, SignedCheckpoint, TILE_WIDTH};
 
 use crate::log_check::{self, LogCheckError, LogReport, LogSource, Progress};
 use consistency::Consistency;
@@ -26,7 +26,7 @@ pub struct Audit {
     pub since: Option<Checkpoint>,
     /// The signed checkpoint that the log shows; `None` if what it shows is none.
     pub shown: Option<Checkpoint>,
-    /// How many entries were checked that had not been trusted or checked before.
+    /// How many entries were checked that no earlier audit had trusted, or begun with; of an audit from the start, all.
     pub entries: u64,
     /// Whether the log holds up to that checkpoint, which is then the trusted one.
     pub verdict: Result<LogReport, Finding>,
@@ -107,6 +107,9 @@ async fn against_known(
             Err(error) => standing = Standing::Unproven(verdict_or_failure(error)?),
         }
     }
+    if matches!(standing, Standing::Grown) {
+        state.stands_for_earlier(shown).await?;
+    }
     Ok(standing)
 }
 
@@ -122,7 +125,9 @@ async fn go_on(
 ) -> Result<(u64, Result<LogReport, Finding>), AuditFailure> {
     loop {
         let Start { place, registry, is_ahead } = state.begin().await?;
-        let entries = signed.checkpoint().size.saturating_sub(trusted.max(place.size));
+        // Those between the trusted place and the trusted checkpoint are looked at again, and are not new.
+        let begun = if place.size + u64::from(TILE_WIDTH) > trusted { trusted.max(place.size) } else { place.size };
+        let entries = signed.checkpoint().size.saturating_sub(begun);
         let held = log_check::go_on(source, signed, progress, (place, &registry), state.history()).await;
         let held = held.ok_or(StateError::Damaged { what: "a place and the registry entries before it" })?;
         match held {

@@ -142,7 +142,7 @@ pub(crate) async fn go_on(
 ) -> Option<Result<LogReport, LogCheckError>> {
     let checkpoint = signed.checkpoint();
     let (place, registry) = from;
-    progress.started(checkpoint.size - place.size);
+    progress.started(checkpoint.size.saturating_sub(place.size));
     let ledger = Ledger::resume(checkpoint, place, registry)?;
     let pipeline = Pipeline { source, progress, export: None };
     let ledger = pipeline.run(checkpoint, ledger, history).await;

@@ -107,9 +107,18 @@ impl AuditState {
 
     /// Keeps a checkpoint that the log shows, before anything of it is audited: the log must stand by it from now on.
     pub(super) async fn note_shown(&mut self, signed: &SignedCheckpoint) -> Result<(), StateError> {
-        let note = sqlx::query("INSERT OR IGNORE INTO checkpoint (size, text, trusted) VALUES (?, ?, 0)");
-        let note = note.bind(integer(signed.checkpoint().size)).bind(signed.text());
+        let note = sqlx::query(NOTE_SHOWN).bind(integer(signed.checkpoint().size)).bind(signed.text()).bind(MOST_SHOWN);
         note.execute(self.history.connection()).await?;
+        Ok(())
+    }
+
+    /// The log that this checkpoint is of has grown from all that was shown earlier: who stands by it, stands by those.
+    pub(super) async fn stands_for_earlier(&mut self, signed: &SignedCheckpoint) -> Result<(), StateError> {
+        let size = integer(signed.checkpoint().size);
+        let note = sqlx::query("INSERT OR IGNORE INTO checkpoint (size, text, trusted) VALUES (?, ?, 0)");
+        note.bind(size).bind(signed.text()).execute(self.history.connection()).await?;
+        let forget = sqlx::query("DELETE FROM checkpoint WHERE NOT trusted AND size < ?");
+        forget.bind(size).execute(self.history.connection()).await?;
         Ok(())
     }
 
@@ -171,6 +180,10 @@ impl AuditState {
 const FILE: &str = "audit.db";
 const TRUSTED: &str = "trusted";
 const FORMAT: i64 = 1;
+/// Each is one more proof at every audit; a log that does not hold for weeks shows thousands, and the first ones bind it.
+const MOST_SHOWN: i64 = 64;
+const NOTE_SHOWN: &str = "INSERT OR IGNORE INTO checkpoint (size, text, trusted) \
+    SELECT ?1, ?2, 0 WHERE (SELECT count(*) FROM checkpoint) < ?3";
 const TABLES: &str = "\
 CREATE TABLE IF NOT EXISTS log (format INTEGER NOT NULL, vkey TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS checkpoint (size INTEGER PRIMARY KEY, text TEXT NOT NULL, trusted INTEGER NOT NULL) STRICT;";

@@ -11,6 +11,8 @@ use saphan_schemas::b64;
 use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::log::{Checkpoint, SignedNote, verify_consistency};
 use serde_json::{Value, json};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _};
 
 use crate::ledger::{Ledger, write_files};
 use crate::program::{Ended, saphan};
@@ -235,7 +237,8 @@ fn a_damaged_state_folder_is_no_verdict() {
     let place = good.windows(8).position(|bytes| bytes == b"\"levels\"").unwrap();
     for at in [3, registered + 9, place + 20] {
         let mut damaged = good.clone();
-        damaged[at] ^= 1;
+        // In a hash this gives another hash.
+        damaged[at] = if damaged[at] == b'A' { b'B' } else { b'A' };
         std::fs::write(&file, damaged).unwrap();
         let (code, told) = followed.audit();
         assert_eq!((code, &told["error"]["side"]), (2, &json!("caller")), "{at}: {told}");
@@ -243,6 +246,20 @@ fn a_damaged_state_folder_is_no_verdict() {
     }
     std::fs::write(&file, good).unwrap();
     assert_eq!(followed.holds(), 0);
+}
+
+#[tokio::test]
+async fn a_state_folder_that_lost_a_message_is_no_verdict() {
+    let ledger = Ledger::with_messages(600);
+    let followed = Followed::new(&ledger);
+    followed.holds();
+    let file = SqliteConnectOptions::new().filename(followed.path().join("state/audit.db"));
+    let mut connection = file.connect().await.unwrap();
+    sqlx::raw_sql("DELETE FROM statement WHERE entry = 20").execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    let (code, told) = followed.audit();
+    assert_eq!(code, 2, "{told}");
+    assert!(told["error"]["what"].as_str().unwrap().contains("the list of messages"), "{told}");
 }
 
 #[test]
@@ -258,7 +275,8 @@ fn everything_is_audited_again_when_asked_for() {
     let ended = followed.run(&["--json", "--from-start"]);
     assert_eq!((ended.code, &ended.json()["verdict"]["class"]), (1, &json!("changed-leaf")));
     followed.shows(&ledger.files());
-    followed.holds();
+    let ended = followed.run(&["--json", "--from-start"]);
+    assert_eq!((ended.code, &ended.json()["entries_checked"]), (0, &json!(612)));
 }
 
 #[test]

@@ -21,6 +21,8 @@ struct Source {
     fetched: Mutex<Vec<String>>,
     /// This file cannot be had for now.
     fails: Option<&'static str>,
+    /// The first answer for this file is spoilt.
+    spoilt_once: Option<&'static str>,
     /// After so many files no answer comes.
     stalls_after: usize,
     stalled: Notify,
@@ -28,7 +30,8 @@ struct Source {
 
 impl Source {
     fn new(files: BTreeMap<String, Vec<u8>>) -> Self {
-        Self { files, fetched: Mutex::default(), fails: None, stalls_after: usize::MAX, stalled: Notify::new() }
+        let fetched = Mutex::default();
+        Self { files, fetched, fails: None, spoilt_once: None, stalls_after: usize::MAX, stalled: Notify::new() }
     }
 
     fn fetched(&self) -> Vec<String> {
@@ -38,10 +41,11 @@ impl Source {
 
 impl LogSource for Source {
     fn fetch<'a>(&'a self, path: &'a str) -> SourceFuture<'a> {
-        let number = {
+        let (number, first) = {
             let mut fetched = self.fetched.lock().unwrap();
+            let first = !fetched.iter().any(|before| before == path);
             fetched.push(path.to_owned());
-            fetched.len()
+            (fetched.len(), first)
         };
         Box::pin(async move {
             if number > self.stalls_after {
@@ -50,6 +54,7 @@ impl LogSource for Source {
             }
             match self.files.get(path) {
                 _ if self.fails == Some(path) => Err(SourceError::Status { status: 503 }),
+                Some(bytes) if first && self.spoilt_once == Some(path) => Ok(vec![7; bytes.len()]),
                 Some(bytes) => Ok(bytes.clone()),
                 None => Err(SourceError::NotFound),
             }
@@ -145,6 +150,21 @@ async fn an_audit_that_is_stopped_anywhere_leaves_a_state_that_the_next_goes_on_
             ledger.send("{}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_fork_is_not_hidden_by_a_source_that_answers_differently_at_different_times() {
+    let (folder, mut ledger) = (tempfile::tempdir().unwrap(), Ledger::with_messages(600));
+    audited(folder.path(), &ledger, &Source::new(ledger.files())).await.unwrap().verdict.unwrap();
+    // Of the entries behind the last full bundle, which are fetched again.
+    ledger.leaves.swap(520, 521);
+    ledger.send("{}");
+    let mut source = Source::new(ledger.files());
+    source.spoilt_once = Some("tile/0/002.p/101");
+    let found = audited(folder.path(), &ledger, &source).await.unwrap().verdict.unwrap_err();
+    assert_eq!(found.class().name(), "changed-tile", "what would show the fork was not to be had");
+    let found = audited(folder.path(), &ledger, &Source::new(ledger.files())).await.unwrap().verdict.unwrap_err();
+    assert_eq!(found.class().name(), "fork");
 }
 
 #[test]

@@ -49,6 +49,14 @@ impl Watch {
     }
 }
 
+impl Drop for Watch {
+    /// A test that fails leaves no monitor behind.
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 /// The verdicts that the alarm was given.
 fn alarms(folder: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(folder.join("alarms")).unwrap_or_default();
