@@ -61,15 +61,12 @@ impl AuditState {
             return Err(StateError::Damaged { what: "audit.db" });
         }
         sqlx::raw_sql(TABLES).execute(history.connection()).await?;
-        let bound = "INSERT INTO log (format, vkey) SELECT ?1, ?2 WHERE NOT EXISTS (SELECT 1 FROM log)";
-        sqlx::query(bound).bind(FORMAT).bind(vkey.to_string()).execute(history.connection()).await?;
-        let (format, found): (i64, String) =
-            sqlx::query_as("SELECT format, vkey FROM log").fetch_one(history.connection()).await?;
-        if format != FORMAT {
-            return Err(StateError::OtherFormat { found: format });
-        }
-        if found != vkey.to_string() {
-            return Err(StateError::OtherLog { found });
+        let bound = sqlx::query_as("SELECT format, vkey FROM log");
+        let bound: Option<(i64, String)> = bound.fetch_optional(history.connection()).await?;
+        match bound {
+            Some((found, _)) if found != FORMAT => return Err(StateError::OtherFormat { found }),
+            Some((_, found)) if found != vkey.to_string() => return Err(StateError::OtherLog { found }),
+            _ => {}
         }
         Ok(Self { folder: folder.to_owned(), vkey: vkey.clone(), history })
     }
@@ -105,8 +102,11 @@ impl AuditState {
         known.collect()
     }
 
-    /// Keeps a checkpoint that the log shows, before anything of it is audited: the log must stand by it from now on.
+    /// Keeps a checkpoint that the log shows, before anything of it is audited: the log must stand by it from now on. The first
+    /// one binds the folder to the key that signed it.
     pub(super) async fn note_shown(&mut self, signed: &SignedCheckpoint) -> Result<(), StateError> {
+        let bind = sqlx::query(BIND).bind(FORMAT).bind(self.vkey.to_string());
+        bind.execute(self.history.connection()).await?;
         let note = sqlx::query(NOTE_SHOWN).bind(integer(signed.checkpoint().size)).bind(signed.text()).bind(MOST_SHOWN);
         note.execute(self.history.connection()).await?;
         Ok(())
@@ -180,6 +180,7 @@ impl AuditState {
 const FILE: &str = "audit.db";
 const TRUSTED: &str = "trusted";
 const FORMAT: i64 = 1;
+const BIND: &str = "INSERT INTO log (format, vkey) SELECT ?1, ?2 WHERE NOT EXISTS (SELECT 1 FROM log)";
 /// Each is one more proof at every audit; a log that does not hold for weeks shows thousands, and the first ones bind it.
 const MOST_SHOWN: i64 = 64;
 const NOTE_SHOWN: &str = "INSERT OR IGNORE INTO checkpoint (size, text, trusted) \

@@ -248,6 +248,16 @@ fn a_damaged_state_folder_is_no_verdict() {
     assert_eq!(followed.holds(), 0);
 }
 
+#[test]
+fn a_key_that_signed_nothing_binds_no_state_folder() {
+    let (ledger, other) = (Ledger::with_messages(3), Ledger::with_messages(3));
+    let followed = Followed::new(&ledger);
+    std::fs::write(followed.path().join("vkey"), other.vkey().to_string()).unwrap();
+    followed.finds("changed-checkpoint");
+    std::fs::write(followed.path().join("vkey"), ledger.vkey().to_string()).unwrap();
+    followed.holds();
+}
+
 #[tokio::test]
 async fn a_state_folder_that_lost_a_message_is_no_verdict() {
     let ledger = Ledger::with_messages(600);
