@@ -52,6 +52,8 @@ pub async fn audit(
     state: &mut AuditState,
     progress: &dyn Progress,
 ) -> Result<Audit, AuditFailure> {
+    // What an audit before it left open, because it could not write.
+    state.give_up().await;
     let known = state.known().await?;
     let since = known.iter().find(|known| known.trusted).map(|known| known.signed.checkpoint().clone());
     let signed = match log_check::signed_checkpoint(source, state.vkey()).await {

@@ -14,8 +14,9 @@ use serde_json::{Value, json};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _};
 
+use crate::hub::FakeHub;
 use crate::ledger::{Ledger, write_files};
-use crate::program::{Ended, saphan};
+use crate::program::{Ended, saphan, saphan_beside};
 
 /// A folder with a log in `log`, its key in `vkey`, and the state of its auditor in `state`.
 struct Followed {
@@ -195,6 +196,22 @@ fn a_log_that_shows_less_than_it_had_shown_is_rolled_back() {
     assert!(followed.path().join(told["verdict"]["evidence"].as_str().unwrap()).join("shown").exists());
     followed.shows(&ledger.files());
     assert_eq!(followed.holds(), 0, "what was trusted stayed");
+}
+
+#[tokio::test]
+async fn a_hubs_log_is_followed_over_http_and_a_hub_that_is_away_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let hub = FakeHub::start(Ledger::with_messages(300)).await;
+    let (url, vkey) = (hub.url().to_owned(), hub.held().ledger.vkey().to_string());
+    let arguments = ["--json", "audit", "log", &url, "--vkey", &vkey, "--state", "state"];
+    let first = saphan_beside(folder.path(), arguments).await;
+    assert_eq!((first.code, &first.json()["entries_checked"]), (0, &json!(312)));
+    hub.held().ledger.send("{}");
+    let second = saphan_beside(folder.path(), arguments).await;
+    assert_eq!((second.code, &second.json()["entries_checked"]), (0, &json!(1)));
+    hub.stop().await;
+    let away = saphan_beside(folder.path(), arguments).await;
+    assert_eq!((away.code, &away.json()["error"]["side"]), (3, &json!("hub")));
 }
 
 #[test]
