@@ -31,7 +31,7 @@ mod source;
 
 use std::path::Path;
 
-use saphan_schemas::log::{SignedCheckpoint, VerifierKey};
+use saphan_schemas::log::{Checkpoint, SignedCheckpoint, VerifierKey, empty_root};
 
 pub use arrangement::Arrangement;
 pub use class::TamperClass;
@@ -130,6 +130,12 @@ pub(crate) async fn signed_checkpoint(
     let text = source::fetch(source, CHECKPOINT_PATH).await?;
     let text = String::from_utf8(text).map_err(|_| LogCheckError::NotText { path: CHECKPOINT_PATH.to_owned() })?;
     Ok(SignedCheckpoint::parse_and_verify(&text, vkey)?)
+}
+
+/// Whether the leaves that a log's registry follows from say that `key` signs its checkpoints too.
+pub(crate) fn registers(registry: &[(u64, Vec<u8>)], key: &VerifierKey) -> bool {
+    let named = Checkpoint::new(key.name().to_owned(), 0, empty_root());
+    Ledger::registers(&named, registry, key)
 }
 
 /// Goes on from a place, with the leaves before it that the registry follows from. `None` if the two do not belong together.

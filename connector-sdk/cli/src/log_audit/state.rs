@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 
 use saphan_schemas::log::{SignedCheckpoint, VerifierKey};
 
+use crate::log_check;
 use crate::log_check::history::{AHEAD, History, integer};
 use crate::log_check::place::Place;
 
@@ -29,6 +30,8 @@ pub use error::StateError;
 pub struct AuditState {
     folder: PathBuf,
     vkey: VerifierKey,
+    /// The key that the folder is bound to, if the log has registered another one since.
+    former: Vec<VerifierKey>,
     history: History,
 }
 
@@ -49,7 +52,8 @@ pub(super) struct Start {
 }
 
 impl AuditState {
-    /// Opens the folder of the log with this key; makes it if it is not there.
+    /// Opens the folder of the log with this key; makes it if it is not there. The key may be one that the log has registered
+    /// since the folder was bound, in the part that is trusted: the next audit that holds binds it anew.
     ///
     /// # Errors
     /// [`StateError`].
@@ -63,12 +67,19 @@ impl AuditState {
         sqlx::raw_sql(TABLES).execute(history.connection()).await?;
         let bound = sqlx::query_as("SELECT format, vkey FROM log");
         let bound: Option<(i64, String)> = bound.fetch_optional(history.connection()).await?;
+        let mut state = Self { folder: folder.to_owned(), vkey: vkey.clone(), former: Vec::new(), history };
         match bound {
-            Some((found, _)) if found != FORMAT => return Err(StateError::OtherFormat { found }),
-            Some((_, found)) if found != vkey.to_string() => return Err(StateError::OtherLog { found }),
-            _ => {}
+            Some((found, _)) if found != FORMAT => Err(StateError::OtherFormat { found }),
+            Some((_, found)) if found != vkey.to_string() => {
+                let until = state.place(TRUSTED).await?.unwrap_or_default().size;
+                if !log_check::registers(&state.registry(until).await?, vkey) {
+                    return Err(StateError::OtherLog { found });
+                }
+                state.former.push(found.parse().map_err(|_| StateError::Damaged { what: "the log's key" })?);
+                Ok(state)
+            }
+            _ => Ok(state),
         }
-        Ok(Self { folder: folder.to_owned(), vkey: vkey.clone(), history })
     }
 
     /// The key that the folder is bound to.
@@ -96,7 +107,7 @@ impl AuditState {
         let rows = sqlx::query_as("SELECT text, trusted FROM checkpoint ORDER BY size");
         let rows: Vec<(String, bool)> = rows.fetch_all(self.history.connection()).await?;
         let known = rows.into_iter().map(|(text, trusted)| {
-            let signed = SignedCheckpoint::parse_and_verify(&text, &self.vkey);
+            let signed = SignedCheckpoint::parse_and_verify_any(&text, &self.vkey, &self.former);
             Ok(Known { signed: signed.map_err(|_| StateError::Damaged { what: "a signed checkpoint" })?, trusted })
         });
         known.collect()
@@ -137,9 +148,7 @@ impl AuditState {
             self.history.give_up().await;
             return Err(StateError::Damaged { what: "the list of messages" });
         }
-        let registry = sqlx::query_as("SELECT entry, leaf FROM registry ORDER BY entry");
-        let registry: Vec<(i64, Vec<u8>)> = registry.fetch_all(self.history.connection()).await?;
-        let registry = registry.into_iter().map(|(entry, leaf)| (entry.unsigned_abs(), leaf)).collect();
+        let registry = self.registry(place.size).await?;
         Ok(Start { place, registry, is_ahead })
     }
 
@@ -153,6 +162,8 @@ impl AuditState {
         let trust = sqlx::query("INSERT INTO checkpoint (size, text, trusted) VALUES (?, ?, 1)");
         let trust = trust.bind(integer(signed.checkpoint().size)).bind(signed.text());
         trust.execute(self.history.connection()).await?;
+        let bind = sqlx::query("UPDATE log SET vkey = ?").bind(self.vkey.to_string());
+        bind.execute(self.history.connection()).await?;
         Ok(self.history.execute("COMMIT").await?)
     }
 
@@ -165,6 +176,14 @@ impl AuditState {
     /// Ends an audit that could not go on: the next one does, from where this one rested last.
     pub(super) async fn give_up(&mut self) {
         self.history.give_up().await;
+    }
+
+    /// The entries before a place that the registry follows from.
+    async fn registry(&mut self, until: u64) -> Result<Vec<(u64, Vec<u8>)>, StateError> {
+        let leaves =
+            sqlx::query_as("SELECT entry, leaf FROM registry WHERE entry < ? ORDER BY entry").bind(integer(until));
+        let leaves: Vec<(i64, Vec<u8>)> = leaves.fetch_all(self.history.connection()).await?;
+        Ok(leaves.into_iter().map(|(entry, leaf)| (entry.unsigned_abs(), leaf)).collect())
     }
 
     async fn place(&mut self, name: &str) -> Result<Option<Place>, StateError> {

@@ -9,7 +9,9 @@ use saphan_schemas::envelope::UnverifiedEnvelope;
 use saphan_schemas::ids::{HubId, MessageId, SystemId};
 use saphan_schemas::keys::PublicKey;
 use saphan_schemas::leaf::{SchemaVersion, ShardEvent};
-use saphan_schemas::log::{Checkpoint, LogRebuilder, RebuiltTile, SignedCheckpoint, TILE_WIDTH, decode_bundle};
+use saphan_schemas::log::{
+    Checkpoint, LogRebuilder, RebuiltTile, SignedCheckpoint, TILE_WIDTH, VerifierKey, decode_bundle,
+};
 use saphan_schemas::registry::{RegistryState, Root, UnverifiedRegistryEntry};
 
 use super::entries::{ReadBundle, ReadLeaf, read_leaf};
@@ -86,17 +88,28 @@ impl Ledger {
 
     /// At a place of that log, from the leaves before it that the registry follows from. `None` if these do not belong together.
     pub(super) fn resume(checkpoint: &Checkpoint, place: Place, registry: &[(u64, Vec<u8>)]) -> Option<Self> {
-        let mut ledger = Self::new(checkpoint, None);
-        for (index, leaf) in registry {
-            let leaf = read_leaf(leaf).ok()?;
-            ledger.judge(*index, leaf, &mut Relations::default()).ok()?;
-        }
+        let mut ledger = Self::fold(checkpoint, registry)?;
         let Place { size, levels, counts, signatures } = place;
         let folded = (ledger.counts.registry, ledger.counts.shards);
         ledger.tree = LogRebuilder::resume(size, levels).ok()?;
         ledger.counts = counts;
         ledger.signatures = signatures;
         (folded == (counts.registry, counts.shards)).then_some(ledger)
+    }
+
+    /// Whether these leaves of the log that `checkpoint` names register a key for its checkpoints.
+    pub(super) fn registers(checkpoint: &Checkpoint, registry: &[(u64, Vec<u8>)], key: &VerifierKey) -> bool {
+        let shard = Self::fold(checkpoint, registry).and_then(|ledger| ledger.shard);
+        shard.is_some_and(|shard| shard.registry.log_keys().standing().any(|standing| standing == key))
+    }
+
+    fn fold(checkpoint: &Checkpoint, registry: &[(u64, Vec<u8>)]) -> Option<Self> {
+        let mut ledger = Self::new(checkpoint, None);
+        for (index, leaf) in registry {
+            let leaf = read_leaf(leaf).ok()?;
+            ledger.judge(*index, leaf, &mut Relations::default()).ok()?;
+        }
+        Some(ledger)
     }
 
     /// Takes the next bundle.

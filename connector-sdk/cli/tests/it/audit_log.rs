@@ -9,13 +9,13 @@ use std::path::Path;
 
 use saphan_schemas::b64;
 use saphan_schemas::digest::Sha256Hash;
-use saphan_schemas::log::{Checkpoint, SignedNote, verify_consistency};
+use saphan_schemas::log::{Checkpoint, SignedNote, VerifierKey, verify_consistency};
 use serde_json::{Value, json};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _};
 
 use crate::hub::FakeHub;
-use crate::ledger::{Ledger, write_files};
+use crate::ledger::{Ledger, new_signer, write_files};
 use crate::program::{Ended, saphan, saphan_beside};
 
 /// A folder with a log in `log`, its key in `vkey`, and the state of its auditor in `state`.
@@ -262,6 +262,33 @@ fn a_damaged_state_folder_is_no_verdict() {
         assert!(told["error"]["what"].as_str().unwrap().contains("damaged"), "{told}");
     }
     std::fs::write(&file, good).unwrap();
+    assert_eq!(followed.holds(), 0);
+}
+
+#[test]
+fn a_state_folder_follows_a_rotation_of_the_logs_key() {
+    let mut ledger = Ledger::with_messages(40);
+    let followed = Followed::new(&ledger);
+    followed.holds();
+    let bind = |key: &VerifierKey| std::fs::write(followed.path().join("vkey"), key.to_string()).unwrap();
+    // While both keys sign, who trusts the old one comes past the place where the new one is registered.
+    let new = ledger.add_log_key();
+    while ledger.size() < 300 {
+        ledger.send("{}");
+    }
+    bind(&new);
+    followed.shows(&ledger.files());
+    assert_eq!(followed.audit().0, 2, "nothing that is trusted registers it yet");
+    bind(ledger.vkey());
+    followed.holds();
+    ledger.use_second_log_key_only();
+    ledger.send("{}");
+    followed.shows(&ledger.files());
+    followed.finds("changed-checkpoint");
+    bind(new_signer().verifier_key());
+    assert_eq!(followed.audit().0, 2, "a key that the log does not register");
+    bind(&new);
+    assert_eq!(followed.holds(), 1);
     assert_eq!(followed.holds(), 0);
 }
 

@@ -116,9 +116,10 @@ fn failed(failure: &AuditFailure) -> Failure {
 fn unusable(error: &StateError) -> Failure {
     match error {
         StateError::InUse => Failure::caller(error, "Wait until the other audit has ended, or give another folder."),
-        StateError::OtherLog { .. } => {
-            Failure::caller(error, "Give that key with --vkey, or another folder for this log and key.")
-        }
+        StateError::OtherLog { .. } => Failure::caller(
+            error,
+            "Give that key with --vkey, or another folder for this one. After a rotation, audit once with the old key.",
+        ),
         StateError::OtherFormat { .. } | StateError::Damaged { .. } => Failure::caller(
             error,
             "Restore it from a copy, or give another folder: everything is then audited from the first entry.",
