@@ -36,7 +36,7 @@ pub use proof::{
     verify_inclusion,
 };
 pub use range::{CompactRange, RangeError};
-pub use rebuild::{LogRebuilder, RebuiltTile, TileMismatch};
+pub use rebuild::{LogRebuilder, NotAPlace, RebuiltTile, TileMismatch};
 pub use tile::{TileContent, TileError, TilePath, tiles_completed, tiles_for_size};
 pub use tlog_proof::{TlogProof, TlogProofError};
 

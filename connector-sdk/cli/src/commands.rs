@@ -34,7 +34,7 @@ pub(crate) async fn dispatch(arguments: Arguments) -> Result<Outcome, Failure> {
         Command::Listen(arguments) => listen::run(arguments).await,
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Log(command) => log::run(command).await,
-        Command::Audit(command) => audit::run(command).await,
+        Command::Audit(command) => audit::run(command, arguments.json).await,
     }
 }
 

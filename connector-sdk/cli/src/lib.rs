@@ -3,6 +3,7 @@
 //! - [`run`]: the program, for `main` and for other programs that embed it;
 //! - [`message_check`]: one message in a file, part by part;
 //! - [`log_check`]: a whole log, over HTTP or from a folder;
+//! - [`log_audit`]: a log that is followed from audit to audit;
 //! - `commands`: one module a command, on `config` (the file `saphan.toml`), `trust_file`, `tls`, `outcome` and `progress`.
 
 mod arguments;
@@ -10,6 +11,7 @@ mod commands;
 mod config;
 mod files;
 mod key;
+pub mod log_audit;
 pub mod log_check;
 pub mod message_check;
 mod outcome;
@@ -40,7 +42,7 @@ pub fn run(arguments: impl IntoIterator<Item = impl Into<OsString>>) -> ExitCode
     };
     let json = arguments.json;
     start_log();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread().max_blocking_threads(THREADS).enable_all().build();
     let result = match runtime {
         Ok(runtime) => runtime.block_on(commands::dispatch(arguments)),
         Err(error) => Err(Failure::machine(format!("cannot start: {error}"), "Free memory or threads, and try again.")),
@@ -80,3 +82,7 @@ fn start_log() {
     // A program that embeds this one may have a log already.
     let _ = log.try_init();
 }
+
+/// Threads for what blocks: files, names, and the checks of a log. Each keeps memory of its own; with the hundreds that the runtime
+/// would start, the check of a log takes four times as much.
+const THREADS: usize = 8;

@@ -8,35 +8,46 @@
 //! - `source`, `folder`, `http`: where the files come from;
 //! - `entries`: the leaves of one bundle, read;
 //! - `ledger`: the fold over all leaves, in order: the tree and the registered keys;
+//! - `history`: what entries say about others, on disk; `place`: where a later check can go on;
+//! - `class`: the name of each way in which a log may not hold; `arrangement`: what was done to a bundle;
 //! - `moment`: the registry at some place, picked up on the way;
 //! - `pipeline`: fetching ahead, and checking bundles side by side;
 //! - `export`: writing the static copy.
 
+mod arrangement;
+mod class;
 mod entries;
 mod error;
 mod export;
 mod folder;
+pub(crate) mod history;
 mod http;
 mod ledger;
 mod moment;
 mod pipeline;
+pub(crate) mod place;
 mod report;
 mod source;
 
 use std::path::Path;
 
-use saphan_schemas::log::{SignedCheckpoint, VerifierKey};
+use saphan_schemas::log::{Checkpoint, SignedCheckpoint, VerifierKey, empty_root};
 
+pub use arrangement::Arrangement;
+pub use class::TamperClass;
 pub use error::{LeafFault, LogCheckError};
 pub use folder::FolderLog;
 pub use http::{HttpLog, NotALogAddress};
 pub use moment::{Moment, RegistryAt};
 pub use report::{LeafCounts, LogReport};
+pub(crate) use source::fetch_tile;
 pub use source::{LogSource, SourceError, SourceFuture};
 
 use export::Export;
-use ledger::Checked;
+use history::History;
+use ledger::{Checked, Ledger};
 use pipeline::Pipeline;
+use place::Place;
 
 /// Hears how far a check has come. `&()` hears nothing.
 pub trait Progress: Send + Sync {
@@ -97,18 +108,51 @@ async fn run(
     export: Option<&Export>,
     moment: Option<Moment>,
 ) -> Result<Checked, LogCheckError> {
-    let text = source::fetch(source, CHECKPOINT_PATH).await?;
-    let text = String::from_utf8(text).map_err(|_| LogCheckError::NotText { path: CHECKPOINT_PATH.to_owned() })?;
-    let signed = SignedCheckpoint::parse_and_verify(&text, vkey)?;
+    let signed = signed_checkpoint(source, vkey).await?;
     let checkpoint = signed.checkpoint();
     progress.started(checkpoint.size);
-    let ledger = Pipeline { source, progress, export, moment }.run(checkpoint).await?;
-    let checked = ledger.finish(checkpoint, &text)?;
+    let ledger = Ledger::new(checkpoint, moment);
+    let mut history = History::passing().await?;
+    let ledger = Pipeline { source, progress, export }.run(checkpoint, ledger, &mut history).await?;
+    let checked = ledger.finish(&signed)?;
     if let Some(export) = export {
         export.write(VKEY_PATH, format!("{vkey}\n").as_bytes()).await?;
-        export.write(CHECKPOINT_PATH, text.as_bytes()).await?;
+        export.write(CHECKPOINT_PATH, signed.text().as_bytes()).await?;
     }
     Ok(checked)
+}
+
+/// The checkpoint that the log shows now, signed by its key.
+pub(crate) async fn signed_checkpoint(
+    source: &dyn LogSource,
+    vkey: &VerifierKey,
+) -> Result<SignedCheckpoint, LogCheckError> {
+    let text = source::fetch(source, CHECKPOINT_PATH).await?;
+    let text = String::from_utf8(text).map_err(|_| LogCheckError::NotText { path: CHECKPOINT_PATH.to_owned() })?;
+    Ok(SignedCheckpoint::parse_and_verify(&text, vkey)?)
+}
+
+/// Whether the leaves that a log's registry follows from say that `key` signs its checkpoints too.
+pub(crate) fn registers(registry: &[(u64, Vec<u8>)], key: &VerifierKey) -> bool {
+    let named = Checkpoint::new(key.name().to_owned(), 0, empty_root());
+    Ledger::registers(&named, registry, key)
+}
+
+/// Goes on from a place, with the leaves before it that the registry follows from. `None` if the two do not belong together.
+pub(crate) async fn go_on(
+    source: &dyn LogSource,
+    signed: &SignedCheckpoint,
+    progress: &dyn Progress,
+    from: (Place, &[(u64, Vec<u8>)]),
+    history: &mut History,
+) -> Option<Result<LogReport, LogCheckError>> {
+    let checkpoint = signed.checkpoint();
+    let (place, registry) = from;
+    progress.started(checkpoint.size.saturating_sub(place.size));
+    let ledger = Ledger::resume(checkpoint, place, registry)?;
+    let pipeline = Pipeline { source, progress, export: None };
+    let ledger = pipeline.run(checkpoint, ledger, history).await;
+    Some(ledger.and_then(|ledger| ledger.finish(signed)).map(|checked| checked.report))
 }
 
 /// Where a log serves its checkpoint, below its prefix.

@@ -90,8 +90,14 @@ impl Failure {
         (self.side, self.what, self.advice)
     }
 
-    fn to_json(&self) -> Value {
+    pub(crate) fn to_json(&self) -> Value {
         json!({ "error": { "what": self.what, "side": self.side, "advice": self.advice } })
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "saphan: {} ({})\n  {}", self.what, self.side.words(), self.advice)
     }
 }
 
@@ -110,10 +116,7 @@ impl Side {
 pub(crate) fn print(result: Result<Outcome, Failure>, json: bool) -> ExitCode {
     let (exit, text, object) = match result {
         Ok(outcome) => (outcome.exit, Ok(outcome.text), outcome.json),
-        Err(failure) => {
-            let text = format!("saphan: {} ({})\n  {}", failure.what, failure.side.words(), failure.advice);
-            (failure.exit, Err(text), failure.to_json())
-        }
+        Err(failure) => (failure.exit, Err(failure.to_string()), failure.to_json()),
     };
     // Whoever closed the pipe does not want to read it; the exit code still tells.
     let _ = match (json, text) {

@@ -41,11 +41,40 @@ pub struct TileMismatch {
     pub found: usize,
 }
 
+/// A size and hashes are not where a log could be rebuilt from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a log of {size} entries is not rebuilt from these hashes: no bundle may be begun, and each level has its count"
+)]
+pub struct NotAPlace {
+    /// The number of entries.
+    pub size: u64,
+}
+
 impl LogRebuilder {
     /// Before the first entry.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// After `size` entries, a multiple of 256, with the [`Self::levels`] that they left.
+    ///
+    /// # Errors
+    /// [`NotAPlace`] if the levels do not fit the size, or it is within a bundle.
+    pub fn resume(size: u64, levels: Vec<Vec<Sha256Hash>>) -> Result<Self, NotAPlace> {
+        let counts = (0u32..8).map(|level| size >> (8 * level)).take_while(|count| *count > 0);
+        let counts = counts.map(|count| (count % u64::from(TILE_WIDTH)) as usize);
+        if size.is_multiple_of(TILE_WIDTH.into()) && counts.eq(levels.iter().map(Vec::len)) {
+            return Ok(Self { size, bundle: Vec::new(), levels });
+        }
+        Err(NotAPlace { size })
+    }
+
+    /// The hashes since the last full tile, level by level: with the size, all that is needed to go on between bundles.
+    #[must_use]
+    pub fn levels(&self) -> &[Vec<Sha256Hash>] {
+        &self.levels
     }
 
     /// Takes the next entry; gives the bundle and the tiles that it filled, mostly none.
@@ -207,6 +236,29 @@ mod tests {
             range.push(leaf_hash(&naive::entry(index)));
             assert_eq!((log.size(), log.range()), (range.size(), range.clone()));
         }
+    }
+
+    #[test]
+    fn a_rebuilder_goes_on_between_bundles_as_if_it_had_never_stopped() {
+        let (whole, _) = rebuild(66_000);
+        for stop in [0, 256, 512, 65_536, 65_792] {
+            let (before, _) = rebuild(stop);
+            let mut resumed = LogRebuilder::resume(stop, before.levels().to_vec()).unwrap();
+            (stop..66_000).for_each(|index| drop(resumed.push_entry(&naive::entry(index)).unwrap()));
+            assert_eq!((resumed.root(), resumed.partial_tiles()), (whole.root(), whole.partial_tiles()), "{stop}");
+        }
+    }
+
+    #[test]
+    fn hashes_that_do_not_fit_the_size_are_no_place_to_go_on_from() {
+        let (log, _) = rebuild(512);
+        let levels = log.levels().to_vec();
+        for size in [0, 256, 511, 768, 65_536] {
+            assert_eq!(LogRebuilder::resume(size, levels.clone()).unwrap_err(), NotAPlace { size });
+        }
+        assert!(LogRebuilder::resume(512, levels[..1].to_vec()).is_err());
+        let (within, _) = rebuild(300);
+        assert!(LogRebuilder::resume(300, within.levels().to_vec()).is_err());
     }
 
     #[test]

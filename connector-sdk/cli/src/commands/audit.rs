@@ -1,5 +1,6 @@
 //! `saphan audit`: what was so, found out from the hub's log and nothing else.
 
+mod log;
 mod registry;
 
 use clap::Subcommand;
@@ -8,12 +9,15 @@ use crate::outcome::{Failure, Outcome};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AuditCommand {
+    /// Follow a log: check what it got since the last audit, and that it still stands by all before
+    Log(log::AuditLogArguments),
     /// Who could send what to whom at some moment, once the whole log was checked
     Registry(registry::RegistryArguments),
 }
 
-pub(crate) async fn run(command: AuditCommand) -> Result<Outcome, Failure> {
+pub(crate) async fn run(command: AuditCommand, json: bool) -> Result<Outcome, Failure> {
     match command {
+        AuditCommand::Log(arguments) => log::run(arguments, json).await,
         AuditCommand::Registry(arguments) => registry::run(arguments).await,
     }
 }

@@ -168,15 +168,23 @@ pub(crate) fn no_or_unknown(error: &LogCheckError, source: &str) -> Result<Outco
             _ => Failure::hub(error, "Nothing is known about the log. Check the address, and try again."),
         });
     }
-    if matches!(error, LogCheckError::File { path, source: SourceError::NotFound } if path == "checkpoint") {
-        let what = format!("there is no checkpoint at {source}, so it is not a log");
-        return Err(Failure::caller(what, "Give the folder or address that `checkpoint` is right below."));
+    if let Some(failure) = not_a_log(error, source) {
+        return Err(failure);
     }
     let text =
         format!("{source}: the log does NOT hold\n\n  {error}\n\nKeep a copy, and show it to the hub's operator.\n");
     let json: Value =
         json!({ "verified": false, "reason": error.to_string(), "path": error.path(), "index": error.index() });
     Ok(Outcome { exit: Exit::No, text, json })
+}
+
+/// What stands there is not a log that does not hold, but no log.
+pub(crate) fn not_a_log(error: &LogCheckError, source: &str) -> Option<Failure> {
+    let is_none = matches!(error, LogCheckError::File { path, source: SourceError::NotFound } if path == "checkpoint");
+    is_none.then(|| {
+        let what = format!("there is no checkpoint at {source}, so it is not a log");
+        Failure::caller(what, "Give the folder or address that `checkpoint` is right below.")
+    })
 }
 
 const VKEY_ADVICE: &str = "Give the key that the hub's operator publishes with --vkey.";

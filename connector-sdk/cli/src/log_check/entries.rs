@@ -47,7 +47,19 @@ pub(super) fn read_bundle(path: TilePath, bytes: Vec<u8>) -> Result<ReadBundle, 
     Ok(ReadBundle { path, bytes, leaves })
 }
 
-fn read_leaf(bytes: &[u8]) -> Result<ReadLeaf, LeafFault> {
+impl ReadBundle {
+    /// The entries that the registry follows from, verbatim. The first is entry `first` of the log.
+    pub(super) fn kept(&self, first: u64) -> Vec<(u64, Vec<u8>)> {
+        let entries = decode_bundle(&self.bytes, self.path.width()).unwrap_or_default();
+        let matters =
+            |leaf: &Result<ReadLeaf, LeafFault>| matches!(leaf, Ok(ReadLeaf::Registry { .. } | ReadLeaf::Shard { .. }));
+        let leaves = (first..).zip(entries).zip(&self.leaves).filter(|(_, leaf)| matters(leaf));
+        leaves.map(|((index, entry), _)| (index, entry.to_vec())).collect()
+    }
+}
+
+/// Reads one leaf.
+pub(super) fn read_leaf(bytes: &[u8]) -> Result<ReadLeaf, LeafFault> {
     match Leaf::parse(bytes).map_err(LeafFault::NotALeaf)? {
         Leaf::Message { ts, schema, envelope } => {
             if split_message(bytes).map(|(_, envelope)| envelope) != Some(&envelope) {

@@ -10,6 +10,7 @@ use saphan_schemas::keys::KeyId;
 use saphan_schemas::log::{BundleError, CheckpointError, TileMismatch, TilePath};
 use saphan_schemas::registry::{AgreementGap, RejectedEntry};
 
+use super::arrangement::Arrangement;
 use super::source::SourceError;
 
 /// The first thing of a log that does not hold, or why it could not be checked.
@@ -49,7 +50,7 @@ pub enum LogCheckError {
         source: BundleError,
     },
     /// A leaf hash is not that of its entry: the bundle or the tile was changed.
-    #[error("entry {index} in {bundle} does not have the hash in {}: the entry or its hash was changed", mismatch.path)]
+    #[error("entry {index} in {bundle} does not have the hash in {}: {}", mismatch.path, arrangement.words())]
     EntryHash {
         /// The entry.
         index: u64,
@@ -57,6 +58,8 @@ pub enum LogCheckError {
         bundle: TilePath,
         /// Where the tile differs.
         mismatch: TileMismatch,
+        /// What was done to the bundle.
+        arrangement: Arrangement,
     },
     /// A tile is not what the entries give.
     #[error("{0}")]
@@ -70,6 +73,14 @@ pub enum LogCheckError {
         derived: Sha256Hash,
         /// The root that is signed.
         signed: Sha256Hash,
+    },
+    /// Tiles of entries that were checked earlier lead to another root than the signed one.
+    #[error("{path}: the tiles of the first {size} entries do not lead to the signed root: one of them was changed")]
+    OldTiles {
+        /// The last of the tiles.
+        path: TilePath,
+        /// How many entries were checked earlier.
+        size: u64,
     },
     /// An entry is in the log that must not be.
     #[error("entry {index}: {fault}")]
@@ -87,6 +98,9 @@ pub enum LogCheckError {
         /// The operating system's answer.
         source: std::io::Error,
     },
+    /// What is known of the entries so far could not be kept or looked up.
+    #[error("what entries say about others cannot be kept: {0}")]
+    History(#[source] sqlx::Error),
     /// The check was stopped from outside.
     #[error("the check was stopped")]
     Stopped,
@@ -104,7 +118,7 @@ impl LogCheckError {
     /// Whether the log does not hold; otherwise it could not be checked, and nothing is known about it.
     #[must_use]
     pub const fn is_verdict(&self) -> bool {
-        !matches!(self, Self::Fetch { .. } | Self::Export { .. } | Self::Stopped)
+        !matches!(self, Self::Fetch { .. } | Self::Export { .. } | Self::History(_) | Self::Stopped)
     }
 
     /// The file of the log that the error is about, if it is about one.
@@ -113,9 +127,9 @@ impl LogCheckError {
         match self {
             Self::File { path, .. } | Self::Fetch { path, .. } | Self::NotText { path } => Some(path.clone()),
             Self::Checkpoint(_) | Self::Root { .. } => Some("checkpoint".to_owned()),
-            Self::Bundle { path, .. } => Some(path.to_string()),
+            Self::Bundle { path, .. } | Self::OldTiles { path, .. } => Some(path.to_string()),
             Self::EntryHash { mismatch, .. } | Self::Tile(mismatch) => Some(mismatch.path.to_string()),
-            Self::Leaf { .. } | Self::Export { .. } | Self::Stopped => None,
+            Self::Leaf { .. } | Self::Export { .. } | Self::History(_) | Self::Stopped => None,
         }
     }
 
@@ -170,9 +184,18 @@ pub enum LeafFault {
         /// The key.
         kid: KeyId,
     },
-    /// Changed, or signed by someone else.
+    /// An envelope that was changed, or signed by someone else.
     #[error("the signature does not hold")]
     Signature,
+    /// An acknowledgement that was changed, or signed by someone else.
+    #[error("the acknowledgement's signature does not hold")]
+    AcknowledgementSignature,
+    /// A message, or a batch of acknowledgements, that is in the log already.
+    #[error("what it holds, by signer and id, is in entry {first} already")]
+    Duplicate {
+        /// The entry.
+        first: u64,
+    },
     /// The schema text is not the registered one.
     #[error("it names another text of its schema than the log registers before this place")]
     SchemaText,
@@ -185,15 +208,33 @@ pub enum LeafFault {
     /// No agreement in force allowed the message at its place.
     #[error("no agreement allowed the message: {0}")]
     NotAllowed(AgreementGap),
-    /// It speaks of an entry that does not come before it.
-    #[error("it speaks of entry {index}, which does not come before it")]
+    /// It acknowledges an entry that does not come before it.
+    #[error("it acknowledges entry {index}, which does not come before it")]
     NotBefore {
         /// The entry.
         index: u64,
     },
+    /// It acknowledges an entry that is none.
+    #[error("it acknowledges entry {index}, which is no message")]
+    AcknowledgesNoMessage {
+        /// The entry.
+        index: u64,
+    },
+    /// It acknowledges somebody else's message.
+    #[error("it acknowledges the message in entry {index}, whose receiver is another system")]
+    NotTheReceiver {
+        /// The entry.
+        index: u64,
+    },
+    /// It contradicts an acknowledgement before it.
+    #[error("it acknowledges the message in entry {index} with another outcome than before")]
+    OtherOutcome {
+        /// The entry.
+        index: u64,
+    },
     /// It says that the body of an entry was erased that has none.
-    #[error("it speaks of the erasure of entry {index}, which is no message")]
-    NoMessage {
+    #[error("it speaks of the erasure of entry {index}, which is no message before it")]
+    ErasesNoMessage {
         /// The entry.
         index: u64,
     },

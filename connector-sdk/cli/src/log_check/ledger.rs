@@ -2,17 +2,23 @@
 
 mod rights;
 
-use saphan_schemas::acknowledgement::{Outcome, UnverifiedAcknowledgement};
+use saphan_schemas::acknowledgement::{Acknowledged, Outcome, UnverifiedAcknowledgement};
+use saphan_schemas::b64;
+use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::envelope::UnverifiedEnvelope;
-use saphan_schemas::ids::HubId;
+use saphan_schemas::ids::{HubId, MessageId, SystemId};
 use saphan_schemas::keys::PublicKey;
 use saphan_schemas::leaf::{SchemaVersion, ShardEvent};
-use saphan_schemas::log::{Checkpoint, LogRebuilder, RebuiltTile, decode_bundle};
+use saphan_schemas::log::{
+    Checkpoint, LogRebuilder, RebuiltTile, SignedCheckpoint, TILE_WIDTH, VerifierKey, decode_bundle,
+};
 use saphan_schemas::registry::{RegistryState, Root, UnverifiedRegistryEntry};
 
-use super::entries::{ReadBundle, ReadLeaf};
+use super::entries::{ReadBundle, ReadLeaf, read_leaf};
 use super::error::{LeafFault, LogCheckError};
+use super::history::{Relations, SettledRow, StatementRow};
 use super::moment::{Moment, RegistryAt, Waiting};
+use super::place::{Place, REST_EVERY};
 use super::report::{LeafCounts, LogReport};
 
 /// What is known after the leaves so far.
@@ -21,7 +27,6 @@ pub(super) struct Ledger {
     size: u64,
     tree: LogRebuilder,
     shard: Option<Shard>,
-    messages: Places,
     counts: LeafCounts,
     signatures: u64,
     waiting: Option<Waiting>,
@@ -40,32 +45,6 @@ pub(super) struct Checked {
     pub(super) registry: Option<RegistryAt>,
 }
 
-/// Some places of the log, a bit for each: 1 MB for 8 million entries.
-#[derive(Default)]
-struct Places(Vec<u64>);
-
-impl Places {
-    /// Places come in order, so this grows by a word at most once in 64 times.
-    fn insert(&mut self, place: u64) {
-        let (word, bit) = Self::of(place);
-        if self.0.len() <= word {
-            self.0.resize(word + 1, 0);
-        }
-        if let Some(bits) = self.0.get_mut(word) {
-            *bits |= bit;
-        }
-    }
-
-    fn contains(&self, place: u64) -> bool {
-        let (word, bit) = Self::of(place);
-        self.0.get(word).is_some_and(|bits| bits & bit != 0)
-    }
-
-    fn of(place: u64) -> (usize, u64) {
-        (usize::try_from(place / 64).unwrap_or(usize::MAX), 1 << (place % 64))
-    }
-}
-
 /// What is left to check of a bundle; this needs no order.
 pub(super) struct Judgement {
     /// Entries in the bundle.
@@ -74,6 +53,10 @@ pub(super) struct Judgement {
     pub(super) files: Vec<RebuiltTile>,
     /// The signatures, or the first leaf that must not be there.
     pub(super) signatures: Result<Vec<SignatureCheck>, LogCheckError>,
+    /// What is still to be held against earlier entries, in order.
+    pub(super) relations: Relations,
+    /// Where a later check may go on, if this is such a place and the bundle holds.
+    pub(super) place: Option<Place>,
 }
 
 /// A signature and the key that must have made it.
@@ -97,11 +80,36 @@ impl Ledger {
             size: checkpoint.size,
             tree: LogRebuilder::new(),
             shard: None,
-            messages: Places::default(),
             counts: LeafCounts::default(),
             signatures: 0,
             waiting: moment.map(Waiting::new),
         }
+    }
+
+    /// At a place of that log, from the leaves before it that the registry follows from. `None` if these do not belong together.
+    pub(super) fn resume(checkpoint: &Checkpoint, place: Place, registry: &[(u64, Vec<u8>)]) -> Option<Self> {
+        let mut ledger = Self::fold(checkpoint, registry)?;
+        let Place { size, levels, counts, signatures } = place;
+        let folded = (ledger.counts.registry, ledger.counts.shards);
+        ledger.tree = LogRebuilder::resume(size, levels).ok()?;
+        ledger.counts = counts;
+        ledger.signatures = signatures;
+        (folded == (counts.registry, counts.shards)).then_some(ledger)
+    }
+
+    /// Whether these leaves of the log that `checkpoint` names register a key for its checkpoints.
+    pub(super) fn registers(checkpoint: &Checkpoint, registry: &[(u64, Vec<u8>)], key: &VerifierKey) -> bool {
+        let shard = Self::fold(checkpoint, registry).and_then(|ledger| ledger.shard);
+        shard.is_some_and(|shard| shard.registry.log_keys().standing().any(|standing| standing == key))
+    }
+
+    fn fold(checkpoint: &Checkpoint, registry: &[(u64, Vec<u8>)]) -> Option<Self> {
+        let mut ledger = Self::new(checkpoint, None);
+        for (index, leaf) in registry {
+            let leaf = read_leaf(leaf).ok()?;
+            ledger.judge(*index, leaf, &mut Relations::default()).ok()?;
+        }
+        Some(ledger)
     }
 
     /// Takes the next bundle.
@@ -110,8 +118,9 @@ impl Ledger {
         let files = self.grow(&bundle)?;
         let entries = bundle.leaves.len() as u64;
         let mut signatures = Ok(Vec::new());
+        let mut relations = Relations { registry: bundle.kept(first), ..Relations::default() };
         for (index, leaf) in (first..).zip(bundle.leaves) {
-            match (leaf.and_then(|leaf| self.judge(index, leaf)), &mut signatures) {
+            match (leaf.and_then(|leaf| self.judge(index, leaf, &mut relations)), &mut signatures) {
                 (Ok(Some((key, statement))), Ok(list)) => list.push(SignatureCheck { index, key, statement }),
                 (Ok(_), _) => {}
                 (Err(fault), _) => {
@@ -121,11 +130,29 @@ impl Ledger {
             }
         }
         self.signatures += signatures.as_ref().map_or(0, |list| list.len() as u64);
-        Ok(Judgement { entries, files, signatures })
+        Ok(Judgement { entries, files, signatures, relations, place: self.place() })
+    }
+
+    /// Where a later check may go on: now and then, and between the last two bundles.
+    fn place(&self) -> Option<Place> {
+        let size = self.tree.size();
+        let is_last = size == self.size - self.size % u64::from(TILE_WIDTH);
+        (is_last || size.is_multiple_of(REST_EVERY)).then(|| Place {
+            size,
+            levels: self.tree.levels().to_vec(),
+            counts: self.counts,
+            signatures: self.signatures,
+        })
+    }
+
+    /// How many entries were taken.
+    pub(super) const fn taken(&self) -> u64 {
+        self.tree.size()
     }
 
     /// That the whole log was taken and leads to the signed root.
-    pub(super) fn finish(self, checkpoint: &Checkpoint, text: &str) -> Result<Checked, LogCheckError> {
+    pub(super) fn finish(self, signed: &SignedCheckpoint) -> Result<Checked, LogCheckError> {
+        let checkpoint = signed.checkpoint();
         let derived = self.tree.root();
         if derived != checkpoint.root {
             return Err(LogCheckError::Root { size: self.size, derived, signed: checkpoint.root });
@@ -142,7 +169,7 @@ impl Ledger {
             leaves: self.counts,
             signatures: self.signatures,
             closed_for: shard.next,
-            checkpoint: text.to_owned(),
+            checkpoint: signed.text().to_owned(),
         };
         Ok(Checked { report, registry })
     }
@@ -161,7 +188,12 @@ impl Ledger {
     }
 
     /// Whether the leaf may stand here; gives the signature that is still to be checked.
-    fn judge(&mut self, index: u64, leaf: ReadLeaf) -> Result<Option<(PublicKey, Statement)>, LeafFault> {
+    fn judge(
+        &mut self,
+        index: u64,
+        leaf: ReadLeaf,
+        relations: &mut Relations,
+    ) -> Result<Option<(PublicKey, Statement)>, LeafFault> {
         if let Some(waiting) = &mut self.waiting {
             waiting.before(index, leaf.ts(), self.shard.as_ref().map(|shard| &shard.registry));
         }
@@ -175,20 +207,24 @@ impl Ledger {
         }
         match leaf {
             ReadLeaf::Message { ts, schema, envelope } => {
-                self.messages.insert(index);
+                let claims = envelope.claims();
+                let id = statement_id("message", &claims.iss, claims.jti);
+                relations.statements.push(StatementRow(index, id, Some(claims.aud.clone())));
                 self.message(ts, &schema, envelope).map(Some)
             }
-            ReadLeaf::Acknowledgement { ts, batch } => self.acknowledgement(index, ts, batch).map(Some),
+            ReadLeaf::Acknowledgement { ts, batch } => {
+                let claims = batch.claims();
+                let id = statement_id("acknowledgement", &claims.iss, claims.jti);
+                relations.statements.push(StatementRow(index, id, None));
+                let row = |message: &Acknowledged| settled_row(index, &claims.iss, message);
+                relations.settled.extend(claims.messages.iter().map(row));
+                self.acknowledgement(index, ts, batch).map(Some)
+            }
             ReadLeaf::Registry { ts, entry } => self.registry(index, ts, *entry).map(|()| None),
             ReadLeaf::Erasure { index: erased, .. } => {
                 self.counts.erasures += 1;
-                if erased >= index {
-                    Err(LeafFault::NotBefore { index: erased })
-                } else if self.messages.contains(erased) {
-                    Ok(None)
-                } else {
-                    Err(LeafFault::NoMessage { index: erased })
-                }
+                relations.erased.push((index, erased));
+                if erased < index { Ok(None) } else { Err(LeafFault::ErasesNoMessage { index: erased }) }
             }
             ReadLeaf::Refusal { .. } | ReadLeaf::Shard { .. } => {
                 self.counts.refusals += 1;
@@ -278,10 +314,22 @@ impl Ledger {
 impl SignatureCheck {
     /// Whether the key made the signature.
     pub(super) fn run(self) -> Result<(), LogCheckError> {
-        let holds = match self.statement {
-            Statement::Envelope(envelope) => envelope.verify(&self.key).is_ok(),
-            Statement::Acknowledgement(batch) => batch.verify(&self.key).is_ok(),
+        let (holds, fault) = match self.statement {
+            Statement::Envelope(envelope) => (envelope.verify(&self.key).is_ok(), LeafFault::Signature),
+            Statement::Acknowledgement(batch) => (batch.verify(&self.key).is_ok(), LeafFault::AcknowledgementSignature),
         };
-        if holds { Ok(()) } else { Err(LogCheckError::Leaf { index: self.index, fault: LeafFault::Signature }) }
+        if holds { Ok(()) } else { Err(LogCheckError::Leaf { index: self.index, fault }) }
     }
+}
+
+/// What is signed is told from all else by its signer and id; half a hash of these is enough for that.
+fn statement_id(kind: &str, signer: &SystemId, id: MessageId) -> String {
+    let hash = Sha256Hash::of(format!("{kind} {signer} {id}").as_bytes());
+    b64::encode_url(&hash.as_bytes()[..16])
+}
+
+fn settled_row(index: u64, receiver: &SystemId, message: &Acknowledged) -> SettledRow {
+    let outcome = message.outcome.as_str();
+    let outcome = message.code.as_ref().map_or_else(|| outcome.to_owned(), |code| format!("{outcome} {code}"));
+    SettledRow(index, message.index, receiver.clone(), outcome)
 }

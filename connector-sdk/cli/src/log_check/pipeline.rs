@@ -4,13 +4,16 @@ use std::future::ready;
 use std::pin::Pin;
 
 use futures_util::stream::{self, StreamExt as _};
+use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::log::{Checkpoint, RebuiltTile, TILE_WIDTH, TileContent, TilePath};
 
+use super::arrangement::Arrangement;
 use super::entries::{ReadBundle, read_bundle};
 use super::error::LogCheckError;
 use super::export::Export;
+use super::history::{History, Relations};
 use super::ledger::{Judgement, Ledger};
-use super::moment::Moment;
+use super::place::Place;
 use super::source::{LogSource, fetch_tile};
 use super::{Progress, source};
 
@@ -22,23 +25,39 @@ pub(super) struct Pipeline<'a> {
     pub(super) source: &'a dyn LogSource,
     pub(super) progress: &'a dyn Progress,
     pub(super) export: Option<&'a Export>,
-    pub(super) moment: Option<Moment>,
+}
+
+/// A bundle that holds by itself.
+struct Held {
+    entries: u64,
+    relations: Relations,
+    place: Option<Place>,
 }
 
 impl<'a> Pipeline<'a> {
-    /// Takes every bundle of the log; the first thing that does not hold, in the order of the log, ends it.
-    pub(super) async fn run(self, checkpoint: &Checkpoint) -> Result<Ledger, LogCheckError> {
-        let mut ledger = Ledger::new(checkpoint, self.moment);
-        let fetched = stream::iter(bundles(checkpoint.size)).map(move |path| self.read(path)).buffered(AHEAD);
-        let folded = fetched.map(|bundle| -> Step<'a, u64> {
+    /// Takes every bundle from where the ledger stands; the first thing that does not hold, in the order of the log, ends it.
+    pub(super) async fn run(
+        self,
+        checkpoint: &Checkpoint,
+        mut ledger: Ledger,
+        history: &mut History,
+    ) -> Result<Ledger, LogCheckError> {
+        let bundles = bundles(ledger.taken(), checkpoint.size);
+        let fetched = stream::iter(bundles).map(move |path| self.read(path)).buffered(AHEAD);
+        let folded = fetched.map(|bundle| -> Step<'a, Held> {
             match bundle.and_then(|bundle| ledger.take(bundle)) {
                 Ok(judgement) => Box::pin(self.finish(judgement)),
                 Err(error) => Box::pin(ready(Err(error))),
             }
         });
         let mut checked = folded.buffered(AHEAD);
-        while let Some(entries) = checked.next().await {
-            self.progress.checked(entries?);
+        while let Some(held) = checked.next().await {
+            let Held { entries, relations, place } = held?;
+            history.take(&relations).await?;
+            if let Some(place) = place {
+                history.rest(&place).await?;
+            }
+            self.progress.checked(entries);
         }
         drop(checked);
         Ok(ledger)
@@ -52,8 +71,8 @@ impl<'a> Pipeline<'a> {
     }
 
     /// Files first: where an entry was changed, its hash tells it before its content can mislead.
-    async fn finish(self, judgement: Judgement) -> Result<u64, LogCheckError> {
-        let Judgement { entries, files, signatures } = judgement;
+    async fn finish(self, judgement: Judgement) -> Result<Held, LogCheckError> {
+        let Judgement { entries, files, signatures, relations, place } = judgement;
         for file in &files {
             self.compare(file).await?;
         }
@@ -64,7 +83,7 @@ impl<'a> Pipeline<'a> {
                 export.write(&file.path.to_string(), &file.bytes).await?;
             }
         }
-        Ok(entries)
+        Ok(Held { entries, relations, place })
     }
 
     async fn compare(self, file: &RebuiltTile) -> Result<(), LogCheckError> {
@@ -76,16 +95,18 @@ impl<'a> Pipeline<'a> {
         file.compare(&published).map_err(|mismatch| match bundle_beside(file.path) {
             Some(bundle) if level == 0 && mismatch.expected == mismatch.found => {
                 let index = file.path.start() + (mismatch.at / HASH_BYTES) as u64;
-                LogCheckError::EntryHash { index, bundle, mismatch }
+                let arrangement = Arrangement::of(&hashes(&file.bytes), &hashes(&published));
+                LogCheckError::EntryHash { index, bundle, mismatch, arrangement }
             }
             _ => LogCheckError::Tile(mismatch),
         })
     }
 }
 
-fn bundles(size: u64) -> impl Iterator<Item = TilePath> + Send {
+/// The bundles of a log of `size` entries, from entry `start` on, the first of a bundle.
+fn bundles(start: u64, size: u64) -> impl Iterator<Item = TilePath> + Send {
     let width = u64::from(TILE_WIDTH);
-    (0..size.div_ceil(width)).map_while(move |index| {
+    (start / width..size.div_ceil(width)).map_while(move |index| {
         let entries = u16::try_from((size - index * width).min(width)).ok()?;
         TilePath::new(TileContent::Entries, index, entries).ok()
     })
@@ -94,6 +115,10 @@ fn bundles(size: u64) -> impl Iterator<Item = TilePath> + Send {
 /// The bundle with the entries whose hashes are in a tile of level 0.
 fn bundle_beside(tile: TilePath) -> Option<TilePath> {
     TilePath::new(TileContent::Entries, tile.index(), tile.width()).ok()
+}
+
+fn hashes(bytes: &[u8]) -> Vec<Sha256Hash> {
+    bytes.as_chunks::<HASH_BYTES>().0.iter().copied().map(Sha256Hash::from_bytes).collect()
 }
 
 async fn in_background<T: Send + 'static>(

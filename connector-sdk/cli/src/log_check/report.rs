@@ -2,7 +2,7 @@
 
 use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::ids::HubId;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A log of which everything holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -26,7 +26,8 @@ pub struct LogReport {
 }
 
 /// Entries of a log by kind.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct LeafCounts {
     /// Accepted messages.
     pub messages: u64,

@@ -59,7 +59,7 @@ pub(super) async fn fetch(source: &dyn LogSource, path: &str) -> Result<Vec<u8>,
 }
 
 /// Fetches a tile or bundle. Where a partial one is gone because the log has grown, the full one begins with it.
-pub(super) async fn fetch_tile(source: &dyn LogSource, path: TilePath) -> Result<Vec<u8>, LogCheckError> {
+pub(crate) async fn fetch_tile(source: &dyn LogSource, path: TilePath) -> Result<Vec<u8>, LogCheckError> {
     let text = path.to_string();
     match source.fetch(&text).await {
         Ok(bytes) => Ok(bytes),

@@ -37,6 +37,7 @@ pub(crate) struct Ledger {
     operator: SigningKey,
     receipts: SigningKey,
     signer: NoteSigner,
+    second_signer: Option<NoteSigner>,
     systems: BTreeMap<SystemId, SigningKey>,
     /// Of all systems; the private keys of some are elsewhere.
     public: BTreeMap<SystemId, PublicKey>,
@@ -60,6 +61,7 @@ impl Ledger {
             operator: new_key(),
             receipts: new_key(),
             signer: new_signer(),
+            second_signer: None,
             systems: BTreeMap::new(),
             public: BTreeMap::new(),
             leaves: Vec::new(),
@@ -178,14 +180,13 @@ impl Ledger {
 
     pub(crate) fn acknowledge(&mut self, indices: &[u64]) -> u64 {
         let message = |index: &u64| Acknowledged { index: *index, outcome: Outcome::Processed, code: None };
-        let claims = AcknowledgementClaims {
-            iss: RECEIVER.parse().unwrap(),
-            aud: hub(),
-            jti: MessageId::new(),
-            iat: NOW,
-            messages: indices.iter().map(message).collect(),
-        };
-        let batch = Signed::sign(claims, self.key(RECEIVER)).unwrap();
+        self.acknowledge_as(RECEIVER, indices.iter().map(message).collect())
+    }
+
+    pub(crate) fn acknowledge_as(&mut self, system: &str, messages: Vec<Acknowledged>) -> u64 {
+        let (iss, jti) = (system.parse().unwrap(), MessageId::new());
+        let claims = AcknowledgementClaims { iss, aud: hub(), jti, iat: NOW, messages };
+        let batch = Signed::sign(claims, self.key(system)).unwrap();
         self.push(&Leaf::Acknowledgement { ts: NOW * 1000, acknowledgement: batch.as_str().to_owned() })
     }
 
@@ -222,7 +223,7 @@ impl Ledger {
     }
 
     pub(crate) fn checkpoint_of(&self, size: u64, root: Sha256Hash) -> String {
-        Checkpoint::new(ORIGIN.into(), size, root).sign(&self.signer).unwrap()
+        Checkpoint::new(ORIGIN.into(), size, root).sign_with(&self.signer, &self.second_signer).unwrap()
     }
 
     pub(crate) fn vkey(&self) -> &VerifierKey {
@@ -255,6 +256,20 @@ impl Ledger {
         let entry = registry_entry(change, &self.operator);
         self.trust_entries.push(TrustEntry { index: self.size(), entry: entry.clone() });
         self.push(&Leaf::Registry { ts: NOW * 1000, entry });
+    }
+
+    /// Registers a second key for checkpoints, and signs with both from then on; gives its verifier key.
+    pub(crate) fn add_log_key(&mut self) -> VerifierKey {
+        let next = new_signer();
+        let vkey = next.verifier_key().clone();
+        self.change(Change::Added(Entry::HubKey(HubKey::Log { vkey: vkey.clone() })));
+        self.second_signer = Some(next);
+        vkey
+    }
+
+    /// Signs checkpoints with the second key alone.
+    pub(crate) fn use_second_log_key_only(&mut self) {
+        self.signer = self.second_signer.take().unwrap();
     }
 
     pub(crate) fn system_keys(&self, system: &str) -> JwkSet {

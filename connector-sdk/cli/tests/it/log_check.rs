@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use saphan_schemas::acknowledgement::{Acknowledged, Outcome};
 use saphan_schemas::commitment::Salt;
 use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::ids::{HubId, SystemId};
@@ -270,7 +271,54 @@ fn an_acknowledgement_or_erasure_speaks_of_earlier_entries() {
     let mut ledger = Ledger::with_messages(1);
     let next = ledger.size();
     let index = ledger.push(&Leaf::Erasure { ts: NOW * 1000, index: next, basis: "pdpa".parse().unwrap() });
-    refused(&ledger, index, "does not come before it");
+    refused(&ledger, index, "which is no message before it");
+}
+
+#[test]
+fn an_acknowledgement_is_of_a_message_to_its_signer() {
+    let processed = |index| Acknowledged { index, outcome: Outcome::Processed, code: None };
+    let mut ledger = Ledger::with_messages(2);
+    let message = ledger.send("{}");
+    let index = ledger.acknowledge_as(SENDER, vec![processed(message)]);
+    refused(&ledger, index, "whose receiver is another system");
+    let mut ledger = Ledger::with_messages(2);
+    let index = ledger.acknowledge_as(RECEIVER, vec![processed(3)]);
+    refused(&ledger, index, "which is no message");
+}
+
+#[test]
+fn a_message_has_one_outcome_that_may_be_said_again() {
+    let said = |index, outcome, code: Option<&str>| Acknowledged {
+        index,
+        outcome,
+        code: code.map(|code| code.parse().unwrap()),
+    };
+    let mut ledger = Ledger::with_messages(2);
+    let message = ledger.send("{}");
+    for _ in 0..2 {
+        ledger.acknowledge_as(RECEIVER, vec![said(message, Outcome::Rejected, Some("unreadable"))]);
+    }
+    let (code, told) = check(&ledger.files());
+    assert_eq!((code, &told["log"]["leaves"]["rejected"]), (0, &json!(2)), "{told}");
+    for (outcome, code) in [(Outcome::Processed, None), (Outcome::Rejected, Some("other"))] {
+        let before = ledger.leaves.len();
+        let index = ledger.acknowledge_as(RECEIVER, vec![said(message, outcome, code)]);
+        refused(&ledger, index, "another outcome");
+        ledger.leaves.truncate(before);
+    }
+}
+
+#[test]
+fn a_message_and_a_batch_of_acknowledgements_are_in_a_log_once() {
+    let mut ledger = Ledger::with_messages(300);
+    let first = 12;
+    let again = ledger.messages[&first].clone();
+    let index = ledger.accept(again);
+    refused(&ledger, index, "is in entry 12 already");
+    let mut ledger = Ledger::with_messages(3);
+    let batch = ledger.leaves.last().unwrap().clone();
+    ledger.leaves.push(batch);
+    refused(&ledger, ledger.size() - 1, "already");
 }
 
 #[test]

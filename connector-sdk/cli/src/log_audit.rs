@@ -1,0 +1,167 @@
+//! Following a log, as an auditor does who comes again: from the checkpoint that was trusted last, and no further back.
+//!
+//! The fold is that of [`crate::log_check`]. In reading order:
+//!
+//! - [`state`]: what is kept between two audits, in a folder;
+//! - `consistency`: whether the log that is shown now begins with the one that was shown before;
+//! - [`finding`]: what does not hold;
+//! - [`monitor`]: when somebody must be told.
+
+mod consistency;
+pub mod finding;
+pub mod monitor;
+pub mod state;
+
+use saphan_schemas::log::{Checkpoint, SignedCheckpoint, TILE_WIDTH};
+
+use crate::log_check::{self, LogCheckError, LogReport, LogSource, Progress};
+use consistency::Consistency;
+use finding::Finding;
+use state::{AuditState, Known, Start, StateError};
+
+/// What an audit found.
+#[derive(Debug)]
+pub struct Audit {
+    /// The checkpoint that was trusted before.
+    pub since: Option<Checkpoint>,
+    /// The signed checkpoint that the log shows; `None` if what it shows is none.
+    pub shown: Option<Checkpoint>,
+    /// How many entries were checked that no earlier audit had trusted, or begun with; of an audit from the start, all.
+    pub entries: u64,
+    /// Whether the log holds up to that checkpoint, which is then the trusted one.
+    pub verdict: Result<LogReport, Finding>,
+}
+
+/// Why nothing was found out.
+#[derive(Debug, thiserror::Error)]
+pub enum AuditFailure {
+    /// The log could not be had.
+    #[error(transparent)]
+    Log(LogCheckError),
+    /// The state folder cannot be used.
+    #[error(transparent)]
+    State(#[from] StateError),
+}
+
+/// Audits what the log got since the last audit in this state folder, or all of it.
+///
+/// # Errors
+/// [`AuditFailure`]: nothing new is known about the log, and the trusted checkpoint is what it was.
+pub async fn audit(
+    source: &dyn LogSource,
+    state: &mut AuditState,
+    progress: &dyn Progress,
+) -> Result<Audit, AuditFailure> {
+    // What an audit before it left open, because it could not write.
+    state.give_up().await;
+    let known = state.known().await?;
+    let since = known.iter().find(|known| known.trusted).map(|known| known.signed.checkpoint().clone());
+    let signed = match log_check::signed_checkpoint(source, state.vkey()).await {
+        Ok(signed) => signed,
+        Err(error) => {
+            let verdict = Err(Finding::Log(verdict_or_failure(error)?));
+            return Ok(Audit { since, shown: None, entries: 0, verdict });
+        }
+    };
+    let trusted = since.as_ref().map_or(0, |since| since.size);
+    let (entries, verdict) = match against_known(source, state, &known, &signed).await? {
+        Standing::Excluded(finding) => (0, Err(finding)),
+        Standing::Grown => go_on(source, state, progress, &signed, trusted, None).await?,
+        Standing::Unproven(error) => go_on(source, state, progress, &signed, trusted, Some(error)).await?,
+    };
+    Ok(Audit { since, shown: Some(signed.into_checkpoint()), entries, verdict })
+}
+
+/// What is shown now, held against everything that was shown before.
+enum Standing {
+    /// Grown from all of it.
+    Grown,
+    /// Not to be had together with it.
+    Excluded(Finding),
+    /// The tiles that would tell are wrong. That is the verdict, unless the new entries give a better one.
+    Unproven(LogCheckError),
+}
+
+async fn against_known(
+    source: &dyn LogSource,
+    state: &mut AuditState,
+    known: &[Known],
+    shown: &SignedCheckpoint,
+) -> Result<Standing, AuditFailure> {
+    let now = shown.checkpoint();
+    for known in known.iter().rev() {
+        let before = known.signed.checkpoint();
+        if now.size < before.size {
+            return Ok(Standing::Excluded(Finding::rollback(state, &known.signed, shown)?));
+        }
+        if now.size == before.size && now.root != before.root {
+            return Ok(Standing::Excluded(Finding::fork(state, &known.signed, shown, &[])?));
+        }
+    }
+    state.note_shown(shown).await?;
+    let mut standing = Standing::Grown;
+    for known in known {
+        match consistency::ask(source, known.signed.checkpoint(), now).await {
+            Ok(Consistency::Grown) => {}
+            Ok(Consistency::Forked(proof)) => {
+                return Ok(Standing::Excluded(Finding::fork(state, &known.signed, shown, &proof)?));
+            }
+            Err(error) => standing = Standing::Unproven(verdict_or_failure(error)?),
+        }
+    }
+    if matches!(standing, Standing::Grown) {
+        state.stands_for_earlier(shown).await?;
+    }
+    Ok(standing)
+}
+
+/// The fold over the new entries: how many they were, and whether they hold. What began at a place of an unfinished audit and
+/// does not hold is looked at again from the trusted place, for only that one ever was under a signed root.
+async fn go_on(
+    source: &dyn LogSource,
+    state: &mut AuditState,
+    progress: &dyn Progress,
+    signed: &SignedCheckpoint,
+    trusted: u64,
+    unproven: Option<LogCheckError>,
+) -> Result<(u64, Result<LogReport, Finding>), AuditFailure> {
+    loop {
+        let Start { place, registry, is_ahead } = state.begin().await?;
+        // Those between the trusted place and the trusted checkpoint are looked at again, and are not new.
+        let begun = if place.size + u64::from(TILE_WIDTH) > trusted { trusted.max(place.size) } else { place.size };
+        let entries = signed.checkpoint().size.saturating_sub(begun);
+        let held = log_check::go_on(source, signed, progress, (place, &registry), state.history()).await;
+        let held = held.ok_or(StateError::Damaged { what: "a place and the registry entries before it" })?;
+        match held {
+            Ok(report) => {
+                let Some(error) = unproven else {
+                    state.trust(signed).await?;
+                    return Ok((entries, Ok(report)));
+                };
+                state.forget_ahead().await?;
+                return Ok((entries, Err(Finding::Log(error))));
+            }
+            Err(error) if error.is_verdict() => {
+                state.forget_ahead().await?;
+                if !is_ahead {
+                    return Ok((entries, Err(Finding::Log(error))));
+                }
+            }
+            Err(error) => {
+                state.give_up().await;
+                return Err(failure(error));
+            }
+        }
+    }
+}
+
+fn verdict_or_failure(error: LogCheckError) -> Result<LogCheckError, AuditFailure> {
+    if error.is_verdict() { Ok(error) } else { Err(failure(error)) }
+}
+
+fn failure(error: LogCheckError) -> AuditFailure {
+    match error {
+        LogCheckError::History(source) => AuditFailure::State(source.into()),
+        error => AuditFailure::Log(error),
+    }
+}

@@ -1,0 +1,209 @@
+//! What is kept between two audits of one log, in a folder.
+//!
+//! `audit.db` is an SQLite file: its transactions are what makes a process that is killed leave either what was there before
+//! or what should come after. Two audits never use it at once.
+//!
+//! | table | holds |
+//! |---|---|
+//! | `log` | the key that the folder is bound to; the log's name is in it |
+//! | `checkpoint` | the trusted checkpoint as it was signed, and those that the log showed since and that are not audited yet |
+//! | `place` | `trusted`: between the last two bundles before the trusted checkpoint; `ahead`: how far an unfinished audit came |
+//! | `registry` | the entries that the registry follows from, verbatim; they are folded again |
+//! | `statement`, `settled` | which entries are messages, to whom, and what became of them |
+//!
+//! `evidence/` holds pairs of signed checkpoints that exclude each other.
+
+mod error;
+mod evidence;
+
+use std::path::{Path, PathBuf};
+
+use saphan_schemas::log::{SignedCheckpoint, VerifierKey};
+
+use crate::log_check;
+use crate::log_check::history::{AHEAD, History, integer};
+use crate::log_check::place::Place;
+
+pub use error::StateError;
+
+/// The state folder of one log, while it is in use.
+pub struct AuditState {
+    folder: PathBuf,
+    vkey: VerifierKey,
+    /// The key that the folder is bound to, if the log has registered another one since.
+    former: Vec<VerifierKey>,
+    history: History,
+}
+
+/// A checkpoint that the log showed.
+pub(super) struct Known {
+    pub(super) signed: SignedCheckpoint,
+    /// Whether everything up to it was audited.
+    pub(super) trusted: bool,
+}
+
+/// Where an audit begins.
+pub(super) struct Start {
+    pub(super) place: Place,
+    /// The entries before it that the registry follows from.
+    pub(super) registry: Vec<(u64, Vec<u8>)>,
+    /// Whether it lies behind the trusted checkpoint, so that nothing signed stands for it yet.
+    pub(super) is_ahead: bool,
+}
+
+impl AuditState {
+    /// Opens the folder of the log with this key; makes it if it is not there. The key may be one that the log has registered
+    /// since the folder was bound, in the part that is trusted: the next audit that holds binds it anew.
+    ///
+    /// # Errors
+    /// [`StateError`].
+    pub async fn open(folder: &Path, vkey: &VerifierKey) -> Result<Self, StateError> {
+        std::fs::create_dir_all(folder).map_err(|source| StateError::Folder { path: folder.to_owned(), source })?;
+        let mut history = History::kept(&folder.join(FILE)).await?;
+        let check: String = sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(history.connection()).await?;
+        if check != "ok" {
+            return Err(StateError::Damaged { what: "audit.db" });
+        }
+        sqlx::raw_sql(TABLES).execute(history.connection()).await?;
+        let bound = sqlx::query_as("SELECT format, vkey FROM log");
+        let bound: Option<(i64, String)> = bound.fetch_optional(history.connection()).await?;
+        let mut state = Self { folder: folder.to_owned(), vkey: vkey.clone(), former: Vec::new(), history };
+        match bound {
+            Some((found, _)) if found != FORMAT => Err(StateError::OtherFormat { found }),
+            Some((_, found)) if found != vkey.to_string() => {
+                let until = state.place(TRUSTED).await?.unwrap_or_default().size;
+                if !log_check::registers(&state.registry(until).await?, vkey) {
+                    return Err(StateError::OtherLog { found });
+                }
+                state.former.push(found.parse().map_err(|_| StateError::Damaged { what: "the log's key" })?);
+                Ok(state)
+            }
+            _ => Ok(state),
+        }
+    }
+
+    /// The key that the folder is bound to.
+    #[must_use]
+    pub const fn vkey(&self) -> &VerifierKey {
+        &self.vkey
+    }
+
+    /// Forgets what was audited, so that the next audit begins with the first entry. What the log showed is not forgotten.
+    ///
+    /// # Errors
+    /// [`StateError`].
+    pub async fn start_over(&mut self) -> Result<(), StateError> {
+        self.history.execute("BEGIN IMMEDIATE; DELETE FROM place").await?;
+        self.history.forget_from(0).await?;
+        Ok(self.history.execute("COMMIT").await?)
+    }
+
+    pub(super) const fn history(&mut self) -> &mut History {
+        &mut self.history
+    }
+
+    /// What the log showed, the fewest entries first.
+    pub(super) async fn known(&mut self) -> Result<Vec<Known>, StateError> {
+        let rows = sqlx::query_as("SELECT text, trusted FROM checkpoint ORDER BY size");
+        let rows: Vec<(String, bool)> = rows.fetch_all(self.history.connection()).await?;
+        let known = rows.into_iter().map(|(text, trusted)| {
+            let signed = SignedCheckpoint::parse_and_verify_any(&text, &self.vkey, &self.former);
+            Ok(Known { signed: signed.map_err(|_| StateError::Damaged { what: "a signed checkpoint" })?, trusted })
+        });
+        known.collect()
+    }
+
+    /// Keeps a checkpoint that the log shows, before anything of it is audited: the log must stand by it from now on. The first
+    /// one binds the folder to the key that signed it.
+    pub(super) async fn note_shown(&mut self, signed: &SignedCheckpoint) -> Result<(), StateError> {
+        let bind = sqlx::query(BIND).bind(FORMAT).bind(self.vkey.to_string());
+        bind.execute(self.history.connection()).await?;
+        let note = sqlx::query(NOTE_SHOWN).bind(integer(signed.checkpoint().size)).bind(signed.text()).bind(MOST_SHOWN);
+        note.execute(self.history.connection()).await?;
+        Ok(())
+    }
+
+    /// The log that this checkpoint is of has grown from all that was shown earlier: who stands by it, stands by those.
+    pub(super) async fn stands_for_earlier(&mut self, signed: &SignedCheckpoint) -> Result<(), StateError> {
+        let size = integer(signed.checkpoint().size);
+        let note = sqlx::query("INSERT OR IGNORE INTO checkpoint (size, text, trusted) VALUES (?, ?, 0)");
+        note.bind(size).bind(signed.text()).execute(self.history.connection()).await?;
+        let forget = sqlx::query("DELETE FROM checkpoint WHERE NOT trusted AND size < ?");
+        forget.bind(size).execute(self.history.connection()).await?;
+        Ok(())
+    }
+
+    /// Begins an audit where the last one ended or was stopped.
+    pub(super) async fn begin(&mut self) -> Result<Start, StateError> {
+        let ahead = self.place(AHEAD).await?;
+        let is_ahead = ahead.is_some();
+        let place = match ahead {
+            Some(place) => place,
+            None => self.place(TRUSTED).await?.unwrap_or_default(),
+        };
+        self.history.begin(&place).await?;
+        let messages = sqlx::query_scalar("SELECT count(receiver) FROM statement");
+        let messages: i64 = messages.fetch_one(self.history.connection()).await?;
+        if messages != integer(place.counts.messages) {
+            self.history.give_up().await;
+            return Err(StateError::Damaged { what: "the list of messages" });
+        }
+        let registry = self.registry(place.size).await?;
+        Ok(Start { place, registry, is_ahead })
+    }
+
+    /// Ends an audit that came to its checkpoint, which is the trusted one from now on.
+    pub(super) async fn trust(&mut self, signed: &SignedCheckpoint) -> Result<(), StateError> {
+        if let Some(place) = self.place(AHEAD).await? {
+            self.history.write_place(TRUSTED, &place).await?;
+            self.history.execute("DELETE FROM place WHERE name = 'ahead'").await?;
+        }
+        self.history.execute("DELETE FROM checkpoint").await?;
+        let trust = sqlx::query("INSERT INTO checkpoint (size, text, trusted) VALUES (?, ?, 1)");
+        let trust = trust.bind(integer(signed.checkpoint().size)).bind(signed.text());
+        trust.execute(self.history.connection()).await?;
+        let bind = sqlx::query("UPDATE log SET vkey = ?").bind(self.vkey.to_string());
+        bind.execute(self.history.connection()).await?;
+        Ok(self.history.execute("COMMIT").await?)
+    }
+
+    /// Ends an audit that found something: the next one begins at the trusted place.
+    pub(super) async fn forget_ahead(&mut self) -> Result<(), StateError> {
+        self.history.give_up().await;
+        Ok(self.history.execute("DELETE FROM place WHERE name = 'ahead'").await?)
+    }
+
+    /// Ends an audit that could not go on: the next one does, from where this one rested last.
+    pub(super) async fn give_up(&mut self) {
+        self.history.give_up().await;
+    }
+
+    /// The entries before a place that the registry follows from.
+    async fn registry(&mut self, until: u64) -> Result<Vec<(u64, Vec<u8>)>, StateError> {
+        let leaves =
+            sqlx::query_as("SELECT entry, leaf FROM registry WHERE entry < ? ORDER BY entry").bind(integer(until));
+        let leaves: Vec<(i64, Vec<u8>)> = leaves.fetch_all(self.history.connection()).await?;
+        Ok(leaves.into_iter().map(|(entry, leaf)| (entry.unsigned_abs(), leaf)).collect())
+    }
+
+    async fn place(&mut self, name: &str) -> Result<Option<Place>, StateError> {
+        let place = sqlx::query_as("SELECT content, sum FROM place WHERE name = ?").bind(name);
+        let place: Option<(String, String)> = place.fetch_optional(self.history.connection()).await?;
+        let read = |(content, sum): (String, String)| {
+            Place::from_text(&content, &sum).ok_or(StateError::Damaged { what: "a place" })
+        };
+        place.map(read).transpose()
+    }
+}
+
+const FILE: &str = "audit.db";
+const TRUSTED: &str = "trusted";
+const FORMAT: i64 = 1;
+const BIND: &str = "INSERT INTO log (format, vkey) SELECT ?1, ?2 WHERE NOT EXISTS (SELECT 1 FROM log)";
+/// Each is one more proof at every audit; a log that does not hold for weeks shows thousands, and the first ones bind it.
+const MOST_SHOWN: i64 = 64;
+const NOTE_SHOWN: &str = "INSERT OR IGNORE INTO checkpoint (size, text, trusted) \
+    SELECT ?1, ?2, 0 WHERE (SELECT count(*) FROM checkpoint) < ?3";
+const TABLES: &str = "\
+CREATE TABLE IF NOT EXISTS log (format INTEGER NOT NULL, vkey TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS checkpoint (size INTEGER PRIMARY KEY, text TEXT NOT NULL, trusted INTEGER NOT NULL) STRICT;";

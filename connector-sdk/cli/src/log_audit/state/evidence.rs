@@ -1,0 +1,40 @@
+//! What an auditor can show to others.
+
+use std::path::PathBuf;
+
+use saphan_schemas::b64;
+use saphan_schemas::digest::Sha256Hash;
+use saphan_schemas::log::SignedCheckpoint;
+
+use super::{AuditState, StateError};
+use crate::files::{self, Readers};
+use crate::log_check::TamperClass;
+
+impl AuditState {
+    /// Keeps two signed checkpoints that exclude each other, once; gives their folder. `proof` is what shows that they do, where
+    /// their sizes and roots alone do not.
+    pub(in crate::log_audit) fn keep_evidence(
+        &self,
+        class: TamperClass,
+        before: &SignedCheckpoint,
+        shown: &SignedCheckpoint,
+        proof: &[Sha256Hash],
+    ) -> Result<PathBuf, StateError> {
+        let (old, new) = (before.checkpoint(), shown.checkpoint());
+        let root: String = new.root.to_string().chars().take(ROOT_CHARACTERS).collect();
+        let folder = self.folder.join("evidence").join(format!("{}-{}-{}-{root}", class.name(), old.size, new.size));
+        let fault = |path: PathBuf| move |source| StateError::Folder { path, source };
+        std::fs::create_dir_all(&folder).map_err(fault(folder.clone()))?;
+        let proof: String = proof.iter().map(|hash| format!("{}\n", b64::encode_std(hash.as_bytes()))).collect();
+        for (name, text) in [("before", before.text()), ("shown", shown.text()), ("proof", &proof)] {
+            if !text.is_empty() {
+                let path = folder.join(name);
+                files::replace(&path, text.as_bytes(), Readers::All).map_err(fault(path))?;
+            }
+        }
+        Ok(folder)
+    }
+}
+
+/// Enough of a root to tell several forks of one size apart.
+const ROOT_CHARACTERS: usize = 12;

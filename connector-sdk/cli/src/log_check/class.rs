@@ -1,0 +1,234 @@
+//! The names of what can be wrong with a log, for machines and for people.
+
+use saphan_schemas::log::BundleError;
+use saphan_schemas::registry::RejectedEntry;
+use serde::{Serialize, Serializer};
+
+use super::arrangement::Arrangement;
+use super::error::{LeafFault, LogCheckError};
+use super::source::SourceError;
+
+/// One way in which a log may not hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TamperClass {
+    /// An entry is not the one that its hash stands for.
+    ChangedLeaf,
+    /// A hash tile is not what the entries give.
+    ChangedTile,
+    /// The signed tree head is not signed by the log's key, or not that of these entries.
+    ChangedCheckpoint,
+    /// A message's envelope is not what its sender signed.
+    ChangedEnvelope,
+    /// Entries stand in another order.
+    ReorderedEntries,
+    /// Entries are missing.
+    MissingEntries,
+    /// A message or an entry is there twice.
+    DuplicatedEntries,
+    /// Two signed histories that exclude each other.
+    Fork,
+    /// The log shows less than it had shown.
+    Rollback,
+    /// Signed with a key that the log did not register before.
+    UnknownKey,
+    /// Signed with a key that was revoked, expired or not yet valid.
+    InvalidKey,
+    /// A message names a schema text that is not the registered one.
+    WrongSchema,
+    /// No agreement allowed a message.
+    NotAllowed,
+    /// Meant for another hub.
+    WrongHub,
+    /// An acknowledgement of what is not its signer's to acknowledge.
+    FalseAcknowledgement,
+    /// A change of the registry by somebody who may not make it.
+    FalseRegistryChange,
+    /// The erasure of what is no message.
+    FalseErasure,
+    /// An entry cannot be read.
+    MalformedEntry,
+    /// An entry stands where none of its kind may.
+    MisplacedEntry,
+    /// A file of the log cannot be read.
+    MalformedFile,
+    /// A file of the log is not there.
+    MissingFile,
+}
+
+impl TamperClass {
+    /// Every class, in the order in which the guide lists them.
+    pub const ALL: [Self; 21] = [
+        Self::ChangedLeaf,
+        Self::ChangedTile,
+        Self::ChangedCheckpoint,
+        Self::ChangedEnvelope,
+        Self::ReorderedEntries,
+        Self::MissingEntries,
+        Self::DuplicatedEntries,
+        Self::Fork,
+        Self::Rollback,
+        Self::UnknownKey,
+        Self::InvalidKey,
+        Self::WrongSchema,
+        Self::NotAllowed,
+        Self::WrongHub,
+        Self::FalseAcknowledgement,
+        Self::FalseRegistryChange,
+        Self::FalseErasure,
+        Self::MalformedEntry,
+        Self::MisplacedEntry,
+        Self::MalformedFile,
+        Self::MissingFile,
+    ];
+
+    /// Its name in JSON and metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        self.words().0
+    }
+
+    /// What it means, in English.
+    #[must_use]
+    pub const fn english(self) -> &'static str {
+        self.words().1
+    }
+
+    /// What it means, in Thai.
+    #[must_use]
+    pub const fn thai(self) -> &'static str {
+        self.words().2
+    }
+
+    const fn words(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Self::ChangedLeaf => ("changed-leaf", "an entry was changed", "รายการในบันทึกถูกแก้ไข"),
+            Self::ChangedTile => ("changed-tile", "a hash of the tree was changed", "ค่าแฮชของต้นไม้ถูกแก้ไข"),
+            Self::ChangedCheckpoint => {
+                ("changed-checkpoint", "the signed tree head is not that of this log", "หัวบันทึกที่ลงลายมือชื่อไม่ตรงกับบันทึกนี้")
+            }
+            Self::ChangedEnvelope => {
+                ("changed-envelope", "an envelope is not what its sender signed", "ซองข้อความไม่ตรงกับที่ผู้ส่งลงลายมือชื่อ")
+            }
+            Self::ReorderedEntries => ("reordered-entries", "entries stand in another order", "ลำดับของรายการถูกสลับ"),
+            Self::MissingEntries => ("missing-entries", "entries are missing", "มีรายการหายไป"),
+            Self::DuplicatedEntries => ("duplicated-entries", "an entry is there twice", "มีรายการซ้ำ"),
+            Self::Fork => (
+                "fork",
+                "the log's key signed two histories that exclude each other",
+                "กุญแจของบันทึกลงลายมือชื่อให้ประวัติสองชุดที่ขัดแย้งกัน",
+            ),
+            Self::Rollback => ("rollback", "the log shows less than it had shown", "บันทึกแสดงรายการน้อยกว่าที่เคยแสดง"),
+            Self::UnknownKey => (
+                "unknown-key",
+                "signed with a key that was not registered before",
+                "ลงลายมือชื่อด้วยกุญแจที่ไม่ได้ลงทะเบียนไว้ก่อน",
+            ),
+            Self::InvalidKey => (
+                "invalid-key",
+                "signed with a key that was revoked, expired or not yet valid",
+                "ลงลายมือชื่อด้วยกุญแจที่ถูกเพิกถอน หมดอายุ หรือยังไม่มีผล",
+            ),
+            Self::WrongSchema => (
+                "wrong-schema",
+                "a message names a schema text that is not the registered one",
+                "ข้อความอ้างถึงสคีมาที่ไม่ตรงกับที่ลงทะเบียนไว้",
+            ),
+            Self::NotAllowed => {
+                ("not-allowed", "no agreement in force allowed the message", "ไม่มีข้อตกลงที่มีผลอนุญาตให้ส่งข้อความนี้")
+            }
+            Self::WrongHub => ("wrong-hub", "a statement is meant for another hub", "ข้อความหรือคำแถลงมีไว้สำหรับศูนย์กลางอื่น"),
+            Self::FalseAcknowledgement => (
+                "false-acknowledgement",
+                "an acknowledgement is not its signer's to make",
+                "การตอบรับไม่ได้มาจากผู้รับของข้อความนั้น หรือขัดกับที่ตอบไว้ก่อน",
+            ),
+            Self::FalseRegistryChange => {
+                ("false-registry-change", "the registry was changed by somebody who may not", "ทะเบียนถูกแก้ไขโดยผู้ที่ไม่มีสิทธิ")
+            }
+            Self::FalseErasure => {
+                ("false-erasure", "an erasure names what is no message", "การลบอ้างถึงรายการที่ไม่ใช่ข้อความ")
+            }
+            Self::MalformedEntry => ("malformed-entry", "an entry cannot be read", "อ่านรายการไม่ได้เพราะรูปแบบผิด"),
+            Self::MisplacedEntry => {
+                ("misplaced-entry", "an entry stands where none of its kind may", "รายการอยู่ในตำแหน่งที่ไม่อนุญาต")
+            }
+            Self::MalformedFile => {
+                ("malformed-file", "a file of the log cannot be read", "อ่านไฟล์ของบันทึกไม่ได้เพราะรูปแบบผิด")
+            }
+            Self::MissingFile => ("missing-file", "a file of the log is missing", "ไฟล์ของบันทึกหายไป"),
+        }
+    }
+}
+
+impl Serialize for TamperClass {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl LogCheckError {
+    /// The class of what does not hold; `None` if nothing is known about the log.
+    #[must_use]
+    pub const fn class(&self) -> Option<TamperClass> {
+        Some(match self {
+            Self::File { source: SourceError::NotFound, .. } => TamperClass::MissingFile,
+            Self::Bundle { source: BundleError::WrongCount { expected, found }, .. } if *found < *expected as usize => {
+                TamperClass::MissingEntries
+            }
+            Self::File { .. } | Self::NotText { .. } | Self::Bundle { .. } => TamperClass::MalformedFile,
+            Self::Checkpoint(_) | Self::Root { .. } => TamperClass::ChangedCheckpoint,
+            Self::EntryHash { arrangement, .. } => match arrangement {
+                Arrangement::Changed => TamperClass::ChangedLeaf,
+                Arrangement::Reordered => TamperClass::ReorderedEntries,
+                Arrangement::Missing => TamperClass::MissingEntries,
+                Arrangement::Duplicated => TamperClass::DuplicatedEntries,
+            },
+            Self::Tile(_) | Self::OldTiles { .. } => TamperClass::ChangedTile,
+            Self::Leaf { fault, .. } => fault.class(),
+            Self::Fetch { .. } | Self::Export { .. } | Self::History(_) | Self::Stopped => return None,
+        })
+    }
+}
+
+impl LeafFault {
+    const fn class(&self) -> TamperClass {
+        match self {
+            Self::NotALeaf(_) | Self::NotExact | Self::Envelope(_) | Self::Acknowledgement(_) | Self::Registry(_) => {
+                TamperClass::MalformedEntry
+            }
+            Self::OtherHub => TamperClass::WrongHub,
+            Self::KeyUnknown { .. } => TamperClass::UnknownKey,
+            Self::KeyRevoked { .. } | Self::KeyNotValid { .. } => TamperClass::InvalidKey,
+            Self::Signature => TamperClass::ChangedEnvelope,
+            Self::Duplicate { .. } | Self::RegistryChange(RejectedEntry::Repeated) => TamperClass::DuplicatedEntries,
+            Self::SchemaText | Self::SchemaId => TamperClass::WrongSchema,
+            Self::RegistryChange(_) => TamperClass::FalseRegistryChange,
+            Self::NotAllowed(_) => TamperClass::NotAllowed,
+            Self::AcknowledgementSignature
+            | Self::NotBefore { .. }
+            | Self::AcknowledgesNoMessage { .. }
+            | Self::NotTheReceiver { .. }
+            | Self::OtherOutcome { .. } => TamperClass::FalseAcknowledgement,
+            Self::ErasesNoMessage { .. } => TamperClass::FalseErasure,
+            Self::NotOpened | Self::Misplaced => TamperClass::MisplacedEntry,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_class_has_a_name_of_its_own_in_words_of_two_languages() {
+        let guide = include_str!("../../../../docs/auditor-guide.md");
+        let names: BTreeSet<_> = TamperClass::ALL.iter().map(|class| class.name()).collect();
+        assert_eq!(names.len(), TamperClass::ALL.len());
+        for class in TamperClass::ALL {
+            let line = format!("| `{}` | {} | {} |", class.name(), class.english(), class.thai());
+            assert!(guide.contains(&line), "the guide lacks\n{line}");
+        }
+    }
+}
