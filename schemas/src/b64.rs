@@ -6,6 +6,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
+use crate::commitment::Salt;
+
 /// The text is not base64 of the expected form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not strict base64 of the expected form (RFC 4648)")]
@@ -45,6 +47,18 @@ pub fn decode_std(text: impl AsRef<[u8]>) -> Result<Vec<u8>, NotBase64> {
 /// [`NotBase64`] for other text or another length.
 pub fn decode_url_array<const N: usize>(text: impl AsRef<[u8]>) -> Result<[u8; N], NotBase64> {
     decode_url(text)?.try_into().map_err(|_| NotBase64)
+}
+
+/// Salt and body as files hold them: both or none.
+///
+/// # Errors
+/// [`NotBase64`], also when only one of the two is there.
+pub(crate) fn opened(salt: Option<&str>, body: Option<&str>) -> Result<Option<(Salt, Vec<u8>)>, NotBase64> {
+    match (salt, body) {
+        (Some(salt), Some(body)) => Ok(Some((salt.parse()?, decode_std(body)?))),
+        (None, None) => Ok(None),
+        _ => Err(NotBase64),
+    }
 }
 
 #[cfg(test)]

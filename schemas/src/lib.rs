@@ -8,6 +8,7 @@
 //! - [`invitation`], [`joining`]: how a system gets its first key into the registry;
 //! - [`leaf`], [`log`]: what is logged, and the Merkle log with its proofs;
 //! - [`message`]: a whole service message with its receipt and proof, and how it is verified;
+//! - [`evidence_bundle`]: one file that proves messages to somebody who trusts a log's key and nothing else;
 //! - [`trust`]: what is trusted about a hub, and how that follows when its keys change;
 //! - [`problem`]: every refusal, in English and Thai;
 //! - [`catalogue`], [`message_types`]: JSON Schemas, public services, and the Rust types of message bodies.
@@ -19,6 +20,7 @@ pub mod catalogue;
 pub mod commitment;
 pub mod digest;
 pub mod envelope;
+pub mod evidence_bundle;
 pub mod ids;
 pub mod invitation;
 pub mod joining;

@@ -242,10 +242,6 @@ impl MessageFile {
     /// # Errors
     /// [`NotBase64`], also when only one of the two is there.
     pub fn opened(&self) -> Result<Option<(Salt, Vec<u8>)>, NotBase64> {
-        match (&self.salt, &self.body) {
-            (Some(salt), Some(body)) => Ok(Some((salt.parse()?, b64::decode_std(body)?))),
-            (None, None) => Ok(None),
-            _ => Err(NotBase64),
-        }
+        b64::opened(self.salt.as_deref(), self.body.as_deref())
     }
 }

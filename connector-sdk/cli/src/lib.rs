@@ -3,12 +3,14 @@
 //! - [`run`]: the program, for `main` and for other programs that embed it;
 //! - [`message_check`]: one message in a file, part by part;
 //! - [`log_check`]: a whole log, over HTTP or from a folder;
+//! - [`evidence`]: the file that proves a few messages to a stranger;
 //! - [`log_audit`]: a log that is followed from audit to audit;
 //! - `commands`: one module a command, on `config` (the file `saphan.toml`), `trust_file`, `tls`, `outcome` and `progress`.
 
 mod arguments;
 mod commands;
 mod config;
+pub mod evidence;
 mod files;
 mod key;
 pub mod log_audit;

@@ -1,6 +1,9 @@
 //! `saphan audit`: what was so, found out from the hub's log and nothing else.
 
+mod bundle;
+mod language;
 mod log;
+mod message;
 mod registry;
 
 use clap::Subcommand;
@@ -11,6 +14,10 @@ use crate::outcome::{Failure, Outcome};
 pub(crate) enum AuditCommand {
     /// Follow a log: check what it got since the last audit, and that it still stands by all before
     Log(log::AuditLogArguments),
+    /// Put everything that proves messages into one file
+    Message(message::MessageArguments),
+    /// Verify such files
+    Bundle(bundle::BundleArguments),
     /// Who could send what to whom at some moment, once the whole log was checked
     Registry(registry::RegistryArguments),
 }
@@ -18,6 +25,8 @@ pub(crate) enum AuditCommand {
 pub(crate) async fn run(command: AuditCommand, json: bool) -> Result<Outcome, Failure> {
     match command {
         AuditCommand::Log(arguments) => log::run(arguments, json).await,
+        AuditCommand::Message(arguments) => message::run(arguments).await,
+        AuditCommand::Bundle(arguments) => bundle::run(&arguments),
         AuditCommand::Registry(arguments) => registry::run(arguments).await,
     }
 }

@@ -1,12 +1,12 @@
 //! Whether a log begins with what it was before, told from its own tiles.
 
 use saphan_schemas::digest::Sha256Hash;
-use saphan_schemas::log::tile::decode_hashes;
 use saphan_schemas::log::{
-    Checkpoint, CompactRange, HashRun, ProofPlan, TILE_WIDTH, TileContent, TilePath, empty_root, verify_consistency,
+    Checkpoint, CompactRange, ProofPlan, TILE_WIDTH, TileContent, TilePath, empty_root, verify_consistency,
 };
 
-use crate::log_check::{LogCheckError, LogSource, fetch_tile};
+use crate::log_check::hashes::Hashes;
+use crate::log_check::{LogCheckError, LogSource};
 
 /// What the tiles prove about an earlier checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,37 +39,15 @@ pub(super) async fn ask(
         Err(_) => LogCheckError::Stopped,
     };
     // The path to entry `old` in a tree of one entry more is the right edge of the tree before it.
-    let mut edge = read(source, &ProofPlan::inclusion(old, old + 1).map_err(|_| unproven())?, new).await?;
+    let mut hashes = Hashes::new(source, new);
+    let mut edge = hashes.prove(&ProofPlan::inclusion(old, old + 1).map_err(|_| unproven())?).await?;
     edge.reverse();
     let root = CompactRange::from_parts(old, edge).map_err(|_| unproven())?.root();
-    let mut proof = read(source, &ProofPlan::consistency(old, new).map_err(|_| unproven())?, new).await?;
+    let mut proof = hashes.prove(&ProofPlan::consistency(old, new).map_err(|_| unproven())?).await?;
     verify_consistency(old, root, new, now.root, &proof).map_err(|_| unproven())?;
     if root == before.root {
         return Ok(Consistency::Grown);
     }
     proof.insert(0, root);
     Ok(Consistency::Forked(proof))
-}
-
-/// Reads what a plan needs from a log of `size` entries, and makes its proof.
-async fn read(source: &dyn LogSource, plan: &ProofPlan, size: u64) -> Result<Vec<Sha256Hash>, LogCheckError> {
-    let mut hashes = Vec::with_capacity(plan.runs().len());
-    for run in plan.runs() {
-        hashes.push(read_run(source, *run, size).await?);
-    }
-    // Each run was read in its length.
-    plan.build(&hashes).map_err(|_| LogCheckError::Stopped)
-}
-
-async fn read_run(source: &dyn LogSource, run: HashRun, size: u64) -> Result<Vec<Sha256Hash>, LogCheckError> {
-    let (index, width) = (run.start / u64::from(TILE_WIDTH), u64::from(TILE_WIDTH));
-    let there = (size >> (8 * u32::from(run.level))) - index * width;
-    let there = u16::try_from(there.min(width)).unwrap_or(TILE_WIDTH);
-    let path = TilePath::new(TileContent::Hashes { level: run.level }, index, there);
-    let path = path.map_err(|_| LogCheckError::Stopped)?;
-    let bytes = fetch_tile(source, path).await?;
-    let hashes = decode_hashes(&bytes, there).map_err(|_| LogCheckError::OldTiles { path, size })?;
-    let start = usize::try_from(run.start - index * width).unwrap_or_default();
-    let run = hashes.get(start..start + usize::from(run.count));
-    run.map(<[_]>::to_vec).ok_or(LogCheckError::OldTiles { path, size })
 }

@@ -104,7 +104,7 @@ impl<'a> Pipeline<'a> {
 }
 
 /// The bundles of a log of `size` entries, from entry `start` on, the first of a bundle.
-fn bundles(start: u64, size: u64) -> impl Iterator<Item = TilePath> + Send {
+pub(crate) fn bundles(start: u64, size: u64) -> impl Iterator<Item = TilePath> + Send {
     let width = u64::from(TILE_WIDTH);
     (start / width..size.div_ceil(width)).map_while(move |index| {
         let entries = u16::try_from((size - index * width).min(width)).ok()?;

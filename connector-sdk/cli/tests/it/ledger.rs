@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::LazyLock;
 
 use saphan_schemas::acknowledgement::{Acknowledged, AcknowledgementClaims, Outcome};
+use saphan_schemas::catalogue::Catalogue;
 use saphan_schemas::commitment::{BodyCommitment, Salt};
 use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::envelope::{Envelope, EnvelopeClaims};
@@ -326,8 +328,15 @@ pub(crate) fn hub() -> HubId {
     HUB.parse().unwrap()
 }
 
+/// The text that the program has.
 pub(crate) fn schema() -> SchemaVersion {
-    SchemaVersion { id: SCHEMA.parse().unwrap(), sha256: Sha256Hash::of(b"the text of the schema") }
+    static TEXT: LazyLock<SchemaVersion> = LazyLock::new(|| {
+        let id: SchemaId = SCHEMA.parse().unwrap();
+        let catalogue = Catalogue::embedded().unwrap();
+        let sha256 = catalogue.schemas().find(|text| text.id == id).unwrap().sha256;
+        SchemaVersion { id, sha256 }
+    });
+    TEXT.clone()
 }
 
 pub(crate) fn prefix() -> String {

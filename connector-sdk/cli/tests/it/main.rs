@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking, as tests do")]
 
 mod audit;
+mod audit_bundle;
 mod audit_log;
 mod hub;
 mod keys;

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use crate::commands::audit::language::Language;
 use crate::commands::log::{LogArguments, OpenedLog, not_a_log};
 use crate::log_audit::finding::Finding;
 use crate::log_audit::state::{AuditState, StateError};
@@ -19,7 +20,6 @@ use crate::log_check::{LogCheckError, Progress};
 use crate::outcome::{Failure, Outcome};
 use crate::progress::Bar;
 use metrics::Metrics;
-use words::Language;
 
 #[derive(Debug, Args)]
 pub(crate) struct AuditLogArguments {

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::words::{Language, Words};
+use super::words::Words;
+use crate::commands::audit::language::{Language, table};
 use crate::log_audit::Audit;
 use crate::log_audit::finding::Finding;
 use crate::log_check::LogReport;
@@ -52,17 +53,6 @@ fn does_not_hold(finding: &Finding, audit: &Audit, name: &str, language: Languag
 fn before(audit: &Audit, words: &Words) -> String {
     let since = audit.since.as_ref();
     since.map_or_else(|| words.nothing.to_owned(), |since| format!("{} {}", since.size, words.entries))
-}
-
-fn table(lines: &[(&str, String)]) -> String {
-    let width = lines.iter().map(|(name, _)| columns(name)).max().unwrap_or_default();
-    let line = |(name, value): &(&str, String)| format!("  {name}{} {value}\n", " ".repeat(width - columns(name)));
-    lines.iter().map(line).collect()
-}
-
-/// The columns of a terminal that a word takes: Thai vowels and tone marks above and below a letter take none.
-fn columns(word: &str) -> usize {
-    word.chars().filter(|letter| !matches!(letter, '\u{e31}' | '\u{e34}'..='\u{e3a}' | '\u{e47}'..='\u{e4e}')).count()
 }
 
 fn object(audit: &Audit) -> Value {

@@ -1,17 +1,7 @@
 //! The words of a verdict, in the languages of those who read it.
 
-use clap::ValueEnum;
-
+use crate::commands::audit::language::Language;
 use crate::log_check::TamperClass;
-
-/// A language.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Language {
-    /// English.
-    En,
-    /// Thai.
-    Th,
-}
 
 /// The words of a verdict. The reason is in English in both languages: it names parts of the contract.
 pub(super) struct Words {
@@ -39,17 +29,11 @@ pub(super) struct Words {
 
 impl Language {
     pub(super) const fn words(self) -> &'static Words {
-        match self {
-            Self::En => &ENGLISH,
-            Self::Th => &THAI,
-        }
+        self.of(&ENGLISH, &THAI)
     }
 
     pub(super) const fn class(self, class: TamperClass) -> &'static str {
-        match self {
-            Self::En => class.english(),
-            Self::Th => class.thai(),
-        }
+        self.of(class.english(), class.thai())
     }
 }
 

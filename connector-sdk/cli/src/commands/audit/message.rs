@@ -1,0 +1,105 @@
+//! `saphan audit message`: makes an evidence bundle.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::Args;
+use saphan_schemas::ids::{CaseId, MessageId};
+use saphan_schemas::json::parse_typed;
+use saphan_schemas::log::SignedCheckpoint;
+use saphan_schemas::message::MessageFile;
+
+use super::bundle::told;
+use super::language::Language;
+use crate::commands::log::{LogArguments, no_or_unknown};
+use crate::evidence::{self, EvidenceError, Wanted};
+use crate::files::{self, Readers};
+use crate::log_check;
+use crate::outcome::{Failure, Outcome};
+use crate::progress::Bar;
+
+#[derive(Debug, Args)]
+pub(crate) struct MessageArguments {
+    #[command(flatten)]
+    log: LogArguments,
+
+    /// A message: its file *.saphan.json, which brings receipt and body; its id; or its place in the log. May be repeated
+    #[arg(long, value_name = "FILE|ID|INDEX", required_unless_present = "case")]
+    message: Vec<String>,
+
+    /// All messages of a case. May be repeated
+    #[arg(long, value_name = "ID")]
+    case: Vec<CaseId>,
+
+    /// Leave out what messages said: the rest is proven without it
+    #[arg(long)]
+    without_bodies: bool,
+
+    /// The new file
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+
+    /// The language of the verdict
+    #[arg(long, value_enum, default_value = "en")]
+    lang: Language,
+}
+
+pub(crate) async fn run(arguments: MessageArguments) -> Result<Outcome, Failure> {
+    let wanted = wanted(&arguments)?;
+    let opened = arguments.log.open().await?;
+    let bar = Bar::new();
+    let checked = log_check::check(&*opened.source, &opened.vkey, &bar).await;
+    drop(bar);
+    let report = match checked {
+        Ok(report) => report,
+        Err(error) => return Ok(opened.tell(no_or_unknown(&error, &opened.name)?)),
+    };
+    let checkpoint = SignedCheckpoint::parse_and_verify(&report.checkpoint, &opened.vkey);
+    let checkpoint = checkpoint.map_err(|error| Failure::hub(error, "Check the log's key."))?;
+    let made = evidence::make(&*opened.source, &checkpoint, &opened.vkey, &wanted).await;
+    let (bundle, proven) = made.map_err(|error| failure(&error))?;
+    let mut text = serde_json::to_vec(&bundle)
+        .map_err(|error| Failure::machine(error, "This is a fault of the program; please report it."))?;
+    text.push(b'\n');
+    // Bodies are about people.
+    files::write_new(&arguments.out, &text, Readers::Owner)?;
+    let mut outcome = told(&arguments.out, Ok(&proven), arguments.lang);
+    outcome.json["bytes"] = text.len().into();
+    Ok(opened.tell(outcome))
+}
+
+fn wanted(arguments: &MessageArguments) -> Result<Wanted, Failure> {
+    let cases = arguments.case.clone();
+    let mut wanted = Wanted { cases, without_bodies: arguments.without_bodies, ..Wanted::default() };
+    for name in &arguments.message {
+        if let Ok(place) = name.parse() {
+            wanted.places.push(place);
+        } else if let Ok(id) = MessageId::from_str(name) {
+            wanted.ids.push(id);
+        } else {
+            let path = PathBuf::from(name);
+            let bytes = std::fs::read(&path).map_err(|error| Failure::unreadable(&path, &error))?;
+            let file: MessageFile = parse_typed(&bytes).map_err(|error| {
+                let what = format!("{name} is neither an id, nor a place, nor a message's file: {error}");
+                Failure::caller(what, "Give a *.saphan.json as `saphan listen --save` writes it.")
+            })?;
+            let place = evidence::place(&file).ok_or_else(|| failure(&EvidenceError::NoReceipt))?;
+            wanted.places.push(place);
+            wanted.files.push(file);
+        }
+    }
+    Ok(wanted)
+}
+
+fn failure(error: &EvidenceError) -> Failure {
+    match error {
+        EvidenceError::Log(_) => Failure::hub(error, "Check the address, and try again."),
+        EvidenceError::NotThere(_) => Failure::caller(error, "Check the id, the place, or whether it is this log."),
+        EvidenceError::NoReceipt => Failure::caller(error, "Fetch the message's file again."),
+        EvidenceError::TooMany { .. } => Failure::caller(error, "Make several bundles."),
+        EvidenceError::Fault(_) => Failure::caller(
+            error,
+            "The message's file does not belong to this log, or was changed: `saphan verify` says which.",
+        ),
+    }
+}

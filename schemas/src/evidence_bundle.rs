@@ -1,0 +1,100 @@
+//! Evidence bundles: one file that proves what was said in a few messages, to somebody who trusts a log's key and nothing else.
+//!
+//! A bundle holds entries of the log with their proofs: the messages, what their receivers acknowledged, and every entry of the
+//! registry that says who could send them, with which key, under which agreement and schema. [`EvidenceBundle::verify`] derives
+//! everything from these entries and one signed checkpoint; what only the whole log can show, it cannot.
+
+mod fault;
+mod proven;
+mod verify;
+
+use serde::{Deserialize, Serialize};
+
+use crate::b64::{self, NotBase64};
+use crate::commitment::Salt;
+use crate::digest::Sha256Hash;
+
+pub use fault::{BundleFault, EntryFault};
+pub use proven::{Acknowledgement, Body, Proven, ProvenMessage};
+
+/// A bundle, as it stands in a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EvidenceBundle {
+    /// Always [`Format::V1`].
+    pub format: Format,
+    /// The log's signed checkpoint, a C2SP note, that all proofs lead to.
+    pub checkpoint: String,
+    /// Entries of the log in its order, each once, the first of the log among them.
+    pub entries: Vec<BundledEntry>,
+    /// What it proves.
+    pub messages: Vec<BundledMessage>,
+    /// The exact texts of the schemas that the bodies were validated against.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub schemas: Vec<String>,
+}
+
+/// The format of a bundle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Format {
+    /// The first.
+    #[serde(rename = "saphan-evidence@1")]
+    V1,
+}
+
+/// An entry of the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BundledEntry {
+    /// Its place, counted from 0.
+    pub index: u64,
+    /// The exact bytes of the leaf, which are text.
+    pub leaf: String,
+    /// The inclusion proof (RFC 6962 section 2.1.1), from the leaf upwards.
+    pub proof: Vec<Sha256Hash>,
+}
+
+/// A message that is proven.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BundledMessage {
+    /// The place of its entry.
+    pub index: u64,
+    /// The hub's receipt, a compact JWS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<String>,
+    /// URL-safe base64; absent when the body is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    salt: Option<String>,
+    /// Standard base64 of the exact bytes; absent when they were erased, or are not to be shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    body: Option<String>,
+}
+
+impl BundledMessage {
+    /// A message of which only is shown that it was sent.
+    #[must_use]
+    pub const fn new(index: u64) -> Self {
+        Self { index, receipt: None, salt: None, body: None }
+    }
+
+    /// With the hub's receipt.
+    #[must_use]
+    pub fn with_receipt(self, receipt: String) -> Self {
+        Self { receipt: Some(receipt), ..self }
+    }
+
+    /// With what it said.
+    #[must_use]
+    pub fn with_body(self, salt: &Salt, body: &[u8]) -> Self {
+        Self { salt: Some(salt.to_text()), body: Some(b64::encode_std(body)), ..self }
+    }
+
+    /// Salt and body, if they are there.
+    ///
+    /// # Errors
+    /// [`NotBase64`], also when only one of the two is there.
+    pub fn opened(&self) -> Result<Option<(Salt, Vec<u8>)>, NotBase64> {
+        b64::opened(self.salt.as_deref(), self.body.as_deref())
+    }
+}
