@@ -30,7 +30,9 @@ mod texts;
 mod view;
 mod what;
 
-pub use self::case::{Case, CaseStatus, HandedOver, Handover, People, Proven, Requirement, Seeking, Sought, State};
+pub use self::case::{
+    Case, CaseStatus, HandedOver, Handover, People, Proven, Reopened, Requirement, Seeking, Sought, State,
+};
 pub use self::consent::{ConsentNeed, ConsentTerms};
 pub use self::errands::{Errand, Notice, Reader};
 pub use self::letters::{Desk, Letter, LetterError, SignedLetter};

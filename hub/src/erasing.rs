@@ -13,6 +13,7 @@ use saphan_schemas::ids::{CaseId, Code, MessageId};
 use saphan_schemas::leaf::split_message;
 
 use crate::app::App;
+use crate::cases::Case;
 use crate::ledger::{Appended, Draft, ErasureDraft, LedgerError};
 use crate::store::cases::ConsentRecord;
 use crate::store::{Asker, BodyRecord, StoreError};
@@ -175,7 +176,9 @@ async fn open_cases(app: &App, ids: &[CaseId]) -> Result<Vec<CaseId>, StoreError
         return Ok(Vec::new());
     }
     let cases = app.store.cases().cases(ids).await?;
-    Ok(cases.iter().filter(|case| !case.has_ended()).map(|case| case.id).collect())
+    // A handover that is on its way holds copies that nobody could name yet.
+    let is_open = |case: &&Case| !case.has_ended() || case.is_on_its_way();
+    Ok(cases.iter().filter(is_open).map(|case| case.id).collect())
 }
 
 /// Erases what was looked at before. Nothing of it can be needed again: what is acknowledged is not delivered again, and a case

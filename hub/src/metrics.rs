@@ -209,7 +209,7 @@ impl Default for Metrics {
         );
         registry.register(
             "case_letters_refused",
-            "What the hub's own system was not allowed to send",
+            "What the hub's own system could not send",
             metrics.letters_refused.clone(),
         );
         registry.register(
@@ -217,7 +217,11 @@ impl Default for Metrics {
             "What the hub's own system sent and its receiver rejected",
             metrics.letters_rejected.clone(),
         );
-        registry.register("cases_overdue", "Cases not decided by their day", metrics.cases_overdue.clone());
+        registry.register(
+            "cases_overdue",
+            "Cases not decided by their day, each again every week",
+            metrics.cases_overdue.clone(),
+        );
         registry.register("outbox_pull", "Messages waiting to be pulled", metrics.outbox_pull.clone());
         registry.register("broker_up", "Whether the broker can be reached", metrics.broker_up.clone());
         registry.register(

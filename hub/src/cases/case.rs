@@ -53,6 +53,12 @@ pub struct Case {
     /// How often its handover was rejected.
     #[serde(default)]
     pub handovers_rejected: u32,
+    /// Whether the authority has said something about it since the last handover.
+    #[serde(default)]
+    pub begun: bool,
+    /// The places of the hub's messages that were rejected.
+    #[serde(default)]
+    pub rejections: Vec<u64>,
     /// What has to be said beside, however often that is tried.
     #[serde(default)]
     pub errands: Vec<Errand>,
@@ -164,6 +170,9 @@ pub struct Requirement {
     pub state: State,
     /// Requests that were given up, but may still be answered.
     pub late: Vec<Request>,
+    /// What proves it, but came when a handover without it was on its way.
+    #[serde(default)]
+    pub spare: Option<Proven>,
     /// What went wrong, in order.
     pub failures: Vec<(Candidate, Failure)>,
 }
@@ -295,13 +304,18 @@ pub enum Handover {
     Sending {
         /// The message.
         id: MessageId,
+        /// The places of the messages of which it holds copies, once it is written.
+        #[serde(default)]
+        parts: Vec<u64>,
     },
     /// It was given up, but may have been on its way into the log. Until that is known there must be no other.
     Recalled {
         /// The message.
         id: MessageId,
-        /// What it says of the requirements that are open again.
-        proofs: Vec<(usize, Proven)>,
+        /// The places of the messages of which it holds copies.
+        parts: Vec<u64>,
+        /// What it says of the requirements that were opened again.
+        proofs: Vec<Reopened>,
     },
     /// It could not be sent, or its receiver rejected it; it is tried again then (milliseconds since 1970).
     Again {
@@ -315,6 +329,17 @@ pub enum Handover {
         /// When, in milliseconds since 1970.
         at: u64,
     },
+}
+
+/// A requirement that was opened again while a handover that proves it was on its way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reopened {
+    /// Its position.
+    pub requirement: usize,
+    /// The position of the candidate whose turn it was.
+    pub candidate: usize,
+    /// What proved it.
+    pub proof: Proven,
 }
 
 /// A handover that is in the log.
@@ -391,7 +416,21 @@ impl Case {
 
     /// Whether this message is to hand it over.
     pub(super) fn hands_over(&self, id: MessageId) -> bool {
-        self.handover == Handover::Sending { id }
+        matches!(self.handover, Handover::Sending { id: handover, .. } if handover == id)
+    }
+
+    /// The handover is written: of these messages it holds copies.
+    pub(super) fn note_parts(&mut self) {
+        let now: Vec<u64> = self.parts().collect();
+        if let Handover::Sending { parts, .. } = &mut self.handover {
+            *parts = now;
+        }
+    }
+
+    /// Whether a handover may be on its way into the log.
+    #[must_use]
+    pub const fn is_on_its_way(&self) -> bool {
+        matches!(self.handover, Handover::Sending { .. } | Handover::Recalled { .. })
     }
 
     /// Whether the authority has it, and did not reject it.
@@ -463,7 +502,7 @@ impl Case {
         self.consent.and(self.consent_until).filter(|_| !self.is_handed_over())
     }
 
-    /// It is complete: from now on the service's promised time counts.
+    /// It is complete: from now on (ms since 1970) the service's promised time counts.
     pub(super) fn promise(&mut self, now: u64) {
         if self.complete_at.is_none() {
             self.complete_at = Some(now);
@@ -472,8 +511,9 @@ impl Case {
     }
 
     /// It is not complete any more.
-    pub(super) const fn withdraw_promise(&mut self) {
+    pub(super) fn withdraw_promise(&mut self) {
         (self.complete_at, self.remind_at) = (None, None);
+        self.forget_older_reminders();
     }
 
     const fn processing_ms(&self) -> u64 {

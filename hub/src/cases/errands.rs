@@ -25,6 +25,11 @@ pub enum Notice {
         /// The place.
         index: u64,
     },
+    /// `case.reminder`, to the portal: the last day to answer has passed.
+    Lapse {
+        /// When, in milliseconds since 1970.
+        at: u64,
+    },
     /// `case.reminder`.
     Reminder {
         /// Of what.
@@ -60,6 +65,7 @@ impl Notice {
     pub(super) const fn to(self) -> Reader {
         match self {
             Self::Withdrawal { .. } => Reader::Authority,
+            Self::Lapse { .. } => Reader::Portal,
             Self::Reminder { to, .. } => to,
         }
     }
@@ -126,7 +132,7 @@ impl Case {
     pub(super) fn tell_again(&mut self, turn: Turn, moves: &mut Moves) {
         // Nobody is reminded of a case that has ended.
         if self.has_ended() {
-            self.errands.retain(|errand| !matches!(errand.notice, Notice::Reminder { .. }));
+            self.errands.retain(|errand| matches!(errand.notice, Notice::Withdrawal { .. }));
         }
         self.try_errands(moves, |progress| matches!(progress, Progress::Again { at } if at <= turn.now));
     }

@@ -1,10 +1,12 @@
 //! How evidence comes into a case: used again, requested, provided, declined, late, or asked of the applicant.
 
+use std::mem;
+
 use saphan_schemas::ids::{Code, MessageId, SystemId};
 use saphan_schemas::message_types::{Date, GapReason, NextActor, NotProvided, ProofSource};
 use saphan_schemas::problem::ProblemCode;
 
-use super::case::{Candidate, Case, Handover, Proven, Request, Requirement, State};
+use super::case::{Candidate, Case, Handover, Proven, Reopened, Request, Requirement, State};
 use super::moves::{Moves, Say, Turn};
 use super::what::{Failure, What};
 
@@ -26,7 +28,7 @@ impl Case {
             }
         }
         self.ask(to_ask, turn, &mut moves);
-        self.hand_over_if_complete(&mut moves);
+        self.hand_over_if_complete(turn.now, &mut moves);
         moves
     }
 
@@ -61,12 +63,11 @@ impl Case {
         moves
     }
 
-    /// The request that `id` names, with the requirement that it is for; `None` when its answer came in good faith, but something
-    /// else proves it by now.
+    /// The request that `id` names, with the position of the requirement that it is for.
     ///
     /// # Errors
     /// What the answer is rejected with.
-    pub fn awaited(&self, id: Option<MessageId>, sender: &SystemId) -> Result<Option<(usize, &Request)>, ProblemCode> {
+    pub fn awaited(&self, id: Option<MessageId>, sender: &SystemId) -> Result<Awaited<'_>, ProblemCode> {
         if self.has_ended() {
             return Err(ProblemCode::CaseClosed);
         }
@@ -79,30 +80,37 @@ impl Case {
         let (at, requirement, request) = found.ok_or(ProblemCode::EvidenceNotAwaited)?;
         let is_needed = match &requirement.state {
             State::Proven(_) => false,
-            State::Missing { .. } => self.is_still_here(),
+            // What is on its way may come back.
+            State::Missing { .. } => !self.is_handed_over(),
             _ => true,
         };
-        Ok(is_needed.then_some((at, request)))
+        Ok(Awaited { at, request, is_needed })
     }
 
     /// Good evidence came for the requirement at `at`.
-    pub fn provided(&mut self, at: usize, candidate: &Candidate, index: u64, id: MessageId) -> Moves {
+    pub fn provided(&mut self, at: usize, candidate: &Candidate, index: u64, id: MessageId, now: u64) -> Moves {
         let mut moves = Moves::default();
+        let is_on_its_way = self.is_on_its_way();
         let requirement = &mut self.requirements[at];
         let was_asked = matches!(requirement.state, State::Asked { .. });
-        requirement.state = State::Proven(Proven {
+        let proof = Proven {
             index,
             id,
             evidence_type: Some(candidate.evidence_type.clone()),
             provider: candidate.provider.clone(),
             source: ProofSource::Requested,
             needs_consent: candidate.needs_consent,
-        });
+        };
         moves.events.push(What::EvidenceProvided(requirement.piece(candidate)));
+        if is_on_its_way && matches!(requirement.state, State::Missing { .. }) {
+            requirement.spare = Some(proof);
+            return moves;
+        }
+        requirement.state = State::Proven(proof);
         if was_asked {
             self.nobody_is_asked();
         }
-        self.hand_over_if_complete(&mut moves);
+        self.hand_over_if_complete(now, &mut moves);
         moves
     }
 
@@ -136,7 +144,7 @@ impl Case {
     ///
     /// # Errors
     /// Nothing of it was asked.
-    pub fn supplied(&mut self, answers: &[(Code, bool)], proof: &Proven) -> Result<Moves, ProblemCode> {
+    pub fn supplied(&mut self, answers: &[(Code, bool)], proof: &Proven, now: u64) -> Result<Moves, ProblemCode> {
         if self.has_ended() {
             return Err(ProblemCode::CaseClosed);
         }
@@ -164,7 +172,7 @@ impl Case {
             return Err(ProblemCode::EvidenceNotAwaited);
         }
         self.nobody_is_asked();
-        self.hand_over_if_complete(&mut moves);
+        self.hand_over_if_complete(now, &mut moves);
         Ok(moves)
     }
 
@@ -206,7 +214,8 @@ impl Case {
             if rests_on_it {
                 given_up.push(at);
                 if let State::Proven(proof) = &self.requirements[at].state {
-                    proofs.push((at, proof.clone()));
+                    let candidate = self.requirements[at].at;
+                    proofs.push(Reopened { requirement: at, candidate, proof: proof.clone() });
                 }
             }
         }
@@ -214,8 +223,8 @@ impl Case {
             return;
         }
         // A handover that cites the consent is refused, unless it was judged before.
-        if let Handover::Sending { id } = self.handover {
-            self.handover = Handover::Recalled { id, proofs };
+        if let Handover::Sending { id, parts } = &mut self.handover {
+            self.handover = Handover::Recalled { id: *id, parts: mem::take(parts), proofs };
         }
         self.withdraw_promise();
         for at in given_up {
@@ -253,8 +262,11 @@ impl Case {
             return self.request(at, turn, moves);
         }
         let usable = |(_, next): &(usize, &Candidate)| has_consent || !next.needs_consent;
-        match requirement.candidates.iter().enumerate().skip(requirement.at + 1).find(usable) {
-            Some((next, _)) => {
+        // Also one that was passed over, because what another provided for an earlier case could be used again.
+        let failed = |candidate: &Candidate| requirement.failures.iter().any(|(failed, _)| failed == candidate);
+        let untried = requirement.candidates.iter().enumerate().filter(|(_, candidate)| !failed(candidate));
+        match untried.filter(usable).map(|(next, _)| next).next() {
+            Some(next) => {
                 (requirement.at, requirement.retried, requirement.alone) = (next, false, false);
                 self.request(at, turn, moves);
             }
@@ -301,12 +313,25 @@ impl Case {
         matches!(self.handover, Handover::Waiting | Handover::Again { .. })
     }
 
-    pub(super) fn hand_over_if_complete(&mut self, moves: &mut Moves) {
-        let complete = self.requirements.iter().all(Requirement::is_settled);
-        if complete && self.handover == Handover::Waiting && !self.has_ended() {
-            self.handover = Handover::Sending { id: moves.say(Say::HandOver) };
+    pub(super) fn hand_over_if_complete(&mut self, now: u64, moves: &mut Moves) {
+        if self.has_ended() || !self.requirements.iter().all(Requirement::is_settled) {
+            return;
+        }
+        self.promise(now);
+        if self.handover == Handover::Waiting {
+            self.handover = Handover::Sending { id: moves.say(Say::HandOver), parts: Vec::new() };
         }
     }
+}
+
+/// A request whose answer came.
+pub struct Awaited<'a> {
+    /// The position of the requirement that it is for.
+    pub at: usize,
+    /// The request.
+    pub request: &'a Request,
+    /// Whether the case still needs it; otherwise it may serve another.
+    pub is_needed: bool,
 }
 
 impl From<NotProvided> for Failure {

@@ -30,6 +30,8 @@ pub(super) struct Folded {
     pub(super) letters: Vec<Letter>,
     /// How many of the hub's own messages their receivers rejected.
     pub(super) rejected: u64,
+    /// How many could not be written.
+    pub(super) unwritten: u64,
 }
 
 /// Why some entries cannot be followed now.
@@ -68,6 +70,7 @@ pub(super) struct Fold<'a> {
     pub(super) sharing: Sharing,
     answers: Vec<Acknowledged>,
     rejected: u64,
+    unwritten: u64,
     pub(super) changed: BTreeSet<CaseId>,
     /// The time of the last entry, in milliseconds since 1970.
     pub(super) now: u64,
@@ -96,6 +99,7 @@ impl<'a> Fold<'a> {
             sharing: Sharing::default(),
             answers: Vec::new(),
             rejected: 0,
+            unwritten: 0,
             changed: BTreeSet::new(),
             now,
             not_late_before,
@@ -183,12 +187,14 @@ impl<'a> Fold<'a> {
                 continue;
             };
             if let Some(id) = claims.case.filter(|_| claims.iss == self.room.desk.own) {
-                self.rejected += 1;
                 self.load_cases([id]).await?;
-                let turn = self.turn(entry.at);
-                let (id_said, said) = (claims.jti, &claims.message_type);
-                let step = |case: &mut Case| case.rejected(id_said, rejected.index, said, &code, turn);
-                self.step(id, Some(entry.index), step);
+                let (turn, said) = (self.turn(entry.at), &claims.message_type);
+                let case = self.cases.get_mut(&id);
+                let moves = case.and_then(|case| case.rejected(claims.jti, rejected.index, said, &code, turn));
+                if let Some(moves) = moves {
+                    self.rejected += 1;
+                    self.moved(id, Some(entry.index), moves);
+                }
             }
         }
         Ok(())
@@ -256,7 +262,7 @@ impl<'a> Fold<'a> {
         self.done.followed = followed;
         self.done.cases = self.changed.iter().filter_map(|id| self.cases.remove(id)).collect();
         (self.done.seeking, self.done.sought_before) = self.sharing.changes(&self.done.cases);
-        Ok(Folded { consequences: self.done, letters, rejected: self.rejected })
+        Ok(Folded { consequences: self.done, letters, rejected: self.rejected, unwritten: self.unwritten })
     }
 
     async fn write_letters(&mut self, letters: &mut Vec<Letter>) -> Result<(), FoldError> {
@@ -272,14 +278,14 @@ impl<'a> Fold<'a> {
                 continue;
             }
             if let Some(case) = self.cases.get_mut(&id).filter(|case| case.hands_over(act.id)) {
-                case.promise(self.now);
+                case.note_parts();
             }
             let (Some(case), now) = (self.cases.get(&id), self.now) else { continue };
             let copies = self.copies(&needs(case, &act));
             let sources = Sources { registry: self.registry, catalogue: self.catalogue, copies: &copies, now };
             match self.room.desk.letter(case, &act, &sources) {
                 Ok(Some(letter)) => letters.push(letter),
-                Ok(None) => self.step(id, None, |case| case.not_written(act.id)),
+                Ok(None) => self.step(id, None, |case| case.not_written(act.id, now)),
                 Err(error @ (LetterError::Sign(SignError::Key(_)) | LetterError::Salt(_))) => return Err(error.into()),
                 // Another try would end the same, and hold up all other cases.
                 Err(error) => {
@@ -318,6 +324,7 @@ impl<'a> Fold<'a> {
     }
 
     fn cannot_write(&mut self, id: CaseId, act: &Act) -> Result<(), LetterError> {
+        self.unwritten += 1;
         let code = ProblemCode::Internal.to_code()?;
         let turn = self.turn(self.now);
         self.step(id, None, |case| case.not_sent(act.id, &code, turn));

@@ -95,7 +95,10 @@ impl Follower {
             let id = stored.id;
             match posting::reopen(&self.app, &self.room.desk, stored) {
                 Ok(letter) => drop(self.letters.send(letter)),
-                Err(Some(not_sent)) => self.pending.push(not_sent),
+                Err(Some(not_sent)) => {
+                    self.app.metrics.letters_refused.inc();
+                    self.pending.push(not_sent);
+                }
                 Err(None) => {
                     tracing::error!(letter = %id, "a letter of the hub's own system cannot be read; it is not sent")
                 }
@@ -170,6 +173,7 @@ impl Follower {
         let overdue = folded.consequences.events.iter().filter(|(_, event)| event.what == overdue).count();
         self.app.metrics.cases_overdue.inc_by(overdue as u64);
         self.app.metrics.letters_rejected.inc_by(folded.rejected);
+        self.app.metrics.letters_refused.inc_by(folded.unwritten);
         if let Some(next) = followed {
             self.next = next;
         }

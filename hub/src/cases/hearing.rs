@@ -11,6 +11,7 @@ use saphan_schemas::problem::ProblemCode;
 
 use super::case::{Case, Proven, Request};
 use super::consent::ConsentTerms;
+use super::evidence::Awaited;
 use super::examine::{Expected, examine};
 use super::fold::{Fold, FoldError};
 use super::moves::Moves;
@@ -146,20 +147,22 @@ impl Fold<'_> {
         Ok(Ok(()))
     }
 
-    /// The request that a message answers; `None` when the answer is right, but not needed any more.
-    fn awaited(&self, claims: &EnvelopeClaims) -> Result<Option<(CaseId, usize, Request)>, ProblemCode> {
+    fn awaited(&self, claims: &EnvelopeClaims) -> Result<Answered, ProblemCode> {
         let case = claims.case.and_then(|id| self.cases.get(&id)).ok_or(ProblemCode::CaseInvalid)?;
-        let awaited = case.awaited(claims.reply_to, &claims.iss)?;
-        Ok(awaited.map(|(at, request)| (case.id, at, request.clone())))
+        let Awaited { at, request, is_needed } = case.awaited(claims.reply_to, &claims.iss)?;
+        Ok(Answered { id: case.id, at, request: request.clone(), is_needed })
     }
 
     fn evidence_provided(&mut self, entry: &Entry, claims: &EnvelopeClaims) -> Result<(), ProblemCode> {
-        let Some((id, at, request)) = self.awaited(claims)? else { return Ok(()) };
+        let Answered { id, at, request, is_needed } = self.awaited(claims)?;
         match self.examined(entry, claims, id, at, &request) {
             Ok(held) => {
                 self.done.evidence.push(held);
-                let step = |case: &mut Case| case.provided(at, &request.candidate, entry.index, claims.jti);
-                self.step(id, Some(entry.index), step);
+                if is_needed {
+                    let step =
+                        |case: &mut Case| case.provided(at, &request.candidate, entry.index, claims.jti, entry.at);
+                    self.step(id, Some(entry.index), step);
+                }
                 Ok(())
             }
             Err(problem) => {
@@ -192,7 +195,7 @@ impl Fold<'_> {
     }
 
     fn evidence_declined(&mut self, entry: &Entry, claims: &EnvelopeClaims) -> Result<(), ProblemCode> {
-        let Some((id, at, request)) = self.awaited(claims)? else { return Ok(()) };
+        let Answered { id, at, request, .. } = self.awaited(claims)?;
         let body: EvidenceDeclined = self.read(entry.index)?;
         self.failed(id, at, &request, body.reason.into(), entry);
         Ok(())
@@ -204,7 +207,7 @@ impl Fold<'_> {
     }
 
     fn evidence_pending(&mut self, entry: &Entry, claims: &EnvelopeClaims) -> Result<(), ProblemCode> {
-        let Some((id, at, request)) = self.awaited(claims)? else { return Ok(()) };
+        let Answered { id, at, request, .. } = self.awaited(claims)?;
         let body: EvidencePending = self.read(entry.index)?;
         let until = body.expected_by.unix_ms();
         self.step(id, Some(entry.index), |case| case.pending(at, request.id, until));
@@ -227,7 +230,7 @@ impl Fold<'_> {
             return Err(ProblemCode::BodyTooLarge);
         }
         let case = self.cases.get_mut(&id).ok_or(ProblemCode::CaseInvalid)?;
-        let moves = case.supplied(&answers, &proof)?;
+        let moves = case.supplied(&answers, &proof, entry.at)?;
         self.moved(id, Some(entry.index), moves);
         Ok(())
     }
@@ -294,6 +297,14 @@ impl Fold<'_> {
         let reused = (name == EvidenceReused::TYPE).then_some(entry.index)?;
         self.body::<EvidenceReused>(reused).map(|body| body.evidence_type)
     }
+}
+
+/// A request that was answered.
+struct Answered {
+    id: CaseId,
+    at: usize,
+    request: Request,
+    is_needed: bool,
 }
 
 fn answer(answer: &Answer) -> (Code, bool) {

@@ -117,7 +117,7 @@ pub(super) fn needs(case: &Case, act: &Act) -> Vec<u64> {
         Say::Request(_) => vec![case.application],
         Say::HandOver => case.parts().collect(),
         Say::Tell(Notice::Withdrawal { index }) => vec![*index],
-        Say::Reuse(_) | Say::Ask(_) | Say::Tell(Notice::Reminder { .. }) => Vec::new(),
+        Say::Reuse(_) | Say::Ask(_) | Say::Tell(Notice::Lapse { .. } | Notice::Reminder { .. }) => Vec::new(),
     }
 }
 
@@ -179,8 +179,8 @@ impl Desk {
                 });
                 self.write(case, id, to, &body, Cites::default(), sources.now).map(Some)
             }
-            Notice::Reminder { kind, .. } => {
-                let Some(day) = day_of(case, kind, sources.now) else { return Ok(None) };
+            Notice::Lapse { .. } | Notice::Reminder { .. } => {
+                let Some((kind, day)) = reminded_of(case, notice) else { return Ok(None) };
                 let body = CaseReminder {
                     reminded_at: timestamp(sources.now)?,
                     kind,
@@ -395,14 +395,19 @@ fn documents(body: &CaseSubmitted) -> Vec<DocumentReference> {
     documents
 }
 
-/// The day that a reminder is about, in milliseconds since 1970; `None` when there is nothing to remind of any more.
-fn day_of(case: &Case, kind: ReminderKind, now: u64) -> Option<u64> {
-    match kind {
-        _ if case.has_ended() => None,
-        ReminderKind::AnswerDue => case.requirements.iter().filter_map(Requirement::last_day).min(),
-        ReminderKind::AnswerOver => Some(now),
-        ReminderKind::DueSoon | ReminderKind::Overdue => case.due_at(),
-    }
+/// What a reminder is about, and the day, in milliseconds since 1970; `None` when there is nothing to remind of any more.
+fn reminded_of(case: &Case, notice: Notice) -> Option<(ReminderKind, u64)> {
+    let lapsed = |one: &Requirement| matches!(one.state, State::Missing { because: GapReason::ApplicantDidNotAnswer });
+    let day = match notice {
+        _ if case.has_ended() => return None,
+        Notice::Withdrawal { .. } => return None,
+        Notice::Lapse { at } => (ReminderKind::AnswerOver, case.requirements.iter().any(lapsed).then_some(at)?),
+        Notice::Reminder { kind: kind @ ReminderKind::AnswerDue, .. } => {
+            (kind, case.requirements.iter().filter_map(Requirement::last_day).min()?)
+        }
+        Notice::Reminder { kind, .. } => (kind, case.due_at()?),
+    };
+    Some(day)
 }
 
 fn subject(case: &Case, about: RequirementSubject, sources: &Sources<'_>) -> Result<Subject, LetterError> {

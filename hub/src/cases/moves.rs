@@ -75,7 +75,7 @@ impl Say {
             Self::Ask(_) => InformationRequested::TYPE,
             Self::HandOver => CaseSubmitted::TYPE,
             Self::Tell(Notice::Withdrawal { .. }) => ApplicationWithdrawn::TYPE,
-            Self::Tell(Notice::Reminder { .. }) => CaseReminder::TYPE,
+            Self::Tell(Notice::Lapse { .. } | Notice::Reminder { .. }) => CaseReminder::TYPE,
         }
     }
 }

@@ -80,6 +80,8 @@ impl Judge<'_> {
             handovers: Vec::new(),
             handovers_refused: 0,
             handovers_rejected: 0,
+            begun: false,
+            rejections: Vec::new(),
             errands: Vec::new(),
             processing_days: service.processing_days,
             complete_at: None,

@@ -48,6 +48,7 @@ impl Planner<'_> {
                 alone: false,
                 state: State::Missing { because: GapReason::ApplicantCannotSupply },
                 late: Vec::new(),
+                spare: None,
                 failures: Vec::new(),
             });
         }

@@ -51,6 +51,7 @@ impl Case {
         if !self.is_with_the_authority() || !self.status.may_become(status) || !is_decided {
             return None;
         }
+        self.begun = true;
         let next = if status.is_final() { NextActor::Nobody } else { body.next };
         (self.status, self.next) = (status, next);
         self.fee_satang = body.fee.as_ref().map(|fee| fee.amount_satang).or(self.fee_satang);
@@ -66,7 +67,7 @@ impl Case {
         if !fits {
             return None;
         }
-        self.approved = Some(approved);
+        (self.approved, self.begun) = (Some(approved), true);
         let goes_on = matches!(self.status, CaseStatus::ApprovedWaitingPayFee | CaseStatus::PaidFeeCreatingLicense);
         if !(approved && goes_on) {
             (self.status, self.next) = (status, NextActor::Nobody);
@@ -83,7 +84,7 @@ impl Case {
             true => (NextActor::Agency, What::InformationSupplied),
             false => (NextActor::Applicant, What::InformationRequested),
         };
-        self.next = next;
+        (self.next, self.begun) = (next, true);
         Some(Moves { events: vec![event], ..Moves::default() })
     }
 
@@ -118,7 +119,7 @@ impl Case {
         if matches!(self.handover, Handover::Again { at } if at <= turn.now) {
             self.handover = Handover::Waiting;
         }
-        self.hand_over_if_complete(&mut moves);
+        self.hand_over_if_complete(turn.now, &mut moves);
         if self.remind_at.is_some_and(|at| at <= turn.now) {
             self.remind(turn, &mut moves);
         }
@@ -143,7 +144,7 @@ impl Case {
             moves.events.push(What::Reminded { kind: ReminderKind::AnswerDue });
         }
         if !unanswered.is_empty() {
-            self.tell(Notice::Reminder { kind: ReminderKind::AnswerOver, to: Reader::Portal }, moves);
+            self.tell(Notice::Lapse { at: turn.now }, moves);
         }
         self.go_without(&unanswered, GapReason::ApplicantDidNotAnswer, moves);
     }

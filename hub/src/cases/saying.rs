@@ -6,7 +6,7 @@ use saphan_schemas::ids::{Code, MessageId, MessageType};
 use saphan_schemas::message_types::{GapReason, NextActor, ProofSource};
 use saphan_schemas::problem::ProblemCode;
 
-use super::case::{Case, CaseStatus, HandedOver, Handover, State};
+use super::case::{Case, HandedOver, Handover, Reopened, State};
 use super::errands::{LONGEST_PAUSE_MS, pause_after};
 use super::moves::{Moves, Say, Turn};
 use super::what::{Failure, What};
@@ -29,7 +29,7 @@ impl Case {
             return Some(Say::Ask(asked));
         }
         match &self.handover {
-            Handover::Sending { id: handover } | Handover::Recalled { id: handover, .. } if *handover == id => {
+            Handover::Sending { id: handover, .. } | Handover::Recalled { id: handover, .. } if *handover == id => {
                 Some(Say::HandOver)
             }
             _ => self.errand(id).map(|errand| Say::Tell(errand.notice)),
@@ -56,6 +56,10 @@ impl Case {
                     moves.events.extend(candidate.map(|candidate| What::EvidenceReused(requirement.piece(&candidate))));
                 }
             }
+            // It waited so long that hardly any time is left: it is asked anew, with another day.
+            Some(Say::Ask(asked)) if !self.has_ended() && self.has_little_time(&asked, turn) => {
+                self.ask(asked, turn, &mut moves);
+            }
             Some(Say::Ask(asked)) if !self.has_ended() => {
                 self.next = NextActor::Applicant;
                 for at in &asked {
@@ -74,35 +78,57 @@ impl Case {
             Some(Say::Tell(_)) => self.told(id),
             Some(Say::Ask(_)) | None => {}
         }
-        self.hand_over_if_complete(&mut moves);
+        self.hand_over_if_complete(turn.now, &mut moves);
         moves
+    }
+
+    /// Whether less than half of the time to answer is left.
+    fn has_little_time(&self, asked: &[usize], turn: Turn) -> bool {
+        let little = |at: &usize| match &self.requirements[*at].state {
+            State::Asked { until, .. } => until.saturating_sub(turn.now) < turn.answer_time / 2,
+            _ => false,
+        };
+        asked.iter().any(little)
     }
 
     fn handed_over(&mut self, index: u64, turn: Turn) {
         let handover = mem::replace(&mut self.handover, Handover::Done { index, at: turn.now });
-        if let Handover::Recalled { proofs, .. } = handover {
-            // The authority has the case as it was: nobody need prove more.
-            for (at, proof) in proofs {
-                let requirement = &mut self.requirements[at];
-                if let State::Requested { request, .. } = &requirement.state {
-                    requirement.late.push(request.clone());
-                }
-                requirement.state = State::Proven(proof);
+        let parts = match handover {
+            Handover::Sending { parts, .. } => parts,
+            Handover::Recalled { parts, proofs, .. } => {
+                self.close_again(proofs);
+                parts
             }
-            if !self.has_ended() {
-                self.next = NextActor::Agency;
-            }
-        }
+            _ => Vec::new(),
+        };
         self.promise(turn.now);
-        self.handovers_refused = 0;
-        self.handovers.push(HandedOver { index, parts: self.parts().collect() });
+        (self.begun, self.handovers_refused) = (false, 0);
+        self.handovers.push(HandedOver { index, parts });
+    }
+
+    /// The authority has the case as it was before these were opened again: nobody need prove more.
+    fn close_again(&mut self, proofs: Vec<Reopened>) {
+        for Reopened { requirement, candidate, proof } in proofs {
+            let requirement = &mut self.requirements[requirement];
+            if matches!(requirement.state, State::Proven(_)) {
+                continue;
+            }
+            if let State::Requested { request, .. } = &requirement.state {
+                requirement.late.push(request.clone());
+            }
+            requirement.at = candidate;
+            requirement.state = State::Proven(proof);
+        }
+        if !self.has_ended() {
+            self.next = NextActor::Agency;
+        }
     }
 
     /// What the hub had to say was not written: the case has changed its mind since.
-    pub(super) fn not_written(&mut self, id: MessageId) -> Moves {
+    pub(super) fn not_written(&mut self, id: MessageId, now: u64) -> Moves {
         let mut moves = Moves::default();
         match self.says(id) {
-            Some(Say::HandOver) => self.keep(&mut moves),
+            Some(Say::HandOver) => self.keep(now, &mut moves),
             Some(Say::Tell(_)) => self.told(id),
             _ => {}
         }
@@ -124,7 +150,7 @@ impl Case {
         let is_worth_writing_again = is_about_the_letter(code);
         match say {
             Say::Tell(_) => self.not_told(id, is_worth_writing_again, turn, &mut moves),
-            Say::HandOver if is_worth_writing_again || self.is_recalled() => self.keep(&mut moves),
+            Say::HandOver if is_worth_writing_again || self.is_recalled() => self.keep(turn.now, &mut moves),
             Say::HandOver => {
                 self.handovers_refused = self.handovers_refused.saturating_add(1);
                 self.hand_over_later(turn, pause_after(self.handovers_refused, LONGEST_PAUSE_MS));
@@ -140,7 +166,7 @@ impl Case {
             Say::Ask(asked) if is_worth_writing_again => self.ask(asked, turn, &mut moves),
             Say::Ask(asked) => self.go_without(&asked, GapReason::ApplicantNotReached, &mut moves),
         }
-        self.hand_over_if_complete(&mut moves);
+        self.hand_over_if_complete(turn.now, &mut moves);
         moves
     }
 
@@ -150,17 +176,32 @@ impl Case {
     }
 
     /// A handover was not made: there may be another, unless the case has ended meanwhile.
-    fn keep(&mut self, moves: &mut Moves) {
+    fn keep(&mut self, now: u64, moves: &mut Moves) {
         self.handover = Handover::Waiting;
-        if self.has_ended() {
+        self.use_spares();
+        if self.has_ended() && self.handovers.is_empty() {
             // The authority has nothing that could be withdrawn.
             self.errands.clear();
+        } else if self.has_ended() {
+            self.tell_what_waited(moves);
         }
-        self.hand_over_if_complete(moves);
+        self.hand_over_if_complete(now, moves);
+    }
+
+    /// What came meanwhile goes with the next handover.
+    fn use_spares(&mut self) {
+        let has_consent = self.consent.is_some();
+        for requirement in &mut self.requirements {
+            let spare = requirement.spare.take().filter(|proof| has_consent || !proof.needs_consent);
+            if let Some(proof) = spare.filter(|_| matches!(requirement.state, State::Missing { .. })) {
+                requirement.state = State::Proven(proof);
+            }
+        }
     }
 
     fn hand_over_later(&mut self, turn: Turn, pause: u64) {
         self.handover = Handover::Again { at: turn.now + pause };
+        self.use_spares();
     }
 
     /// The authority's system does not take the case: somebody has to mend that, and it is handed over again. Each time is one more
@@ -172,11 +213,6 @@ impl Case {
         if self.consent.is_none() {
             self.give_up_what_needs_consent(&Failure::ConsentRevoked, turn, moves);
         }
-    }
-
-    /// Whether the authority has not begun with it.
-    fn is_untouched(&self) -> bool {
-        self.status == CaseStatus::Check && self.approved.is_none()
     }
 
     /// Messages at these places, of which a handover should be made, cannot be read any more: it has to be proven anew.
@@ -206,13 +242,24 @@ impl Case {
         moves
     }
 
-    /// A receiver rejected what the hub said in the message `id`, at `index` of the log.
-    pub fn rejected(&mut self, id: MessageId, index: u64, said: &MessageType, code: &Code, turn: Turn) -> Moves {
+    /// A receiver rejected what the hub said in the message `id`, at `index` of the log. `None` if that is known.
+    pub fn rejected(
+        &mut self,
+        id: MessageId,
+        index: u64,
+        said: &MessageType,
+        code: &Code,
+        turn: Turn,
+    ) -> Option<Moves> {
+        if self.rejections.contains(&index) {
+            return None;
+        }
+        self.rejections.push(index);
         let mut moves = Moves::default();
         let rejected = What::Rejected { message_type: said.clone(), code: code.clone() };
         if self.has_ended() {
             moves.events.push(rejected);
-            return moves;
+            return Some(moves);
         }
         let asked =
             |at: &usize| matches!(self.requirements[*at].state, State::Asked { question, .. } if question == id);
@@ -223,15 +270,15 @@ impl Case {
             .position(|requirement| matches!(&requirement.state, State::Requested { request, .. } if request.id == id));
         if let Some(at) = requested {
             self.give_up(at, Failure::Rejected { code: code.clone() }, turn, &mut moves);
-        } else if matches!(self.handover, Handover::Done { index: last, .. } if last == index) && self.is_untouched() {
-            moves.events.push(rejected);
-            self.take_back(turn, &mut moves);
         } else {
             moves.events.push(rejected);
+            if matches!(self.handover, Handover::Done { index: last, .. } if last == index) && !self.begun {
+                self.take_back(turn, &mut moves);
+            }
             self.go_without(&asked, GapReason::ApplicantNotReached, &mut moves);
-            self.hand_over_if_complete(&mut moves);
+            self.hand_over_if_complete(turn.now, &mut moves);
         }
-        moves
+        Some(moves)
     }
 }
 

@@ -45,12 +45,15 @@ fn case() -> Case {
             alone: false,
             state: State::Missing { because: GapReason::ApplicantCannotSupply },
             late: Vec::new(),
+            spare: None,
             failures: Vec::new(),
         }],
         handover: Handover::Waiting,
         handovers: Vec::new(),
         handovers_refused: 0,
         handovers_rejected: 0,
+        begun: false,
+        rejections: Vec::new(),
         errands: Vec::new(),
         processing_days: 1,
         complete_at: None,
@@ -71,7 +74,7 @@ fn a_handover_that_rests_on_no_consent_is_not_made_twice_when_one_is_taken_back(
     let mut case = case();
     case.begin(vec![None], TURN);
     let request = requested(&case);
-    let moves = case.provided(0, &request.candidate, 1, MessageId::new());
+    let moves = case.provided(0, &request.candidate, 1, MessageId::new(), TURN.now);
     assert_eq!(moves.acts.len(), 1, "it is handed over");
     let handover = case.handover.clone();
     assert!(case.consent_revoked(TURN).acts.is_empty());
@@ -85,20 +88,23 @@ fn about_to_be_handed_over() -> (Case, MessageId) {
     case.requirements[0].candidates[0].needs_consent = true;
     case.begin(vec![None], TURN);
     let request = requested(&case);
-    let handover = case.provided(0, &request.candidate, 1, MessageId::new()).acts.remove(0);
+    let handover = case.provided(0, &request.candidate, 1, MessageId::new(), TURN.now).acts.remove(0);
     (case, handover.id)
 }
 
-fn missing(case: &mut Case) -> Moves {
-    let proof = Proven {
+fn of_the_applicant() -> Proven {
+    Proven {
         index: 4,
         id: MessageId::new(),
         evidence_type: None,
         provider: "th.dga/portal".parse().unwrap(),
         source: ProofSource::Applicant,
         needs_consent: false,
-    };
-    case.supplied(&[("identity".parse().unwrap(), false)], &proof).unwrap()
+    }
+}
+
+fn missing(case: &mut Case) -> Moves {
+    case.supplied(&[("identity".parse().unwrap(), false)], &of_the_applicant(), TURN.now).unwrap()
 }
 
 #[test]
@@ -113,7 +119,7 @@ fn while_it_is_not_known_whether_a_handover_is_in_the_log_there_is_no_other() {
     let (mut case, handover) = about_to_be_handed_over();
     case.consent_revoked(TURN);
     missing(&mut case);
-    let moves = case.not_written(handover);
+    let moves = case.not_written(handover, TURN.now);
     assert!(matches!(moves.acts[..], [Act { say: Say::HandOver, .. }]), "{moves:?}");
 }
 
@@ -187,21 +193,13 @@ fn a_handover_that_was_recalled_and_logged_all_the_same_leaves_nothing_open() {
     case.logged(handover, 3, TURN);
     assert!(matches!(case.requirements[0].state, State::Proven(_)), "the authority has what proved it");
     assert_eq!((case.next, case.handovers.len()), (NextActor::Agency, 1));
-    let proof = Proven {
-        index: 4,
-        id: MessageId::new(),
-        evidence_type: None,
-        provider: "th.dga/portal".parse().unwrap(),
-        source: ProofSource::Applicant,
-        needs_consent: false,
-    };
-    let late = case.supplied(&[("identity".parse().unwrap(), true)], &proof);
+    let late = case.supplied(&[("identity".parse().unwrap(), true)], &of_the_applicant(), TURN.now);
     assert_eq!(late.unwrap_err(), ProblemCode::EvidenceNotAwaited);
 }
 
 fn handed_over() -> Case {
     let (mut case, handover) = about_to_be_handed_over();
-    case.promise(TURN.now);
+    case.note_parts();
     case.logged(handover, 3, TURN);
     case
 }
@@ -218,7 +216,7 @@ fn rejection() -> Code {
 fn what_needs_a_consent_that_was_taken_back_is_not_handed_over_again() {
     let mut case = handed_over();
     assert!(case.consent_revoked(TURN).acts.is_empty(), "the authority has it");
-    let moves = case.rejected(MessageId::new(), 3, &submitted(), &rejection(), TURN);
+    let moves = case.rejected(MessageId::new(), 3, &submitted(), &rejection(), TURN).unwrap();
     assert!(matches!(moves.acts[..], [Act { say: Say::Ask(_), .. }]), "{moves:?}");
     let at = case.wake().unwrap();
     assert!(case.tick(Turn { now: at, ..TURN }).acts.is_empty(), "it is not complete");
@@ -227,13 +225,14 @@ fn what_needs_a_consent_that_was_taken_back_is_not_handed_over_again() {
 #[test]
 fn a_case_that_the_authority_has_begun_with_stays_there_when_it_is_rejected() {
     let mut case = handed_over();
-    case.status = CaseStatus::Pending;
-    let moves = case.rejected(MessageId::new(), 3, &submitted(), &rejection(), TURN);
+    case.information(false).expect("the authority asks something");
+    let moves = case.rejected(MessageId::new(), 3, &submitted(), &rejection(), TURN).unwrap();
     assert_eq!((moves.acts.len(), moves.events.len(), case.is_handed_over()), (0, 1, true));
+    assert!(case.rejected(MessageId::new(), 3, &submitted(), &rejection(), TURN).is_none(), "that is known");
     // Nor does a rejection move what has ended.
     let mut case = handed_over();
     case.withdrawn(4).unwrap();
-    let moves = case.rejected(MessageId::new(), 3, &submitted(), &rejection(), TURN);
+    let moves = case.rejected(MessageId::new(), 3, &submitted(), &rejection(), TURN).unwrap();
     assert_eq!((moves.acts.len(), case.is_handed_over()), (0, true));
 }
 
@@ -259,7 +258,6 @@ fn after_each_rejection_a_case_is_handed_over_later_and_its_day_stays() {
 #[test]
 fn the_day_of_the_decision_comes_near_and_passes_though_the_authority_cannot_be_sent_the_case() {
     let (mut case, handover) = about_to_be_handed_over();
-    case.promise(TURN.now);
     case.not_sent(handover, &"agreement-missing".parse().unwrap(), TURN);
     let told = |moves: Moves| {
         let told = moves.acts.into_iter().filter_map(|act| match act.say {
@@ -334,15 +332,7 @@ fn a_question_that_waited_too_long_to_be_sent_is_asked_anew() {
 fn what_the_applicant_sent_and_cannot_be_read_any_more_is_asked_of_the_applicant_again() {
     let (mut case, question) = asked();
     case.logged(question, 1, TURN);
-    let proof = Proven {
-        index: 4,
-        id: MessageId::new(),
-        evidence_type: None,
-        provider: "th.dga/portal".parse().unwrap(),
-        source: ProofSource::Applicant,
-        needs_consent: false,
-    };
-    case.supplied(&[("identity".parse().unwrap(), true)], &proof).unwrap();
+    case.supplied(&[("identity".parse().unwrap(), true)], &of_the_applicant(), TURN.now).unwrap();
     let acts = case.lost(&[4], TURN).acts;
     assert!(matches!(acts[..], [Act { say: Say::Ask(_), .. }]), "{acts:?}");
 }
@@ -363,7 +353,105 @@ fn evidence_that_comes_late_is_taken_while_the_case_is_still_here() {
     case.logged(question.id, 1, patient);
     case.tick(Turn { now: TURN.now + 3 * 86_400_000, ..patient });
     assert!(matches!(case.requirements[0].state, State::Missing { because: GapReason::ApplicantDidNotAnswer }));
-    let (at, _) = case.awaited(Some(request.id), &request.candidate.provider).unwrap().expect("it is needed");
-    case.provided(at, &request.candidate, 5, MessageId::new());
-    assert!(case.awaited(Some(request.id), &request.candidate.provider).unwrap().is_none(), "it is there");
+    let awaited = case.awaited(Some(request.id), &request.candidate.provider).unwrap();
+    assert!(awaited.is_needed);
+    let at = awaited.at;
+    case.provided(at, &request.candidate, 5, MessageId::new(), TURN.now);
+    assert!(!case.awaited(Some(request.id), &request.candidate.provider).unwrap().is_needed, "it is there");
+}
+
+#[test]
+fn evidence_that_comes_while_a_handover_without_it_is_on_its_way_goes_with_the_next_one() {
+    let mut case = case();
+    case.requirements[0].candidates.truncate(1);
+    case.begin(vec![None], TURN);
+    let request = requested(&case);
+    let late = Turn { now: TURN.now + 2_000, ..TURN };
+    let question = case.tick(late).acts.remove(0);
+    let handover = case.not_sent(question.id, &"agreement-missing".parse().unwrap(), late).acts.remove(0);
+    assert_eq!(handover.say, Say::HandOver);
+    let moves = case.provided(0, &request.candidate, 5, MessageId::new(), late.now);
+    assert!(moves.acts.is_empty() && matches!(case.requirements[0].state, State::Missing { .. }));
+    case.not_sent(handover.id, &"agreement-missing".parse().unwrap(), late);
+    assert!(matches!(case.requirements[0].state, State::Proven(_)), "{:?}", case.requirements[0].state);
+}
+
+#[test]
+fn a_withdrawal_is_told_though_the_second_handover_is_never_made() {
+    let mut case = handed_over();
+    case.rejected(MessageId::new(), 3, &submitted(), &rejection(), TURN);
+    let again = Turn { now: case.wake().unwrap(), ..TURN };
+    let acts = case.tick(again).acts;
+    let second = acts.iter().find(|act| act.say == Say::HandOver).unwrap();
+    assert!(case.withdrawn(5).unwrap().acts.is_empty(), "not before it is known what becomes of it");
+    let told = case.not_sent(second.id, &"agreement-missing".parse().unwrap(), again).acts;
+    assert!(matches!(told[..], [Act { say: Say::Tell(Notice::Withdrawal { index: 5 }), .. }]), "{told:?}");
+}
+
+#[test]
+fn a_case_that_is_complete_again_has_a_day_though_its_handover_waits() {
+    let mut case = handed_over();
+    case.consent_revoked(TURN);
+    let asked = case.rejected(MessageId::new(), 3, &submitted(), &rejection(), TURN).unwrap().acts.remove(0);
+    assert_eq!(case.due_at(), None, "it is not complete");
+    case.logged(asked.id, 4, TURN);
+    assert!(matches!(case.handover, Handover::Again { .. }));
+    // The answer counts while nobody has the case.
+    case.supplied(&[("identity".parse().unwrap(), true)], &of_the_applicant(), TURN.now).unwrap();
+    assert_eq!(case.due_at(), Some(TURN.now + 86_400_000));
+    let again = case.tick(Turn { now: case.wake().unwrap(), ..TURN }).acts;
+    let again = again.iter().find(|act| act.say == Say::HandOver).unwrap().id;
+    case.note_parts();
+    case.logged(again, 6, TURN);
+    assert_eq!(case.handovers[1].parts, [4, 0], "the answer and the application, and no evidence that needs a consent");
+}
+
+#[test]
+fn a_provider_that_was_passed_over_for_what_could_be_used_again_is_asked_before_the_applicant() {
+    let mut case = case();
+    case.requirements[0].candidates[1].needs_consent = true;
+    case.begin(vec![None], TURN);
+    let proof = Proven { needs_consent: true, source: ProofSource::Reused, ..of_the_applicant() };
+    case.use_again(0, 1, proof);
+    let acts = case.consent_revoked(TURN).acts;
+    assert!(matches!(acts[..], [Act { say: Say::Request(0), .. }]), "{acts:?}");
+    assert_eq!(requested(&case).candidate, case.requirements[0].candidates[0]);
+}
+
+#[test]
+fn a_question_that_is_logged_when_hardly_any_time_is_left_is_asked_anew() {
+    let turn = Turn { answer_time: 10 * 86_400_000, ..TURN };
+    let mut case = case();
+    case.requirements[0].candidates.clear();
+    let question = case.begin(vec![None], turn).acts.remove(0);
+    let late = Turn { now: TURN.now + 8 * 86_400_000, ..turn };
+    let acts = case.logged(question.id, 1, late).acts;
+    let [Act { id, say: Say::Ask(_) }] = acts[..] else { panic!("{acts:?}") };
+    case.logged(id, 2, late);
+    assert!(case.wake().unwrap() > late.now + 7 * 86_400_000);
+}
+
+#[test]
+fn who_answers_at_the_last_moment_is_not_late_while_the_answer_is_on_its_way() {
+    let mut case = case();
+    case.begin(vec![None], TURN);
+    let end = TURN.now + TURN.patience;
+    assert_eq!(case.wake(), Some(end + 500));
+    assert!(case.tick(Turn { now: end + 499, ..TURN }).acts.is_empty());
+    assert_eq!(case.tick(Turn { now: end + 500, ..TURN }).acts.len(), 1);
+}
+
+#[test]
+fn a_recalled_handover_that_is_logged_begins_the_promised_time_and_what_was_proven_anew_stays() {
+    let (mut case, handover) = about_to_be_handed_over();
+    case.note_parts();
+    let asked = case.consent_revoked(TURN).acts.remove(0);
+    assert_eq!(case.due_at(), None);
+    case.logged(asked.id, 2, TURN);
+    case.supplied(&[("identity".parse().unwrap(), true)], &of_the_applicant(), TURN.now).unwrap();
+    let later = Turn { now: TURN.now + 7, ..TURN };
+    case.logged(handover, 3, later);
+    assert!(case.due_at().is_some());
+    assert_eq!(case.handovers[0].parts, [1, 0, 0], "what the authority got: evidence, application, consent");
+    assert!(matches!(&case.requirements[0].state, State::Proven(proof) if proof.index == 4));
 }

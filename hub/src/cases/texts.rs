@@ -11,7 +11,7 @@ pub(super) fn of_case(case: &Case) -> BilingualText {
         (CaseStatus::Check, NextActor::Applicant) => {
             ("โปรดส่งหลักฐานหรือข้อมูลที่หน่วยงานขอเพิ่มเติม", "Please send the evidence or information that you are asked for.")
         }
-        (CaseStatus::Check, _) if matches!(case.handover, Handover::Again { .. }) => (
+        (CaseStatus::Check, _) if case.due_at().is_some() && matches!(case.handover, Handover::Again { .. }) => (
             "คำขอครบถ้วนแล้ว แต่ยังส่งให้หน่วยงานไม่ได้ ระบบจะส่งอีกครั้ง ท่านไม่ต้องดำเนินการใด",
             "Your application could not be handed to the agency yet; it is tried again. You need not do anything.",
         ),

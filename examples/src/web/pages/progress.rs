@@ -66,16 +66,20 @@ pub(super) fn open_question<'k>(site: &Site, kept: &'k Kept, view: Option<&CaseV
     latest.find(|question| !question.answered && is_of_use(site, question, view))
 }
 
-/// What the hub asks is over once its last day has passed, or something else proves it.
+/// What the hub asks is over once something proves it, or the authority has the case: until then a late answer counts.
 pub(super) fn is_of_use(site: &Site, question: &Question, view: Option<&CaseView>) -> bool {
     let Some(view) = view else { return true };
     let by_the_hub = question.envelope.iss == site.settings.hub_system;
-    let is_asked = |item: &Item| {
-        let asked =
-            |one: &RequirementView| one.requirement == item.item && one.state == RequirementState::AskedApplicant;
-        view.requirements.iter().any(asked)
-    };
-    !view.status.is_final() && (!by_the_hub || question.asked.items.iter().any(is_asked))
+    !view.status.is_final() && (!by_the_hub || question.asked.items.iter().any(|item| is_open(item, view)))
+}
+
+fn is_open(item: &Item, view: &CaseView) -> bool {
+    let requirement = view.requirements.iter().find(|one| one.requirement == item.item);
+    requirement.is_some_and(|one| match one.state {
+        RequirementState::AskedApplicant => true,
+        RequirementState::Missing => !view.handed_over,
+        _ => false,
+    })
 }
 
 fn question(language: Language, id: CaseId, open: &Question) -> Element {
@@ -190,4 +194,37 @@ fn can_do(language: Language, remedies: &[Remedy]) -> Html {
     let items = remedies.iter().map(|remedy| el("li").with(language.text(&remedy.text)));
     let heading = el("h3").with(language.of("สิทธิของท่าน", "What you can do"));
     Html::new().with(heading).with(el("ul").with(items.collect::<Html>()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_answer_to_the_hub_is_of_use_until_something_proves_it_or_the_authority_has_the_case() {
+        let item: Item = serde_json::from_value(json!({
+            "item": "identity", "question": { "th": "ก", "en": "a" }, "answer": "DOCUMENT", "required": false,
+        }))
+        .unwrap();
+        let view = |state: &str, handed_over: bool| -> CaseView {
+            serde_json::from_value(json!({
+                "case": "0192f0c1-7a30-7c5e-8f53-2b1d0f6f9a11", "service": "th.dopa.move-in", "status": "CHECK",
+                "next": "WAITING_AGENT_WORKING", "text": { "th": "ก", "en": "a" }, "authority": "th.dopa/registrar",
+                "handed_over": handed_over, "events": 1,
+                "requirements": [{ "requirement": "identity", "name": null, "state": state }],
+            }))
+            .unwrap()
+        };
+        for (state, handed_over, open) in [
+            ("asked-applicant", false, true),
+            ("missing", false, true),
+            ("missing", true, false),
+            ("proven", false, false),
+            ("requested", false, false),
+        ] {
+            assert_eq!(is_open(&item, &view(state, handed_over)), open, "{state}");
+        }
+    }
 }

@@ -147,6 +147,7 @@ async fn an_open_application_is_withdrawn_and_its_consent_taken_back() {
     client.until(&case, "summary").await;
     let questions = client.get(&format!("{case}/questions")).await;
     questions.markup().check("en");
+    client.get("/en/cases").await.has("You are asked something");
     questions.has("I will hand it in at the office");
     questions.has("If you do not answer by that day");
     let question = questions.markup().value_of("question").unwrap().to_owned();
@@ -154,6 +155,7 @@ async fn an_open_application_is_withdrawn_and_its_consent_taken_back() {
     let gone = client.until(&case, "You have withdrawn the application.").await;
     gone.markup().check("en");
     // Nobody waits for the answer any more.
+    assert!(!client.get("/en/cases").await.text.contains("You are asked something"));
     assert!(!gone.text.contains("/questions"), "{}", gone.text);
     assert_eq!(client.get(&format!("{case}/questions")).await.status, 303);
     let answer = [("question", question.as_str()), ("document/medical-certificate", "counter")];
