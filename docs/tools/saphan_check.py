@@ -3,9 +3,11 @@
 
   saphan_check.py message EXPORT FILE...       messages, with the keys in EXPORT/keys and EXPORT/log/vkey
   saphan_check.py log LOG [OLDER_CHECKPOINT]   a static copy of a log; and that it grew from an older checkpoint
+  saphan_check.py bundle VKEY FILE...          evidence bundles, with the log's key in the file VKEY and nothing else
 
 It shares no code with Saphan, so it shows that the formats of docs/wire-contract.md are what they say. It checks less than
-`saphan verify` and `saphan log check`: not the validity times of keys, and in a log the tree, but not each leaf's signature.
+`saphan verify`, `saphan log check` and `saphan audit bundle`: not the validity times of keys and agreements, in a log the tree, but
+not each leaf's signature, and in a bundle not the proof of an invitation's code.
 """
 import base64
 import hashlib
@@ -147,6 +149,114 @@ def check_message(path, export):
     return f"{claims['type']} from {sender} to {claims['aud']}, entry {receipt['index']} of {origin}"
 
 
+def thumbprint(jwk):
+    """The name of a key (RFC 7638)."""
+    members = {name: jwk[name] for name in ("crv", "kty", "x", "y")}
+    digest = hashlib.sha256(json.dumps(members, separators=(",", ":"), sort_keys=True).encode()).digest()
+    return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+
+
+class Registry:
+    """What the registry entries of a bundle say, in their order."""
+
+    def __init__(self, opened):
+        self.hub = opened["hub"]
+        self.operators, self.receipts = ({thumbprint(opened[use]): opened[use]} for use in ("operator", "receipts"))
+        self.keys, self.schemas, self.agreements = {}, {}, {}
+
+    def of(self, system):
+        return {kid: jwk for kid, (owner, jwk) in self.keys.items() if owner == system}
+
+    def take(self, text):
+        claims = json.loads(b64url(text.split(".")[1]))
+        action, entry, issuer = claims["change"]["action"], claims["change"]["entry"], claims["iss"]
+        keys = self.operators if issuer == self.hub else self.of(issuer)
+        if "invitation" in claims:  # a first key registers itself
+            keys = {thumbprint(entry["jwk"]): entry["jwk"]}
+            assert entry["system"] == issuer
+        verify_jws(text, keys, "saphan-registry+jws")
+        assert claims["aud"] == self.hub, "a registry entry of another hub"
+        kind = entry.get("kind")
+        if action == "signed":
+            terms, signers = self.agreements[entry["agreement"]][1:]
+            assert entry["terms"] == terms, "other terms were signed"
+            signers.add(issuer.split("/")[0])
+        elif action == "revoked" and kind in ("key", "schema", "agreement"):
+            {"key": self.keys, "schema": self.schemas, "agreement": self.agreements}[kind].pop(entry["id"])
+        elif action == "revoked" and kind == "hub-key":
+            {"receipts": self.receipts, "operator": self.operators}.get(entry["id"]["use"], {}).pop(entry["id"]["id"], None)
+        elif action == "revoked":
+            gone = entry["id"]
+            self.keys = {kid: key for kid, key in self.keys.items() if gone not in (key[0], key[0].split("/")[0])}
+        elif kind == "key":
+            self.keys[thumbprint(entry["jwk"])] = (entry["system"], entry["jwk"])
+        elif kind == "hub-key" and entry["use"] != "log":
+            ring = self.receipts if entry["use"] == "receipts" else self.operators
+            ring[thumbprint(entry["jwk"])] = entry["jwk"]
+        elif kind == "schema":
+            self.schemas[entry["id"]] = entry["sha256"]
+        elif kind == "agreement":
+            digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).decode().rstrip("=")
+            self.agreements[entry["id"]] = (entry, digest, set())
+
+    def allows(self, claims):
+        """An agreement between the two for this type, service and purpose that both members signed."""
+        for terms, _, signers in self.agreements.values():
+            same = (terms["sender"], terms["receiver"]) == (claims["iss"], claims["aud"]) and claims["type"] in terms["types"]
+            fits = all((claims.get(one) in terms[many]) if terms.get(many) else one not in claims
+                       for one, many in (("service", "services"), ("purpose", "purposes")))
+            if same and fits and {claims["iss"].split("/")[0], claims["aud"].split("/")[0]} <= signers:
+                return True
+        return False
+
+
+def check_bundle(path, vkey):
+    bundle = json.loads(path.read_text())
+    assert bundle["format"] == "saphan-evidence@1", "not an evidence bundle"
+    origin, size, root = verify_checkpoint(bundle["checkpoint"], vkey)
+    registry, shown, last = None, {}, -1
+    for entry in bundle["entries"]:
+        index, leaf = entry["index"], json.loads(entry["leaf"])
+        assert index > last, f"entry {index} is out of order"
+        last = index
+        proof = [b64url(hash) for hash in entry["proof"]]
+        assert root_from_proof(leaf_hash(entry["leaf"].encode()), index, size, proof) == root, f"entry {index} was changed"
+        if registry is None:
+            opened = leaf["event"]["opened"]
+            assert index == 0 and opened["origin"] == origin, "the entry that opens the log is missing"
+            registry = Registry(opened)
+        elif leaf["t"] == "registry":
+            registry.take(leaf["entry"])
+        elif leaf["t"] == "message":
+            sender = json.loads(b64url(leaf["envelope"].split(".")[1]))["iss"]
+            claims = verify_jws(leaf["envelope"], registry.of(sender), "saphan-envelope+jws")
+            assert claims["hub"] == registry.hub and claims["schema"] == leaf["schema"]["id"], f"message {index} is of another hub"
+            assert registry.schemas.get(claims["schema"]) == leaf["schema"]["sha256"], f"message {index}: another schema"
+            assert registry.allows(claims), f"message {index}: no agreement in the bundle allowed it"
+            shown[index] = (claims, leaf, dict(registry.receipts))
+        elif leaf["t"] == "acknowledgement":
+            signer = json.loads(b64url(leaf["acknowledgement"].split(".")[1]))["iss"]
+            for said in verify_jws(leaf["acknowledgement"], registry.of(signer), "saphan-ack+jws")["messages"]:
+                assert said["index"] not in shown or shown[said["index"]][0]["aud"] == signer, "not the receiver's"
+    hashes = {leaf["schema"]["sha256"] for _, leaf, _ in shown.values()}
+    for text in bundle.get("schemas", []):
+        digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).decode().rstrip("=")
+        assert digest in hashes, "a schema text was changed"
+    assert bundle["messages"], "it names no message"
+    for message in bundle["messages"]:
+        claims, leaf, receipts = shown[message["index"]]
+        if "body" in message:
+            body = base64.b64decode(message["body"])
+            commit = hmac.new(b64url(message["salt"]), body, hashlib.sha256).digest()
+            assert (commit, len(body)) == (b64url(claims["body"]["commit"]), claims["body"]["len"]), "another body"
+        if "receipt" in message:
+            receipt = verify_jws(message["receipt"], receipts, "saphan-receipt+jws")
+            said = [receipt[name] for name in ("iss", "jti", "log", "index")]
+            assert said == [registry.hub, claims["jti"], origin, message["index"]], "the receipt is of something else"
+            assert b64url(receipt["env"]) == hashlib.sha256(leaf["envelope"].encode()).digest(), "another receipt"
+    return f"{len(bundle['messages'])} messages, {len(bundle['entries'])} of {size} entries of {origin}"
+
+
 def entries(log, size):
     for bundle in range((size + 255) // 256):
         width = min(256, size - bundle * 256)
@@ -182,6 +292,9 @@ def main(what, first, *rest):
             print("ok", check_message(pathlib.Path(path), pathlib.Path(first)))
     elif what == "log":
         print("ok", check_log(pathlib.Path(first), pathlib.Path(rest[0]) if rest else None))
+    elif what == "bundle":
+        for path in rest:
+            print("ok", check_bundle(pathlib.Path(path), pathlib.Path(first).read_text()))
     else:
         raise SystemExit(__doc__)
 

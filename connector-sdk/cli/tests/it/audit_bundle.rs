@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use saphan_schemas::commitment::Salt;
 use saphan_schemas::envelope::EnvelopeClaims;
@@ -53,6 +54,16 @@ impl Site {
 
     fn file(&self) -> PathBuf {
         self.path().join("bundle.json")
+    }
+
+    /// What a verifier says that shares no code with the program.
+    fn other_verifier_accepts(&self) -> bool {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/tools/saphan_check.py");
+        let mut python = Command::new("python3");
+        let ended = python.current_dir(self.path()).args([script, "bundle", "vkey", "bundle.json"]).output().unwrap();
+        let (out, err) = (String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
+        assert!(ended.status.success() == out.starts_with("ok "), "{out}{err}");
+        ended.status.success()
     }
 
     fn bundle(&self) -> EvidenceBundle {
@@ -271,12 +282,13 @@ const TAMPERINGS: &[Tampering] = &[
 ];
 
 #[test]
-fn each_tampering_with_a_bundle_has_its_name() {
+fn each_tampering_with_a_bundle_has_its_name_and_another_verifier_finds_it_too() {
     let site = Site::of(Ledger::with_messages(2));
     let index = site.ledger.messages.keys().next().unwrap();
     assert_eq!(site.make(&["--message", &format!("{index}.saphan.json")]).code, 0);
     let good = std::fs::read(site.file()).unwrap();
     assert_eq!(site.verify()["verdict"]["holds"], true);
+    assert!(site.other_verifier_accepts());
     for (number, (class, tamper)) in TAMPERINGS.iter().enumerate() {
         let mut bundle: Value = serde_json::from_slice(&good).unwrap();
         tamper(&mut bundle, &site.ledger);
@@ -287,6 +299,7 @@ fn each_tampering_with_a_bundle_has_its_name() {
             (&json!(false), &json!(class)),
             "number {number}: {verdict}"
         );
+        assert!(!site.other_verifier_accepts(), "number {number}: {verdict}");
     }
 }
 
