@@ -5,7 +5,9 @@ mod key;
 use std::fmt;
 use std::str::FromStr;
 
-pub use key::{KeyError, NoteSigner, VerifierKey};
+pub use key::{CosignerKey, KeyError, NoteSigner, VerifierKey, Vkey};
+
+pub(super) use key::pair_from_pkcs8;
 
 use crate::b64;
 
@@ -92,10 +94,18 @@ impl SignedNote {
     /// # Errors
     /// [`NoteError::TooManySignatures`] if there are 16 already.
     pub fn add_signature(&mut self, signer: &NoteSigner) -> Result<(), NoteError> {
+        self.add_line(signer.signature(&self.text))
+    }
+
+    /// Adds a signature line that somebody else made, such as a witness. It is not verified.
+    ///
+    /// # Errors
+    /// [`NoteError::TooManySignatures`] if there are 16 already.
+    pub fn add_line(&mut self, line: NoteSignature) -> Result<(), NoteError> {
         if self.signatures.len() == MAX_SIGNATURES {
             return Err(NoteError::TooManySignatures { count: MAX_SIGNATURES + 1 });
         }
-        self.signatures.push(signer.signature(&self.text));
+        self.signatures.push(line);
         Ok(())
     }
 
@@ -104,18 +114,23 @@ impl SignedNote {
     /// # Errors
     /// [`NoteError::NotSignedBy`] and [`NoteError::BadSignature`].
     pub fn verify(&self, key: &VerifierKey) -> Result<(), NoteError> {
+        self.verify_each(key, |signature| key.made(signature, self.text.as_bytes()).then_some(()))
+    }
+
+    /// Gives what `accept` makes of the signatures by this key, the greatest of several; it makes nothing of a false one.
+    pub(super) fn verify_each<const TYPE: u8, T: Ord>(
+        &self,
+        key: &Vkey<TYPE>,
+        accept: impl Fn(&[u8]) -> Option<T>,
+    ) -> Result<T, NoteError> {
         let by_key = |s: &&NoteSignature| s.name == key.name() && s.key_id == *key.key_id();
-        let mut signed = false;
-        for signature in self.signatures.iter().filter(by_key) {
-            if !key.accepts(&self.text, &signature.signature) {
-                return Err(NoteError::BadSignature { name: key.name().to_owned() });
-            }
-            signed = true;
+        let mut accepted = None;
+        for line in self.signatures.iter().filter(by_key) {
+            let bad = || NoteError::BadSignature { name: key.name().to_owned() };
+            accepted = accepted.max(Some(accept(&line.signature).ok_or_else(bad)?));
         }
-        if signed {
-            return Ok(());
-        }
-        Err(NoteError::NotSignedBy { name: key.name().to_owned(), key_id: u32::from_be_bytes(*key.key_id()) })
+        let key_id = u32::from_be_bytes(*key.key_id());
+        accepted.ok_or_else(|| NoteError::NotSignedBy { name: key.name().to_owned(), key_id })
     }
 
     /// The signed text, with its final newline. Trust it only after [`Self::verify`].
@@ -157,6 +172,11 @@ impl fmt::Display for SignedNote {
 }
 
 impl NoteSignature {
+    /// The line of a key of this type.
+    pub(super) fn by<const TYPE: u8>(key: &Vkey<TYPE>, signature: Vec<u8>) -> Self {
+        Self { name: key.name().to_owned(), key_id: *key.key_id(), signature }
+    }
+
     /// The name of the key that is said to have signed.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -169,7 +189,9 @@ impl NoteSignature {
         &self.key_id
     }
 
-    fn parse(line: &str) -> Option<Self> {
+    /// Reads a line without its newline; `None` if it is not of the form `— <name> <base64>`.
+    #[must_use]
+    pub fn parse(line: &str) -> Option<Self> {
         let (name, signature) = line.strip_prefix(SIGNATURE_PREFIX)?.split_once(' ')?;
         let bytes = b64::decode_std(signature).ok()?;
         let (key_id, signature) = bytes.split_first_chunk::<4>()?;

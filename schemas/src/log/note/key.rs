@@ -12,13 +12,21 @@ use super::NoteSignature;
 use crate::b64;
 use crate::digest::Sha256Hash;
 
-/// The public key of a log: `<name>+<key id as 8 hexadecimal digits>+base64(0x01 || <32 bytes of Ed25519 key>)`.
+/// A public Ed25519 key for one signature type: `<name>+<key id as 8 hexadecimal digits>+base64(<type> || <32 bytes of key>)`.
+///
+/// Keys of different types never stand for each other, whatever their bytes: the type is part of the key id.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct VerifierKey {
+pub struct Vkey<const TYPE: u8> {
     name: String,
     key_id: [u8; 4],
     public: [u8; 32],
 }
+
+/// The public key of a log: it signs the text of a note (signature type 0x01).
+pub type VerifierKey = Vkey<0x01>;
+
+/// The public key of a witness or another cosigner: it signs a checkpoint and a time (signature type 0x04).
+pub type CosignerKey = Vkey<0x04>;
 
 /// The signing key of a log: Ed25519 under a name. Its `Debug` shows the public key only.
 pub struct NoteSigner {
@@ -35,9 +43,12 @@ pub enum KeyError {
     /// The name is empty or has spaces, control characters or `+`.
     #[error("a key name must not be empty, nor contain spaces, control characters or '+'")]
     BadName,
-    /// The key is not of type 0x01.
-    #[error("the key is not an Ed25519 key of 32 bytes (signature type 0x01)")]
-    NotEd25519,
+    /// The key is of another signature type.
+    #[error("the key is not an Ed25519 key of 32 bytes of signature type 0x{expected:02x}{}", use_of(*expected))]
+    WrongType {
+        /// The type it should be of.
+        expected: u8,
+    },
     /// The key id does not belong to name and key: the text was damaged.
     #[error("the key id does not belong to the name and the key: the verifier key was damaged or mistyped")]
     WrongKeyId,
@@ -49,7 +60,7 @@ pub enum KeyError {
     NoRandomness,
 }
 
-impl VerifierKey {
+impl<const TYPE: u8> Vkey<TYPE> {
     /// The key of this name with these 32 bytes of Ed25519 public key.
     ///
     /// # Errors
@@ -58,7 +69,7 @@ impl VerifierKey {
         if !is_key_name(name) {
             return Err(KeyError::BadName);
         }
-        let hash = Sha256Hash::of_parts(&[name.as_bytes(), b"\n", &[ED25519_TYPE], &public]);
+        let hash = Sha256Hash::of_parts(&[name.as_bytes(), b"\n", &[TYPE], &public]);
         let [a, b, c, d, ..] = *hash.as_bytes();
         Ok(Self { name: name.to_owned(), key_id: [a, b, c, d], public })
     }
@@ -69,7 +80,7 @@ impl VerifierKey {
         &self.name
     }
 
-    /// The first 4 bytes of `SHA-256(<name> || 0x0A || 0x01 || <public key>)`.
+    /// The first 4 bytes of `SHA-256(<name> || 0x0A || <type> || <public key>)`.
     #[must_use]
     pub const fn key_id(&self) -> &[u8; 4] {
         &self.key_id
@@ -81,12 +92,17 @@ impl VerifierKey {
         &self.public
     }
 
-    pub(super) fn accepts(&self, text: &str, signature: &[u8]) -> bool {
-        UnparsedPublicKey::new(&ED25519, &self.public).verify(text.as_bytes(), signature).is_ok()
+    /// Whether the key made this Ed25519 signature over these bytes.
+    pub(in crate::log) fn made(&self, signature: &[u8], signed: &[u8]) -> bool {
+        UnparsedPublicKey::new(&ED25519, &self.public).verify(signed, signature).is_ok()
+    }
+
+    fn hex_key_id(&self) -> String {
+        format!("{:08x}", u32::from_be_bytes(self.key_id))
     }
 }
 
-impl FromStr for VerifierKey {
+impl<const TYPE: u8> FromStr for Vkey<TYPE> {
     type Err = KeyError;
 
     fn from_str(text: &str) -> Result<Self, KeyError> {
@@ -95,42 +111,35 @@ impl FromStr for VerifierKey {
             return Err(KeyError::BadForm);
         };
         let key = b64::decode_std(key).map_err(|_| KeyError::BadForm)?;
-        let Some((&ED25519_TYPE, public)) = key.split_first() else {
-            return Err(KeyError::NotEd25519);
-        };
-        let key = Self::new(name, public.try_into().map_err(|_| KeyError::NotEd25519)?)?;
+        let wrong = KeyError::WrongType { expected: TYPE };
+        let (_, public) = key.split_first().filter(|(found, _)| **found == TYPE).ok_or(wrong)?;
+        let key = Self::new(name, public.try_into().map_err(|_| wrong)?)?;
         if key.hex_key_id() == key_id { Ok(key) } else { Err(KeyError::WrongKeyId) }
     }
 }
 
-impl VerifierKey {
-    fn hex_key_id(&self) -> String {
-        format!("{:08x}", u32::from_be_bytes(self.key_id))
-    }
-}
-
-impl Serialize for VerifierKey {
+impl<const TYPE: u8> Serialize for Vkey<TYPE> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
-impl<'de> Deserialize<'de> for VerifierKey {
+impl<'de, const TYPE: u8> Deserialize<'de> for Vkey<TYPE> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 
-impl fmt::Display for VerifierKey {
+impl<const TYPE: u8> fmt::Display for Vkey<TYPE> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let key = b64::encode_std([&[ED25519_TYPE], self.public.as_slice()].concat());
+        let key = b64::encode_std([&[TYPE], self.public.as_slice()].concat());
         write!(f, "{}+{}+{key}", self.name, self.hex_key_id())
     }
 }
 
-impl fmt::Debug for VerifierKey {
+impl<const TYPE: u8> fmt::Debug for Vkey<TYPE> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "VerifierKey({self})")
+        write!(f, "Vkey({self})")
     }
 }
 
@@ -149,9 +158,7 @@ impl NoteSigner {
     /// # Errors
     /// [`KeyError::BadName`] and [`KeyError::BadPrivateKey`].
     pub fn from_pkcs8(name: &str, pkcs8: &[u8]) -> Result<Self, KeyError> {
-        // "Maybe unchecked": version 1 has no public key to check against; one that is there is checked.
-        let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(pkcs8).map_err(|_| KeyError::BadPrivateKey)?;
-        let public = pair.public_key().as_ref().try_into().map_err(|_| KeyError::BadPrivateKey)?;
+        let (pair, public) = pair_from_pkcs8(pkcs8)?;
         Ok(Self { verifier: VerifierKey::new(name, public)?, pair })
     }
 
@@ -168,8 +175,7 @@ impl NoteSigner {
     }
 
     pub(super) fn signature(&self, text: &str) -> NoteSignature {
-        let signature = self.pair.sign(text.as_bytes()).as_ref().to_vec();
-        NoteSignature { name: self.verifier.name.clone(), key_id: self.verifier.key_id, signature }
+        NoteSignature::by(&self.verifier, self.pair.sign(text.as_bytes()).as_ref().to_vec())
     }
 }
 
@@ -179,12 +185,27 @@ impl fmt::Debug for NoteSigner {
     }
 }
 
+/// A private key from PKCS#8 in DER, with its public half.
+pub(in crate::log) fn pair_from_pkcs8(pkcs8: &[u8]) -> Result<(Ed25519KeyPair, [u8; 32]), KeyError> {
+    // "Maybe unchecked": version 1 has no public key to check against; one that is there is checked.
+    let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(pkcs8).map_err(|_| KeyError::BadPrivateKey)?;
+    let public = pair.public_key().as_ref().try_into().map_err(|_| KeyError::BadPrivateKey)?;
+    Ok((pair, public))
+}
+
+/// What keys of a type are for, as far as it is known here.
+const fn use_of(signature_type: u8) -> &'static str {
+    match signature_type {
+        0x01 => ", a log's key",
+        0x04 => ", a witness's key",
+        _ => "",
+    }
+}
+
 /// Whether a text can name a key: not empty, no spaces, control characters or `+`.
 pub(super) fn is_key_name(name: &str) -> bool {
     !name.is_empty() && !name.chars().any(|c| c.is_whitespace() || c.is_control() || c == '+')
 }
-
-const ED25519_TYPE: u8 = 0x01;
 
 #[cfg(test)]
 mod tests {
@@ -209,9 +230,9 @@ mod tests {
         for (text, expected) in [
             ("", KeyError::BadForm),
             ("name+033de0ae", KeyError::BadForm),
-            (&format!("name+033de0ae+{key}"), KeyError::NotEd25519),
-            ("name+033de0ae+AQ==", KeyError::NotEd25519),
-            ("name+033de0ae+", KeyError::NotEd25519),
+            (&format!("name+033de0ae+{key}"), KeyError::WrongType { expected: 0x01 }),
+            ("name+033de0ae+AQ==", KeyError::WrongType { expected: 0x01 }),
+            ("name+033de0ae+", KeyError::WrongType { expected: 0x01 }),
             (&PUBLISHED.replace("sum.", "sum "), KeyError::BadName),
             (&PUBLISHED.replace("sum.golang.org", ""), KeyError::BadName),
             (&PUBLISHED.replace("033de0ae", "033DE0AE"), KeyError::WrongKeyId),
@@ -238,10 +259,7 @@ mod tests {
     fn debug_shows_nothing_of_the_private_key() {
         let pkcs8 = NoteSigner::generate_pkcs8().unwrap();
         let signer = NoteSigner::from_pkcs8("hub/log", &pkcs8).unwrap();
-        assert_eq!(
-            format!("{signer:?}"),
-            format!("NoteSigner {{ verifier: VerifierKey({}), .. }}", signer.verifier_key())
-        );
+        assert_eq!(format!("{signer:?}"), format!("NoteSigner {{ verifier: Vkey({}), .. }}", signer.verifier_key()));
     }
 
     proptest! {
