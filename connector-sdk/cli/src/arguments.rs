@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{agreements, audit, doctor, documents, join, keys, listen, log, send, trust, verify};
+use crate::commands::{agreements, audit, doctor, documents, join, keys, listen, log, send, trust, verify, witness};
 
 /// Connects a back-office system to a Saphan exchange, and checks what the exchange says.
 #[derive(Debug, Parser)]
@@ -45,6 +45,9 @@ pub(crate) enum Command {
     /// Find out from the hub's log what was so
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    /// Cosign the checkpoints of logs, so that nobody can be shown another history
+    #[command(subcommand)]
+    Witness(witness::WitnessCommand),
 }
 
 const EXIT_CODES: &str = "\

@@ -11,6 +11,7 @@ pub(crate) mod log;
 pub(crate) mod send;
 pub(crate) mod trust;
 pub(crate) mod verify;
+pub(crate) mod witness;
 
 use saphan_connector::ConnectorError;
 use saphan_connector::hub_api::HubError;
@@ -35,6 +36,7 @@ pub(crate) async fn dispatch(arguments: Arguments) -> Result<Outcome, Failure> {
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Log(command) => log::run(command).await,
         Command::Audit(command) => audit::run(command, arguments.json).await,
+        Command::Witness(command) => witness::run(command).await,
     }
 }
 

@@ -5,6 +5,7 @@
 //! - [`log_check`]: a whole log, over HTTP or from a folder;
 //! - [`evidence`]: the file that proves a few messages to a stranger;
 //! - [`log_audit`]: a log that is followed from audit to audit;
+//! - [`witness`]: cosigns checkpoints of logs;
 //! - `commands`: one module a command, on `config` (the file `saphan.toml`), `trust_file`, `tls`, `outcome` and `progress`.
 
 mod arguments;
@@ -20,6 +21,7 @@ mod outcome;
 mod progress;
 mod tls;
 mod trust_file;
+pub mod witness;
 
 use std::ffi::OsString;
 use std::io::IsTerminal as _;

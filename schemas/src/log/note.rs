@@ -109,6 +109,11 @@ impl SignedNote {
         Ok(())
     }
 
+    /// Keeps only those signature lines for which `keep` says so.
+    pub fn retain(&mut self, keep: impl FnMut(&NoteSignature) -> bool) {
+        self.signatures.retain(keep);
+    }
+
     /// Verifies that the trusted key signed the note; signatures by other keys are ignored.
     ///
     /// # Errors
@@ -123,9 +128,8 @@ impl SignedNote {
         key: &Vkey<TYPE>,
         accept: impl Fn(&[u8]) -> Option<T>,
     ) -> Result<T, NoteError> {
-        let by_key = |s: &&NoteSignature| s.name == key.name() && s.key_id == *key.key_id();
         let mut accepted = None;
-        for line in self.signatures.iter().filter(by_key) {
+        for line in self.signatures.iter().filter(|line| line.is_by(key)) {
             let bad = || NoteError::BadSignature { name: key.name().to_owned() };
             accepted = accepted.max(Some(accept(&line.signature).ok_or_else(bad)?));
         }
@@ -181,6 +185,12 @@ impl NoteSignature {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whether the line says that it is by this key. Whether it is, only the signature shows.
+    #[must_use]
+    pub fn is_by<const TYPE: u8>(&self, key: &Vkey<TYPE>) -> bool {
+        self.name == key.name() && self.key_id == *key.key_id()
     }
 
     /// The key id, which tells keys of one name apart.

@@ -18,3 +18,4 @@ mod tokens;
 mod trust;
 mod usage;
 mod verify;
+mod witness;
