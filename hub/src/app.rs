@@ -29,6 +29,7 @@ use crate::sealing::StorageKeys;
 use crate::store::Store;
 use crate::tls;
 use crate::used_tokens::UsedTokens;
+use crate::witnesses::{Cosigned, Witnesses};
 
 /// Everything a request may need. Built once; shared.
 pub struct App {
@@ -50,6 +51,8 @@ pub struct App {
     pub registry_change: Mutex<()>,
     /// The log's writer.
     pub ledger: Ledger,
+    /// Who cosigns the log's checkpoints, if anybody does.
+    pub witnesses: Option<Arc<Witnesses>>,
     /// What is kept.
     pub store: Arc<dyn Store>,
     /// Files that travel beside messages.
@@ -148,6 +151,7 @@ impl App {
         let admission =
             Admission::new(config.hub.id.clone(), Arc::clone(&registry), Arc::clone(&clock), config.message_limits());
         let cases = cases(config, &store, &registry, &clock, &ledger)?;
+        let witnesses = witnesses(config, &*clock)?;
         let documents =
             Documents::open(&config.documents, &config.hub.data_dir, storage_keys, &store, Arc::clone(&clock))?;
         let app = Self {
@@ -160,6 +164,7 @@ impl App {
             registry,
             registry_change: Mutex::new(()),
             ledger,
+            witnesses,
             store,
             documents,
             refusals: LoggedRefusals::default(),
@@ -202,6 +207,12 @@ impl App {
         self.limits.requests.take(&Payer::System(system.clone()), self.clock.now_ms())
     }
 
+    /// The newest checkpoint that a quorum of witnesses has cosigned.
+    #[must_use]
+    pub fn cosigned(&self) -> Option<Arc<Cosigned>> {
+        self.witnesses.as_ref()?.cosigned().borrow().clone()
+    }
+
     /// Whether the hub is stopping.
     #[must_use]
     pub fn is_stopping(&self) -> bool {
@@ -227,6 +238,15 @@ async fn storage_keys(keys: &KeyStore, store: &dyn Store) -> anyhow::Result<Arc<
     }
     found.iter().max_by_key(|key| key.id()).context("there is no storage key")?;
     Ok(Arc::new(StorageKeys::new(found)))
+}
+
+/// The witnesses, if the configuration names any.
+pub(crate) fn witnesses(config: &Config, clock: &dyn Clock) -> anyhow::Result<Option<Arc<Witnesses>>> {
+    let policy = &config.witnesses.policy;
+    if policy.as_os_str().is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Arc::new(Witnesses::open(policy, clock.now_ms())?)))
 }
 
 /// The room of cases, if the configuration names its system.

@@ -2,10 +2,12 @@
 
 mod amqp;
 mod documents;
+mod witnesses;
 
 pub use amqp::AmqpSection;
 pub(crate) use amqp::is_this_machine;
 pub use documents::DocumentsConfig;
+pub use witnesses::WitnessesConfig;
 
 use std::net::SocketAddr;
 use std::num::NonZeroU16;
@@ -34,6 +36,8 @@ pub struct Config {
     pub tls: TlsSection,
     /// `[log]`
     pub log: LogConfig,
+    /// `[witnesses]`
+    pub witnesses: WitnessesConfig,
     /// `[keys]`
     pub keys: KeysConfig,
     /// `[limits]`
@@ -219,7 +223,7 @@ impl Config {
         config.hub.data_dir = folder.join(&config.hub.data_dir);
         let tls = &mut config.tls;
         let tls = [&mut tls.certificate, &mut tls.key, &mut tls.ca, &mut tls.client_ca];
-        let others = [&mut config.amqp.ca_file, &mut config.keys.passphrase_file];
+        let others = [&mut config.amqp.ca_file, &mut config.keys.passphrase_file, &mut config.witnesses.policy];
         for file in tls.into_iter().chain(others) {
             if !file.as_os_str().is_empty() {
                 *file = folder.join(&file);

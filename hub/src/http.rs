@@ -88,6 +88,7 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(keys::system))
         .routes(routes!(log::verifier_key))
         .routes(routes!(log::checkpoint))
+        .routes(routes!(log::cosigned_checkpoint))
         .routes(routes!(log::tile))
         // Whoever runs the hub.
         .routes(routes!(operations::live))

@@ -11,7 +11,7 @@ mod writer;
 pub use draft::{
     AcknowledgementDraft, Appended, Draft, ErasureDraft, Judgement, MessageDraft, RefusalDraft, RegistryDraft,
 };
-pub use evidence::{Evidence, EvidenceError, evidence};
+pub use evidence::{Evidence, EvidenceError, evidence, hashes_of};
 pub use writer::Committed;
 
 use std::fmt;

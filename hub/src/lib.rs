@@ -17,6 +17,7 @@
 //! - [`cases`]: applications and their evidence, asked for once;
 //! - [`registry`]: members, systems, keys, agreements as a fold over the log;
 //! - [`catalogue`]: what can be asked about services and evidence types;
+//! - [`witnesses`]: who cosigns the log's checkpoints;
 //! - [`tls`], [`connections`]: what carries the requests;
 //! - [`app`], [`serve`], [`config`], [`keys`], [`metrics`], [`clock`], [`cli`]: the program around it.
 
@@ -47,3 +48,4 @@ pub mod store;
 pub mod submission;
 pub mod tls;
 pub mod used_tokens;
+pub mod witnesses;

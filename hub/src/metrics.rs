@@ -37,6 +37,12 @@ pub struct Metrics {
     pub commit_entries: Histogram,
     /// Entries in the log.
     pub log_size: Gauge,
+    /// Entries in the newest checkpoint that a quorum of witnesses has cosigned.
+    pub cosigned_size: Gauge,
+    /// Seconds since a quorum of witnesses cosigned last.
+    pub cosigned_age: Gauge,
+    witness_ages: Family<WitnessLabels, Gauge>,
+    witness_failures: Family<WitnessFailureLabels, Counter>,
     /// Outbox rows waiting for the broker.
     pub outbox_amqp: Gauge,
     /// Outbox rows waiting to be pulled and acknowledged.
@@ -127,6 +133,17 @@ struct BrokerLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WitnessLabels {
+    witness: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WitnessFailureLabels {
+    witness: String,
+    reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ProblemLabels {
     code: &'static str,
 }
@@ -145,6 +162,16 @@ impl Metrics {
     /// Counts a refusal that the broker was told.
     pub fn broker_refusal(&self, question: BrokerQuestion) {
         self.broker_refusals.get_or_create(&BrokerLabels { question: question.as_str() }).inc();
+    }
+
+    /// Seconds since a witness of the policy cosigned last, or since the hub began to ask it.
+    pub fn witness_age(&self, witness: &str, seconds: i64) {
+        self.witness_ages.get_or_create(&WitnessLabels { witness: witness.to_owned() }).set(seconds);
+    }
+
+    /// Counts a checkpoint that a witness of the policy did not cosign.
+    pub fn witness_failed(&self, witness: &str, reason: &'static str) {
+        self.witness_failures.get_or_create(&WitnessFailureLabels { witness: witness.to_owned(), reason }).inc();
     }
 
     /// The text that Prometheus reads.
@@ -175,6 +202,10 @@ impl Default for Metrics {
             commit_seconds: Histogram::new(exponential_buckets(0.000_5, 2.0, 14)),
             commit_entries: Histogram::new(exponential_buckets(1.0, 2.0, 10)),
             log_size: Gauge::default(),
+            cosigned_size: Gauge::default(),
+            cosigned_age: Gauge::default(),
+            witness_ages: Family::default(),
+            witness_failures: Family::default(),
             outbox_amqp: Gauge::default(),
             outbox_pull: Gauge::default(),
             cases_followed: Gauge::default(),
@@ -201,6 +232,20 @@ impl Default for Metrics {
         registry.register("commit_seconds", "Of a commit of the log", metrics.commit_seconds.clone());
         registry.register("commit_entries", "Entries of a commit of the log", metrics.commit_entries.clone());
         registry.register("log_size", "Entries in the log", metrics.log_size.clone());
+        registry.register(
+            "log_cosigned_size",
+            "Entries in the newest checkpoint that a quorum of witnesses has cosigned",
+            metrics.cosigned_size.clone(),
+        );
+        registry.register(
+            "log_cosigned_age_seconds",
+            "Since a quorum of witnesses cosigned last",
+            metrics.cosigned_age.clone(),
+        );
+        let ages = metrics.witness_ages.clone();
+        registry.register("witness_age_seconds", "Since the witness cosigned last", ages);
+        let failures = metrics.witness_failures.clone();
+        registry.register("witness_failures", "Checkpoints that the witness did not cosign", failures);
         registry.register("outbox_amqp", "Messages waiting for the broker", metrics.outbox_amqp.clone());
         registry.register(
             "cases_followed",

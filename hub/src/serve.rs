@@ -19,6 +19,7 @@ use crate::documents;
 use crate::erasing;
 use crate::http;
 use crate::routing::relay::{Broker, Relay};
+use crate::witnesses::rounds;
 
 /// Serves until `stop` becomes true; then refuses new messages, finishes what has begun, and returns when everything that
 /// was accepted is written.
@@ -42,6 +43,9 @@ pub async fn serve(
     tasks.spawn(upkeep(Arc::clone(&app)));
     if let Some(room) = app.cases.clone() {
         tasks.spawn(Follower::run(Arc::clone(&app), room));
+    }
+    if let Some(witnesses) = app.witnesses.clone() {
+        tasks.spawn(rounds::run(Arc::clone(&app), witnesses));
     }
     tasks.spawn(documents::upkeep::run(Arc::clone(&app)));
     tasks.spawn(erasing::upkeep::run(Arc::clone(&app)));

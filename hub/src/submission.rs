@@ -327,7 +327,7 @@ async fn known(
 async fn first_receipt(app: &App, sender: &SystemId, id: MessageId) -> Result<Option<Accepted>, SubmissionError> {
     let records: Vec<MessageRecord> = app.store.messages(id).await?;
     let Some(record) = records.into_iter().find(|record| record.sender == *sender) else { return Ok(None) };
-    let evidence = evidence(&*app.store, record.index).await?;
+    let evidence = evidence(&*app.store, record.index, None).await?;
     app.metrics.duplicates.inc();
     Ok(Some(Accepted { index: record.index, receipt: evidence.receipt, proof: evidence.proof, first: false }))
 }

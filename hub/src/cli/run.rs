@@ -14,7 +14,7 @@ use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::app::App;
+use crate::app::{self, App};
 use crate::broker::login::HubLogin;
 use crate::broker::management::Management;
 use crate::clock::SystemClock;
@@ -35,6 +35,7 @@ pub(super) fn check(path: &Path) -> anyhow::Result<()> {
     let config = load(path)?;
     ServerTls::load(&config.tls)?;
     tls::authorities(&config.tls)?;
+    app::witnesses(&config, &SystemClock)?;
     println!("{} is valid: hub {}, log {}", path.display(), config.hub.id, config.origin());
     Ok(())
 }

@@ -20,11 +20,31 @@ pub(super) async fn verifier_key(State(app): State<Arc<App>>) -> impl IntoRespon
     ([(CONTENT_TYPE, TEXT)], vkey.unwrap_or_default())
 }
 
-/// The signed tree head.
+/// The signed tree head, published as soon as it is signed; with the cosignatures of witnesses, once they are there.
 #[utoipa::path(get, path = "/v1/log/checkpoint", tag = "anyone", responses((status = 200, content_type = "text/plain", description = "A C2SP checkpoint")))]
 pub(super) async fn checkpoint(State(app): State<Arc<App>>) -> impl IntoResponse {
-    let checkpoint = app.ledger.committed().borrow().checkpoint.to_string();
-    ([(CONTENT_TYPE, TEXT), (CACHE_CONTROL, "no-store")], checkpoint)
+    let (size, checkpoint) = {
+        let committed = app.ledger.committed();
+        let committed = committed.borrow();
+        (committed.size, committed.checkpoint.to_string())
+    };
+    let cosigned = app.cosigned().filter(|cosigned| cosigned.size == size);
+    ([(CONTENT_TYPE, TEXT), (CACHE_CONTROL, "no-store")], cosigned.map_or(checkpoint, |cosigned| cosigned.text.clone()))
+}
+
+/// The newest signed tree head that a quorum of witnesses has cosigned; a second or so behind the newest.
+#[utoipa::path(
+    get, path = "/v1/log/checkpoint.cosigned", tag = "anyone",
+    responses(
+        (status = 200, content_type = "text/plain", description = "A C2SP checkpoint with cosignatures"),
+        (status = 404, description = "A problem: the hub has no witnesses, or they have not cosigned yet", content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn cosigned_checkpoint(State(app): State<Arc<App>>) -> Result<impl IntoResponse, ApiError> {
+    let why =
+        if app.witnesses.is_none() { "this hub has no witnesses" } else { "no quorum of witnesses has cosigned yet" };
+    let cosigned = app.cosigned().ok_or_else(|| ApiError::detailed(ProblemCode::NotFound, why.to_owned()))?;
+    Ok(([(CONTENT_TYPE, TEXT), (CACHE_CONTROL, "no-store")], cosigned.text.clone()))
 }
 
 /// A tile of hashes or a bundle of entries.

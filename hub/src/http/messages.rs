@@ -54,6 +54,9 @@ pub(super) struct MessageBody {
     code: Option<String>,
     receipt: String,
     proof: String,
+    /// The proof for a checkpoint that witnesses have cosigned, once they have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cosigned_proof: Option<String>,
     /// The receiver's compact JWS.
     #[serde(skip_serializing_if = "Option::is_none")]
     acknowledgement: Option<String>,
@@ -139,7 +142,8 @@ pub(super) async fn show(
 }
 
 async fn message_body(app: &App, id: MessageId, record: MessageRecord) -> Result<MessageBody, ApiError> {
-    let evidence = evidence(&*app.store, record.index).await?;
+    let cosigned = app.cosigned();
+    let evidence = evidence(&*app.store, record.index, cosigned.as_deref()).await?;
     let envelope = UnverifiedEnvelope::parse(&evidence.envelope).map_err(EvidenceError::from)?;
     let acknowledgement = match record.acknowledgement {
         Some(index) => app.store.entries(index, 1).await?.pop().and_then(|leaf| acknowledgement_of(&leaf)),
@@ -155,6 +159,7 @@ async fn message_body(app: &App, id: MessageId, record: MessageRecord) -> Result
         code: record.code.map(|code| code.to_string()),
         receipt: evidence.receipt,
         proof: evidence.proof,
+        cosigned_proof: evidence.cosigned_proof,
         acknowledgement,
         erased: record.erased,
     })

@@ -55,6 +55,9 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> Result<impl IntoResp
     if let Some(cases) = &app.cases {
         metrics.cases_followed.set(i64::try_from(*cases.followed().borrow()).unwrap_or(i64::MAX));
     }
+    if let Some(witnesses) = &app.witnesses {
+        witnesses.measure(metrics, app.clock.now_ms());
+    }
     let text = metrics.text().map_err(|_| ApiError::problem(ProblemCode::Internal))?;
     Ok(([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text))
 }

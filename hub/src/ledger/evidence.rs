@@ -1,11 +1,13 @@
 //! Receipt and proof of a message that was accepted before, computed again from the log.
 
+use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::jws::JwsError;
 use saphan_schemas::leaf::split_message;
 use saphan_schemas::log::{ProofPlan, TlogProof};
 use saphan_schemas::receipt::UnverifiedReceipt;
 
 use crate::store::{Store, StoreError};
+use crate::witnesses::Cosigned;
 
 /// What shows that a message was accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +18,8 @@ pub struct Evidence {
     pub receipt: String,
     /// The proof for the checkpoint that the receipt names.
     pub proof: String,
+    /// The proof for the cosigned checkpoint, if it covers the message.
+    pub cosigned_proof: Option<String>,
 }
 
 /// Why the evidence cannot be given.
@@ -29,24 +33,46 @@ pub enum EvidenceError {
     Receipt(#[from] JwsError),
 }
 
-/// The evidence of the message at this place.
+/// The evidence of the message at this place; also for the newest checkpoint that witnesses cosigned, if there is one.
 ///
 /// # Errors
 /// [`EvidenceError`].
-pub async fn evidence(store: &dyn Store, index: u64) -> Result<Evidence, EvidenceError> {
+pub async fn evidence(store: &dyn Store, index: u64, cosigned: Option<&Cosigned>) -> Result<Evidence, EvidenceError> {
     let receipt = store.receipt(index).await?.ok_or(MISSING)?;
     let size = UnverifiedReceipt::parse(&receipt)?.claims().size;
     let leaf = store.entries(index, 1).await?.pop().ok_or(MISSING)?;
     let (prefix, envelope) = split_message(&leaf).ok_or(MISSING)?;
     let checkpoint = store.checkpoint(size).await?.ok_or(MISSING)?;
+    let cosigned_proof = match cosigned.filter(|cosigned| cosigned.size > index) {
+        Some(Cosigned { size, text }) => Some(inclusion(store, prefix, index, *size, text.clone()).await?),
+        None => None,
+    };
+    let proof = inclusion(store, prefix, index, size, checkpoint).await?;
+    Ok(Evidence { envelope: envelope.to_owned(), receipt, proof, cosigned_proof })
+}
+
+async fn inclusion(
+    store: &dyn Store,
+    prefix: &[u8],
+    index: u64,
+    size: u64,
+    checkpoint: String,
+) -> Result<String, StoreError> {
     let plan = ProofPlan::inclusion(index, size).map_err(|_| MISSING)?;
+    let hashes = hashes_of(store, &plan).await?;
+    Ok(TlogProof::new(Some(prefix.to_vec()), index, hashes, checkpoint).to_string())
+}
+
+/// The hashes of a proof, from those that the store has.
+///
+/// # Errors
+/// [`StoreError`]; also when the store has too few.
+pub async fn hashes_of(store: &dyn Store, plan: &ProofPlan) -> Result<Vec<Sha256Hash>, StoreError> {
     let mut runs = Vec::with_capacity(plan.runs().len());
     for run in plan.runs() {
         runs.push(store.hashes(run.level, run.start, u32::from(run.count)).await?);
     }
-    let hashes = plan.build(&runs).map_err(|_| MISSING)?;
-    let proof = TlogProof::new(Some(prefix.to_vec()), index, hashes, checkpoint).to_string();
-    Ok(Evidence { envelope: envelope.to_owned(), receipt, proof })
+    plan.build(&runs).map_err(|_| StoreError::Corrupt { what: "the hashes of a proof" })
 }
 
 const MISSING: StoreError = StoreError::Corrupt { what: "a part of a message's evidence" };

@@ -42,3 +42,4 @@ mod store_contract;
 mod store_failures;
 mod tls;
 mod traversal;
+mod witness;

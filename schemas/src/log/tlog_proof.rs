@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use super::checkpoint::{Checkpoint, CheckpointError, SignedCheckpoint, parse_decimal, parse_hash};
 use super::note::VerifierKey;
+use super::policy::{Policy, PolicyRefusal, Witnessed};
 use super::proof::{VerifyError, verify_inclusion};
 use crate::b64;
 use crate::digest::Sha256Hash;
@@ -44,6 +45,9 @@ pub enum TlogProofError {
     /// The checkpoint is not signed by the log, or is malformed.
     #[error("the checkpoint of the proof is not to be trusted")]
     Checkpoint(#[source] CheckpointError),
+    /// The checkpoint is not good by the policy.
+    #[error("the checkpoint of the proof is not good by the policy")]
+    Policy(#[source] PolicyRefusal),
     /// The entry is not where the proof says, or not in this log.
     #[error("the entry is not in the log by this proof")]
     Inclusion(#[source] VerifyError),
@@ -66,6 +70,22 @@ impl TlogProof {
         let signed = SignedCheckpoint::parse_and_verify(&self.checkpoint, key).map_err(TlogProofError::Checkpoint)?;
         self.verify_against(leaf_hash, signed.checkpoint())?;
         Ok(signed.into_checkpoint())
+    }
+
+    /// Verifies that the leaf is in a log that a policy knows, and that the policy's quorum of witnesses cosigned the
+    /// checkpoint: whoever else holds a proof that is good by the policy holds one of the same log. Gives the checkpoint, and
+    /// who cosigned it.
+    ///
+    /// # Errors
+    /// [`TlogProofError::Policy`] and [`TlogProofError::Inclusion`].
+    pub fn verify_by<'a>(
+        &self,
+        leaf_hash: Sha256Hash,
+        policy: &'a Policy,
+    ) -> Result<(Checkpoint, Witnessed<'a>), TlogProofError> {
+        let (signed, witnessed) = policy.verify(&self.checkpoint).map_err(TlogProofError::Policy)?;
+        self.verify_against(leaf_hash, signed.checkpoint())?;
+        Ok((signed.into_checkpoint(), witnessed))
     }
 
     /// Verifies that the leaf is in the log by a checkpoint that is verified already.
@@ -170,8 +190,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::log::cosignature::Cosigner;
     use crate::log::naive;
-    use crate::log::note::NoteSigner;
+    use crate::log::note::{NoteSigner, SignedNote};
 
     fn signer() -> NoteSigner {
         NoteSigner::from_pkcs8("hub.local/log/2026h2", &NoteSigner::generate_pkcs8().unwrap()).unwrap()
@@ -224,6 +245,25 @@ mod tests {
         assert_eq!(refused, Err(TlogProofError::Inclusion(VerifyError::WrongRoot)));
         let refused = proof.verify(leaf, other_log.verifier_key());
         assert!(matches!(refused, Err(TlogProofError::Checkpoint(_))), "{refused:?}");
+    }
+
+    #[test]
+    fn by_a_policy_a_proof_needs_the_cosignatures_of_its_quorum() {
+        let signer = signer();
+        let witness = Cosigner::from_pkcs8("w.example", &NoteSigner::generate_pkcs8().unwrap()).unwrap();
+        let policy = format!("log {}\nwitness w {}\nquorum w\n", signer.verifier_key(), witness.key());
+        let policy = Policy::parse(policy.as_bytes()).unwrap();
+        let (leaf, proof) = proof(3, 9, &signer);
+        let refused = proof.verify_by(leaf, &policy);
+        assert!(matches!(refused, Err(TlogProofError::Policy(PolicyRefusal::NoQuorum { .. }))), "{refused:?}");
+        let mut note: SignedNote = proof.checkpoint.parse().unwrap();
+        let signed = SignedCheckpoint::parse_and_verify(&proof.checkpoint, signer.verifier_key()).unwrap();
+        note.add_line(witness.cosign(&signed, 5)).unwrap();
+        let cosigned = TlogProof { checkpoint: note.to_string(), ..proof };
+        let (checkpoint, witnessed) = cosigned.verify_by(leaf, &policy).unwrap();
+        assert_eq!((checkpoint.size, witnessed.by.len(), witnessed.by[0].1), (9, 1, 5));
+        let refused = cosigned.verify_by(naive::leaf_hashes(4, 1)[0], &policy);
+        assert_eq!(refused, Err(TlogProofError::Inclusion(VerifyError::WrongRoot)));
     }
 
     proptest! {

@@ -17,8 +17,8 @@ fn folder(path: &Path, log: &NoteSigner) -> PathBuf {
 }
 
 fn record(state: &Path) -> PathBuf {
-    let notes = std::fs::read_dir(state.join("logs")).unwrap().map(|file| file.unwrap().path());
-    notes.filter(|path| path.extension().is_some_and(|extension| extension == "note")).next().unwrap()
+    let mut notes = std::fs::read_dir(state.join("logs")).unwrap().map(|file| file.unwrap().path());
+    notes.find(|path| path.extension().is_some_and(|extension| extension == "note")).unwrap()
 }
 
 #[test]

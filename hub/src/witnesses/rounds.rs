@@ -1,0 +1,78 @@
+//! The tasks that ask witnesses, until the hub stops. Nothing else of the hub waits for them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::asking::{Asked, NotCosigned};
+use super::{Head, Witnesses};
+use crate::app::App;
+
+/// Brings the newest checkpoint before all witnesses, about once a second. They get the same one, so that their cosignatures
+/// meet on it; each has a task of its own, so that a slow one delays no other.
+pub async fn run(app: Arc<App>, witnesses: Arc<Witnesses>) {
+    let mut stopping = app.stopping.clone();
+    let (heads, seen) = watch::channel(None);
+    let mut tasks = JoinSet::new();
+    for place in 0..witnesses.asked.len() {
+        tasks.spawn(ask_on(Arc::clone(&app), Arc::clone(&witnesses), place, seen.clone()));
+    }
+    drop(seen);
+    loop {
+        let newest = {
+            let committed = app.ledger.committed();
+            let committed = committed.borrow();
+            Head { size: committed.size, checkpoint: Arc::clone(&committed.checkpoint) }
+        };
+        // A log without entries has no checkpoint.
+        if newest.size > 0 {
+            heads.send_replace(Some(newest));
+        }
+        if timeout(PAUSE, stopping.wait_for(|stop| *stop)).await.is_ok() {
+            return;
+        }
+    }
+}
+
+/// Asks one witness for each head that it is not too slow for.
+async fn ask_on(app: Arc<App>, witnesses: Arc<Witnesses>, place: usize, mut heads: watch::Receiver<Option<Head>>) {
+    let Some(asked) = witnesses.asked.get(place) else { return };
+    let (mut seen, mut signed, mut trouble) = (0, None, None);
+    while heads.changed().await.is_ok() {
+        let Some(head) = heads.borrow_and_update().clone() else { continue };
+        let recent = |at_ms: u64| app.clock.now_ms().saturating_sub(at_ms) < CONFIRM_AGAIN_MS;
+        if signed.is_some_and(|(size, at_ms)| size == head.size && recent(at_ms)) {
+            continue;
+        }
+        let outcome = asked.cosign(&*app.store, &head, &mut seen).await;
+        let now_ms = app.clock.now_ms();
+        note(&app, asked, &mut trouble, outcome.as_ref().err());
+        if let Ok(line) = outcome {
+            signed = Some((head.size, now_ms));
+            witnesses.take(asked, &head, line, now_ms);
+        }
+    }
+}
+
+/// Counts a failure. The log has a line when the trouble begins, changes and ends, and not each second.
+fn note(app: &App, asked: &Asked, trouble: &mut Option<&'static str>, error: Option<&NotCosigned>) {
+    let (witness, reason) = (asked.name(), error.map(NotCosigned::reason));
+    if let Some(error) = error {
+        app.metrics.witness_failed(witness, error.reason());
+    }
+    match (std::mem::replace(trouble, reason), error) {
+        (before, Some(error)) if before != reason => {
+            let error = error as &dyn std::error::Error;
+            tracing::error!(witness, error, "the witness has not cosigned; messages are accepted all the same");
+        }
+        (Some(_), None) => tracing::info!(witness, "the witness cosigns again"),
+        _ => {}
+    }
+}
+
+const PAUSE: Duration = Duration::from_secs(1);
+/// A checkpoint that stays the newest is cosigned again so often, so that its cosignatures do not look old.
+const CONFIRM_AGAIN_MS: u64 = 60_000;
