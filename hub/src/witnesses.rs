@@ -59,6 +59,8 @@ impl Witnesses {
         let file =
             fs::read(policy).with_context(|| format!("witnesses.policy: {} cannot be read", policy.display()))?;
         let policy = Policy::parse(&file).with_context(|| format!("witnesses.policy: {}", policy.display()))?;
+        // The hub's other commands come here too. An error means that a provider is installed already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         // Directly, as to all others: what stands in the environment for other programs is not on the way.
         let client = Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
         let client = client.connect_timeout(ANSWER).timeout(ANSWER).build().context("no HTTP client can be made")?;

@@ -29,3 +29,4 @@ mod stolen_keys;
 mod tampering;
 mod tls;
 mod tokens;
+mod witness;

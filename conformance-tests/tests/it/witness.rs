@@ -1,0 +1,153 @@
+//! The real hub and a real witness: what is cosigned is one history, whatever is killed, and whatever the hub's data become.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use saphan_conformance::programs;
+use saphan_examples::agencies::licences;
+use saphan_examples::local::hub::{HubOptions, HubProcess, HubProgram};
+use saphan_examples::local::port;
+use saphan_examples::registry;
+use saphan_schemas::log::{Checkpoint, Policy};
+use saphan_schemas::registry::TransportKind;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+
+use crate::agency::{done, saphan};
+use crate::patience::in_time;
+
+struct Stage {
+    hub: HubProcess,
+    policy: Policy,
+    witness: Child,
+    listen: String,
+    folder: TempDir,
+}
+
+impl Stage {
+    async fn start() -> Self {
+        // An error means that a provider is installed already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let folder = TempDir::new().unwrap();
+        let made = done(folder.path(), &["witness", "init", "--name", "w.example/1"]).await;
+        let listen = format!("127.0.0.1:{}", port::free().unwrap());
+        let lines = format!("witness w {} http://{listen}\nquorum w\n", made["key"].as_str().unwrap());
+        let file = folder.path().join("policy");
+        std::fs::write(&file, &lines).unwrap();
+
+        let program = HubProgram::saphan_hub(programs::saphan_hub().unwrap());
+        let registry = registry::of_the_examples(TransportKind::Pull, |_| None).unwrap().to_toml().unwrap();
+        let settings = vec![("SAPHAN_HUB__WITNESSES__POLICY", file.display().to_string())];
+        let hub = HubProcess::start(HubOptions { settings, ..HubOptions::new(program, registry) }).await.unwrap();
+        let key = get(&hub, "/v1/log/vkey").await.unwrap();
+        done(folder.path(), &["witness", "add-log", key.trim_end()]).await;
+        let policy = Policy::parse(format!("log {key}{lines}").as_bytes()).unwrap();
+        let witness = serve(folder.path(), &listen).await;
+        Self { hub, policy, witness, listen, folder }
+    }
+
+    async fn kill_witness(&mut self) {
+        self.witness.kill().await.unwrap();
+    }
+
+    async fn restart_witness(&mut self) {
+        self.witness = serve(self.folder.path(), &self.listen).await;
+    }
+
+    /// Adds so many entries to the log.
+    async fn grow(&self, entries: usize) {
+        for _ in 0..entries {
+            self.hub.invite(&licences::MANDATE.system.parse().unwrap()).await.unwrap();
+        }
+    }
+
+    async fn size(&self) -> u64 {
+        let note = get(&self.hub, "/v1/log/checkpoint").await.unwrap();
+        note.split_once("\n\n").map(|(text, _)| format!("{text}\n").parse::<Checkpoint>().unwrap()).unwrap().size
+    }
+
+    /// Waits until all that is in the log is cosigned.
+    async fn cosigned(&self) -> Checkpoint {
+        let size = self.size().await;
+        let cosigned = async {
+            loop {
+                if let Some(note) = get(&self.hub, "/v1/log/checkpoint.cosigned").await {
+                    let (checkpoint, witnessed) = self.policy.verify(&note).unwrap();
+                    assert!(witnessed.quorum);
+                    if checkpoint.checkpoint().size >= size {
+                        return checkpoint.into_checkpoint();
+                    }
+                }
+            }
+        };
+        in_time(cosigned, || format!("{size} entries are not cosigned")).await
+    }
+
+    /// Waits until the witness has failed for this reason.
+    async fn fails(&self, reason: &str) {
+        let start = format!("saphan_witness_failures_total{{witness=\"w\",reason=\"{reason}\"}}");
+        let failed =
+            async { while !get(&self.hub, "/metrics").await.unwrap().lines().any(|line| line.starts_with(&start)) {} };
+        in_time(failed, || format!("no failure {reason}")).await;
+    }
+}
+
+/// The text at a path, if there is something.
+async fn get(hub: &HubProcess, path: &str) -> Option<String> {
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let answer = client.get(format!("{}{path}", hub.url())).send().await.unwrap();
+    if answer.status().is_success() { Some(answer.text().await.unwrap()) } else { None }
+}
+
+/// Starts the witness, and waits until it listens.
+async fn serve(folder: &Path, listen: &str) -> Child {
+    let mut command = Command::new(programs::saphan().unwrap());
+    command.current_dir(folder).args(["witness", "serve", "--listen", listen]).kill_on_drop(true);
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    while !lines.next_line().await.unwrap().expect("it says that it listens").starts_with("listening on") {}
+    // It may go on writing there.
+    tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+    child
+}
+
+async fn copy(from: &Path, to: &Path) {
+    let copied = Command::new("cp").arg("-a").args([from, to]).status().await.unwrap();
+    assert!(copied.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hub_whose_data_come_back_from_a_copy_gets_no_cosignature_on_a_second_history() {
+    let mut stage = Stage::start().await;
+    stage.cosigned().await;
+
+    // The log goes on while the witness is dead, and is cosigned when it is back.
+    stage.kill_witness().await;
+    stage.grow(2).await;
+    stage.fails("unreachable").await;
+    stage.restart_witness().await;
+    let before = stage.cosigned().await;
+
+    let (data, kept) = (stage.hub.folder().join("hub/data"), stage.folder.path().join("kept"));
+    stage.hub.stop().await.unwrap();
+    copy(&data, &kept).await;
+    stage.hub.restart().await.unwrap();
+    stage.grow(2).await;
+    let cosigned = stage.cosigned().await;
+    assert_eq!(cosigned.size, before.size + 2);
+
+    stage.hub.stop().await.unwrap();
+    std::fs::remove_dir_all(&data).unwrap();
+    copy(&kept, &data).await;
+    stage.hub.restart().await.unwrap();
+    stage.fails("ahead").await;
+    stage.grow(3).await;
+    stage.fails("other-history").await;
+    assert_eq!(get(&stage.hub, "/v1/log/checkpoint.cosigned").await, None);
+
+    stage.kill_witness().await;
+    let (code, shown) = saphan(stage.folder.path(), &["witness", "show"]).await;
+    assert_eq!((code, &shown["logs"][0]["size"]), (0, &cosigned.size.into()));
+    stage.hub.stop().await.unwrap();
+}
