@@ -387,7 +387,13 @@ async fn a_configuration_is_checked_before_it_is_used() {
     let folder = Folder::new().await;
     let said = success(&run(&["check-config", "--config", &folder.config()]).await);
     assert!(said.contains("is valid: hub hub.local, log hub.local/log/2026h2"), "{said}");
+    let key = saphan_schemas::log::CosignerKey::new("w.example", [1; 32]).unwrap();
+    let policy = Path::new(&folder.config()).with_file_name("witnesses.policy");
+    std::fs::write(&policy, format!("witness w {key} https://w.example\nquorum w\n")).unwrap();
+    std::fs::write(folder.config(), "[witnesses]\npolicy = \"witnesses.policy\"").unwrap();
+    success(&run(&["check-config", "--config", &folder.config()]).await);
     for (text, reason) in [
+        ("[witnesses]\npolicy = \"none\"", "none cannot be read"),
         ("[hub]\nlisten = \"0.0.0.0:80\"", "hub.listen must be a loopback address"),
         ("[limits]\nqueue = 0", "limits.queue must be 1 to 1048576"),
         ("[limits]\nqueues = 1", "queues"),
