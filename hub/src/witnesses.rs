@@ -2,7 +2,7 @@
 //!
 //! The hub publishes each checkpoint at once and waits for nobody. About once a second it brings the newest one before all
 //! witnesses of its policy, at the same time and each on its own ([`rounds`]); what they sign is put together
-//! ([`gathering`]), and once it is a quorum it is the cosigned checkpoint. Nothing of this is kept: after a restart the hub asks
+//! (`gathering`), and once it is a quorum it is the cosigned checkpoint. Nothing of this is kept: after a restart the hub asks
 //! again.
 
 mod asking;

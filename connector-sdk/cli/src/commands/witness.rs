@@ -1,5 +1,7 @@
 //! `saphan witness`: cosigns the checkpoints of logs, so that nobody can be shown another history.
 
+mod check;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,6 +27,8 @@ pub(crate) enum WitnessCommand {
     Show(StateArguments),
     /// Answer logs that ask for cosignatures (C2SP tlog-witness), until Ctrl-C or SIGTERM
     Serve(ServeArguments),
+    /// Check offline whether a checkpoint is good by a policy: signed by its log, and cosigned by enough witnesses
+    Check(check::CheckArguments),
 }
 
 #[derive(Debug, Args)]
@@ -74,6 +78,7 @@ pub(crate) async fn run(command: WitnessCommand) -> Result<Outcome, Failure> {
         WitnessCommand::AddLog(arguments) => add_log(&arguments),
         WitnessCommand::Show(arguments) => show(&arguments.state),
         WitnessCommand::Serve(arguments) => serve(arguments).await,
+        WitnessCommand::Check(arguments) => check::run(&arguments),
     }
 }
 

@@ -1,6 +1,7 @@
 //! `saphan witness`, and the library behind it.
 
 mod answers;
+mod check;
 mod history;
 mod killed;
 mod program;
