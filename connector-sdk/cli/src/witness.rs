@@ -68,7 +68,8 @@ impl Witness {
             self.keep(&conflict);
         }
         log.judge(&request, signed.checkpoint())?;
-        let line = self.cosigner.cosign(&signed, now);
+        // A cosignature has a time; 0 would mean that it has none.
+        let line = self.cosigner.cosign(&signed, now.max(1));
         if log.grows_by(signed.checkpoint()) {
             let record = log.record(note, line.clone())?;
             match self.folder.save(log.origin(), &record) {

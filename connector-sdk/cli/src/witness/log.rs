@@ -4,8 +4,8 @@ use std::fmt;
 
 use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::log::{
-    AddCheckpoint, Checkpoint, CosignerKey, NoteSignature, SignedCheckpoint, SignedNote, VerifierKey, empty_root,
-    verify_consistency,
+    AddCheckpoint, Checkpoint, CheckpointError, CosignerKey, NoteError, NoteSignature, SignedCheckpoint, SignedNote,
+    VerifierKey, empty_root, verify_consistency,
 };
 
 /// A log that the witness knows, with what it cosigned last.
@@ -32,8 +32,8 @@ pub enum Refusal {
     /// The witness knows no log of this origin.
     #[error("this witness does not know the log")]
     UnknownLog,
-    /// No key that the witness knows has signed.
-    #[error("no key of the log that this witness knows has signed the checkpoint")]
+    /// No key that the witness knows has signed, or a line says falsely that one has.
+    #[error("no key of the log that this witness knows has signed the checkpoint, or a signature by one is false")]
     NotSigned,
     /// The old size is above that of the checkpoint.
     #[error("the old size is above that of the checkpoint")]
@@ -106,9 +106,21 @@ impl WitnessedLog {
         self.size
     }
 
-    /// Verifies that the log signed this note.
+    fn keys(&self) -> impl Iterator<Item = &VerifierKey> {
+        std::iter::once(&self.keys.0).chain(&self.keys.1)
+    }
+
+    /// Verifies that the log signed this note, with one key at least and with none falsely.
     pub(super) fn verify(&self, note: &str) -> Result<SignedCheckpoint, Refusal> {
-        SignedCheckpoint::parse_and_verify_any(note, &self.keys.0, &self.keys.1).map_err(|_| Refusal::NotSigned)
+        let mut signed = Err(Refusal::NotSigned);
+        for key in self.keys() {
+            match SignedCheckpoint::parse_and_verify(note, key) {
+                Ok(checkpoint) => signed = Ok(checkpoint),
+                Err(CheckpointError::Note(NoteError::NotSignedBy { .. })) => {}
+                Err(_) => return Err(Refusal::NotSigned),
+            }
+        }
+        signed
     }
 
     /// Whether the log contradicts itself by this checkpoint.
@@ -145,8 +157,7 @@ impl WitnessedLog {
 
     /// The note to be kept: what the log signed, without the signatures of strangers, and the cosignature.
     pub(super) fn record(&self, mut note: SignedNote, line: NoteSignature) -> Result<String, Refusal> {
-        let keys = || std::iter::once(&self.keys.0).chain(&self.keys.1);
-        note.retain(|signature| keys().any(|key| signature.is_by(key)));
+        note.retain(|signature| self.keys().any(|key| signature.is_by(key)));
         note.add_line(line).map_err(Refusal::malformed)?;
         Ok(note.to_string())
     }

@@ -160,6 +160,10 @@ async fn any_of_the_keys_of_a_log_suffices_and_signatures_of_strangers_are_not_k
     let body = history.request(10, 20, &new);
     let (proof, _) = body.split_once("\n\n").unwrap();
     assert_eq!(witness.post(format!("{proof}\n\n{note}")).await.status, 200);
+    // A false line by a key that the witness knows spoils the note, whoever else signed it.
+    let false_line = history.checkpoint(21, &old).rsplit_once("\n\n").unwrap().1.to_owned();
+    let spoilt = witness.post(format!("{}{false_line}", history.request(20, 22, &new))).await;
+    assert_eq!(spoilt.status, 403, "{}", spoilt.body);
     let record = witness.files("logs").pop().unwrap();
     let record: SignedNote = record.parse().unwrap();
     assert_eq!(record.signatures().len(), 2);
