@@ -4,10 +4,12 @@
 //! - `options`: the command line;
 //! - `exchange`: the running parts, and waiting for the work to be done;
 //! - `traffic`: what the hub's own system does, as the log shows it;
+//! - `audit`: the witness, and the audit at the end;
 //! - `evidence`: the log and one message, checked as a stranger would, and the export;
 //! - `report`: what is printed;
 //! - `page`: the portal as a web page, with all of that behind it.
 
+mod audit;
 mod bars;
 mod evidence;
 mod exchange;
@@ -109,7 +111,8 @@ async fn run(options: &Options) -> anyhow::Result<Exchange> {
     if let Some(folder) = &options.export {
         evidence::export(&exchange, &keys, folder)?;
     }
-    let report = Report::new(options, &exchange, &log, exchanged, once_only)?;
+    let audited = exchange.overseer.audit(&exchange, options.export.as_deref()).await?;
+    let report = Report::new(options, &exchange, &log, (exchanged, once_only), audited)?;
     if options.json {
         println!("{}", serde_json::to_string(&report)?);
     } else {

@@ -159,5 +159,7 @@ pub(crate) async fn go_on(
 
 /// Where a log serves its checkpoint, below its prefix.
 const CHECKPOINT_PATH: &str = "checkpoint";
+/// Where a hub serves the newest checkpoint that its witnesses cosigned.
+pub const COSIGNED_PATH: &str = "checkpoint.cosigned";
 /// Where a hub serves the log's key, and where an export keeps it.
 pub(crate) const VKEY_PATH: &str = "vkey";

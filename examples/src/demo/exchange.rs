@@ -15,6 +15,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
+use super::audit::Overseer;
 use super::bars::Bars;
 use super::traffic::{OwnCounts, Traffic};
 use crate::agencies::Records;
@@ -35,6 +36,8 @@ pub(super) struct Exchange {
     portal: Portal,
     agencies: Vec<Connector>,
     hub: HubProcess,
+    /// The witness of its log.
+    pub(super) overseer: Overseer,
     broker: Option<RabbitNode>,
     folder: TempDir,
     receive: Receive,
@@ -92,6 +95,8 @@ impl Exchange {
         options.tls = true;
         options.settings = planned.as_ref().map(RuledBroker::settings).unwrap_or_default();
         options.settings.push(("SAPHAN_HUB__CASES__SYSTEM", registry::ONCE_ONLY.to_owned()));
+        let mut overseer = Overseer::prepare().await?;
+        options.settings.push(("SAPHAN_HUB__WITNESSES__POLICY", overseer.policy_file().display().to_string()));
         let hub = HubProcess::start(options).await?;
         let broker = match &planned {
             Some(planned) => Some(planned.start(&hub).await?),
@@ -107,11 +112,13 @@ impl Exchange {
         let invited = joined.values().map(|joined| (joined.system.clone(), joined.invited)).collect();
         let portal_system = joined.remove(portal::SYSTEM).context("the portal joined")?;
         let trust = portal_system.trust.clone();
+        overseer.watch(&trust.log)?;
         let (receipted, own) = (Mutex::default(), OwnCounts::default());
         Ok(Self {
             portal,
             agencies,
             hub,
+            overseer,
             broker,
             folder,
             receive,
@@ -253,7 +260,7 @@ impl Exchange {
         settings: Settings,
         stop: impl Future<Output = ()> + Send,
     ) -> anyhow::Result<()> {
-        let Self { portal, agencies, mut hub, broker, folder, receive, portal_system, .. } = self;
+        let Self { portal, agencies, mut hub, overseer, broker, folder, receive, portal_system, .. } = self;
         portal.into_connector().shutdown(STOPS_WITHIN).await?;
         let data = folder.path().join(portal::SYSTEM.replace('/', "__"));
         let page = web::Portal::open(portal_system.connector(data).receive(receive), settings).await?;
@@ -263,6 +270,7 @@ impl Exchange {
             connector.shutdown(STOPS_WITHIN).await?;
         }
         hub.stop().await?;
+        overseer.stop().await?;
         if let Some(broker) = broker {
             broker.stop().await?;
         }
@@ -277,6 +285,7 @@ impl Exchange {
             left += drained.outbox + drained.inbox;
         }
         self.hub.stop().await?;
+        self.overseer.stop().await?;
         if let Some(broker) = self.broker {
             broker.stop().await?;
         }

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use saphan_cli::log_check::LogReport;
+use saphan_cli::log_check::{COSIGNED_PATH, LogReport};
 use saphan_cli::message_check::MessageReport;
 use serde::Serialize;
 
+use super::audit::Audited;
 use super::exchange::{Exchange, OnceOnly};
 use super::options::Options;
 use crate::procedures::Measured;
@@ -45,6 +46,8 @@ pub(super) struct Report {
     procedures: Vec<Measured>,
     /// Evidence that was fetched when one of their applicants came back.
     second_application_fetched: usize,
+    /// What an auditor found who saw nothing of it before.
+    audit: Audited,
     #[serde(skip)]
     approved: u64,
     #[serde(skip)]
@@ -57,8 +60,8 @@ impl Report {
         options: &Options,
         exchange: &Exchange,
         log: &LogReport,
-        exchanged: Duration,
-        once_only: OnceOnly,
+        (exchanged, once_only): (Duration, OnceOnly),
+        audit: Audited,
     ) -> anyhow::Result<Self> {
         let (standing, OnceOnly { first, again, took }) = (exchange.standing(), once_only);
         Ok(Self {
@@ -78,6 +81,7 @@ impl Report {
             seconds: in_milliseconds(exchanged + took),
             procedures: first,
             second_application_fetched: again.evidence_fetched,
+            audit,
             approved: standing.approved,
             again,
         })
@@ -114,7 +118,12 @@ pub(super) fn print(report: &Report, log: &LogReport, shown: &MessageReport, opt
         log.signatures,
         log.root
     );
+    let Audited { entries, cosignatures, bundle_bytes, .. } = &report.audit;
+    println!(
+        "audited by somebody who saw nothing of it before: all {entries} entries hold, cosigned by {cosignatures} witness"
+    );
     print_message(shown);
+    println!("  and proven, with nothing but the log's key, from one file of {bundle_bytes} bytes");
     println!("\nWhere to look");
     match &options.export {
         Some(folder) => {
@@ -122,6 +131,16 @@ pub(super) fn print(report: &Report, log: &LogReport, shown: &MessageReport, opt
             println!("  exported to {folder}: messages/, keys/, log/; check it without the hub:");
             println!("    cargo run --quiet -p saphan-cli -- verify {folder}/messages/*.saphan.json --trust {folder}");
             println!("    cargo run --quiet -p saphan-cli -- log check {folder}/log --vkey {folder}/log/vkey");
+            println!("  and audit it as somebody would who trusts the log's key and a witness:");
+            println!(
+                "    cargo run --quiet -p saphan-cli -- audit log {folder}/log --vkey {folder}/log/vkey --state {folder}/audit"
+            );
+            println!(
+                "    cargo run --quiet -p saphan-cli -- witness check --policy {folder}/policy {folder}/log/{COSIGNED_PATH}"
+            );
+            println!(
+                "    cargo run --quiet -p saphan-cli -- audit bundle {folder}/evidence.json --vkey {folder}/log/vkey --policy {folder}/policy"
+            );
         }
         None => {
             println!(

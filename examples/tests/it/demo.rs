@@ -15,11 +15,12 @@ use saphan_examples::applications::{Plan, Story};
 use saphan_examples::local::rabbitmq::RabbitNode;
 use saphan_examples::registry;
 use saphan_schemas::envelope::UnverifiedEnvelope;
+use saphan_schemas::evidence_bundle::EvidenceBundle;
 use saphan_schemas::leaf::Leaf;
-use saphan_schemas::log::decode_bundle;
+use saphan_schemas::log::{Policy, decode_bundle};
 use saphan_schemas::message::MessageFile;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 use tokio::time::timeout;
@@ -53,6 +54,9 @@ fn assert_complete(result: &Value, transport: &str, applications: usize) {
     assert_eq!(result["withdrawn"], withdrawn);
     assert_eq!(result["log_verified"], true);
     assert!(result["log_size"].as_u64().unwrap() as usize > messages);
+    let audit =
+        json!({ "verdict": "holds", "entries": result["log_size"], "cosignatures": 1, "bundle_verified": true });
+    assert_eq!(result["audit"], audit);
     assert!(result["seconds"].as_f64().unwrap() > 0.0);
 }
 
@@ -130,6 +134,11 @@ async fn an_export_holds_all_that_a_stranger_needs_to_check_everything_offline()
         assert_eq!(path.file_name().unwrap().to_str().unwrap(), format!("{id}.saphan.json"));
         messages += 1;
     }
+    let policy = Policy::parse(text(Path::new("policy")).as_bytes()).unwrap();
+    let (cosigned, witnessed) = policy.verify(&text(Path::new("log/checkpoint.cosigned"))).unwrap();
+    assert_eq!((cosigned.checkpoint().size, witnessed.by.len()), (result["log_size"].as_u64().unwrap(), 1));
+    let bundle: EvidenceBundle = serde_json::from_str(&text(Path::new("evidence.json"))).unwrap();
+    assert_eq!(bundle.verify(keys.log()).unwrap().messages.len(), 1);
     let log = FolderLog::new(folder.path().join("log"));
     let report = log_check::check(&log, keys.log(), &()).await.unwrap();
     let (size, delivered) = (result["log_size"].as_u64().unwrap(), result["delivered"].as_u64().unwrap());

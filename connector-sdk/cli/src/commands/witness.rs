@@ -2,6 +2,8 @@
 
 mod check;
 
+pub(crate) use check::read_policy;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -12,6 +12,7 @@ use saphan_schemas::json::parse_typed;
 use saphan_schemas::jws::Signed;
 use saphan_schemas::keys::SigningKey;
 use saphan_schemas::leaf::Leaf;
+use saphan_schemas::log::{Cosigner, NoteSigner, SignedCheckpoint, SignedNote};
 use saphan_schemas::receipt::UnverifiedReceipt;
 use saphan_schemas::registry::{Change, Entry, EntryId, Member, System, TransportKind, just_a_system};
 use serde_json::{Value, json};
@@ -327,4 +328,33 @@ fn no_single_bit_of_a_bundle_can_be_flipped_unnoticed() {
         let Ok(other) = parse_typed::<EvidenceBundle>(&flipped) else { continue };
         assert!(other == bundle || other.verify(vkey).is_err(), "bit {bit} of {}", good.len() * 8);
     }
+}
+
+#[test]
+fn whom_a_policy_names_must_have_cosigned_the_checkpoint_of_a_bundle() {
+    let site = Site::of(Ledger::with_messages(1));
+    let index = site.ledger.messages.keys().next().unwrap().to_string();
+    let cosigner = Cosigner::from_pkcs8("w.example", &NoteSigner::generate_pkcs8().unwrap()).unwrap();
+    std::fs::write(site.path().join("policy"), format!("witness w {}\nquorum w\n", cosigner.key())).unwrap();
+    let verify = || {
+        let more = ["--policy", "policy"];
+        let arguments = ["--json", "audit", "bundle", "bundle.json", "--vkey", "vkey"];
+        saphan(site.path(), arguments.into_iter().chain(more)).json()["files"][0].clone()
+    };
+    assert_eq!(site.make(&["--message", &index]).code, 0);
+    assert_eq!(verify()["verdict"]["class"], "too-few-witnesses");
+    // A log that is cosigned serves that too.
+    let plain = site.ledger.checkpoint();
+    let signed = SignedCheckpoint::parse_and_verify(&plain, site.ledger.vkey()).unwrap();
+    let mut note: SignedNote = plain.parse().unwrap();
+    note.add_line(cosigner.cosign(&signed, NOW)).unwrap();
+    std::fs::write(site.path().join("checkpoint.cosigned"), note.to_string()).unwrap();
+    std::fs::remove_file(site.file()).unwrap();
+    assert_eq!(site.make(&["--message", &index]).code, 0);
+    let told = verify();
+    assert_eq!((&told["verdict"]["holds"], &told["witnesses"]), (&json!(true), &json!(["w"])));
+    assert_eq!(told["not_shown"], json!(["omissions", "content"]));
+    let changed = std::fs::read_to_string(site.file()).unwrap().replacen("w.example ", "v.example ", 1);
+    std::fs::write(site.file(), changed).unwrap();
+    assert_eq!(verify()["verdict"]["class"], "too-few-witnesses");
 }

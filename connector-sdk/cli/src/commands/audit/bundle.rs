@@ -5,13 +5,15 @@ mod words;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use saphan_schemas::evidence_bundle::{Body, BundleFault, EvidenceBundle, Proven, ProvenMessage};
+use saphan_schemas::evidence_bundle::{Body, EvidenceBundle, Proven, ProvenMessage};
 use saphan_schemas::json::parse_typed;
+use saphan_schemas::log::{NoteError, Policy, SignedNote};
 use saphan_schemas::message_types::Timestamp;
 use serde_json::{Value, json};
 
 use super::language::{Language, table};
 use crate::commands::log::read_vkey;
+use crate::commands::witness::read_policy;
 use crate::outcome::{Exit, Failure, Outcome};
 use words::Words;
 
@@ -25,6 +27,10 @@ pub(crate) struct BundleArguments {
     #[arg(long, value_name = "FILE|TEXT")]
     vkey: String,
 
+    /// Which witnesses must have cosigned the checkpoint (C2SP tlog-policy)
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+
     /// The language of the verdict
     #[arg(long, value_enum, default_value = "en")]
     lang: Language,
@@ -32,14 +38,21 @@ pub(crate) struct BundleArguments {
 
 pub(crate) fn run(arguments: &BundleArguments) -> Result<Outcome, Failure> {
     let vkey = read_vkey(&arguments.vkey)?;
+    let policy = arguments.policy.as_deref().map(read_policy).transpose()?;
     let mut told_all = Vec::with_capacity(arguments.files.len());
     for path in &arguments.files {
         let bytes = std::fs::read(path).map_err(|error| Failure::unreadable(path, &error))?;
         let bundle: EvidenceBundle = parse_typed(&bytes).map_err(|error| {
             Failure::caller(format!("{} is not an evidence bundle: {error}", path.display()), "Give the right file.")
         })?;
-        let proven = bundle.verify(&vkey);
-        told_all.push(told(path, proven.as_ref(), arguments.lang));
+        let told = match bundle.verify(&vkey) {
+            Ok(proven) => match policy.as_ref().map(|policy| witnesses(policy, &bundle.checkpoint)) {
+                Some(Err(reason)) => does_not_hold(path, "too-few-witnesses", &reason, arguments.lang),
+                witnesses => holds(path, &proven, witnesses.and_then(Result::ok).as_deref(), arguments.lang),
+            },
+            Err(fault) => does_not_hold(path, fault.class(), &fault.to_string(), arguments.lang),
+        };
+        told_all.push(told);
     }
     let exit = if told_all.iter().all(|told| told.exit == Exit::Done) { Exit::Done } else { Exit::No };
     let text = told_all.iter().map(|told| told.text.as_str()).collect::<Vec<_>>().join("\n");
@@ -50,34 +63,43 @@ pub(crate) fn run(arguments: &BundleArguments) -> Result<Outcome, Failure> {
     Ok(Outcome { exit, text, json })
 }
 
-/// The verdict about one file.
-pub(super) fn told(path: &Path, proven: Result<&Proven, &BundleFault>, language: Language) -> Outcome {
+/// The witnesses of a policy that cosigned a checkpoint.
+fn witnesses(policy: &Policy, checkpoint: &str) -> Result<Vec<String>, String> {
+    let note: SignedNote = checkpoint.parse().map_err(|error: NoteError| error.to_string())?;
+    let witnessed = policy.witnessed(&note).map_err(|error| error.to_string())?;
+    let names: Vec<String> = witnessed.by.iter().map(|(witness, _)| witness.name().into_owned()).collect();
+    if witnessed.quorum { Ok(names) } else { Err(format!("cosigned by {}", names.join(", "))) }
+}
+
+fn does_not_hold(path: &Path, class: &str, reason: &str, language: Language) -> Outcome {
     let words = Words::of(language);
-    let proven = match proven {
-        Ok(proven) => proven,
-        Err(fault) => {
-            let lines = [(words.verdict, fault.class().to_owned()), (words.reason, fault.to_string())];
-            let text = format!("{}: {}\n\n{}", path.display(), words.does_not_hold, table(&lines));
-            let verdict = json!({ "holds": false, "class": fault.class(), "reason": fault.to_string() });
-            return Outcome { exit: Exit::No, text, json: json!({ "file": path, "verdict": verdict }) };
-        }
-    };
+    let lines = [(words.verdict, class.to_owned()), (words.reason, reason.to_owned())];
+    let text = format!("{}: {}\n\n{}", path.display(), words.does_not_hold, table(&lines));
+    let verdict = json!({ "holds": false, "class": class, "reason": reason });
+    Outcome { exit: Exit::No, text, json: json!({ "file": path, "verdict": verdict }) }
+}
+
+/// The verdict about a file of which everything holds, with the witnesses that are the quorum of a policy.
+pub(super) fn holds(path: &Path, proven: &Proven, witnesses: Option<&[String]>, language: Language) -> Outcome {
+    let words = Words::of(language);
     let mut text = format!("{}: {}\n", path.display(), words.holds);
     for message in &proven.messages {
         text.push_str(&format!("\n{}", table(&lines(message, words))));
     }
-    let log = [
+    let mut log = vec![
         (words.log, proven.origin.clone()),
         (words.entries, format!("{} / {}", proven.entries, proven.size)),
         (words.root, proven.root.to_string()),
     ];
+    log.extend(witnesses.map(|names| (words.witnesses, names.join(", "))));
     text.push_str(&format!("\n{}\n{}\n", table(&log), words.not_shown));
-    let not_shown = not_shown(proven);
+    let mut not_shown = not_shown(proven);
+    not_shown.retain(|limit| *limit != Limit::OneLog || witnesses.is_none());
     for reason in &not_shown {
         text.push_str(&format!("  - {}\n", words.limit(reason)));
     }
     let json = json!({
-        "file": path, "verdict": { "holds": true }, "proven": proven,
+        "file": path, "verdict": { "holds": true }, "proven": proven, "witnesses": witnesses,
         "not_shown": not_shown.iter().map(|reason| reason.name()).collect::<Vec<_>>(),
     });
     Outcome { exit: Exit::Done, text, json }

@@ -9,12 +9,12 @@ use saphan_schemas::json::parse_typed;
 use saphan_schemas::log::SignedCheckpoint;
 use saphan_schemas::message::MessageFile;
 
-use super::bundle::told;
+use super::bundle::holds;
 use super::language::Language;
-use crate::commands::log::{LogArguments, no_or_unknown};
+use crate::commands::log::{LogArguments, OpenedLog, no_or_unknown};
 use crate::evidence::{self, EvidenceError, Wanted};
 use crate::files::{self, Readers};
-use crate::log_check;
+use crate::log_check::{self, COSIGNED_PATH};
 use crate::outcome::{Failure, Outcome};
 use crate::progress::Bar;
 
@@ -56,16 +56,30 @@ pub(crate) async fn run(arguments: MessageArguments) -> Result<Outcome, Failure>
     };
     let checkpoint = SignedCheckpoint::parse_and_verify(&report.checkpoint, &opened.vkey);
     let checkpoint = checkpoint.map_err(|error| Failure::hub(error, "Check the log's key."))?;
-    let made = evidence::make(&*opened.source, &checkpoint, &opened.vkey, &wanted).await;
+    let make = async |checkpoint| evidence::make(&*opened.source, checkpoint, &opened.vkey, &wanted).await;
+    // One that witnesses cosigned proves more. It may be a second older than the message.
+    let made = match cosigned(&opened).await.filter(|cosigned| cosigned.checkpoint().size <= report.size) {
+        Some(cosigned) => match make(&cosigned).await {
+            Err(EvidenceError::NotThere(_)) => make(&checkpoint).await,
+            made => made,
+        },
+        None => make(&checkpoint).await,
+    };
     let (bundle, proven) = made.map_err(|error| failure(&error))?;
     let mut text = serde_json::to_vec(&bundle)
         .map_err(|error| Failure::machine(error, "This is a fault of the program; please report it."))?;
     text.push(b'\n');
     // Bodies are about people.
     files::write_new(&arguments.out, &text, Readers::Owner)?;
-    let mut outcome = told(&arguments.out, Ok(&proven), arguments.lang);
+    let mut outcome = holds(&arguments.out, &proven, None, arguments.lang);
     outcome.json["bytes"] = text.len().into();
     Ok(opened.tell(outcome))
+}
+
+/// The newest checkpoint with cosignatures, where there is one.
+async fn cosigned(log: &OpenedLog) -> Option<SignedCheckpoint> {
+    let text = String::from_utf8(log.source.fetch(COSIGNED_PATH).await.ok()?).ok()?;
+    SignedCheckpoint::parse_and_verify(&text, &log.vkey).ok()
 }
 
 fn wanted(arguments: &MessageArguments) -> Result<Wanted, Failure> {

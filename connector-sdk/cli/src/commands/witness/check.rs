@@ -1,7 +1,7 @@
 //! `saphan witness check`: whether a checkpoint is good by a policy, offline.
 
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
 use clap::Args;
@@ -23,15 +23,19 @@ pub(crate) struct CheckArguments {
 }
 
 pub(crate) fn run(CheckArguments { policy: file, checkpoint }: &CheckArguments) -> Result<Outcome, Failure> {
-    let policy = std::fs::read(file).map_err(|error| Failure::unreadable(file, &error))?;
-    let policy = Policy::parse(&policy)
-        .map_err(|error| Failure::caller(format!("{}: {error}", file.display()), "Correct the line."))?;
+    let policy = read_policy(file)?;
     if policy.logs().is_empty() {
         let what = format!("{} names no log", file.display());
         return Err(Failure::caller(what, "Add a line `log <vkey>` with the text that /v1/log/vkey of the hub gives."));
     }
     let note = read_text(checkpoint)?;
     Ok(judged(&policy, &note))
+}
+
+/// A policy in a file.
+pub(crate) fn read_policy(file: &Path) -> Result<Policy, Failure> {
+    let policy = std::fs::read(file).map_err(|error| Failure::unreadable(file, &error))?;
+    Policy::parse(&policy).map_err(|error| Failure::caller(format!("{}: {error}", file.display()), "Correct the line."))
 }
 
 fn judged(policy: &Policy, note: &str) -> Outcome {

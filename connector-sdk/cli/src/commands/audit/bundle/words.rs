@@ -26,6 +26,7 @@ pub(super) struct Words {
     pub(super) log: &'static str,
     pub(super) entries: &'static str,
     pub(super) root: &'static str,
+    pub(super) witnesses: &'static str,
     pub(super) not_shown: &'static str,
     limits: [&'static str; 4],
 }
@@ -63,6 +64,7 @@ const ENGLISH: Words = Words {
     log: "log",
     entries: "entries",
     root: "root",
+    witnesses: "witnesses",
     not_shown: "what this file does not show",
     limits: [
         "that nothing between these entries was left out, such as the revocation of a key: `saphan audit log` shows that",
@@ -95,6 +97,7 @@ const THAI: Words = Words {
     log: "บันทึก",
     entries: "รายการ",
     root: "ราก",
+    witnesses: "พยาน",
     not_shown: "สิ่งที่ไฟล์นี้ไม่แสดง",
     limits: [
         "ว่าไม่มีรายการใดระหว่างนี้ถูกละไว้ เช่นการเพิกถอนกุญแจ ต้องตรวจด้วย `saphan audit log`",
