@@ -21,6 +21,7 @@ mod posting;
 mod proceedings;
 mod pseudonym;
 mod reading;
+mod requirement;
 mod said;
 mod saying;
 mod sharing;
@@ -30,9 +31,7 @@ mod texts;
 mod view;
 mod what;
 
-pub use self::case::{
-    Case, CaseStatus, HandedOver, Handover, People, Proven, Reopened, Requirement, Seeking, Sought, State,
-};
+pub use self::case::{Case, CaseStatus, HandedOver, Handover, People, Reopened};
 pub use self::consent::{ConsentNeed, ConsentTerms};
 pub use self::errands::{Errand, Notice, Reader};
 pub use self::letters::{Desk, Letter, LetterError, SignedLetter};
@@ -40,6 +39,7 @@ pub use self::opening::{Judge, Opening};
 pub use self::plan::Planner;
 pub use self::pseudonym::{Pseudonym, PseudonymKey};
 use self::reading::AboutSomebody;
+pub use self::requirement::{Proven, Requirement, Seeking, Sought, State};
 use self::said::Said;
 pub use self::view::{CaseView, EventView};
 pub use self::what::{Failure, Piece, What};

@@ -7,7 +7,7 @@ use saphan_schemas::message_types::{ConsentGiven, Timestamp};
 use saphan_schemas::problem::ProblemCode;
 use serde::{Deserialize, Serialize};
 
-use super::case::Candidate;
+use super::requirement::Candidate;
 use crate::store::cases::ConsentRecord;
 
 /// The terms of a consent, without the person.

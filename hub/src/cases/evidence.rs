@@ -6,8 +6,9 @@ use saphan_schemas::ids::{Code, MessageId, SystemId};
 use saphan_schemas::message_types::{Date, GapReason, NextActor, NotProvided, ProofSource};
 use saphan_schemas::problem::ProblemCode;
 
-use super::case::{Candidate, Case, Handover, Proven, Reopened, Request, Requirement, State};
+use super::case::{Case, Handover, Reopened};
 use super::moves::{Moves, Say, Turn};
+use super::requirement::{Candidate, Proven, Request, Requirement, State};
 use super::what::{Failure, What};
 
 impl Case {

@@ -5,7 +5,7 @@ use saphan_schemas::message_types::EvidenceProvided;
 use saphan_schemas::problem::ProblemCode;
 use serde_json::Value;
 
-use super::case::Candidate;
+use super::requirement::Candidate;
 use super::{Pseudonym, PseudonymKey};
 
 /// What evidence is held against.

@@ -9,7 +9,7 @@ use saphan_schemas::message_types::{
 };
 use saphan_schemas::problem::ProblemCode;
 
-use super::case::{Case, Proven, Request};
+use super::case::Case;
 use super::consent::ConsentTerms;
 use super::evidence::Awaited;
 use super::examine::{Expected, examine};
@@ -18,6 +18,7 @@ use super::moves::Moves;
 use super::opening::{Judge, Opening};
 use super::plan::Planner;
 use super::reading::{AboutSomebody, Entry};
+use super::requirement::{Proven, Request};
 use super::said::Said;
 use super::what::{Failure, What};
 use crate::store::StoreError;

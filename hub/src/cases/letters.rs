@@ -17,10 +17,11 @@ use saphan_schemas::message_types::{
 };
 use saphan_schemas::registry::RegistryState;
 
-use super::case::{Case, Requirement, State};
+use super::case::Case;
 use super::errands::{Notice, Reader};
 use super::moves::{Act, Say};
 use super::opening::subject_of;
+use super::requirement::{Requirement, State};
 use super::texts;
 use crate::store::cases::StoredLetter;
 

@@ -9,9 +9,10 @@ use saphan_schemas::message_types::{
 use saphan_schemas::problem::ProblemCode;
 
 use super::PseudonymKey;
-use super::case::{Case, CaseStatus, Handover, People, Proven};
+use super::case::{Case, CaseStatus, Handover, People};
 use super::consent::ConsentNeed;
 use super::plan::Planner;
+use super::requirement::Proven;
 use crate::store::cases::ConsentRecord;
 
 /// An application that can become a case.

@@ -7,7 +7,7 @@ use saphan_schemas::message_types::{
 };
 use saphan_schemas::registry::{AgreementRecord, Intention, RegistryState};
 
-use super::case::{Candidate, Requirement, State};
+use super::requirement::{Candidate, Requirement, State};
 
 /// Who may be asked for what, by the registry and the catalogue of one moment.
 pub struct Planner<'a> {

@@ -3,9 +3,10 @@
 use saphan_schemas::message_types::{ApplicationStatusChanged, Decision, GapReason, NextActor, ReminderKind};
 use saphan_schemas::problem::ProblemCode;
 
-use super::case::{Case, CaseStatus, Handover, State, late_at};
+use super::case::{Case, CaseStatus, Handover};
 use super::errands::{Notice, Reader};
 use super::moves::{Moves, Turn};
+use super::requirement::{State, late_at};
 use super::what::{Failure, What};
 
 impl Case {

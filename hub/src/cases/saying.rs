@@ -6,9 +6,10 @@ use saphan_schemas::ids::{Code, MessageId, MessageType};
 use saphan_schemas::message_types::{GapReason, NextActor, ProofSource};
 use saphan_schemas::problem::ProblemCode;
 
-use super::case::{Case, HandedOver, Handover, Reopened, State};
+use super::case::{Case, HandedOver, Handover, Reopened};
 use super::errands::{LONGEST_PAUSE_MS, pause_after};
 use super::moves::{Moves, Say, Turn};
+use super::requirement::State;
 use super::what::{Failure, What};
 
 impl Case {

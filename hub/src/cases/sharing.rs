@@ -10,9 +10,10 @@ use saphan_schemas::ids::{CaseId, MessageId};
 use saphan_schemas::message_types::ProofSource;
 
 use super::Pseudonym;
-use super::case::{Candidate, Case, Proven, Requirement, Seeking, Sought, State};
+use super::case::Case;
 use super::fold::Fold;
 use super::moves::{Act, Say};
+use super::requirement::{Candidate, Proven, Requirement, Seeking, Sought, State};
 use crate::store::StoreError;
 use crate::store::cases::{HeldEvidence, Seeker};
 

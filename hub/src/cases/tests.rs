@@ -6,9 +6,10 @@ use saphan_schemas::message_types::{GapReason, NextActor, ProofSource, ReminderK
 use saphan_schemas::problem::ProblemCode;
 
 use super::Pseudonym;
-use super::case::{Candidate, Case, CaseStatus, Handover, People, Proven, Request, Requirement, State};
+use super::case::{Case, CaseStatus, Handover, People};
 use super::errands::{Notice, Reader};
 use super::moves::{Act, Moves, Say, Turn};
+use super::requirement::{Candidate, Proven, Request, Requirement, State};
 
 const TURN: Turn = Turn { now: 1_000, patience: 1_000, answer_time: 1_000, not_late_before: 0 };
 

@@ -5,7 +5,8 @@ use saphan_schemas::ids::{CaseId, Code, EvidenceTypeId, ServiceId, SystemId};
 use saphan_schemas::message_types::{BilingualText, Date, GapReason, NextActor, ProofSource, Timestamp};
 use serde::Serialize;
 
-use super::case::{Candidate, Case, CaseStatus, Requirement, State};
+use super::case::{Case, CaseStatus};
+use super::requirement::{Candidate, Requirement, State};
 use super::texts;
 use super::what::{Failure, What};
 use crate::store::cases::CaseEvent;

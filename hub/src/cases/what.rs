@@ -5,7 +5,7 @@ use saphan_schemas::message_types::{GapReason, NextActor, NotProvided, ReminderK
 use serde::{Deserialize, Serialize};
 
 use super::CaseStatus;
-use super::case::cannot_supply;
+use super::requirement::cannot_supply;
 
 /// One event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
