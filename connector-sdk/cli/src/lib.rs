@@ -4,6 +4,7 @@
 //! - [`message_check`]: one message in a file, part by part;
 //! - [`log_check`]: a whole log, over HTTP or from a folder;
 //! - [`evidence`]: the file that proves a few messages to a stranger;
+//! - [`receipts`]: receipts that were kept, held against the log;
 //! - [`log_audit`]: a log that is followed from audit to audit;
 //! - [`witness`]: cosigns checkpoints of logs;
 //! - `commands`: one module a command, on `config` (the file `saphan.toml`), `trust_file`, `tls`, `outcome` and `progress`.
@@ -19,6 +20,7 @@ pub mod log_check;
 pub mod message_check;
 mod outcome;
 mod progress;
+pub mod receipts;
 mod tls;
 mod trust_file;
 pub mod witness;

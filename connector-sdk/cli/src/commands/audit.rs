@@ -4,6 +4,7 @@ mod bundle;
 mod language;
 mod log;
 mod message;
+mod receipts;
 mod registry;
 
 use clap::Subcommand;
@@ -18,6 +19,8 @@ pub(crate) enum AuditCommand {
     Message(message::MessageArguments),
     /// Verify such files
     Bundle(bundle::BundleArguments),
+    /// Hold receipts that were kept against the log: a contradiction is proof of misconduct
+    Receipts(receipts::ReceiptsArguments),
     /// Who could send what to whom at some moment, once the whole log was checked
     Registry(registry::RegistryArguments),
 }
@@ -27,6 +30,7 @@ pub(crate) async fn run(command: AuditCommand, json: bool) -> Result<Outcome, Fa
         AuditCommand::Log(arguments) => log::run(arguments, json).await,
         AuditCommand::Message(arguments) => message::run(arguments).await,
         AuditCommand::Bundle(arguments) => bundle::run(&arguments),
+        AuditCommand::Receipts(arguments) => receipts::run(arguments).await,
         AuditCommand::Registry(arguments) => registry::run(arguments).await,
     }
 }

@@ -1,9 +1,7 @@
 //! Whether a log begins with what it was before, told from its own tiles.
 
 use saphan_schemas::digest::Sha256Hash;
-use saphan_schemas::log::{
-    Checkpoint, CompactRange, ProofPlan, TILE_WIDTH, TileContent, TilePath, empty_root, verify_consistency,
-};
+use saphan_schemas::log::{Checkpoint, ProofPlan, TILE_WIDTH, TileContent, TilePath, empty_root, verify_consistency};
 
 use crate::log_check::hashes::Hashes;
 use crate::log_check::{LogCheckError, LogSource};
@@ -38,11 +36,8 @@ pub(super) async fn ask(
         Ok(path) => LogCheckError::OldTiles { path, size: old },
         Err(_) => LogCheckError::Stopped,
     };
-    // The path to entry `old` in a tree of one entry more is the right edge of the tree before it.
     let mut hashes = Hashes::new(source, new);
-    let mut edge = hashes.prove(&ProofPlan::inclusion(old, old + 1).map_err(|_| unproven())?).await?;
-    edge.reverse();
-    let root = CompactRange::from_parts(old, edge).map_err(|_| unproven())?.root();
+    let root = hashes.root_at(old).await?;
     let mut proof = hashes.prove(&ProofPlan::consistency(old, new).map_err(|_| unproven())?).await?;
     verify_consistency(old, root, new, now.root, &proof).map_err(|_| unproven())?;
     if root == before.root {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::log::tile::decode_hashes;
-use saphan_schemas::log::{HashRun, ProofPlan, TILE_WIDTH, TileContent, TilePath};
+use saphan_schemas::log::{CompactRange, HashRun, ProofPlan, TILE_WIDTH, TileContent, TilePath};
 
 use super::error::LogCheckError;
 use super::source::{LogSource, fetch_tile};
@@ -33,6 +33,31 @@ impl<'a> Hashes<'a> {
         }
         // Each run was read in its length.
         plan.build(&hashes).map_err(|_| LogCheckError::Stopped)
+    }
+
+    /// The root of the first `size` entries, of which there are fewer than all, as the tiles have it.
+    ///
+    /// # Errors
+    /// As [`Self::prove`]; also if the tiles cannot be those of a log.
+    pub(crate) async fn root_at(&mut self, size: u64) -> Result<Sha256Hash, LogCheckError> {
+        let (last, width) = (size.saturating_sub(1), u64::from(TILE_WIDTH));
+        let top = TilePath::new(TileContent::Hashes { level: 0 }, last / width, TILE_WIDTH);
+        let top = top.map_err(|_| LogCheckError::Stopped)?;
+        // The path to entry `size` in a tree of one entry more is the right edge of the tree before it.
+        let plan = ProofPlan::inclusion(size, size + 1).map_err(|_| LogCheckError::OldTiles { path: top, size })?;
+        let mut edge = self.prove(&plan).await?;
+        edge.reverse();
+        let range = CompactRange::from_parts(size, edge);
+        range.map(|range| range.root()).map_err(|_| LogCheckError::OldTiles { path: top, size })
+    }
+
+    /// The hash of a leaf.
+    ///
+    /// # Errors
+    /// As [`Self::prove`].
+    pub(crate) async fn leaf(&mut self, index: u64) -> Result<Sha256Hash, LogCheckError> {
+        let run = self.run(HashRun { level: 0, start: index, count: 1 }).await?;
+        run.first().copied().ok_or(LogCheckError::Stopped)
     }
 
     async fn run(&mut self, run: HashRun) -> Result<Vec<Sha256Hash>, LogCheckError> {

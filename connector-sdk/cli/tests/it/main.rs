@@ -5,6 +5,7 @@
 mod audit;
 mod audit_bundle;
 mod audit_log;
+mod audit_receipts;
 mod hub;
 mod keys;
 mod ledger;
