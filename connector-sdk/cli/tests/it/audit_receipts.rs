@@ -149,7 +149,7 @@ fn what_the_hub_did_not_sign_says_nothing_against_it() {
     let (index, good) = kept(&ledger).remove(0);
     let claims = UnverifiedReceipt::parse(&good.receipt).unwrap().claims().clone();
     let forger = SigningKey::generate().unwrap().0;
-    let mut false_claims = claims.clone();
+    let mut false_claims = claims;
     false_claims.size += 5;
     let with_receipt = |receipt: &str| {
         let mut file = good.clone();
