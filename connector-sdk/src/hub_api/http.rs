@@ -271,8 +271,25 @@ pub(crate) fn is_this_machine(host: &str) -> bool {
 
 /// Sends a request; anything but success becomes an error.
 pub(crate) async fn answered(request: RequestBuilder) -> Result<Response, HubError> {
-    let response = request.send().await.map_err(|error| unreachable(error.without_url()))?;
+    let response = send(request).await.map_err(|error| unreachable(error.without_url()))?;
     if response.status().is_success() { Ok(response) } else { Err(problem(response).await) }
+}
+
+/// Sends a request, on another connection if the hub closed the first one before the request was on its way. In TLS 1.3 a hub that
+/// asks for a certificate says so after the client's part of the handshake is done; the library may notice only that the connection
+/// is gone, and the next one tells why.
+async fn send(request: RequestBuilder) -> Result<Response, reqwest::Error> {
+    let again = request.try_clone();
+    match (request.send().await, again) {
+        (Err(error), Some(again)) if was_not_sent(&error) => again.send().await,
+        (sent, _) => sent,
+    }
+}
+
+/// Whether nothing of a request has left, so that it may go again.
+fn was_not_sent(error: &reqwest::Error) -> bool {
+    let causes = std::iter::successors(Some(error as &(dyn std::error::Error + 'static)), |error| error.source());
+    causes.filter_map(|cause| cause.downcast_ref::<hyper::Error>()).any(hyper::Error::is_canceled)
 }
 
 /// Reads the JSON of a successful answer.
