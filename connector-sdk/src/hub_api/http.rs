@@ -288,8 +288,7 @@ async fn send(request: RequestBuilder) -> Result<Response, reqwest::Error> {
 
 /// Whether nothing of a request has left, so that it may go again.
 fn was_not_sent(error: &reqwest::Error) -> bool {
-    let causes = std::iter::successors(Some(error as &(dyn std::error::Error + 'static)), |error| error.source());
-    causes.filter_map(|cause| cause.downcast_ref::<hyper::Error>()).any(hyper::Error::is_canceled)
+    causes(error).filter_map(|cause| cause.downcast_ref::<hyper::Error>()).any(hyper::Error::is_canceled)
 }
 
 /// Reads the JSON of a successful answer.
@@ -329,7 +328,14 @@ fn unreachable(source: impl std::error::Error + Send + Sync + 'static) -> HubErr
 
 /// What TLS found wrong, somewhere below an error of the client.
 pub(crate) fn tls_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
-    std::iter::successors(Some(error), |error| below(*error)).find_map(|error| error.downcast_ref())
+    causes(error).find_map(|error| error.downcast_ref())
+}
+
+/// An error and all that caused it.
+fn causes<'a>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
+    std::iter::successors(Some(error), |error| below(*error))
 }
 
 /// The next cause. Of an input or output error, what it wraps, which it does not call its source.
