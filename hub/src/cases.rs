@@ -28,6 +28,7 @@ mod sharing;
 #[cfg(test)]
 mod tests;
 mod texts;
+mod time;
 mod view;
 mod what;
 

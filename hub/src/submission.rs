@@ -262,21 +262,35 @@ pub async fn refuse(app: &App, caller: Option<&SystemId>, refusal: Refusal) -> R
     }
     let payer = payer(app, &refusal, message);
     Charge::take(app, caller, payer.clone())?;
-    let (code, envelope) = (refusal.code, message.envelope);
-    let index = match app.refusals.reserve(envelope, code) {
-        Reserved::Before(index) => index,
-        Reserved::Now => {
-            if let Payer::System(system) = &payer {
-                caller::proven(system);
-            }
-            let appended = app.ledger.append_for(&payer, Draft::Refusal(RefusalDraft { code, envelope })).await;
-            let index = appended.as_ref().ok().map(Appended::index);
-            app.refusals.logged(envelope, code, index);
-            appended?;
-            index
-        }
-    };
+    let index = log_refusal(app, Some(&payer), message.envelope, refusal.code).await?;
     Err(SubmissionError::Refused { refusal: Box::new(refusal), index })
+}
+
+/// Logs the refusal of an envelope (by SHA-256 of its text), unless it is in the log already. Returns its place, if that is known.
+/// `payer` is whose it is; `None`: the hub's own.
+///
+/// # Errors
+/// [`LedgerError`].
+pub(crate) async fn log_refusal(
+    app: &App,
+    payer: Option<&Payer>,
+    envelope: Sha256Hash,
+    code: ProblemCode,
+) -> Result<Option<u64>, LedgerError> {
+    if let Reserved::Before(index) = app.refusals.reserve(envelope, code) {
+        return Ok(index);
+    }
+    if let Some(Payer::System(system)) = payer {
+        caller::proven(system);
+    }
+    let draft = Draft::Refusal(RefusalDraft { code, envelope });
+    let appended = match payer {
+        Some(payer) => app.ledger.append_for(payer, draft).await,
+        None => app.ledger.append(draft).await,
+    };
+    let index = appended.as_ref().ok().map(Appended::index);
+    app.refusals.logged(envelope, code, index);
+    appended.map(|_| index)
 }
 
 /// Who pays for a refusal: the owner of the key, unless it may not speak for its owner any more, or spoke for another.

@@ -1,4 +1,5 @@
-//! A case: what is known of it, and what it waits for. How it moves is in `evidence`, `saying`, `errands` and `proceedings`.
+//! A case: what is known of it, and what it waits for. How it moves is in `evidence`, `saying`, `errands`,
+//! `proceedings` and `time`.
 
 use saphan_schemas::catalogue::RequirementSubject;
 use saphan_schemas::ids::{CaseId, Code, MessageId, ServiceId, SystemId};
@@ -7,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Pseudonym;
 use super::errands::Errand;
-use super::requirement::{Candidate, Proven, Requirement, Seeking, Sought, State, late_at};
+use super::requirement::{Candidate, Proven, Requirement, Seeking, Sought, State};
 
 /// An application and everything that follows from it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -291,23 +292,10 @@ impl Case {
         self.consent.zip(self.consent_at).filter(|_| self.proofs().any(|proof| proof.needs_consent))
     }
 
-    /// When it needs a look though nothing was said, in milliseconds since 1970.
-    #[must_use]
-    pub fn wake(&self) -> Option<u64> {
-        let errands = self.errands.iter().filter_map(Errand::wake);
-        if self.has_ended() {
-            return errands.min();
-        }
-        let waiting = self.requirements.iter().filter_map(|requirement| match &requirement.state {
-            State::Requested { until, .. } => Some(late_at(*until)),
-            State::Asked { is_logged: true, until, remind_at, .. } => Some(remind_at.unwrap_or(late_at(*until))),
-            _ => None,
-        });
-        let again = match self.handover {
-            Handover::Again { at } => Some(at),
-            _ => None,
-        };
-        waiting.chain(again).chain(self.remind_at).chain(self.consent_ends()).chain(errands).min()
+    /// The positions of the requirements that stand so.
+    pub(super) fn positions(&self, stands: impl Fn(&State) -> bool) -> Vec<usize> {
+        let all = self.requirements.iter().enumerate();
+        all.filter(|(_, requirement)| stands(&requirement.state)).map(|(at, _)| at).collect()
     }
 
     /// When the consent that it rests on ends by itself, in milliseconds since 1970; of no interest once the authority has the case.

@@ -25,9 +25,13 @@ pub enum Notice {
         /// The place.
         index: u64,
     },
-    /// `case.reminder`, to the portal: the last day to answer has passed.
+    /// `case.reminder`, to the portal: what was said until some moment counts no longer.
     Lapse {
-        /// When, in milliseconds since 1970.
+        /// The message that said it: a request, a question, or a consent.
+        of: MessageId,
+        /// What it was.
+        kind: ReminderKind,
+        /// When that was seen, in milliseconds since 1970.
         at: u64,
     },
     /// `case.reminder`.

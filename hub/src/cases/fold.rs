@@ -47,6 +47,8 @@ pub(super) enum FoldError {
 #[derive(Debug, Clone)]
 pub(super) struct NotSent {
     pub(super) id: MessageId,
+    /// Where the log says so; it says nothing of what is damaged in the store.
+    pub(super) index: Option<u64>,
     pub(super) what: Unsent,
 }
 
@@ -154,14 +156,14 @@ impl<'a> Fold<'a> {
         }
     }
 
-    /// A letter that the hub refused will never be in the log.
+    /// A letter that the hub refused will never be in the log; its refusal is.
     pub(super) async fn not_sent(&mut self, refused: &NotSent) -> Result<(), FoldError> {
         self.done.done_letters.push(refused.id);
         match &refused.what {
             Unsent::Message { case: id, code } => {
                 self.load_cases([*id]).await?;
                 let turn = self.turn(self.now);
-                self.step(*id, None, |case| case.not_sent(refused.id, code, turn));
+                self.step(*id, refused.index, |case| case.not_sent(refused.id, code, turn));
             }
             // Said again, in a letter that is signed with the key of today.
             Unsent::Acknowledged(messages) => self.answers.extend_from_slice(messages),

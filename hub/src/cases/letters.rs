@@ -181,14 +181,19 @@ impl Desk {
                 self.write(case, id, to, &body, Cites::default(), sources.now).map(Some)
             }
             Notice::Lapse { .. } | Notice::Reminder { .. } => {
-                let Some((kind, day)) = reminded_of(case, notice) else { return Ok(None) };
+                let Some((kind, day)) = reminded_of(case, notice, sources.now) else { return Ok(None) };
+                let reply_to = match notice {
+                    Notice::Lapse { of, .. } => Some(of),
+                    _ => None,
+                };
                 let body = CaseReminder {
                     reminded_at: timestamp(sources.now)?,
                     kind,
                     due_on: Date::in_thailand(day)?,
                     text: texts::reminder(kind, case.next),
                 };
-                self.write(case, id, to, &body, Cites::default(), sources.now).map(Some)
+                let cites = Cites { reply_to, ..Cites::default() };
+                self.write(case, id, to, &body, cites, sources.now).map(Some)
             }
         }
     }
@@ -397,18 +402,16 @@ fn documents(body: &CaseSubmitted) -> Vec<DocumentReference> {
 }
 
 /// What a reminder is about, and the day, in milliseconds since 1970; `None` when there is nothing to remind of any more.
-fn reminded_of(case: &Case, notice: Notice) -> Option<(ReminderKind, u64)> {
-    let lapsed = |one: &Requirement| matches!(one.state, State::Missing { because: GapReason::ApplicantDidNotAnswer });
-    let day = match notice {
-        _ if case.has_ended() => return None,
+fn reminded_of(case: &Case, notice: Notice, now: u64) -> Option<(ReminderKind, u64)> {
+    let (kind, day) = match notice {
         Notice::Withdrawal { .. } => return None,
-        Notice::Lapse { at } => (ReminderKind::AnswerOver, case.requirements.iter().any(lapsed).then_some(at)?),
+        Notice::Lapse { of, kind, at } => (kind, case.has_lapsed(of, kind, now).then_some(at)),
         Notice::Reminder { kind: kind @ ReminderKind::AnswerDue, .. } => {
-            (kind, case.requirements.iter().filter_map(Requirement::last_day).min()?)
+            (kind, case.requirements.iter().filter_map(Requirement::last_day).min())
         }
-        Notice::Reminder { kind, .. } => (kind, case.due_at()?),
+        Notice::Reminder { kind, .. } => (kind, case.due_at()),
     };
-    Some(day)
+    Some((kind, day.filter(|_| !case.has_ended())?))
 }
 
 fn subject(case: &Case, about: RequirementSubject, sources: &Sources<'_>) -> Result<Subject, LetterError> {

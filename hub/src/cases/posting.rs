@@ -44,7 +44,8 @@ fn reopen_message(app: &App, desk: &Desk, stored: &StoredLetter) -> Result<Envel
 
 fn reopen_acknowledgement(app: &App, desk: &Desk, stored: StoredLetter) -> Result<Letter, Option<NotSent>> {
     let unverified = UnverifiedAcknowledgement::parse(&stored.text).map_err(|_| None)?;
-    let again = NotSent { id: stored.id, what: Unsent::Acknowledged(unverified.claims().messages.clone()) };
+    let again =
+        NotSent { id: stored.id, index: None, what: Unsent::Acknowledged(unverified.claims().messages.clone()) };
     let key = key_of(app, desk, unverified.kid()).ok_or(Some(again))?;
     let signed = SignedLetter::Acknowledgement(Box::new(unverified.verify(&key).map_err(|_| None)?));
     Ok(Letter { stored, signed })
@@ -78,10 +79,15 @@ pub(super) async fn post(app: Arc<App>, own: KeyId, letter: Letter) -> Option<No
                 }
                 pause = LONGEST_PAUSE;
             }
-            Err(Unposted::Refused(code)) => {
-                app.metrics.letters_refused.inc();
-                return not_sent(&letter, code);
-            }
+            Err(Unposted::Refused(code)) => match refused(&app, &letter, code).await {
+                Ok(not_sent) => {
+                    app.metrics.letters_refused.inc();
+                    return not_sent;
+                }
+                Err(error) => {
+                    tracing::debug!(error = &error as &dyn std::error::Error, "a refusal is tried again");
+                }
+            },
             // What it says is in the log already.
             Err(Unposted::Ledger(LedgerError::Contradiction { .. })) => return None,
             Err(Unposted::Ledger(error)) => {
@@ -170,13 +176,18 @@ fn judge(app: &App, envelope: &Envelope, salt: &Salt, body: &[u8]) -> Result<Mes
     app.admission.body(addressed, Some(&salt.to_text()), body.to_vec())
 }
 
-fn not_sent(letter: &Letter, code: ProblemCode) -> Option<NotSent> {
-    match (&letter.signed, letter.stored.case) {
-        (SignedLetter::Acknowledgement(batch), _) => {
-            Some(NotSent { id: letter.stored.id, what: Unsent::Acknowledged(batch.claims().messages.clone()) })
+/// What becomes of a letter that the hub refused. The log says so, as it does of everybody's messages.
+async fn refused(app: &App, letter: &Letter, code: ProblemCode) -> Result<Option<NotSent>, LedgerError> {
+    let envelope = match &letter.signed {
+        SignedLetter::Message(envelope) => envelope,
+        SignedLetter::Acknowledgement(batch) => {
+            let what = Unsent::Acknowledged(batch.claims().messages.clone());
+            return Ok(Some(NotSent { id: letter.stored.id, index: None, what }));
         }
-        (SignedLetter::Message(_), case) => message_not_sent(&letter.stored, case?, code),
-    }
+    };
+    let index = submission::log_refusal(app, None, envelope.hash(), code).await?;
+    let not_sent = letter.stored.case.and_then(|case| message_not_sent(&letter.stored, case, code));
+    Ok(not_sent.map(|not_sent| NotSent { index, ..not_sent }))
 }
 
 fn message_not_sent(letter: &StoredLetter, case: CaseId, code: ProblemCode) -> Option<NotSent> {
@@ -188,7 +199,7 @@ fn message_not_sent(letter: &StoredLetter, case: CaseId, code: ProblemCode) -> O
         code = code.as_str(),
         "a message of the hub's own system is not sent: an agreement or its key is missing, or its storage is damaged"
     );
-    Some(NotSent { id: letter.id, what: Unsent::Message { case, code: code.to_code().ok()? } })
+    Some(NotSent { id: letter.id, index: None, what: Unsent::Message { case, code: code.to_code().ok()? } })
 }
 
 const FIRST_PAUSE: Duration = Duration::from_millis(20);

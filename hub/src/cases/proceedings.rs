@@ -1,13 +1,12 @@
-//! How a case goes on beside its evidence: what the authority and the applicant say, and what time says.
+//! How a case goes on beside its evidence: what the authority and the applicant say.
 
-use saphan_schemas::message_types::{ApplicationStatusChanged, Decision, GapReason, NextActor, ReminderKind};
+use saphan_schemas::message_types::{ApplicationStatusChanged, Decision, NextActor};
 use saphan_schemas::problem::ProblemCode;
 
 use super::case::{Case, CaseStatus, Handover};
-use super::errands::{Notice, Reader};
-use super::moves::{Moves, Turn};
-use super::requirement::{State, late_at};
-use super::what::{Failure, What};
+use super::errands::Notice;
+use super::moves::Moves;
+use super::what::What;
 
 impl Case {
     /// The applicant withdraws, by the message at `index`.
@@ -98,79 +97,7 @@ impl Case {
         Some(Moves { events: vec![What::FeePaid], ..Moves::default() })
     }
 
-    /// Nobody said anything, but it may be time.
-    pub fn tick(&mut self, turn: Turn) -> Moves {
-        let mut moves = Moves::default();
-        self.tell_again(turn, &mut moves);
-        if self.has_ended() {
-            return moves;
-        }
-        if self.consent_ends().is_some_and(|end| end <= turn.now) {
-            moves.extend(self.consent_ended(turn));
-        }
-        for at in 0..self.requirements.len() {
-            let State::Requested { until, latest, .. } = &mut self.requirements[at].state else { continue };
-            if late_at(*until) <= turn.now && turn.now < turn.not_late_before {
-                (*until, *latest) = (turn.not_late_before, turn.not_late_before.max(*latest));
-            } else if late_at(*until) <= turn.now {
-                self.give_up(at, Failure::TimedOut, turn, &mut moves);
-            }
-        }
-        self.look_at_questions(turn, &mut moves);
-        if matches!(self.handover, Handover::Again { at } if at <= turn.now) {
-            self.handover = Handover::Waiting;
-        }
-        self.hand_over_if_complete(turn.now, &mut moves);
-        if self.remind_at.is_some_and(|at| at <= turn.now) {
-            self.remind(turn, &mut moves);
-        }
-        moves
-    }
-
-    /// Reminds the applicant of what the hub asked, and goes on without an answer once it is too late.
-    fn look_at_questions(&mut self, turn: Turn, moves: &mut Moves) {
-        let (mut is_near, mut unanswered) = (false, Vec::new());
-        for (at, requirement) in self.requirements.iter_mut().enumerate() {
-            let State::Asked { is_logged: true, until, remind_at, .. } = &mut requirement.state else { continue };
-            if late_at(*until) <= turn.now && turn.now < turn.not_late_before {
-                *until = turn.not_late_before;
-            } else if late_at(*until) <= turn.now {
-                unanswered.push(at);
-            } else {
-                is_near |= remind_at.take_if(|at| *at <= turn.now).is_some();
-            }
-        }
-        if is_near {
-            self.tell(Notice::Reminder { kind: ReminderKind::AnswerDue, to: Reader::Portal }, moves);
-            moves.events.push(What::Reminded { kind: ReminderKind::AnswerDue });
-        }
-        if !unanswered.is_empty() {
-            self.tell(Notice::Lapse { at: turn.now }, moves);
-        }
-        self.go_without(&unanswered, GapReason::ApplicantDidNotAnswer, moves);
-    }
-
-    /// Reminds of the day of the decision: first who must act, then both, every week.
-    fn remind(&mut self, turn: Turn, moves: &mut Moves) {
-        let is_over = self.due_at().is_some_and(|due| due <= turn.now);
-        let (kind, readers) = match (is_over, self.next) {
-            (true, _) => (ReminderKind::Overdue, &[Reader::Portal, Reader::Authority][..]),
-            (false, NextActor::Applicant) => (ReminderKind::DueSoon, &[Reader::Portal][..]),
-            (false, _) => (ReminderKind::DueSoon, &[Reader::Authority][..]),
-        };
-        self.remind_at = if is_over { Some(turn.now + OVERDUE_AGAIN_MS) } else { self.due_at() };
-        if is_over {
-            self.forget_older_reminders();
-        }
-        for to in readers {
-            self.tell(Notice::Reminder { kind, to: *to }, moves);
-        }
-        moves.events.push(What::Reminded { kind });
-    }
-
     fn is_with_the_authority(&self) -> bool {
         matches!(self.handover, Handover::Done { .. }) && !self.has_ended()
     }
 }
-
-const OVERDUE_AGAIN_MS: u64 = 7 * 86_400_000;

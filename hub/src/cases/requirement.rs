@@ -186,6 +186,14 @@ impl Requirement {
         }
     }
 
+    /// When the applicant is reminded of it next, in milliseconds since 1970.
+    pub(super) const fn remind_at(&self) -> Option<u64> {
+        match &self.state {
+            State::Asked { is_logged: true, remind_at, .. } => *remind_at,
+            _ => None,
+        }
+    }
+
     pub(super) fn piece(&self, candidate: &Candidate) -> Piece {
         Piece {
             requirement: self.id.clone(),

@@ -7,7 +7,7 @@ use saphan_schemas::message_types::{GapReason, NextActor, ProofSource};
 use saphan_schemas::problem::ProblemCode;
 
 use super::case::{Case, HandedOver, Handover, Reopened};
-use super::errands::{LONGEST_PAUSE_MS, pause_after};
+use super::errands::{LONGEST_PAUSE_MS, Notice, pause_after};
 use super::moves::{Moves, Say, Turn};
 use super::requirement::State;
 use super::what::{Failure, What};
@@ -76,7 +76,10 @@ impl Case {
                 moves.events.push(What::HandedOver { authority: self.authority.clone() });
                 self.tell_what_waited(&mut moves);
             }
-            Some(Say::Tell(_)) => self.told(id),
+            Some(Say::Tell(notice)) => {
+                self.told(id);
+                self.noticed(notice, turn, &mut moves);
+            }
             Some(Say::Ask(_)) | None => {}
         }
         self.hand_over_if_complete(turn.now, &mut moves);
@@ -150,7 +153,13 @@ impl Case {
         }
         let is_worth_writing_again = is_about_the_letter(code);
         match say {
-            Say::Tell(_) => self.not_told(id, is_worth_writing_again, turn, &mut moves),
+            Say::Tell(notice) => {
+                self.not_told(id, is_worth_writing_again, turn, &mut moves);
+                // The case does not wait until the portal can be told.
+                if !is_worth_writing_again && matches!(notice, Notice::Lapse { .. }) {
+                    self.noticed(notice, turn, &mut moves);
+                }
+            }
             Say::HandOver if is_worth_writing_again || self.is_recalled() => self.keep(turn.now, &mut moves),
             Say::HandOver => {
                 self.handovers_refused = self.handovers_refused.saturating_add(1);
@@ -262,14 +271,9 @@ impl Case {
             moves.events.push(rejected);
             return Some(moves);
         }
-        let asked =
-            |at: &usize| matches!(self.requirements[*at].state, State::Asked { question, .. } if question == id);
-        let asked: Vec<usize> = (0..self.requirements.len()).filter(asked).collect();
-        let requested = self
-            .requirements
-            .iter()
-            .position(|requirement| matches!(&requirement.state, State::Requested { request, .. } if request.id == id));
-        if let Some(at) = requested {
+        let asked = self.positions(|state| matches!(state, State::Asked { question, .. } if *question == id));
+        let requested = self.positions(|state| matches!(state, State::Requested { request, .. } if request.id == id));
+        if let [at] = requested[..] {
             self.give_up(at, Failure::Rejected { code: code.clone() }, turn, &mut moves);
         } else {
             moves.events.push(rejected);

@@ -10,6 +10,7 @@ use super::case::{Case, CaseStatus, Handover, People};
 use super::errands::{Notice, Reader};
 use super::moves::{Act, Moves, Say, Turn};
 use super::requirement::{Candidate, Proven, Request, Requirement, State};
+use super::what::{Failure, What};
 
 const TURN: Turn = Turn { now: 1_000, patience: 1_000, answer_time: 1_000, not_late_before: 0 };
 
@@ -63,6 +64,17 @@ fn case() -> Case {
         fee_satang: None,
         events: 0,
     }
+}
+
+/// It is time, and the log says that what nobody answered is over.
+fn passes(case: &mut Case, turn: Turn) -> Moves {
+    let mut moves = case.tick(turn);
+    let (lapses, others): (Vec<_>, Vec<_>) =
+        moves.acts.drain(..).partition(|act| matches!(act.say, Say::Tell(Notice::Lapse { .. })));
+    assert!(!lapses.is_empty(), "nothing is over: {others:?}");
+    moves.acts = others;
+    lapses.into_iter().for_each(|lapse| moves.extend(case.logged(lapse.id, 90, turn)));
+    moves
 }
 
 fn requested(case: &Case) -> Request {
@@ -349,10 +361,10 @@ fn evidence_that_comes_late_is_taken_while_the_case_is_still_here() {
     let request = requested(&case);
     // The provider is silent, and so is the applicant.
     let patient = Turn { now: TURN.now + 2_000, patience: u64::MAX / 2, ..TURN };
-    let acts = case.tick(patient).acts;
+    let acts = passes(&mut case, patient).acts;
     let question = acts.iter().find(|act| matches!(&act.say, Say::Ask(at) if at[..] == [0])).unwrap();
     case.logged(question.id, 1, patient);
-    case.tick(Turn { now: TURN.now + 3 * 86_400_000, ..patient });
+    passes(&mut case, Turn { now: TURN.now + 3 * 86_400_000, ..patient });
     assert!(matches!(case.requirements[0].state, State::Missing { because: GapReason::ApplicantDidNotAnswer }));
     let awaited = case.awaited(Some(request.id), &request.candidate.provider).unwrap();
     assert!(awaited.is_needed);
@@ -368,7 +380,7 @@ fn evidence_that_comes_while_a_handover_without_it_is_on_its_way_goes_with_the_n
     case.begin(vec![None], TURN);
     let request = requested(&case);
     let late = Turn { now: TURN.now + 2_000, ..TURN };
-    let question = case.tick(late).acts.remove(0);
+    let question = passes(&mut case, late).acts.remove(0);
     let handover = case.not_sent(question.id, &"agreement-missing".parse().unwrap(), late).acts.remove(0);
     assert_eq!(handover.say, Say::HandOver);
     let moves = case.provided(0, &request.candidate, 5, MessageId::new(), late.now);
@@ -455,4 +467,110 @@ fn a_recalled_handover_that_is_logged_begins_the_promised_time_and_what_was_prov
     assert!(case.due_at().is_some());
     assert_eq!(case.handovers[0].parts, [1, 0, 0], "what the authority got: evidence, application, consent");
     assert!(matches!(&case.requirements[0].state, State::Proven(proof) if proof.index == 4));
+}
+
+#[test]
+fn a_case_goes_on_without_an_answer_only_when_the_log_says_so() {
+    let mut case = case();
+    case.begin(vec![None], TURN);
+    let first = requested(&case);
+    let late = Turn { now: case.wake().unwrap(), ..TURN };
+    let acts = case.tick(late).acts;
+    let [Act { id, say: Say::Tell(Notice::Lapse { of, kind: ReminderKind::EvidenceOver, .. }) }] = acts[..] else {
+        panic!("{acts:?}")
+    };
+    assert_eq!((of, &requested(&case)), (first.id, &first), "it still waits");
+    assert!(case.tick(late).acts.is_empty() && case.wake() == Some(u64::MAX), "it says so once");
+    let moves = case.logged(id, 7, late);
+    assert!(matches!(moves.events[..], [What::EvidenceFailed { failure: Failure::TimedOut, .. }]), "{moves:?}");
+    assert_ne!(requested(&case).candidate, first.candidate, "the next one is asked");
+}
+
+#[test]
+fn evidence_that_is_logged_before_the_end_of_its_request_is_in_time() {
+    let mut case = case();
+    case.begin(vec![None], TURN);
+    let request = requested(&case);
+    let late = Turn { now: case.wake().unwrap(), ..TURN };
+    let lapse = case.tick(late).acts.remove(0);
+    case.provided(0, &request.candidate, 5, MessageId::new(), late.now);
+    let moves = case.logged(lapse.id, 6, late);
+    assert!(moves.events.is_empty() && case.requirements[0].failures.is_empty(), "{moves:?}");
+}
+
+#[test]
+fn a_provider_that_asks_for_more_time_just_before_the_end_of_its_request_gets_it() {
+    let mut case = case();
+    case.begin(vec![None], TURN);
+    let request = requested(&case);
+    let late = Turn { now: case.wake().unwrap(), ..TURN };
+    let lapse = case.tick(late).acts.remove(0);
+    let until = late.now + 3_000;
+    case.pending(0, request.id, until);
+    assert!(case.logged(lapse.id, 6, late).events.is_empty());
+    assert_eq!((&requested(&case), case.wake()), (&request, Some(until + 500)), "then it is over, for the second time");
+    let moves = passes(&mut case, Turn { now: until + 500, ..TURN });
+    assert!(matches!(moves.events[..], [What::EvidenceFailed { failure: Failure::TimedOut, .. }]), "{moves:?}");
+}
+
+#[test]
+fn a_case_does_not_wait_until_the_portal_can_be_told_that_nobody_answered() {
+    let mut case = case();
+    case.begin(vec![None], TURN);
+    let first = requested(&case);
+    let late = Turn { now: case.wake().unwrap(), ..TURN };
+    let lapse = case.tick(late).acts.remove(0);
+    case.not_sent(lapse.id, &"agreement-missing".parse().unwrap(), late);
+    assert_ne!(requested(&case).candidate, first.candidate);
+    // The portal is told as soon as it can be.
+    let again = Turn { now: late.now + 600_000, ..TURN };
+    let told = case.tick(again).acts;
+    assert!(told.iter().any(|act| matches!(act.say, Say::Tell(Notice::Lapse { of, .. }) if of == first.id)));
+    assert!(case.has_lapsed(first.id, ReminderKind::EvidenceOver, again.now));
+}
+
+#[test]
+fn a_question_about_two_things_is_over_once() {
+    let mut case = case();
+    let mut second = case.requirements[0].clone();
+    second.id = "other".parse().unwrap();
+    case.requirements.push(second);
+    case.requirements.iter_mut().for_each(|requirement| requirement.candidates.clear());
+    let question = case.begin(vec![None, None], TURN).acts.remove(0);
+    case.logged(question.id, 1, TURN);
+    let late = Turn { now: TURN.now + 3 * 86_400_000, ..TURN };
+    let moves = passes(&mut case, late);
+    assert_eq!(moves.events.len(), 2, "{moves:?}");
+    assert!(matches!(moves.acts[..], [Act { say: Say::HandOver, .. }]), "{moves:?}");
+}
+
+#[test]
+fn a_consent_ends_for_a_case_when_the_log_says_so_and_not_once_the_authority_has_it() {
+    let end = TURN.now + 7;
+    let of_consent = |case: &mut Case| {
+        case.consent_until = Some(end);
+        let mut acts = case.tick(Turn { now: end, ..TURN }).acts;
+        acts.retain(|act| matches!(act.say, Say::Tell(Notice::Lapse { kind: ReminderKind::ConsentOver, .. })));
+        acts
+    };
+    let (mut case, _) = about_to_be_handed_over();
+    let lapse = of_consent(&mut case).remove(0);
+    assert!(case.consent.is_some());
+    let moves = case.logged(lapse.id, 4, Turn { now: end, ..TURN });
+    assert!(case.consent.is_none() && moves.events.contains(&What::ConsentEnded), "{moves:?}");
+    let (mut case, handover) = about_to_be_handed_over();
+    let lapse = of_consent(&mut case).remove(0);
+    case.logged(handover, 4, TURN);
+    assert!(case.logged(lapse.id, 5, Turn { now: end, ..TURN }).events.is_empty());
+    assert!(case.consent.is_some() && of_consent(&mut case).is_empty(), "it has what it needs");
+}
+
+#[test]
+fn a_reminder_is_in_the_history_once_it_is_in_the_log() {
+    let mut case = handed_over();
+    let day = Turn { now: TURN.now + 86_400_000, ..TURN };
+    let moves = case.tick(day);
+    assert!(moves.events.is_empty(), "{moves:?}");
+    let told: Vec<What> = moves.acts.iter().flat_map(|act| case.logged(act.id, 9, day).events).collect();
+    assert_eq!(told, [What::Reminded { kind: ReminderKind::Overdue }], "though two are told");
 }

@@ -87,6 +87,14 @@ pub(super) fn reminder(kind: ReminderKind, next: NextActor) -> BilingualText {
             "พ้นกำหนดส่งหลักฐานหรือข้อมูลแล้ว คำขอจะถูกส่งให้หน่วยงานพิจารณาโดยไม่มีหลักฐานนี้",
             "The last day to answer has passed; the application goes to the agency without this evidence.",
         ),
+        (ReminderKind::EvidenceOver, _) => BilingualText::new(
+            "หน่วยงานที่ถือหลักฐานไม่ตอบภายในกำหนด ระบบจะขอจากหน่วยงานอื่น หรือขอจากท่าน",
+            "An agency did not send the evidence in time; another agency is asked, or you are.",
+        ),
+        (ReminderKind::ConsentOver, _) => BilingualText::new(
+            "ระยะเวลาที่ท่านให้ความยินยอมสิ้นสุดแล้ว จะไม่มีการใช้ข้อมูลที่ต้องอาศัยความยินยอมนี้อีก",
+            "The time that you gave your consent for is over; what rests on it is not used any more.",
+        ),
         (ReminderKind::DueSoon, NextActor::Applicant) => BilingualText::new(
             "ใกล้ครบกำหนดเวลาที่คู่มือประชาชนระบุ หน่วยงานรอการดำเนินการของท่าน",
             "The time that the service promises is nearly over; the agency is waiting for you.",

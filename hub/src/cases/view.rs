@@ -79,7 +79,7 @@ pub struct EventView {
     /// Counts from 0 in each case.
     pub seq: u64,
     at: Option<Timestamp>,
-    /// The place of the message that caused it.
+    /// The place of the entry that caused it.
     #[serde(skip_serializing_if = "Option::is_none")]
     index: Option<u64>,
     #[serde(flatten)]

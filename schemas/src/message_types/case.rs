@@ -159,8 +159,8 @@ pub struct CaseReminder {
     pub reminded_at: Timestamp,
     /// Of what.
     pub kind: ReminderKind,
-    /// The day by which the service promises a decision; with [`ReminderKind::AnswerDue`], the last day to answer; with
-    /// [`ReminderKind::AnswerOver`], the day on which the case went on.
+    /// The day by which the service promises a decision; with [`ReminderKind::AnswerDue`], the last day to answer; with what is
+    /// over, the day on which the case went on.
     pub due_on: Date,
     /// What people read.
     pub text: BilingualText,
@@ -172,8 +172,13 @@ pub struct CaseReminder {
 pub enum ReminderKind {
     /// To the portal: the applicant has not answered yet what the hub asked, and the last day is near.
     AnswerDue,
-    /// To the portal: the last day has passed, and the case goes on without an answer.
+    /// To the portal: the last day has passed, and the case goes on without an answer to the question that the envelope's
+    /// `reply_to` names.
     AnswerOver,
+    /// To the portal: a provider did not answer in time, and another is asked, or the applicant; `reply_to` names the request.
+    EvidenceOver,
+    /// To the portal: the time of the consent that `reply_to` names is over, before the authority had the case.
+    ConsentOver,
     /// To who must act, the authority or, for the applicant, the portal: the day is near.
     DueSoon,
     /// To the authority and to the portal: the day has passed. Every week until it is decided.

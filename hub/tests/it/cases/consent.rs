@@ -177,7 +177,9 @@ async fn when_the_time_of_a_consent_is_over_what_rests_on_it_is_used_no_further(
     stage.provide(&stage.ministry).await;
     stage.until(id, |case| requirement(case, "medical-certificate")["state"] == "proven").await;
     stage.hub.clock.advance(1800);
-    let question = stage.receive(&stage.portal, "information.requested").await;
+    let over = stage.take(&stage.portal, "case.reminder").await;
+    assert_eq!((&over.body["kind"], over.claims.reply_to), (&json!("CONSENT_OVER"), Some(consent)));
+    let question = stage.take(&stage.portal, "information.requested").await;
     assert_eq!(question.body["items"][0]["item"], "medical-certificate");
     let case = stage.case(id).await;
     assert_eq!(requirement(&case, "medical-certificate")["failures"][0]["reason"], "consent-ended");

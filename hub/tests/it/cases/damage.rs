@@ -51,9 +51,9 @@ async fn a_letter_that_cannot_be_read_after_a_restart_is_written_again() {
     let id = stage.apply(&stage.application(consent)).await;
     let revoked = stage.own_key().public().id();
     stage.hub.change_registry([Change::Revoked(EntryId::Key(revoked))]).await.json::<Value>(200);
-    // The ministry does not answer: the next request has to wait for the key.
+    // The ministry does not answer: that this is over has to wait for the key.
     stage.hub.clock.advance(3601);
-    stage.until(id, |case| requirement(case, "medical-certificate")["provider"] == stage.city.id.as_str()).await;
+    stage.until_a_letter_waits("case.reminder").await;
     stage.damage("UPDATE case_letter SET body = zeroblob(length(body)) WHERE body IS NOT NULL AND ?1 = 0", 0).await;
     stage.replace_own_key().await;
     let stage = stage.restarted().await;
@@ -69,7 +69,7 @@ async fn a_letter_whose_text_is_damaged_is_written_again_too() {
     let revoked = stage.own_key().public().id();
     stage.hub.change_registry([Change::Revoked(EntryId::Key(revoked))]).await.json::<Value>(200);
     stage.hub.clock.advance(3601);
-    stage.until(id, |case| requirement(case, "medical-certificate")["provider"] == stage.city.id.as_str()).await;
+    stage.until_a_letter_waits("case.reminder").await;
     stage.damage("UPDATE case_letter SET text = 'x' || text WHERE body IS NOT NULL AND ?1 = 0", 0).await;
     stage.replace_own_key().await;
     let stage = stage.restarted().await;

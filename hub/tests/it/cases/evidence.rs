@@ -1,5 +1,6 @@
 //! How evidence comes, and what follows when it does not.
 
+use saphan_schemas::leaf::Leaf;
 use saphan_schemas::problem::ProblemCode;
 use serde_json::{Value, json};
 
@@ -87,6 +88,11 @@ async fn a_provider_that_is_silent_is_passed_over_and_may_still_answer() {
     stage.receive(&stage.city, "evidence.requested").await;
     let case = stage.case(id).await;
     assert_eq!(requirement(&case, "medical-certificate")["failures"][0]["reason"], "timed-out");
+    // The log says that it was too late, and of what.
+    let over = stage.take(&stage.portal, "case.reminder").await;
+    assert_eq!((&over.body["kind"], over.claims.reply_to), (&json!("EVIDENCE_OVER"), Some(request.claims.jti)));
+    assert_eq!(stage.cause(id, "evidence-failed").await.0, over.index);
+    stage.acknowledge(&stage.portal, over.index, None).await;
     stage.hub.clock.advance(3601);
     stage.receive(&stage.portal, "information.requested").await;
     let late = stage.evidence(&stage.ministry, &request);
@@ -239,6 +245,8 @@ async fn a_provider_whose_agreement_ends_while_it_is_asked_is_passed_over() {
     let case = stage.case(id).await;
     let failure = &requirement(&case, "medical-certificate")["failures"][1];
     assert_eq!((&failure["reason"], &failure["code"]), (&json!("not-sent"), &json!("agreement-missing")));
+    let (_, cause) = stage.cause(id, "evidence-failed").await;
+    assert!(matches!(&cause, Leaf::Refusal { code, .. } if code.as_str() == "agreement-missing"), "{cause:?}");
 }
 
 #[tokio::test]

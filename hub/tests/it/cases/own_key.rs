@@ -6,7 +6,7 @@ use saphan_schemas::problem::ProblemCode;
 use saphan_schemas::registry::{Change, EntryId};
 use serde_json::Value;
 
-use super::stage::{OWN, Stage, requirement};
+use super::stage::{OWN, Stage};
 use crate::harness::Draft;
 
 /// The keys of acknowledgements in the log, from a place on.
@@ -35,9 +35,9 @@ async fn what_waits_for_the_key_is_said_with_the_one_that_replaces_it() {
     stage.hub.submit(&refused).await.problem(ProblemCode::ServiceNotOffered);
     let withdrawal = Draft::withdrawal(&stage.portal.id, &OWN.parse().unwrap());
     stage.hub.accept(&withdrawal.sign(&stage.portal.key)).await;
-    // The ministry does not answer: the next request has to wait for the key.
+    // The ministry does not answer: that this is over has to wait for the key.
     stage.hub.clock.advance(3601);
-    stage.until(id, |case| requirement(case, "medical-certificate")["provider"] == stage.city.id.as_str()).await;
+    stage.until_a_letter_waits("case.reminder").await;
 
     let new = stage.replace_own_key().await;
     let stage = stage.restarted().await;

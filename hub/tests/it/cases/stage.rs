@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 
+use saphan_hub::cases::What;
 use saphan_schemas::b64;
 use saphan_schemas::catalogue::Catalogue;
 use saphan_schemas::commitment::{BodyCommitment, Salt};
 use saphan_schemas::envelope::{EnvelopeClaims, UnverifiedEnvelope};
 use saphan_schemas::ids::{CaseId, MessageId, SystemId};
 use saphan_schemas::keys::{KeyId, SigningKey};
+use saphan_schemas::leaf::Leaf;
 use saphan_schemas::registry::{
     Agreement, AgreementSignature, Change, Entry, EntryId, Member, Schema, Service, System, SystemKey, TransportKind,
     just_a_system,
@@ -435,6 +437,27 @@ impl Stage {
         })
         .await;
         found.into_inner().unwrap().unwrap()
+    }
+
+    /// The leaf that caused the last event of this name in the history of a case.
+    pub(crate) async fn cause(&self, id: CaseId, event: &str) -> (u64, Leaf) {
+        let events = self.hub.app.store.cases().case_events(id, 0).await.unwrap();
+        let is_it = |what: &What| serde_json::to_value(what).unwrap()["event"] == event;
+        let index = events.iter().rfind(|one| is_it(&one.what)).unwrap().index.expect("the log says why");
+        let leaf = self.hub.app.store.entries(index, 1).await.unwrap().remove(0);
+        (index, Leaf::parse(&leaf).unwrap())
+    }
+
+    /// Waits until a message of this type, of the hub's own system, is written and not in the log yet.
+    pub(crate) async fn until_a_letter_waits(&self, message_type: &str) {
+        eventually(async || {
+            let letters = self.hub.app.store.cases().letters().await.unwrap();
+            letters.iter().any(|letter| {
+                let envelope = UnverifiedEnvelope::parse(&letter.text);
+                envelope.is_ok_and(|envelope| envelope.claims().message_type.as_str() == message_type)
+            })
+        })
+        .await;
     }
 
     /// Waits until the hub's own system has acknowledged a message; answers the state and the code.
