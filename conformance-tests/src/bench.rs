@@ -20,7 +20,7 @@ use saphan_examples::local::hub::HubProgram;
 use saphan_examples::local::rabbitmq::RabbitNode;
 use tempfile::TempDir;
 
-use crate::case_world::CaseWorld;
+use crate::case_world::{CaseWorld, Weather};
 use crate::world::World;
 
 /// How much to measure.
@@ -74,7 +74,7 @@ pub async fn run(load: Load, say: impl Fn(&str)) -> anyhow::Result<Report> {
     let evidence_bytes = evidence::bytes_per_message(&world.store_file()).await?;
 
     say("cases");
-    let mut world = CaseWorld::start(HubProgram::this_program()?, Some(broker.uri().to_owned())).await?;
+    let mut world = CaseWorld::start(HubProgram::this_program()?, Some(broker.uri().to_owned()), Weather::Fair).await?;
     let cases = cases::measure(&world, load.cases).await?;
     world.stop().await?;
     say(&format!("so far: {:.0} cases a second", cases.per_second));

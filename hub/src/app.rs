@@ -268,6 +268,7 @@ fn cases(
     let limits = CaseLimits {
         patience: config.cases.evidence_seconds * 1000,
         answer_time: u64::from(config.cases.answer_days) * 86_400_000,
+        pause: u64::from(config.cases.again_seconds) * 1000,
         body_bytes: config.limits.body_bytes,
     };
     let (store, registry, clock) = (Arc::clone(store), Arc::clone(registry), Arc::clone(clock));

@@ -94,6 +94,8 @@ pub struct CaseLimits {
     pub patience: u64,
     /// How long the applicant may take to answer, in milliseconds.
     pub answer_time: u64,
+    /// After how long what failed is tried again first, in milliseconds.
+    pub pause: u64,
     /// The longest body of a message, in bytes.
     pub body_bytes: u64,
 }

@@ -170,6 +170,9 @@ pub struct CasesConfig {
     pub evidence_seconds: u64,
     /// How long the applicant may take to answer what the hub asks. Default 30 days; `SAPHAN_HUB__CASES__ANSWER_DAYS`.
     pub answer_days: u16,
+    /// After how long what was rejected or could not be sent is tried again; doubled each time. Default 10 minutes;
+    /// `SAPHAN_HUB__CASES__AGAIN_SECONDS`.
+    pub again_seconds: u32,
 }
 
 /// How long bodies are kept.
@@ -332,6 +335,7 @@ impl Config {
             ((1..=3600).contains(&self.inbox.lease_seconds), "inbox.lease_seconds", "1 to 3600"),
             ((1..=31_536_000).contains(&self.cases.evidence_seconds), "cases.evidence_seconds", "1 to 31536000"),
             ((1..=365).contains(&self.cases.answer_days), "cases.answer_days", "1 to 365"),
+            ((1..=3600).contains(&self.cases.again_seconds), "cases.again_seconds", "1 to 3600"),
             (self.inbox.longest_wait_seconds <= 60, "inbox.longest_wait_seconds", "0 to 60"),
         ];
         let broken =

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::latency::Percentiles;
-use crate::case_world::{Agencies, CaseWorld, Weather, applications, message};
+use crate::case_world::{Agencies, CaseWorld, applications, message};
 
 /// What was found.
 pub(super) struct Measured {
@@ -26,7 +26,7 @@ pub(super) struct Measured {
 
 /// `cases` as fast as they go, then half as many at half of that rate.
 pub(super) async fn measure(world: &CaseWorld, cases: usize) -> anyhow::Result<Measured> {
-    let agencies = world.agencies(Weather::Fair).await?;
+    let agencies = world.agencies().await?;
     let paced = (cases / 2).max(1);
     // Everybody applies once: nothing can be used again.
     let mut people = applications(WARM_UP + cases + paced)?.into_iter();

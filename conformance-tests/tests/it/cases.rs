@@ -1,13 +1,13 @@
 //! Cases under fire: the hub is killed again and again while applications go on.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod foul_weather;
+
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use saphan_conformance::case_world::{CaseWorld, OWN, Weather, applications, message, withdrawal};
+use saphan_conformance::case_world::{CaseWorld, OWN, Weather, applications, message};
 use saphan_conformance::programs;
-use saphan_connector::SendError;
-use saphan_connector::portal::CaseStatus;
 use saphan_examples::local::hub::HubProgram;
 use saphan_examples::local::rabbitmq::RabbitNode;
 use saphan_schemas::envelope::UnverifiedEnvelope;
@@ -32,7 +32,7 @@ struct Load {
 /// Submits applications, kills the hub so many times meanwhile, and holds what became of them against each other.
 async fn every_case_ends_once(mut world: CaseWorld, load: Load, kills: usize) {
     let cases = load.people * load.each;
-    let agencies = world.agencies(Weather::Fair).await.unwrap();
+    let agencies = world.agencies().await.unwrap();
     let mut submitting = JoinSet::new();
     let mut submitted = BTreeSet::new();
     let people = applications(load.people).unwrap();
@@ -69,61 +69,6 @@ async fn every_case_ends_once(mut world: CaseWorld, load: Load, kills: usize) {
     agencies.shutdown().await.unwrap();
     world.stop().await.unwrap();
     the_log_says_the_same(&world, load).await;
-}
-
-/// A third of the people have no land title, and a fifth withdraw as soon as they have applied. The hub is killed meanwhile.
-async fn every_case_ends_in_foul_weather(mut world: CaseWorld, people: usize, kills: usize) {
-    let agencies = world.agencies(Weather::Foul).await.unwrap();
-    let mut submitting = JoinSet::new();
-    let mut submitted = BTreeSet::new();
-    for (number, body) in applications(people).unwrap().iter().enumerate() {
-        let (case, message) = message(body).unwrap();
-        submitted.insert(case);
-        let portal = Arc::clone(&agencies.portal);
-        submitting.spawn(async move {
-            portal.send(message).await?;
-            if number % 5 == 0 {
-                portal.send(withdrawal(case).unwrap()).await?;
-            }
-            Ok::<_, SendError>(())
-        });
-    }
-    for moment in moments(LONGEST_RUN).take(kills) {
-        let mut seen = agencies.seen.subscribe();
-        let _ = timeout(moment, seen.wait_for(|seen| seen.decided.len() == people)).await;
-        world.hub.kill().await.unwrap();
-        world.hub.restart().await.unwrap();
-    }
-    let sent = in_time(submitting.join_all(), || "applications get no receipts".to_owned()).await;
-    sent.into_iter().for_each(|sent| sent.unwrap());
-    let mut withdrawn = BTreeMap::new();
-    for case in &submitted {
-        let view = in_time(ended(&agencies.portal, *case), || format!("{case} does not end")).await;
-        if view.status == CaseStatus::Withdrawn {
-            withdrawn.insert(*case, view.handed_over);
-        } else {
-            assert!(view.handed_over && view.approved == Some(true), "{case}: {view:?}");
-        }
-    }
-    in_time(settled(&world), || "messages are left without an acknowledgement".to_owned()).await;
-    {
-        let seen = agencies.seen.borrow();
-        let once = |counted: &BTreeMap<CaseId, usize>| counted.values().all(|times| *times == 1);
-        assert!(!withdrawn.is_empty() && !seen.asked.is_empty(), "the weather was not foul");
-        assert!(seen.twice.is_empty(), "handed over twice: {:?}", seen.twice);
-        assert!(seen.requests.values().all(|times| *times == 1), "requested twice: {:?}", seen.requests);
-        assert!(once(&seen.asked), "asked twice: {:?}", seen.asked);
-        assert!(once(&seen.withdrawn), "told twice: {:?}", seen.withdrawn);
-        for (case, (_, pieces)) in &seen.complete {
-            let lacking = usize::from(seen.asked.contains_key(case));
-            assert_eq!(pieces + lacking, 3, "{case} was not complete");
-        }
-        let told: BTreeSet<_> = seen.withdrawn.keys().copied().collect();
-        let had: BTreeSet<_> = withdrawn.iter().filter(|(_, had)| **had).map(|(case, _)| *case).collect();
-        assert_eq!(told, had, "who has a case is told that it is withdrawn, and nobody else");
-    }
-    agencies.shutdown().await.unwrap();
-    world.stop().await.unwrap();
 }
 
 /// Waits until the hub's own view of a case, which follows the log, has come to its end.
@@ -181,28 +126,32 @@ async fn the_log_says_the_same(world: &CaseWorld, load: Load) {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hundred_cases_end_consistent_however_often_the_hub_is_killed_and_nothing_is_requested_twice() {
     let program = HubProgram::saphan_hub(programs::saphan_hub().unwrap());
-    every_case_ends_once(CaseWorld::start(program, None).await.unwrap(), Load { people: 200, each: 1 }, 12).await;
+    every_case_ends_once(
+        CaseWorld::start(program, None, Weather::Fair).await.unwrap(),
+        Load { people: 200, each: 1 },
+        12,
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_applies_thrice_at_one_moment_has_each_paper_asked_for_once_however_often_the_hub_is_killed() {
     let program = HubProgram::saphan_hub(programs::saphan_hub().unwrap());
-    every_case_ends_once(CaseWorld::start(program, None).await.unwrap(), Load { people: 30, each: 3 }, 8).await;
+    every_case_ends_once(
+        CaseWorld::start(program, None, Weather::Fair).await.unwrap(),
+        Load { people: 30, each: 3 },
+        8,
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn cases_over_the_broker_end_consistent_when_the_hub_is_killed() {
     let broker = RabbitNode::start().await.unwrap();
     let program = HubProgram::saphan_hub(programs::saphan_hub().unwrap());
-    let world = CaseWorld::start(program, Some(broker.uri().to_owned())).await.unwrap();
+    let world = CaseWorld::start(program, Some(broker.uri().to_owned()), Weather::Fair).await.unwrap();
     every_case_ends_once(world, Load { people: 60, each: 1 }, 3).await;
     broker.stop().await.unwrap();
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn cases_that_lack_evidence_or_are_withdrawn_end_too_however_often_the_hub_is_killed() {
-    let program = HubProgram::saphan_hub(programs::saphan_hub().unwrap());
-    every_case_ends_in_foul_weather(CaseWorld::start(program, None).await.unwrap(), 100, 8).await;
 }
 
 const LONGEST_RUN: Duration = Duration::from_millis(600);

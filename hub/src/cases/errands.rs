@@ -116,7 +116,7 @@ impl Case {
             Progress::Sending { id: moves.say(Say::Tell(errand.notice)) }
         } else {
             errand.refused = errand.refused.saturating_add(1);
-            Progress::Again { at: turn.now + pause_after(errand.refused, LONGEST_PAUSE_MS) }
+            Progress::Again { at: turn.again(errand.refused, LONGEST_PAUSE_MS) }
         };
     }
 
@@ -148,14 +148,5 @@ impl Case {
     }
 }
 
-/// How long something waits that has failed so many times, in milliseconds: ten minutes, then twice as long each time, up to
-/// `longest`.
-pub(super) fn pause_after(failures: u32, longest: u64) -> u64 {
-    (FIRST_PAUSE_MS << failures.saturating_sub(1).min(MOST_DOUBLINGS)).min(longest)
-}
-
-const FIRST_PAUSE_MS: u64 = 600_000;
-/// Beyond any longest pause.
-const MOST_DOUBLINGS: u32 = 20;
-/// The pause for what cannot be sent: an agreement that ended may be renewed any time.
+/// The longest pause for what cannot be sent: an agreement that ended may be renewed any time.
 pub(super) const LONGEST_PAUSE_MS: u64 = 320 * 60_000;

@@ -203,8 +203,8 @@ impl<'a> Fold<'a> {
     }
 
     pub(super) fn turn(&self, now: u64) -> Turn {
-        let CaseLimits { patience, answer_time, .. } = self.room.limits;
-        Turn { now, patience, answer_time, not_late_before: self.not_late_before }
+        let CaseLimits { patience, answer_time, pause, .. } = self.room.limits;
+        Turn { now, patience, answer_time, pause, not_late_before: self.not_late_before }
     }
 
     /// Moves a case, if there is one.

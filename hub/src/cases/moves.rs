@@ -18,9 +18,23 @@ pub struct Turn {
     pub patience: u64,
     /// How long the hub waits for the applicant, in milliseconds.
     pub answer_time: u64,
+    /// How long the hub waits after the first failure, in milliseconds.
+    pub pause: u64,
     /// Nobody is late before this, in milliseconds since 1970: the hub was away, and answers are on their way.
     pub not_late_before: u64,
 }
+
+impl Turn {
+    /// When something is tried again that has failed so many times, in milliseconds since 1970: after the first pause, then twice
+    /// as long each time, up to `longest` (ms).
+    pub(super) fn again(self, failures: u32, longest: u64) -> u64 {
+        let doublings = failures.saturating_sub(1).min(MOST_DOUBLINGS);
+        self.now.saturating_add((self.pause << doublings).min(longest))
+    }
+}
+
+/// Beyond any longest pause.
+const MOST_DOUBLINGS: u32 = 30;
 
 /// What follows from a move.
 #[derive(Debug, Default)]

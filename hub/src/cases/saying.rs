@@ -7,7 +7,7 @@ use saphan_schemas::message_types::{GapReason, NextActor, ProofSource};
 use saphan_schemas::problem::ProblemCode;
 
 use super::case::{Case, HandedOver, Handover, Reopened};
-use super::errands::{LONGEST_PAUSE_MS, Notice, pause_after};
+use super::errands::{LONGEST_PAUSE_MS, Notice};
 use super::moves::{Moves, Say, Turn};
 use super::requirement::State;
 use super::what::{Failure, What};
@@ -163,7 +163,7 @@ impl Case {
             Say::HandOver if is_worth_writing_again || self.is_recalled() => self.keep(turn.now, &mut moves),
             Say::HandOver => {
                 self.handovers_refused = self.handovers_refused.saturating_add(1);
-                self.hand_over_later(turn, pause_after(self.handovers_refused, LONGEST_PAUSE_MS));
+                self.hand_over_later(turn.again(self.handovers_refused, LONGEST_PAUSE_MS));
             }
             _ if self.has_ended() => {}
             Say::Request(at) if is_worth_writing_again => self.request(at, turn, &mut moves),
@@ -209,8 +209,8 @@ impl Case {
         }
     }
 
-    fn hand_over_later(&mut self, turn: Turn, pause: u64) {
-        self.handover = Handover::Again { at: turn.now + pause };
+    fn hand_over_later(&mut self, at: u64) {
+        self.handover = Handover::Again { at };
         self.use_spares();
     }
 
@@ -218,7 +218,7 @@ impl Case {
     /// copy of it in the log, so the pauses become long.
     fn take_back(&mut self, turn: Turn, moves: &mut Moves) {
         self.handovers_rejected = self.handovers_rejected.saturating_add(1);
-        self.hand_over_later(turn, pause_after(self.handovers_rejected, LONGEST_AFTER_REJECTIONS_MS));
+        self.hand_over_later(turn.again(self.handovers_rejected, LONGEST_AFTER_REJECTIONS_MS));
         // A consent that was taken back after the handover stops the next one.
         if self.consent.is_none() {
             self.give_up_what_needs_consent(&Failure::ConsentRevoked, turn, moves);

@@ -12,7 +12,7 @@ use super::moves::{Act, Moves, Say, Turn};
 use super::requirement::{Candidate, Proven, Request, Requirement, State};
 use super::what::{Failure, What};
 
-const TURN: Turn = Turn { now: 1_000, patience: 1_000, answer_time: 1_000, not_late_before: 0 };
+const TURN: Turn = Turn { now: 1_000, patience: 1_000, answer_time: 1_000, pause: 600_000, not_late_before: 0 };
 
 /// A case that cites a consent, of one requirement whose two candidates need none.
 fn case() -> Case {
