@@ -73,6 +73,8 @@ pub(super) struct Fold<'a> {
     answers: Vec<Acknowledged>,
     rejected: u64,
     unwritten: u64,
+    /// The entry that moved each case last.
+    causes: HashMap<CaseId, u64>,
     pub(super) changed: BTreeSet<CaseId>,
     /// The time of the last entry, in milliseconds since 1970.
     pub(super) now: u64,
@@ -102,6 +104,7 @@ impl<'a> Fold<'a> {
             answers: Vec::new(),
             rejected: 0,
             unwritten: 0,
+            causes: HashMap::new(),
             changed: BTreeSet::new(),
             now,
             not_late_before,
@@ -216,6 +219,9 @@ impl<'a> Fold<'a> {
 
     pub(super) fn moved(&mut self, id: CaseId, index: Option<u64>, moves: Moves) {
         let Some(case) = self.cases.get_mut(&id) else { return };
+        self.causes.extend(index.map(|index| (id, index)));
+        // What follows without an entry of its own follows from the one before.
+        let index = index.or_else(|| self.causes.get(&id).copied());
         for what in moves.events {
             self.done.events.push((id, CaseEvent { seq: case.events, at: self.now, index, what }));
             case.events += 1;

@@ -33,6 +33,8 @@ async fn what_one_case_has_asked_for_another_waits_for_and_both_have_it_when_it_
     }
     for id in [first, second] {
         stage.until(id, |case| case["handed_over"] == true).await;
+        let events = stage.hub.app.store.cases().case_events(id, 0).await.unwrap();
+        assert!(events.iter().all(|event| event.index.is_some()), "the log says why: {events:?}");
     }
     let sources = |case: &Value| {
         let sources = case["requirements"].as_array().unwrap().iter();
