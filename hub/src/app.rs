@@ -17,11 +17,13 @@ use crate::cases::{CaseLimits, Cases, Desk};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::connections::ConnectionLimits;
+use crate::continuity;
 use crate::documents::Documents;
 use crate::keys::{HubKeys, KeyStore};
 use crate::ledger::{Draft, Ledger};
 use crate::limits::{Exhausted, Payer, SystemLimits};
 use crate::metrics::Metrics;
+use crate::publication::PublishedLog;
 use crate::refusals::LoggedRefusals;
 use crate::registry::{self, Registry};
 use crate::routing::Wakeups;
@@ -57,6 +59,8 @@ pub struct App {
     pub store: Arc<dyn Store>,
     /// Files that travel beside messages.
     pub documents: Documents,
+    /// Where the log is published as files, with how many entries were when the hub was opened.
+    pub publication: Option<(Arc<PublishedLog>, u64)>,
     /// Which refusals are in the log already.
     pub refusals: LoggedRefusals,
     /// Which request tokens were used.
@@ -136,6 +140,15 @@ impl App {
             Arc::clone(&metrics),
         )
         .await?;
+        let publication = match PublishedLog::open(&config.log.publish)? {
+            None => None,
+            Some(publication) => {
+                let ring = registry.state();
+                let known: Vec<_> = ring.log_keys().standing().cloned().collect();
+                let published = continuity::with_publication(&publication, &*store, &known).await?;
+                Some((Arc::new(publication), published))
+            }
+        };
         if is_new {
             let opening = ShardEvent::Opened {
                 origin: origin.clone(),
@@ -165,6 +178,7 @@ impl App {
             registry_change: Mutex::new(()),
             ledger,
             witnesses,
+            publication,
             store,
             documents,
             refusals: LoggedRefusals::default(),
@@ -211,6 +225,18 @@ impl App {
     #[must_use]
     pub fn cosigned(&self) -> Option<Arc<Cosigned>> {
         self.witnesses.as_ref()?.cosigned().borrow().clone()
+    }
+
+    /// The newest checkpoint and its size; with the cosignatures of witnesses, once they are there.
+    #[must_use]
+    pub fn newest_checkpoint(&self) -> (u64, String) {
+        let (size, checkpoint) = {
+            let committed = self.ledger.committed();
+            let committed = committed.borrow();
+            (committed.size, committed.checkpoint.to_string())
+        };
+        let cosigned = self.cosigned().filter(|cosigned| cosigned.size == size);
+        (size, cosigned.map_or(checkpoint, |cosigned| cosigned.text.clone()))
     }
 
     /// Whether the hub is stopping.

@@ -101,6 +101,9 @@ pub enum ClientCertificates {
 pub struct LogConfig {
     /// The shard's name. Default `main`; `SAPHAN_HUB__LOG__SHARD`.
     pub shard: String,
+    /// Where the log is published as static files: a folder, or `s3://bucket/prefix` (feature `s3`). Default empty: nowhere;
+    /// `SAPHAN_HUB__LOG__PUBLISH`.
+    pub publish: String,
 }
 
 /// Where the hub's private keys are. Nothing here is secret.
@@ -231,6 +234,10 @@ impl Config {
             if !file.as_os_str().is_empty() {
                 *file = folder.join(&file);
             }
+        }
+        let publish = &mut config.log.publish;
+        if !publish.is_empty() && !publish.starts_with("s3://") {
+            *publish = folder.join(&*publish).display().to_string();
         }
         Ok(config)
     }

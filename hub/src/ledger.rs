@@ -6,12 +6,14 @@
 mod batch;
 mod draft;
 mod evidence;
+mod files;
 mod writer;
 
 pub use draft::{
     AcknowledgementDraft, Appended, Draft, ErasureDraft, Judgement, MessageDraft, RefusalDraft, RegistryDraft,
 };
 pub use evidence::{Evidence, EvidenceError, evidence, hashes_of};
+pub use files::file;
 pub use writer::Committed;
 
 use std::fmt;

@@ -17,7 +17,8 @@
 //! - [`cases`]: applications and their evidence, asked for once;
 //! - [`registry`]: members, systems, keys, agreements as a fold over the log;
 //! - [`catalogue`]: what can be asked about services and evidence types;
-//! - [`witnesses`]: who cosigns the log's checkpoints;
+//! - [`witnesses`]: who cosigns the log's checkpoints; [`publication`]: the log as files for everybody; [`continuity`]: whether
+//!   the store has all that they have seen;
 //! - [`tls`], [`connections`]: what carries the requests;
 //! - [`app`], [`serve`], [`config`], [`keys`], [`metrics`], [`clock`], [`cli`]: the program around it.
 
@@ -32,6 +33,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod connections;
+pub mod continuity;
 pub mod documents;
 pub mod erasing;
 pub mod http;
@@ -39,6 +41,8 @@ pub mod keys;
 pub mod ledger;
 pub mod limits;
 pub mod metrics;
+mod objects;
+pub mod publication;
 pub mod refusals;
 pub mod registry;
 pub mod routing;

@@ -47,6 +47,10 @@ pub struct Metrics {
     pub outbox_amqp: Gauge,
     /// Outbox rows waiting to be pulled and acknowledged.
     pub outbox_pull: Gauge,
+    /// Entries of the log that are published as files.
+    pub log_published_size: Gauge,
+    /// How often the log could not be published.
+    pub log_publish_failures: Counter,
     /// Entries of the log that cases have followed.
     pub cases_followed: Gauge,
     /// Letters of the hub's own system that the hub refused: an agreement or a key is missing.
@@ -208,6 +212,8 @@ impl Default for Metrics {
             witness_failures: Family::default(),
             outbox_amqp: Gauge::default(),
             outbox_pull: Gauge::default(),
+            log_published_size: Gauge::default(),
+            log_publish_failures: Counter::default(),
             cases_followed: Gauge::default(),
             letters_refused: Counter::default(),
             letters_rejected: Counter::default(),
@@ -246,6 +252,16 @@ impl Default for Metrics {
         registry.register("witness_age_seconds", "Since the witness cosigned last", ages);
         let failures = metrics.witness_failures.clone();
         registry.register("witness_failures", "Checkpoints that the witness did not cosign", failures);
+        registry.register(
+            "log_published_size",
+            "Entries of the log that are published as files",
+            metrics.log_published_size.clone(),
+        );
+        registry.register(
+            "log_publish_failures",
+            "How often the log could not be published as files",
+            metrics.log_publish_failures.clone(),
+        );
         registry.register("outbox_amqp", "Messages waiting for the broker", metrics.outbox_amqp.clone());
         registry.register(
             "cases_followed",

@@ -18,6 +18,7 @@ use crate::connections::{self, Listener, Patience};
 use crate::documents;
 use crate::erasing;
 use crate::http;
+use crate::publication;
 use crate::routing::relay::{Broker, Relay};
 use crate::witnesses::rounds;
 
@@ -46,6 +47,9 @@ pub async fn serve(
     }
     if let Some(witnesses) = app.witnesses.clone() {
         tasks.spawn(rounds::run(Arc::clone(&app), witnesses));
+    }
+    if let Some((publication, published)) = app.publication.clone() {
+        tasks.spawn(publication::run(Arc::clone(&app), publication, published));
     }
     tasks.spawn(documents::upkeep::run(Arc::clone(&app)));
     tasks.spawn(erasing::upkeep::run(Arc::clone(&app)));

@@ -44,7 +44,7 @@ pub use proof::{
 };
 pub use range::{CompactRange, RangeError};
 pub use rebuild::{LogRebuilder, NotAPlace, RebuiltTile, TileMismatch};
-pub use tile::{TileContent, TileError, TilePath, tiles_completed, tiles_for_size};
+pub use tile::{TileContent, TileError, TilePath, partial_tiles, tiles_completed, tiles_for_size};
 pub use tlog_proof::{TlogProof, TlogProofError};
 
 /// Hashes in a full tile, and entries in a full bundle (C2SP tlog-tiles).

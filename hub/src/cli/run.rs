@@ -25,6 +25,7 @@ use crate::routing::relay::Broker;
 use crate::serve;
 use crate::store::sqlite::SqliteStore;
 use crate::tls::{self, ServerTls};
+use crate::witnesses::rounds;
 
 pub(super) fn load(path: &Path) -> anyhow::Result<Config> {
     Ok(Config::load(path, std::env::vars())?)
@@ -66,7 +67,11 @@ pub(super) fn lock(config: &Config) -> anyhow::Result<Option<File>> {
 pub(super) async fn open(config: &Config, stopping: watch::Receiver<bool>) -> anyhow::Result<crate::app::Opened> {
     let keys = config.key_store().open()?;
     let store = SqliteStore::open(&config.store_file()).await?;
-    App::open(config, keys, Arc::new(store), Arc::new(SystemClock), stopping).await
+    let opened = App::open(config, keys, Arc::new(store), Arc::new(SystemClock), stopping).await?;
+    if let Some(witnesses) = &opened.app.witnesses {
+        rounds::first(&opened.app, witnesses).await?;
+    }
+    Ok(opened)
 }
 
 async fn run(config: Config) -> anyhow::Result<()> {

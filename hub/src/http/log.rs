@@ -5,13 +5,13 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
-use saphan_schemas::log::{TileContent, TilePath, bundle, tile};
+use saphan_schemas::log::TilePath;
 use saphan_schemas::problem::ProblemCode;
 
 use super::ApiError;
 use super::error::PathPart;
 use crate::app::App;
-use crate::store::StoreError;
+use crate::ledger::file;
 
 /// The key that signs checkpoints, as a C2SP verifier key; the newest, if there are several.
 #[utoipa::path(get, path = "/v1/log/vkey", tag = "anyone", responses((status = 200, content_type = "text/plain", description = "name+hash+key")))]
@@ -23,13 +23,7 @@ pub(super) async fn verifier_key(State(app): State<Arc<App>>) -> impl IntoRespon
 /// The signed tree head, published as soon as it is signed; with the cosignatures of witnesses, once they are there.
 #[utoipa::path(get, path = "/v1/log/checkpoint", tag = "anyone", responses((status = 200, content_type = "text/plain", description = "A C2SP checkpoint")))]
 pub(super) async fn checkpoint(State(app): State<Arc<App>>) -> impl IntoResponse {
-    let (size, checkpoint) = {
-        let committed = app.ledger.committed();
-        let committed = committed.borrow();
-        (committed.size, committed.checkpoint.to_string())
-    };
-    let cosigned = app.cosigned().filter(|cosigned| cosigned.size == size);
-    ([(CONTENT_TYPE, TEXT), (CACHE_CONTROL, "no-store")], cosigned.map_or(checkpoint, |cosigned| cosigned.text.clone()))
+    ([(CONTENT_TYPE, TEXT), (CACHE_CONTROL, "no-store")], app.newest_checkpoint().1)
 }
 
 /// The newest signed tree head that a quorum of witnesses has cosigned; a second or so behind the newest.
@@ -62,24 +56,8 @@ pub(super) async fn tile(State(app): State<Arc<App>>, PathPart(path): PathPart<S
     if !path.exists_at(app.ledger.committed().borrow().size) {
         return Err(not_found());
     }
-    let (first, width) = (path.start(), path.width());
-    let bytes = match path.content() {
-        TileContent::Hashes { level } => {
-            let hashes = app.store.hashes(level, first, u32::from(width)).await?;
-            complete(hashes.len(), width)?;
-            tile::encode_hashes(&hashes)
-        }
-        TileContent::Entries => {
-            let entries = app.store.entries(first, u32::from(width)).await?;
-            complete(entries.len(), width)?;
-            bundle::encode_bundle(&entries).map_err(|_| StoreError::Corrupt { what: "an entry" })?
-        }
-    };
+    let bytes = file(&*app.store, &path).await?;
     Ok(([(CONTENT_TYPE, BYTES), (CACHE_CONTROL, IMMUTABLE)], bytes).into_response())
-}
-
-fn complete(found: usize, width: u16) -> Result<(), StoreError> {
-    if found == usize::from(width) { Ok(()) } else { Err(StoreError::Corrupt { what: "a tile with gaps" }) }
 }
 
 const TEXT: &str = "text/plain; charset=utf-8";

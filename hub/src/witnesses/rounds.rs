@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -10,6 +11,36 @@ use tokio::time::timeout;
 use super::asking::{Asked, NotCosigned};
 use super::{Head, Witnesses};
 use crate::app::App;
+use crate::continuity::NotAll;
+
+/// Asks each witness once, all at the same time, before the hub accepts anything: it may have seen more of the log than the store
+/// has. Who does not answer soon is not waited for.
+///
+/// # Errors
+/// [`NotAll`].
+pub async fn first(app: &App, witnesses: &Witnesses) -> Result<(), NotAll> {
+    let Some(head) = newest(app) else { return Ok(()) };
+    let ask = async |asked: &Asked| timeout(SOON, asked.cosign(&*app.store, &head, &mut 0)).await;
+    let answers = join_all(witnesses.asked.iter().map(ask)).await;
+    for (asked, answer) in witnesses.asked.iter().zip(answers) {
+        let who = || format!("the witness {}", asked.name());
+        match answer {
+            Ok(Ok(line)) => witnesses.take(asked, &head, line, app.clock.now_ms()),
+            Ok(Err(NotCosigned::Ahead { seen, size })) => return Err(NotAll::Behind { who: who(), seen, size }),
+            Ok(Err(NotCosigned::OtherHistory)) => return Err(NotAll::OtherHistory { who: who() }),
+            // The rounds tell what is the matter.
+            Ok(Err(_)) | Err(_) => {}
+        }
+    }
+    Ok(())
+}
+
+fn newest(app: &App) -> Option<Head> {
+    let committed = app.ledger.committed();
+    let committed = committed.borrow();
+    // A log without entries has no checkpoint.
+    (committed.size > 0).then(|| Head { size: committed.size, checkpoint: Arc::clone(&committed.checkpoint) })
+}
 
 /// Brings the newest checkpoint before all witnesses, about once a second. They get the same one, so that their cosignatures
 /// meet on it; each has a task of its own, so that a slow one delays no other.
@@ -22,13 +53,7 @@ pub async fn run(app: Arc<App>, witnesses: Arc<Witnesses>) {
     }
     drop(seen);
     loop {
-        let newest = {
-            let committed = app.ledger.committed();
-            let committed = committed.borrow();
-            Head { size: committed.size, checkpoint: Arc::clone(&committed.checkpoint) }
-        };
-        // A log without entries has no checkpoint.
-        if newest.size > 0 {
+        if let Some(newest) = newest(&app) {
             heads.send_replace(Some(newest));
         }
         if timeout(PAUSE, stopping.wait_for(|stop| *stop)).await.is_ok() {
@@ -74,5 +99,7 @@ fn note(app: &App, asked: &Asked, trouble: &mut Option<&'static str>, error: Opt
 }
 
 const PAUSE: Duration = Duration::from_secs(1);
+/// How long a start of the hub takes because of a witness that is silent.
+const SOON: Duration = Duration::from_secs(3);
 /// A checkpoint that stays the newest is cosigned again so often, so that its cosignatures do not look old.
 const CONFIRM_AGAIN_MS: u64 = 60_000;

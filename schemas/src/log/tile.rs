@@ -159,6 +159,14 @@ pub fn tiles_for_size(size: u64) -> impl Iterator<Item = TilePath> {
     })
 }
 
+/// The partial tiles and bundles of a log of `size` entries: those that grow.
+pub fn partial_tiles(size: u64) -> impl Iterator<Item = TilePath> {
+    contents(size).filter_map(|(content, count)| {
+        let rest = (count % u64::from(TILE_WIDTH)) as u16;
+        (rest > 0).then_some(TilePath { content, index: count / u64::from(TILE_WIDTH), width: rest })
+    })
+}
+
 /// The full tiles and bundles that a log got while it grew from `old` to `new` entries; these never change again.
 pub fn tiles_completed(old: u64, new: u64) -> impl Iterator<Item = TilePath> {
     let before = move |content| match content {
@@ -336,6 +344,7 @@ mod tests {
         #[test]
         fn completed_tiles_are_the_full_ones_that_were_not_there_before(old in 0u64..70_000, more in 0u64..70_000) {
             let full = |size| tiles_for_size(size).filter(|tile| !tile.is_partial());
+            prop_assert!(partial_tiles(new).eq(tiles_for_size(new).filter(TilePath::is_partial)));
             let before: std::collections::HashSet<_> = full(old).collect();
             let expected: Vec<_> = full(old + more).filter(|tile| !before.contains(tile)).collect();
             prop_assert_eq!(tiles_completed(old, old + more).collect::<Vec<_>>(), expected);

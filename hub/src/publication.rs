@@ -1,0 +1,185 @@
+//! The log as static files (C2SP tlog-tiles), in a folder or a bucket: any file server can serve it, also when the hub is gone.
+//!
+//! About once a second what is new is written: first tiles and bundles, then the checkpoint that needs them, so that whoever reads
+//! a checkpoint finds all of its files. Nothing waits for it. What was published last is what [`crate::continuity`] holds the
+//! store against at the next start.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::TryStreamExt as _;
+use object_store::path::Path as ObjectPath;
+use object_store::{ObjectStore, ObjectStoreExt as _, PutPayload};
+use saphan_schemas::log::{TilePath, partial_tiles, tiles_completed};
+use tokio::time::timeout;
+
+use crate::app::App;
+use crate::ledger::file;
+use crate::objects::Objects;
+use crate::store::{Store, StoreError};
+
+/// Where the log is published.
+#[derive(Debug)]
+pub struct PublishedLog {
+    objects: Objects,
+    /// As the operator wrote it.
+    place: String,
+}
+
+/// The log could not be published, or what is published cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum PublicationError {
+    /// The folder or the bucket failed.
+    #[error("the published log cannot be written or read: {0}")]
+    Objects(#[from] object_store::Error),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A checkpoint in the place is not text.
+    #[error("the published checkpoint is not text")]
+    NotText,
+}
+
+/// A checkpoint and its size.
+type Head = (u64, String);
+
+impl PublishedLog {
+    /// The place that `[log] publish` names: a folder, which is made if it is not there, or `s3://bucket/prefix`; `None` for none.
+    ///
+    /// # Errors
+    /// When it cannot be used.
+    pub fn open(place: &str) -> anyhow::Result<Option<Self>> {
+        if place.is_empty() {
+            return Ok(None);
+        }
+        let objects = match place.strip_prefix("s3://") {
+            Some(bucket) => Objects::in_bucket(bucket, "log.publish")?,
+            None => Objects::in_folder(Path::new(place), PUBLIC)?,
+        };
+        Ok(Some(Self { objects, place: place.to_owned() }))
+    }
+
+    /// In these objects; `place` is what people call them.
+    #[must_use]
+    pub fn new(store: Arc<dyn ObjectStore>, place: &str) -> Self {
+        Self { objects: Objects { store, prefix: ObjectPath::default() }, place: place.to_owned() }
+    }
+
+    /// The place, as the operator wrote it.
+    #[must_use]
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// The checkpoint that was published last.
+    ///
+    /// # Errors
+    /// [`PublicationError`].
+    pub async fn checkpoint(&self) -> Result<Option<String>, PublicationError> {
+        let found = match self.objects.store.get(&self.path(CHECKPOINT)).await {
+            Ok(found) => found,
+            Err(object_store::Error::NotFound { .. }) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let bytes = found.bytes().await?;
+        String::from_utf8(bytes.to_vec()).map(Some).map_err(|_| PublicationError::NotText)
+    }
+
+    /// Publishes the log up to `newest`, and up to `cosigned`, the newest that a quorum of witnesses has cosigned; `before` entries
+    /// are there.
+    ///
+    /// # Errors
+    /// [`PublicationError`]; what is there then is as before, or more.
+    pub async fn publish(
+        &self,
+        store: &dyn Store,
+        before: u64,
+        newest: &Head,
+        cosigned: Option<&Head>,
+    ) -> Result<(), PublicationError> {
+        for path in tiles_completed(before, newest.0).chain(partial_tiles(newest.0)) {
+            self.put_file(store, &path).await?;
+        }
+        if let Some((size, text)) = cosigned {
+            // Where its own partial files are full by now, those are there.
+            for path in partial_tiles(*size).filter(|path| !path.full().exists_at(newest.0)) {
+                self.put_file(store, &path).await?;
+            }
+            self.put(COSIGNED, text.clone().into_bytes()).await?;
+        }
+        self.put(CHECKPOINT, newest.1.clone().into_bytes()).await?;
+        for path in partial_tiles(before).map(TilePath::full).filter(|path| path.exists_at(newest.0)) {
+            self.remove_below(&format!("{path}.p")).await?;
+        }
+        Ok(())
+    }
+
+    async fn put_file(&self, store: &dyn Store, path: &TilePath) -> Result<(), PublicationError> {
+        let bytes = file(store, path).await?;
+        self.put(&path.to_string(), bytes).await
+    }
+
+    async fn put(&self, name: &str, bytes: Vec<u8>) -> Result<(), PublicationError> {
+        self.objects.store.put(&self.path(name), PutPayload::from(bytes)).await?;
+        Ok(())
+    }
+
+    async fn remove_below(&self, name: &str) -> Result<(), PublicationError> {
+        let objects: Vec<_> = self.objects.store.list(Some(&self.path(name))).try_collect().await?;
+        for object in objects {
+            match self.objects.store.delete(&object.location).await {
+                Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    fn path(&self, name: &str) -> ObjectPath {
+        name.split('/').fold(self.objects.prefix.clone(), |path, part| path.join(part))
+    }
+}
+
+/// Publishes what is new, until the hub stops, and once more then. `published` entries are there.
+pub async fn run(app: Arc<App>, publication: Arc<PublishedLog>, published: u64) {
+    let mut stopping = app.stopping.clone();
+    let (mut before, mut last, mut trouble) = (published, None, false);
+    loop {
+        let is_last = app.is_stopping();
+        let heads = (app.newest_checkpoint(), app.cosigned().map(|cosigned| (cosigned.size, cosigned.text.clone())));
+        if heads.0.0 > 0 && last.as_ref() != Some(&heads) {
+            match publication.publish(&*app.store, before, &heads.0, heads.1.as_ref()).await {
+                Ok(()) => {
+                    if std::mem::take(&mut trouble) {
+                        tracing::info!(place = publication.place(), "the log is published again");
+                    }
+                    before = heads.0.0;
+                    app.metrics.log_published_size.set(i64::try_from(before).unwrap_or(i64::MAX));
+                    last = Some(heads);
+                }
+                Err(error) => {
+                    app.metrics.log_publish_failures.inc();
+                    if !std::mem::replace(&mut trouble, true) {
+                        let error = &error as &dyn std::error::Error;
+                        tracing::error!(
+                            error,
+                            place = publication.place(),
+                            "the log is not published; messages are accepted all the same"
+                        );
+                    }
+                }
+            }
+        }
+        if is_last {
+            return;
+        }
+        let _ = timeout(PAUSE, stopping.wait_for(|stop| *stop)).await;
+    }
+}
+
+const CHECKPOINT: &str = "checkpoint";
+const COSIGNED: &str = "checkpoint.cosigned";
+/// Everybody may read it: a file server does.
+const PUBLIC: u32 = 0o755;
+const PAUSE: Duration = Duration::from_secs(1);
