@@ -27,7 +27,7 @@ use crate::observer::Observer;
 use crate::patience::{all_handled, in_time, never_handled, reaches};
 
 /// A sender that never pauses, and a receiver that counts.
-struct Load {
+pub(crate) struct Load {
     receipts: watch::Receiver<Vec<ReceiptClaims>>,
     handled: Arc<watch::Sender<Vec<MessageId>>>,
     stop: Arc<AtomicBool>,
@@ -37,7 +37,7 @@ struct Load {
 }
 
 impl Load {
-    async fn start(world: &World, receive: Receive) -> Self {
+    pub(crate) async fn start(world: &World, receive: Receive) -> Self {
         let (first, most) = RETRIES;
         let receiver = world.connector(&world.receiver().unwrap()).unwrap().retry_delays(first, most).receive(receive);
         let (receiver, handled) = noting(receiver, Message::id).await;
@@ -72,13 +72,13 @@ impl Load {
 
     /// Goes on for so long from the next receipt: there is work again, and a kill can come at any point of it, not only when a
     /// commit has just given receipts.
-    async fn go_on(&mut self, moment: Duration) {
+    pub(crate) async fn go_on(&mut self, moment: Duration) {
         self.more(1).await;
         let _ = timeout(moment, self.receipts.wait_for(|_| false)).await;
     }
 
     /// Stops sending, waits until all that has a receipt was handled and acknowledged, and returns the receipts.
-    async fn finish(self) -> Vec<ReceiptClaims> {
+    pub(crate) async fn finish(self) -> Vec<ReceiptClaims> {
         self.stop.store(true, Ordering::Relaxed);
         in_time(self.senders.join_all(), || "the last messages get no receipts".to_owned()).await;
         let receipts = self.receipts.borrow().clone();
@@ -268,5 +268,5 @@ async fn until_all_are_acknowledged(world: &World, messages: u64) {
 
 const SENDERS: usize = 8;
 const RETRIES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
-const LONGEST_RUN: Duration = Duration::from_millis(400);
+pub(crate) const LONGEST_RUN: Duration = Duration::from_millis(400);
 const MESSAGES: usize = 300;

@@ -22,6 +22,7 @@ mod killing_unmarked;
 mod observer;
 mod patience;
 mod procedures;
+mod publication;
 mod rotation;
 mod schemas;
 mod secrets;

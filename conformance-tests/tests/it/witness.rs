@@ -118,7 +118,7 @@ async fn copy(from: &Path, to: &Path) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hub_whose_data_come_back_from_a_copy_gets_no_cosignature_on_a_second_history() {
+async fn a_hub_whose_data_come_back_from_a_copy_is_refused_by_itself_or_else_by_its_witness() {
     let mut stage = Stage::start().await;
     stage.cosigned().await;
 
@@ -140,7 +140,12 @@ async fn a_hub_whose_data_come_back_from_a_copy_gets_no_cosignature_on_a_second_
     stage.hub.stop().await.unwrap();
     std::fs::remove_dir_all(&data).unwrap();
     copy(&kept, &data).await;
+    let refused = stage.hub.restart().await.unwrap_err().to_string();
+    assert!(refused.contains("the witness w has seen") && refused.contains("it is an old copy"), "{refused}");
+    // While no witness answers, nobody knows; the hub starts, and what it signs is cosigned by nobody.
+    stage.kill_witness().await;
     stage.hub.restart().await.unwrap();
+    stage.restart_witness().await;
     stage.fails("ahead").await;
     stage.grow(3).await;
     stage.fails("other-history").await;

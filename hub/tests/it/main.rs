@@ -32,6 +32,7 @@ mod log_endpoints;
 mod observability;
 mod pressure;
 mod program;
+mod publication;
 mod receipt_device;
 mod registry;
 mod relay;
