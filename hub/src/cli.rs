@@ -1,4 +1,4 @@
-//! The command line: `init`, `serve`, `registry`, `invite`, `schema`, `catalogue`, `broker config`, `keys`, `erase`,
+//! The command line: `init`, `serve`, `registry`, `invite`, `schema`, `catalogue`, `broker config`, `keys`, `erase`, `recover`,
 //! `check-config`, `default-config`.
 
 mod broker;
@@ -9,6 +9,7 @@ mod init;
 mod invite;
 mod keys;
 mod output;
+mod recover;
 mod registry;
 mod run;
 mod running;
@@ -54,6 +55,9 @@ enum Command {
     /// Erase the bodies of messages for ever; the log keeps what was said of them, and that they were erased. Refused before they
     /// are acknowledged or have expired, and in a case that has not ended. Works on a running hub and on a stopped one.
     Erase(erase::EraseArguments),
+    /// Make the head and the hashes of the log again from its entries, and damaged entries from where the log is published. Nothing
+    /// is written unless everything then gives the root that the newest checkpoint signs. The hub must be stopped.
+    Recover(recover::RecoverArguments),
     /// Say whether a configuration file is valid.
     CheckConfig(ConfigArguments),
     /// Print the default configuration with every setting explained.
@@ -95,6 +99,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Broker(BrokerCommand::Config(arguments)) => broker::config(&arguments),
         Command::Keys(command) => keys::keys(&command),
         Command::Erase(arguments) => erase::erase(&arguments),
+        Command::Recover(arguments) => recover::recover(&arguments),
         Command::CheckConfig(arguments) => run::check(&arguments.config),
         Command::DefaultConfig => output::print(|output| output.write_all(crate::config::DEFAULT.as_bytes())),
     };

@@ -9,14 +9,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
+use futures_util::future::{BoxFuture, FutureExt as _};
 use object_store::path::Path as ObjectPath;
 use object_store::{ObjectStore, ObjectStoreExt as _, PutPayload};
-use saphan_schemas::log::{TilePath, partial_tiles, tiles_completed};
+use saphan_schemas::log::{TILE_WIDTH, TileContent, TilePath, decode_bundle, partial_tiles, tiles_completed};
 use tokio::time::timeout;
 
 use crate::app::App;
 use crate::ledger::file;
 use crate::objects::Objects;
+use crate::store::sqlite::Copies;
 use crate::store::{Store, StoreError};
 
 /// Where the log is published.
@@ -115,6 +117,16 @@ impl PublishedLog {
         Ok(())
     }
 
+    /// A bundle's entries, full or as far as the log was published; none if it is not there or cannot be read.
+    async fn bundle(&self, index: u64, published: u64) -> Vec<Vec<u8>> {
+        let width = published.saturating_sub(index * u64::from(TILE_WIDTH)).min(u64::from(TILE_WIDTH));
+        let Ok(path) = TilePath::new(TileContent::Entries, index, width as u16) else { return Vec::new() };
+        let Ok(found) = self.objects.store.get(&self.path(&path.to_string())).await else { return Vec::new() };
+        let Ok(bytes) = found.bytes().await else { return Vec::new() };
+        let entries = decode_bundle(&bytes, path.width()).unwrap_or_default();
+        entries.into_iter().map(<[u8]>::to_vec).collect()
+    }
+
     async fn put_file(&self, store: &dyn Store, path: &TilePath) -> Result<(), PublicationError> {
         let bytes = file(store, path).await?;
         self.put(&path.to_string(), bytes).await
@@ -138,6 +150,19 @@ impl PublishedLog {
 
     fn path(&self, name: &str) -> ObjectPath {
         name.split('/').fold(self.objects.prefix.clone(), |path, part| path.join(part))
+    }
+}
+
+impl Copies for PublishedLog {
+    fn entries(&self, first: u64, count: u16) -> BoxFuture<'_, Vec<Vec<u8>>> {
+        async move {
+            let text = self.checkpoint().await.ok().flatten().unwrap_or_default();
+            let size = text.lines().nth(1).and_then(|size| size.parse().ok()).unwrap_or(0);
+            let mut entries = self.bundle(first / u64::from(TILE_WIDTH), size).await;
+            entries.truncate(count.into());
+            entries
+        }
+        .boxed()
     }
 }
 

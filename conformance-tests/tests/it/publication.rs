@@ -8,6 +8,8 @@ use saphan_connector::Receive;
 use saphan_examples::local::hub::{HubOptions, HubProgram};
 use saphan_schemas::registry::TransportKind;
 use serde_json::Value;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _};
 use tempfile::TempDir;
 use tokio::process::Command;
 
@@ -118,4 +120,80 @@ async fn a_hub_does_not_go_on_with_an_old_copy_of_its_store_nor_with_none_nor_in
     let Err(refused) = World::start_with(TransportKind::Pull, options).await else { panic!("it starts") };
     assert!(format!("{refused:#}").contains("is not of this log"), "{refused:#}");
     assert_eq!(stage.audit().await, size);
+}
+
+/// Changes something in the stopped hub's store.
+async fn damage(stage: &Stage, statement: &'static str) {
+    let file = stage.data().join("hub.sqlite");
+    let mut store = SqliteConnectOptions::new().filename(file).connect().await.unwrap();
+    let changed = sqlx::query(statement).execute(&mut store).await.unwrap().rows_affected();
+    assert!(changed > 0, "{statement}");
+    store.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_log_is_made_again_from_its_entries_and_from_what_is_published_and_else_nothing_is_written() {
+    let mut stage = Stage::start().await;
+    // Enough for full tiles.
+    while stage.audit().await < 300 {
+        stage.world.hub.restart().await.unwrap();
+        stage.work().await;
+    }
+    let size = stage.audit().await;
+    let recover = async |stage: &Stage| stage.world.hub.operate(&["recover"]).await.map_err(|error| error.to_string());
+    assert!(recover(&stage).await.unwrap().contains("nothing was damaged"));
+
+    for (statement, told) in [
+        ("DELETE FROM head", "the head"),
+        ("UPDATE head SET size = 3", "the head"),
+        ("UPDATE head SET checkpoint = 'none'", "the head"),
+        ("DELETE FROM tile_hash", "1 hashes of tiles"),
+        ("UPDATE tile_hash SET hash = zeroblob(32)", "1 hashes of tiles"),
+        ("UPDATE entry SET hash = zeroblob(32) WHERE idx = 5", "hashes or kinds of 1 entries"),
+        ("UPDATE entry SET kind = 0 WHERE kind = 3", "hashes or kinds of"),
+        ("UPDATE entry SET leaf = zeroblob(9) WHERE idx IN (7, 270)", "2 entries: 7 270"),
+        (
+            "UPDATE entry SET leaf = (SELECT leaf FROM entry WHERE idx = 8), hash = (SELECT hash FROM entry WHERE idx = 8) WHERE idx = 9",
+            "1 entries: 9",
+        ),
+        ("DELETE FROM entry WHERE idx = 11", "1 entries: 11"),
+        ("DELETE FROM entry WHERE idx = (SELECT max(idx) FROM entry)", "1 entries: "),
+    ] {
+        damage(&stage, statement).await;
+        let recovered = recover(&stage).await.unwrap();
+        assert!(recovered.contains(told), "{statement}: {recovered}");
+        assert!(recovered.contains(&format!("has {size} entries")), "{statement}: {recovered}");
+        assert!(recover(&stage).await.unwrap().contains("nothing was damaged"), "{statement}");
+    }
+
+    // What was never in the log, and what the log alone does not give back.
+    for (statement, told, undo) in [
+        (
+            "INSERT INTO entry SELECT idx + 1, kind, hash, leaf FROM entry ORDER BY idx DESC LIMIT 1",
+            "entries beyond",
+            "DELETE FROM entry WHERE idx = (SELECT max(idx) FROM entry)",
+        ),
+        (
+            "UPDATE message SET idx = -idx WHERE idx = (SELECT min(idx) FROM message)",
+            "lost everything else",
+            "UPDATE message SET idx = -idx WHERE idx < 0",
+        ),
+    ] {
+        damage(&stage, statement).await;
+        let refused = recover(&stage).await.unwrap_err();
+        assert!(refused.contains(told), "{statement}: {refused}");
+        damage(&stage, undo).await;
+    }
+    assert!(recover(&stage).await.unwrap().contains("nothing was damaged"));
+
+    // Without the published log damaged entries are not to be had.
+    damage(&stage, "UPDATE entry SET leaf = zeroblob(9) WHERE idx = 7").await;
+    let elsewhere = TempDir::new().unwrap();
+    let from = elsewhere.path().to_str().unwrap();
+    let refused = stage.world.hub.operate(&["recover", "--from", from]).await.unwrap_err().to_string();
+    assert!(refused.contains("do not give the root"), "{refused}");
+    recover(&stage).await.unwrap();
+    stage.world.hub.restart().await.unwrap();
+    stage.work().await;
+    assert!(stage.audit().await > size, "it goes on");
 }

@@ -12,6 +12,7 @@ mod delivery;
 mod documents;
 mod insert;
 mod read;
+mod recover;
 mod rows;
 mod schemas;
 mod writer;
@@ -32,6 +33,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePo
 use sqlx::{ConnectOptions as _, Connection as _, Sqlite, SqliteConnection};
 use tokio::sync::{Mutex, MutexGuard};
 
+pub use self::recover::{Copies, RecoverError, Recovered};
 use self::writer::Writer;
 use super::cases::CaseStore;
 use super::{
