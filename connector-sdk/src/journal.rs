@@ -151,12 +151,22 @@ impl Journal {
     }
 }
 
-fn lock(folder: &Path) -> Result<File, ConnectorError> {
+/// The folder is this connector's until it is dropped.
+struct FolderLock(File);
+
+impl Drop for FolderLock {
+    fn drop(&mut self) {
+        // Closing the file is not enough: a process that was forked meanwhile has it open until it becomes another program.
+        let _ = self.0.unlock();
+    }
+}
+
+fn lock(folder: &Path) -> Result<FolderLock, ConnectorError> {
     let failed = |source| ConnectorError::Folder { path: folder.to_owned(), source };
     private_folder(folder).map_err(failed)?;
     let file = File::create(folder.join(LOCK_NAME)).map_err(failed)?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(FolderLock(file)),
         Err(TryLockError::WouldBlock) => Err(ConnectorError::InUse { path: folder.to_owned() }),
         Err(TryLockError::Error(source)) => Err(failed(source)),
     }

@@ -29,7 +29,14 @@ use super::log::{Conflict, WitnessedLog};
 pub struct StateFolder {
     path: PathBuf,
     manifest: Manifest,
-    _lock: File,
+    lock: File,
+}
+
+impl Drop for StateFolder {
+    fn drop(&mut self) {
+        // Closing the file is not enough: a process that was forked meanwhile has it open until it becomes another program.
+        let _ = self.lock.unlock();
+    }
 }
 
 /// `witness.json`.
@@ -100,7 +107,7 @@ impl StateFolder {
         }
         let passphrase = Passphrase::from_env(KEY_PASSPHRASE)?;
         key_file::write_new(&key_path, &key_file::to_pem(&pkcs8, passphrase.as_ref())?)?;
-        let mut folder = Self { path: path.into(), manifest: Manifest { key, logs: Vec::new() }, _lock: lock };
+        let mut folder = Self { path: path.into(), manifest: Manifest { key, logs: Vec::new() }, lock };
         folder.write_manifest(Vec::new())?;
         let above = path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
         durable::sync_folder(above).map_err(failed(above))?;
@@ -117,7 +124,7 @@ impl StateFolder {
         let lock = lock(path)?;
         let manifest =
             serde_json::from_str(&text).map_err(|_| damaged(&manifest_path, "it is not the list of a witness"))?;
-        Ok(Self { path: path.into(), manifest, _lock: lock })
+        Ok(Self { path: path.into(), manifest, lock })
     }
 
     /// The witness's public key.
