@@ -89,7 +89,7 @@ impl CaseWorld {
             // Whom the killed hub had just sent something gets it again when the lease is over, and is not late.
             let shorter = [
                 ("SAPHAN_HUB__INBOX__LEASE_SECONDS", "3"),
-                ("SAPHAN_HUB__CASES__EVIDENCE_SECONDS", "15"),
+                ("SAPHAN_HUB__CASES__EVIDENCE_SECONDS", "6"),
                 ("SAPHAN_HUB__CASES__AGAIN_SECONDS", "1"),
             ];
             options.settings.extend(shorter.map(|(name, value)| (name, value.to_owned())));

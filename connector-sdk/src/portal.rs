@@ -134,7 +134,7 @@ pub struct CaseEvent {
     pub seq: u64,
     /// When it happened.
     pub at: Option<Timestamp>,
-    /// The place of the message that caused it; none for what time caused.
+    /// The place of the entry that caused it; none where the hub's storage was damaged.
     pub index: Option<u64>,
     /// What: `submitted`, `evidence-requested`, `evidence-provided`, `handed-over`, `decided` and so on.
     pub event: Code,

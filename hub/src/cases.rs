@@ -61,7 +61,7 @@ use tokio::time::timeout;
 
 use crate::admission::Refusal;
 use crate::clock::Clock;
-use crate::ledger::{Committed, MessageDraft};
+use crate::ledger::{Committed, Judgement, MessageDraft};
 use crate::registry::{Current, Registry};
 use crate::store::cases::ConsentRecord;
 use crate::store::{Store, StoreError};
@@ -117,7 +117,20 @@ impl CaseLimits {
 
 /// A message that may be logged, as long as this is held.
 #[derive(Debug, Default)]
-pub struct Pass<'a>(#[expect(dead_code, reason = "held, not looked at")] Option<RwLockReadGuard<'a, ()>>);
+pub struct Pass<'a> {
+    /// Whoever takes a consent back waits until what cites it is in the log.
+    _held: Option<RwLockReadGuard<'a, ()>>,
+    /// When the consent that it cites ends, in seconds since 1970.
+    until: Option<u64>,
+}
+
+impl Pass<'_> {
+    /// The judgement, which ends with the consent.
+    #[must_use]
+    pub fn limit(&self, judgement: Judgement) -> Judgement {
+        self.until.map_or(judgement, |until| judgement.ending(until))
+    }
+}
 
 /// Not in time; what was asked for will be done all the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -179,7 +192,7 @@ impl Cases {
                 if let Some(last) = self.started_at.checked_sub(1) {
                     self.reached(last).await?;
                 }
-                let pass = Pass(Some(self.consents.read().await));
+                let held = Some(self.consents.read().await);
                 let record = self.store.cases().consent(id).await?;
                 if record.as_ref().is_some_and(|record| record.revoked.is_some()) {
                     return refuse(ProblemCode::ConsentRevoked);
@@ -188,7 +201,7 @@ impl Cases {
                 if record.terms.valid_until <= self.clock.now_ms() || !self.covers(&record, draft) {
                     return refuse(ProblemCode::ConsentInsufficient);
                 }
-                (pass, Some(record))
+                (Pass { _held: held, until: Some(record.terms.valid_until / 1000) }, Some(record))
             }
             None => (Pass::default(), None),
         };

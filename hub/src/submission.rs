@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use crate::admission::{Addressed, Admission, Refusal, RefusedMessage};
 use crate::app::App;
 use crate::caller;
-use crate::cases::{CheckError, TooSlow};
+use crate::cases::{CheckError, Pass, TooSlow};
 use crate::ledger::{Appended, Draft, EvidenceError, LedgerError, MessageDraft, RefusalDraft, SentBack, evidence};
 use crate::limits::{Exhausted, Payer};
 use crate::refusals::Reserved;
@@ -166,17 +166,31 @@ async fn append_if_cases_allow(
     caller: Option<&SystemId>,
     draft: MessageDraft,
 ) -> Result<Accepted, SubmissionError> {
-    let Some(cases) = &app.cases else { return append(app, caller, draft).await };
-    let is_about_consent = cases.is_about_consent(&draft);
-    let accepted = match cases.check(&draft).await? {
-        Ok(_pass) => append(app, caller, draft).await?,
+    let about_consent = app.cases.as_ref().filter(|cases| cases.is_about_consent(&draft));
+    let pass = match may_be_logged(app, &draft).await? {
+        Ok(pass) => pass,
         Err(refusal) => return refuse(app, caller, refusal).await,
     };
-    if is_about_consent {
+    let accepted = append(app, caller, draft, pass).await?;
+    if let Some(cases) = about_consent {
         // The receipt says that it can be cited, or that nothing that cites it is used any more; it waits until that is so.
         cases.consent_is_known(accepted.index).await.map_err(|_| LedgerError::Unavailable)?;
     }
     Ok(accepted)
+}
+
+/// Whether cases and consents let a message into the log.
+///
+/// # Errors
+/// [`CheckError`]; inside, the refusal.
+pub(crate) async fn may_be_logged<'a>(
+    app: &'a App,
+    draft: &MessageDraft,
+) -> Result<Result<Pass<'a>, Refusal>, CheckError> {
+    match &app.cases {
+        Some(cases) => cases.check(draft).await,
+        None => Ok(Ok(Pass::default())),
+    }
 }
 
 /// Looks for the documents that a message cites: a message that arrives is one whose documents can be read.
@@ -192,13 +206,19 @@ async fn cited(
     })
 }
 
-async fn append(app: &App, caller: Option<&SystemId>, mut draft: MessageDraft) -> Result<Accepted, SubmissionError> {
+async fn append(
+    app: &App,
+    caller: Option<&SystemId>,
+    mut draft: MessageDraft,
+    mut pass: Pass<'_>,
+) -> Result<Accepted, SubmissionError> {
     let (sender, id) = (draft.envelope.claims().iss.clone(), draft.envelope.claims().jti);
     let envelope = draft.envelope.clone();
     let payer = Payer::System(sender.clone());
     let charge = Charge::take(app, caller, payer.clone())?;
     let mut rounds = 0;
     loop {
+        draft.judgement = pass.limit(draft.judgement);
         let error = match app.ledger.append_for(&payer, Draft::Message(Box::new(draft))).await {
             Ok(Appended::Message { index, receipt, proof }) => {
                 app.metrics.accepted.inc();
@@ -216,15 +236,24 @@ async fn append(app: &App, caller: Option<&SystemId>, mut draft: MessageDraft) -
             Err(error) => error,
         };
         // Others change the registry as they please; that is no reason to turn this message away.
-        draft = match error {
-            LedgerError::Outdated(back) if rounds < ROUNDS => match judge_again(app, *back).await? {
-                Ok(draft) => draft,
-                Err(refusal) => {
-                    charge.give_back();
-                    return refuse(app, caller, refusal).await;
-                }
-            },
+        let judged = match error {
+            LedgerError::Outdated(back) if rounds < ROUNDS => {
+                // Held twice it could wait for somebody who waits for it.
+                drop(pass);
+                judge_again(app, *back).await?
+            }
             error => return Err(error.into()),
+        };
+        let allowed = match judged {
+            Ok(again) => may_be_logged(app, &again).await?.map(|pass| (again, pass)),
+            Err(refusal) => Err(refusal),
+        };
+        (draft, pass) = match allowed {
+            Ok(allowed) => allowed,
+            Err(refusal) => {
+                charge.give_back();
+                return refuse(app, caller, refusal).await;
+            }
         };
         rounds += 1;
     }

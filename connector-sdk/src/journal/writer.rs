@@ -2,7 +2,6 @@
 
 mod batch;
 
-use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -11,6 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use self::batch::{Answers, Statements};
+use super::FolderLock;
 use super::rows::{Enqueued, Filed, ReceivedRow, Settled};
 use super::{JournalError, read, schema};
 use crate::clock;
@@ -42,7 +42,7 @@ pub(super) struct Writer {
     numbers: Numbers,
     purged: Instant,
     /// Held as long as this task may write.
-    _lock: File,
+    _lock: FolderLock,
 }
 
 /// The numbers that the next rows get.
@@ -70,7 +70,7 @@ impl Writer {
         mut connection: SqliteConnection,
         waiting: mpsc::Receiver<Request>,
         notices: mpsc::UnboundedSender<Notice>,
-        lock: File,
+        lock: FolderLock,
     ) -> Result<Self, JournalError> {
         let (outbox, inbox) = read::last_numbers(&mut connection).await?;
         let (numbers, purged) = (Numbers { outbox, inbox }, Instant::now());
@@ -198,7 +198,7 @@ mod tests {
     #[tokio::test]
     async fn a_journal_that_was_full_goes_on_when_there_is_room() {
         let folder = tempfile::tempdir().unwrap();
-        let (path, lock) = (folder.path().join("journal"), File::create(folder.path().join("lock")).unwrap());
+        let (path, lock) = (folder.path().join("journal"), crate::journal::lock(folder.path()).unwrap());
         let system: saphan_schemas::ids::SystemId = "th.dga/citizen-portal".parse().unwrap();
         let mut connection = schema::connect(&path).await.unwrap();
         schema::prepare(&mut connection, &system).await.unwrap();

@@ -104,7 +104,7 @@ impl Records {
         self.lock().values().filter(|kept| kept.effects > 1).count()
     }
 
-    fn keep<T>(&self, message: &Message<T>) {
+    pub(super) fn keep<T>(&self, message: &Message<T>) {
         let count = {
             let mut kept = self.lock();
             match kept.entry(message.effect()) {

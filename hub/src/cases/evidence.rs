@@ -107,6 +107,12 @@ impl Case {
             requirement.spare = Some(proof);
             return moves;
         }
+        // Who was asked since is still answering; that serves the next case.
+        if let State::Requested { request, .. } = &requirement.state
+            && request.candidate != *candidate
+        {
+            requirement.late.push(request.clone());
+        }
         requirement.state = State::Proven(proof);
         if was_asked {
             self.nobody_is_asked();

@@ -1,7 +1,8 @@
 //! Whether evidence that came is what was asked for.
 
-use saphan_schemas::catalogue::Catalogue;
-use saphan_schemas::message_types::EvidenceProvided;
+use saphan_schemas::catalogue::{Catalogue, EvidenceFormat};
+use saphan_schemas::envelope::EnvelopeClaims;
+use saphan_schemas::message_types::{Document, EvidenceProvided};
 use saphan_schemas::problem::ProblemCode;
 use serde_json::Value;
 
@@ -22,8 +23,9 @@ pub(super) struct Expected<'a> {
 /// Until when evidence may be used again, in milliseconds since 1970.
 ///
 /// # Errors
-/// The problem that it is rejected with: of another type, about somebody else, not as its schema says, or too old.
+/// The problem that it is rejected with: of another type, about somebody else, not as its schema says, without its document, or too old.
 pub(super) fn examine(
+    claims: &EnvelopeClaims,
     body: &EvidenceProvided,
     Expected { candidate, subject, now }: Expected<'_>,
     catalogue: &Catalogue,
@@ -41,6 +43,11 @@ pub(super) fn examine(
     if body.content_schema.as_ref() != Some(&evidence_type.schema)
         || catalogue.validate(&evidence_type.schema, &content).is_err()
     {
+        return Err(ProblemCode::EvidenceInvalid);
+    }
+    // The hub has each document that the envelope cites, and who gets the case may read it.
+    let is_there = |document: &Document| claims.documents.iter().any(|cited| cited.commit == document.commit);
+    if evidence_type.format == EvidenceFormat::Document && !body.documents.iter().any(is_there) {
         return Err(ProblemCode::EvidenceInvalid);
     }
     // What a register will say tomorrow nobody knows: a date in the future does not keep evidence fresh for longer.

@@ -22,7 +22,7 @@ pub struct Follower {
     app: Arc<App>,
     room: Arc<Cases>,
     next: u64,
-    /// Until when providers may answer in any case, in milliseconds since 1970: the hub may have been away.
+    /// Until when everybody may answer in any case, in milliseconds since 1970: the hub may have been away, or its disk full.
     not_late_before: u64,
     letters: mpsc::UnboundedSender<Letter>,
     refused: mpsc::UnboundedReceiver<NotSent>,
@@ -36,9 +36,9 @@ impl Follower {
         let (letters, to_post) = mpsc::unbounded_channel();
         let (say_refused, refused) = mpsc::unbounded_channel();
         let own = room.desk.signer.public().id();
-        let not_late_before = app.clock.now_ms().saturating_add(room.limits.patience.min(AFTER_A_START_MS));
-        let follower =
-            Self { app: Arc::clone(&app), room, next: 0, not_late_before, letters, refused, pending: Vec::new() };
+        let mut follower =
+            Self { app: Arc::clone(&app), room, next: 0, not_late_before: 0, letters, refused, pending: Vec::new() };
+        follower.give_time();
         let posting = post_all(app, own, to_post, say_refused);
         tokio::join!(follower.follow(), posting);
     }
@@ -50,7 +50,14 @@ impl Follower {
         let mut committed = self.app.ledger.committed();
         let mut pause = FIRST_PAUSE;
         while !self.app.is_stopping() {
-            let size = committed.borrow_and_update().size;
+            let (size, is_in_trouble) = {
+                let committed = committed.borrow_and_update();
+                (committed.size, committed.failed || committed.halted)
+            };
+            // Its mark stays until something is committed; whether there is room again is tried out.
+            if is_in_trouble && self.app.store.probe().await.is_err() {
+                self.give_time();
+            }
             match self.round(size).await {
                 Ok(true) => pause = FIRST_PAUSE,
                 Ok(false) => {
@@ -62,11 +69,18 @@ impl Follower {
                         error = &error as &dyn std::error::Error,
                         "the log cannot be followed; trying again"
                     );
+                    self.give_time();
                     sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
             }
         }
+    }
+
+    /// Nobody is late from now on until all who could not reach the hub have tried again.
+    fn give_time(&mut self) {
+        let grace = self.room.limits.patience.min(TRIED_AGAIN_WITHIN_MS);
+        self.not_late_before = self.not_late_before.max(self.app.clock.now_ms().saturating_add(grace));
     }
 
     /// Takes up where the last run ended. Returns whether the hub still runs.
@@ -231,7 +245,7 @@ const ENTRIES_AT_ONCE: u32 = 256;
 /// Bodies that are held together.
 const BYTES_AT_ONCE: u64 = 8 << 20;
 /// Longer than the longest pause after which a connector tries again to reach the hub.
-const AFTER_A_START_MS: u64 = 600_000;
+const TRIED_AGAIN_WITHIN_MS: u64 = 600_000;
 const DUE_AT_ONCE: u32 = 64;
 const POSTED_AT_ONCE: usize = 512;
 /// A case may become due by the clock alone, and a test's clock jumps.

@@ -190,7 +190,7 @@ impl Fold<'_> {
         }
         let subject = *case.people.about(case.requirements[at].about);
         let expected = Expected { candidate: &request.candidate, subject: &subject, now: entry.at };
-        let until = examine(&body, expected, self.catalogue, &self.room.pseudonyms)?;
+        let until = examine(claims, &body, expected, self.catalogue, &self.room.pseudonyms)?;
         let (evidence_type, provider, len) = (body.evidence_type, claims.iss.clone(), claims.body.len());
         Ok(HeldEvidence { subject, evidence_type, index: entry.index, id: claims.jti, provider, until, len })
     }

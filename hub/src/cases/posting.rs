@@ -146,16 +146,16 @@ async fn message(app: &App, envelope: &Envelope, salt: &Salt, body: &[u8]) -> Re
 
 async fn append(app: &App, envelope: &Envelope, salt: &Salt, body: &[u8]) -> Result<Appended, Unposted> {
     let mut draft = judge(app, envelope, salt, body).map_err(|refusal| Unposted::Refused(refusal.code))?;
-    let _pass = match &app.cases {
-        Some(cases) => match cases.check(&draft).await {
+    loop {
+        let pass = match submission::may_be_logged(app, &draft).await {
             Ok(Ok(pass)) => pass,
             Ok(Err(refusal)) => return Err(Unposted::Refused(refusal.code)),
             Err(error) => return Err(Unposted::Submission(error.into())),
-        },
-        None => super::Pass::default(),
-    };
-    loop {
-        draft = match app.ledger.append(Draft::Message(Box::new(draft))).await {
+        };
+        draft.judgement = pass.limit(draft.judgement);
+        let appended = app.ledger.append(Draft::Message(Box::new(draft))).await;
+        drop(pass);
+        draft = match appended {
             Ok(appended) => {
                 app.metrics.accepted.inc();
                 return Ok(appended);

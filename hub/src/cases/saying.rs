@@ -43,8 +43,13 @@ impl Case {
         match self.says(id) {
             Some(Say::Request(at)) => {
                 let requirement = &mut self.requirements[at];
-                if let State::Requested { request, .. } = &mut requirement.state {
+                if let State::Requested { request, until, latest, .. } = &mut requirement.state {
                     request.index = Some(index);
+                    // It waited so long that hardly any time is left.
+                    if until.saturating_sub(turn.now) < turn.patience / 2 {
+                        *until = turn.now.saturating_add(turn.patience);
+                        *latest = (*until).max(*latest);
+                    }
                     let candidate = request.candidate.clone();
                     moves.events.push(What::EvidenceRequested(requirement.piece(&candidate)));
                 }

@@ -136,7 +136,10 @@ impl Fold<'_> {
 
     /// Evidence that proves a requirement, and the position of the candidate that provided it.
     fn held(&self, case: &Case, requirement: &Requirement) -> Option<(usize, Proven)> {
-        let mut candidates = requirement.candidates.iter().enumerate().skip(requirement.at);
+        // What was given up may have come for another case since.
+        let (before, from) = requirement.candidates.split_at(requirement.at.min(requirement.candidates.len()));
+        let from = from.iter().enumerate().map(|(place, candidate)| (requirement.at + place, candidate));
+        let mut candidates = from.chain(before.iter().enumerate());
         candidates.find_map(|(position, candidate)| {
             let held = self.evidence(&case.sought(requirement, candidate), candidate, case)?;
             Some((position, again(held, candidate)))
@@ -156,17 +159,19 @@ impl Fold<'_> {
 
     /// Returns whether somebody goes on.
     async fn wake_those_who_wait(&mut self) -> Result<bool, StoreError> {
-        let came: HashSet<Sought> = self.done.evidence.iter().map(HeldEvidence::sought).collect();
+        // Whoever provided it: somebody else may be asked for the same by now.
+        let came: HashSet<_> = self.done.evidence.iter().map(|held| (held.subject, &held.evidence_type)).collect();
+        let has_come = |sought: &Sought| came.contains(&(sought.subject, &sought.evidence_type));
         let asked = self.asked();
-        let loose = |(_, sought): &(CaseId, &Sought)| came.contains(sought) || !asked.contains(sought);
+        let loose = |(_, sought): &(CaseId, &Sought)| has_come(sought) || !asked.contains(sought);
         let waiting = self.elsewhere(Seeking::Waiting).filter(loose);
         // Who asked the same itself, because another had given up, need not wait for a second answer.
-        let asking = self.elsewhere(Seeking::Asking).filter(|(_, sought)| came.contains(sought));
+        let asking = self.elsewhere(Seeking::Asking).filter(|(_, sought)| has_come(sought));
         let concerned: Vec<CaseId> = waiting.chain(asking).map(|(id, _)| id).collect();
         self.load_cases(concerned).await?;
         let (mut taken_over, mut moved) = (HashSet::new(), false);
         for Open { case, at, sought, seeking } in self.cases.values().flat_map(open).collect::<Vec<_>>() {
-            if let Some((candidate, proof)) = self.came(case, at, &sought) {
+            if let Some((candidate, proof)) = self.came(case, at) {
                 self.step(case, None, |case| case.use_again(at, candidate, proof));
             } else if seeking == Seeking::Waiting && !asked.contains(&sought) && taken_over.insert(sought) {
                 let turn = self.turn(self.now);
@@ -179,14 +184,16 @@ impl Fold<'_> {
         Ok(moved)
     }
 
-    /// What came in this round and proves a requirement that is open.
-    fn came(&self, case: CaseId, at: usize, sought: &Sought) -> Option<(usize, Proven)> {
+    /// What came in this round and proves a requirement that is open, with the position of the candidate that provided it.
+    fn came(&self, case: CaseId, at: usize) -> Option<(usize, Proven)> {
         let case = self.cases.get(&case)?;
         let requirement = case.requirements.get(at).filter(|requirement| !requirement.alone)?;
-        let candidate = requirement.candidates.get(requirement.at)?;
-        let mut new = self.done.evidence.iter().rev();
-        let held = new.find(|held| held.is(sought) && self.is_usable(held, candidate, case))?;
-        Some((requirement.at, again(held, candidate)))
+        self.done.evidence.iter().rev().find_map(|held| {
+            let provided = |candidate: &&Candidate| held.is(&case.sought(requirement, candidate));
+            let candidates = requirement.candidates.iter().enumerate();
+            let (position, candidate) = candidates.into_iter().find(|(_, candidate)| provided(candidate))?;
+            self.is_usable(held, candidate, case).then(|| (position, again(held, candidate)))
+        })
     }
 }
 

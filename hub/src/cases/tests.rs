@@ -66,6 +66,13 @@ fn case() -> Case {
     }
 }
 
+/// What is requested is in the log.
+fn requests_are_logged(case: &mut Case) {
+    let requests: Vec<MessageId> =
+        case.requirements.iter().flat_map(Requirement::requests).map(|request| request.id).collect();
+    requests.into_iter().for_each(|id| drop(case.logged(id, 80, TURN)));
+}
+
 /// It is time, and the log says that what nobody answered is over.
 fn passes(case: &mut Case, turn: Turn) -> Moves {
     let mut moves = case.tick(turn);
@@ -358,6 +365,7 @@ fn evidence_that_comes_late_is_taken_while_the_case_is_still_here() {
     second.id = "other".parse().unwrap();
     case.requirements.push(second);
     case.begin(vec![None, None], TURN);
+    requests_are_logged(&mut case);
     let request = requested(&case);
     // The provider is silent, and so is the applicant.
     let patient = Turn { now: TURN.now + 2_000, patience: u64::MAX / 2, ..TURN };
@@ -378,6 +386,7 @@ fn evidence_that_comes_while_a_handover_without_it_is_on_its_way_goes_with_the_n
     let mut case = case();
     case.requirements[0].candidates.truncate(1);
     case.begin(vec![None], TURN);
+    requests_are_logged(&mut case);
     let request = requested(&case);
     let late = Turn { now: TURN.now + 2_000, ..TURN };
     let question = passes(&mut case, late).acts.remove(0);
@@ -448,6 +457,7 @@ fn a_question_that_is_logged_when_hardly_any_time_is_left_is_asked_anew() {
 fn who_answers_at_the_last_moment_is_not_late_while_the_answer_is_on_its_way() {
     let mut case = case();
     case.begin(vec![None], TURN);
+    requests_are_logged(&mut case);
     let end = TURN.now + TURN.patience;
     assert_eq!(case.wake(), Some(end + 500));
     assert!(case.tick(Turn { now: end + 499, ..TURN }).acts.is_empty());
@@ -473,6 +483,7 @@ fn a_recalled_handover_that_is_logged_begins_the_promised_time_and_what_was_prov
 fn a_case_goes_on_without_an_answer_only_when_the_log_says_so() {
     let mut case = case();
     case.begin(vec![None], TURN);
+    requests_are_logged(&mut case);
     let first = requested(&case);
     let late = Turn { now: case.wake().unwrap(), ..TURN };
     let acts = case.tick(late).acts;
@@ -490,6 +501,7 @@ fn a_case_goes_on_without_an_answer_only_when_the_log_says_so() {
 fn evidence_that_is_logged_before_the_end_of_its_request_is_in_time() {
     let mut case = case();
     case.begin(vec![None], TURN);
+    requests_are_logged(&mut case);
     let request = requested(&case);
     let late = Turn { now: case.wake().unwrap(), ..TURN };
     let lapse = case.tick(late).acts.remove(0);
@@ -502,6 +514,7 @@ fn evidence_that_is_logged_before_the_end_of_its_request_is_in_time() {
 fn a_provider_that_asks_for_more_time_just_before_the_end_of_its_request_gets_it() {
     let mut case = case();
     case.begin(vec![None], TURN);
+    requests_are_logged(&mut case);
     let request = requested(&case);
     let late = Turn { now: case.wake().unwrap(), ..TURN };
     let lapse = case.tick(late).acts.remove(0);
@@ -517,6 +530,7 @@ fn a_provider_that_asks_for_more_time_just_before_the_end_of_its_request_gets_it
 fn a_case_does_not_wait_until_the_portal_can_be_told_that_nobody_answered() {
     let mut case = case();
     case.begin(vec![None], TURN);
+    requests_are_logged(&mut case);
     let first = requested(&case);
     let late = Turn { now: case.wake().unwrap(), ..TURN };
     let lapse = case.tick(late).acts.remove(0);
@@ -573,4 +587,68 @@ fn a_reminder_is_in_the_history_once_it_is_in_the_log() {
     assert!(moves.events.is_empty(), "{moves:?}");
     let told: Vec<What> = moves.acts.iter().flat_map(|act| case.logged(act.id, 9, day).events).collect();
     assert_eq!(told, [What::Reminded { kind: ReminderKind::Overdue }], "though two are told");
+}
+
+#[test]
+fn who_was_asked_second_is_heard_though_the_first_one_answered_late() {
+    let mut case = case();
+    case.begin(vec![None], TURN);
+    requests_are_logged(&mut case);
+    let (first, late) = (requested(&case), Turn { now: case.wake().unwrap(), ..TURN });
+    passes(&mut case, late);
+    let second = requested(&case);
+    assert_ne!(first.candidate, second.candidate);
+    case.logged(second.id, 91, late);
+    case.provided(0, &first.candidate, 92, MessageId::new(), late.now);
+    let answer = case.awaited(Some(second.id), &second.candidate.provider).unwrap();
+    assert!(!answer.is_needed, "it may serve another case");
+}
+
+#[test]
+fn a_request_that_waited_for_room_in_the_log_has_the_whole_time() {
+    let mut case = case();
+    case.begin(vec![None], TURN);
+    let first = requested(&case);
+    let late = Turn { now: TURN.now + TURN.patience + 500, ..TURN };
+    assert!(case.tick(late).acts.is_empty(), "nobody can answer what is not asked yet");
+    case.logged(first.id, 90, late);
+    assert_eq!(case.wake(), Some(late.now + TURN.patience + 500));
+}
+
+#[test]
+fn the_end_of_what_was_given_more_time_does_not_wait_for_a_portal_that_cannot_be_told() {
+    let mut case = case();
+    case.begin(vec![None], TURN);
+    requests_are_logged(&mut case);
+    let (request, late) = (requested(&case), Turn { now: case.wake().unwrap(), ..TURN });
+    let lapse = case.tick(late).acts.remove(0);
+    let until = late.now + 3_000;
+    case.pending(0, request.id, until);
+    case.not_sent(lapse.id, &"agreement-missing".parse().unwrap(), late);
+    assert_eq!(case.wake(), Some(until + 500));
+}
+
+#[test]
+fn an_end_is_said_once_though_the_clock_goes_back() {
+    let mut case = case();
+    case.begin(vec![None], TURN);
+    requests_are_logged(&mut case);
+    let late = Turn { now: case.wake().unwrap(), ..TURN };
+    let lapse = case.tick(late).acts.remove(0);
+    let moves = case.logged(lapse.id, 91, Turn { now: late.now - 1, ..TURN });
+    assert!(matches!(moves.events[..], [What::EvidenceFailed { failure: Failure::TimedOut, .. }]), "{moves:?}");
+    let more = case.tick(late).acts;
+    assert!(!more.iter().any(|act| matches!(act.say, Say::Tell(Notice::Lapse { .. }))), "{more:?}");
+}
+
+#[test]
+fn the_portal_is_not_told_of_silence_once_the_evidence_is_there() {
+    let mut case = case();
+    case.begin(vec![None], TURN);
+    requests_are_logged(&mut case);
+    let (first, late) = (requested(&case), Turn { now: case.wake().unwrap(), ..TURN });
+    let lapse = case.tick(late).acts.remove(0);
+    case.not_sent(lapse.id, &"agreement-missing".parse().unwrap(), late);
+    case.provided(0, &first.candidate, 92, MessageId::new(), late.now + 1);
+    assert!(!case.has_lapsed(first.id, ReminderKind::EvidenceOver, late.now + 600_000));
 }

@@ -84,12 +84,12 @@ pub(super) fn reminder(kind: ReminderKind, next: NextActor) -> BilingualText {
             "The last day to send the evidence or information that you are asked for is near; please answer by then.",
         ),
         (ReminderKind::AnswerOver, _) => BilingualText::new(
-            "พ้นกำหนดส่งหลักฐานหรือข้อมูลแล้ว คำขอจะถูกส่งให้หน่วยงานพิจารณาโดยไม่มีหลักฐานนี้",
-            "The last day to answer has passed; the application goes to the agency without this evidence.",
+            "พ้นกำหนดส่งหลักฐานหรือข้อมูลแล้ว คำขอจะถูกส่งให้หน่วยงานพิจารณาโดยไม่มีสิ่งที่ยังไม่ได้ส่ง",
+            "The last day to answer has passed; the application goes to the agency without what was not sent.",
         ),
         (ReminderKind::EvidenceOver, _) => BilingualText::new(
-            "หน่วยงานที่ถือหลักฐานไม่ตอบภายในกำหนด ระบบจะขอจากหน่วยงานอื่น หรือขอจากท่าน",
-            "An agency did not send the evidence in time; another agency is asked, or you are.",
+            "หน่วยงานที่ถือหลักฐานไม่ตอบภายในกำหนด หากยังไม่ได้รับหลักฐาน ระบบจะขอจากหน่วยงานอื่น หรือขอจากท่าน",
+            "An agency did not send evidence in time. Unless it comes now, another agency is asked, or you are.",
         ),
         (ReminderKind::ConsentOver, _) => BilingualText::new(
             "ระยะเวลาที่ท่านให้ความยินยอมสิ้นสุดแล้ว จะไม่มีการใช้ข้อมูลที่ต้องอาศัยความยินยอมนี้อีก",

@@ -58,7 +58,7 @@ impl Case {
     /// A notice is in the log, or that it cannot be sent.
     pub(super) fn noticed(&mut self, notice: Notice, turn: Turn, moves: &mut Moves) {
         match notice {
-            Notice::Lapse { of, .. } => self.lapsed(of, turn, moves),
+            Notice::Lapse { of, at, .. } => self.lapsed(of, at.max(turn.now), turn, moves),
             // Both parties are told; that is one event.
             Notice::Withdrawal { .. } | Notice::Reminder { kind: ReminderKind::Overdue, to: Reader::Authority } => {}
             Notice::Reminder { kind, .. } => moves.events.push(What::Reminded { kind }),
@@ -70,8 +70,10 @@ impl Case {
         let is_due = self.ends().any(|end| end.of == of && end.at <= now);
         let unanswered =
             |one: &Requirement| matches!(one.state, State::Missing { because: GapReason::ApplicantDidNotAnswer });
+        let silent =
+            |one: &Requirement| !matches!(one.state, State::Proven(_)) && one.late.iter().any(|late| late.id == of);
         let went_on = match kind {
-            ReminderKind::EvidenceOver => self.requirements.iter().flat_map(|one| &one.late).any(|late| late.id == of),
+            ReminderKind::EvidenceOver => self.requirements.iter().any(silent),
             ReminderKind::AnswerOver => self.requirements.iter().any(unanswered),
             ReminderKind::ConsentOver => self.consent.is_none(),
             _ => false,
@@ -82,7 +84,8 @@ impl Case {
     /// The last moments of what it waits for.
     fn ends(&self) -> impl Iterator<Item = End> {
         let waiting = self.requirements.iter().filter_map(|requirement| match &requirement.state {
-            State::Requested { request, until, .. } => {
+            // Before it is in the log nobody can answer it.
+            State::Requested { request, until, .. } if request.index.is_some() => {
                 Some(End { of: request.id, kind: ReminderKind::EvidenceOver, at: late_at(*until) })
             }
             State::Asked { is_logged: true, question, until, .. } => {
@@ -94,10 +97,15 @@ impl Case {
         waiting.chain(consent.map(|(of, at)| End { of, kind: ReminderKind::ConsentOver, at }))
     }
 
-    /// The last moment of what this message said has passed, unless something came or was promised before that was logged.
-    fn lapsed(&mut self, of: MessageId, turn: Turn, moves: &mut Moves) {
-        let Some(End { kind, .. }) = self.ends().find(|end| end.of == of && end.at <= turn.now) else { return };
-        if self.has_ended() {
+    /// The last moment of what this message said has passed by `seen` (ms since 1970), unless something came or was promised before
+    /// that was logged.
+    fn lapsed(&mut self, of: MessageId, seen: u64, turn: Turn, moves: &mut Moves) {
+        let Some(End { kind, at, .. }) = self.ends().find(|end| end.of == of).filter(|_| !self.has_ended()) else {
+            return;
+        };
+        if at > seen {
+            // Also when the log would not take it: it is said anew when that moment has passed.
+            self.errands.retain(|errand| !matches!(errand.notice, Notice::Lapse { of: lapsing, .. } if lapsing == of));
             return;
         }
         match kind {

@@ -4,9 +4,8 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream::{self, Stream};
@@ -17,7 +16,7 @@ use tokio::sync::watch;
 
 use super::ApiError;
 use super::auth::{ReaderCaller, WaitingCaller};
-use super::conditional::is_known;
+use super::conditional::{CALLER, unless_known};
 use super::error::PathPart;
 use crate::app::App;
 use crate::cases::{Case, CaseView, Cases, EventView};
@@ -44,13 +43,7 @@ pub(super) async fn show(
     {
         return Err(ApiError::problem(ProblemCode::NotFound));
     }
-    // Each change of a case has an event.
-    let tag = format!("\"{}\"", case.events);
-    let caching = [(header::ETAG, tag.clone()), (header::CACHE_CONTROL, "private, no-cache".to_owned())];
-    if is_known(&headers, &tag) {
-        return Ok((StatusCode::NOT_MODIFIED, caching).into_response());
-    }
-    Ok((caching, Json(view(&app, &case))).into_response())
+    unless_known(&headers, CALLER, &view(&app, &case))
 }
 
 /// What happens in a case, as server-sent events: all from the beginning, or after Last-Event-ID. The stream ends with the case.

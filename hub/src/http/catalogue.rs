@@ -13,7 +13,7 @@ use saphan_schemas::problem::ProblemCode;
 use serde::Deserialize;
 
 use super::ApiError;
-use super::conditional::unless_known;
+use super::conditional::{ANYBODY, unless_known};
 use super::error::{PathPart, QueryPart};
 use crate::app::App;
 use crate::catalogue::{EvidenceTypeSearch, ServiceItem, ServiceSearch};
@@ -42,7 +42,7 @@ pub(super) async fn services(
     QueryPart(search): QueryPart<ServiceSearch>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    unless_known(&headers, &search.find(&app.registry.catalogue()))
+    unless_known(&headers, ANYBODY, &search.find(&app.registry.catalogue()))
 }
 
 /// A public service, with its priority.
@@ -65,7 +65,7 @@ pub(super) async fn service(
 ) -> Result<Response, ApiError> {
     let catalogue = app.registry.catalogue();
     let service = catalogue.service(&id).ok_or_else(|| ApiError::problem(ProblemCode::NotFound))?;
-    unless_known(&headers, &ServiceItem::from(service))
+    unless_known(&headers, ANYBODY, &ServiceItem::from(service))
 }
 
 /// The evidence types that fit the query.
@@ -90,7 +90,7 @@ pub(super) async fn evidence_types(
     QueryPart(search): QueryPart<EvidenceTypeSearch>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    unless_known(&headers, &search.find(&app.registry.catalogue()))
+    unless_known(&headers, ANYBODY, &search.find(&app.registry.catalogue()))
 }
 
 /// An evidence type.
@@ -113,7 +113,7 @@ pub(super) async fn evidence_type(
 ) -> Result<Response, ApiError> {
     let catalogue = app.registry.catalogue();
     let known = catalogue.evidence_type(&id).ok_or_else(|| ApiError::problem(ProblemCode::NotFound))?;
-    unless_known(&headers, known)
+    unless_known(&headers, ANYBODY, known)
 }
 
 /// A text that a schema has or had.

@@ -9,11 +9,15 @@ use serde::Serialize;
 
 use super::ApiError;
 
-/// `body` as JSON, or 304 when the caller names its tag in `If-None-Match`.
-pub(super) fn unless_known(request: &HeaderMap, body: &impl Serialize) -> Result<Response, ApiError> {
+/// `body` as JSON, or 304 when the caller names its tag in `If-None-Match`; `caching` is who may keep it.
+pub(super) fn unless_known(
+    request: &HeaderMap,
+    caching: &'static str,
+    body: &impl Serialize,
+) -> Result<Response, ApiError> {
     let body = serde_json::to_vec(body).map_err(|error| ApiError::internal(&error, ProblemCode::Internal))?;
     let tag = format!("\"{}\"", Sha256Hash::of(&body));
-    let headers = [(ETAG, tag.as_str()), (CACHE_CONTROL, REVALIDATE)];
+    let headers = [(ETAG, tag.as_str()), (CACHE_CONTROL, caching)];
     if is_known(request, &tag) {
         return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
     }
@@ -21,11 +25,14 @@ pub(super) fn unless_known(request: &HeaderMap, body: &impl Serialize) -> Result
 }
 
 /// What a cache marked as weak is compared by its text.
-pub(super) fn is_known(request: &HeaderMap, tag: &str) -> bool {
+fn is_known(request: &HeaderMap, tag: &str) -> bool {
     let lists = request.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     let mut known = lists.flat_map(|list| list.split(',')).map(str::trim);
     known.any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag)
 }
 
 const JSON: &str = "application/json";
-const REVALIDATE: &str = "no-cache";
+/// Anybody, who asks each time whether it still holds.
+pub(super) const ANYBODY: &str = "no-cache";
+/// The caller alone, who does the same.
+pub(super) const CALLER: &str = "private, no-cache";

@@ -34,8 +34,17 @@ pub enum Draft {
 pub struct Judgement {
     /// The first place of the log that the registry's state did not have folded in.
     pub registry: u64,
-    /// When the judgement ends by itself, in seconds since 1970: the end of a key's or an agreement's validity.
+    /// When the judgement ends by itself, in seconds since 1970: the end of the validity of a key, an
+    /// agreement, or a consent that is cited.
     pub until: Option<u64>,
+}
+
+impl Judgement {
+    /// The same, but it ends at `until` (seconds since 1970) at the latest.
+    #[must_use]
+    pub fn ending(self, until: u64) -> Self {
+        Self { until: Some(self.until.map_or(until, |before| before.min(until))), ..self }
+    }
 }
 
 /// A message that passed admission.

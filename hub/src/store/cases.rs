@@ -93,7 +93,7 @@ pub struct CaseEvent {
     pub seq: u64,
     /// When, in milliseconds since 1970.
     pub at: u64,
-    /// The message that caused it; none for what time caused.
+    /// The place of the entry that caused it; none for what no entry did: storage that was damaged, or a key that was replaced.
     pub index: Option<u64>,
     /// What.
     pub what: What,

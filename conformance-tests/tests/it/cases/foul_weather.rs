@@ -66,6 +66,21 @@ async fn apply(
     Ok(Submitted { consent, change })
 }
 
+/// Waits until the hub has written that what nobody answered is over, and not logged it yet.
+async fn until_an_end_waits(world: &CaseWorld) {
+    let mut store = SqliteConnectOptions::new().filename(world.store_file()).connect().await.unwrap();
+    loop {
+        let letters = sqlx::query_scalar::<_, String>("SELECT text FROM case_letter");
+        let is_one = |letter: &String| {
+            let envelope = UnverifiedEnvelope::parse(letter);
+            envelope.is_ok_and(|envelope| envelope.claims().message_type.as_str() == "case.reminder")
+        };
+        if letters.fetch_all(&mut store).await.unwrap().iter().any(is_one) {
+            return;
+        }
+    }
+}
+
 /// What stands in the log of the stopped hub: its messages, with their times in milliseconds since 1970.
 async fn logged(world: &CaseWorld) -> Vec<(u64, EnvelopeClaims)> {
     let mut store = SqliteConnectOptions::new().filename(world.store_file()).connect().await.unwrap();
@@ -131,6 +146,10 @@ async fn every_case_ends_in_foul_weather(mut world: CaseWorld, people: usize, ki
         world.hub.kill().await.unwrap();
         world.hub.restart().await.unwrap();
     }
+    // All that are silent are given up in one moment, once the hub has been left in peace long enough.
+    in_time(until_an_end_waits(&world), || "nobody is silent".to_owned()).await;
+    world.hub.kill().await.unwrap();
+    world.hub.restart().await.unwrap();
     let submitted = in_time(submitting.join_all(), || "applications get no receipts".to_owned()).await;
     let submitted: BTreeMap<CaseId, Submitted> = submitted.into_iter().collect();
     let mut views = BTreeMap::new();

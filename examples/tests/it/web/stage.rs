@@ -7,19 +7,20 @@ use std::sync::Arc;
 
 use saphan_connector::membership::Membership;
 use saphan_connector::{Connector, ConnectorBuilder, Handled, HandlerError, Message, OutgoingMessage, Receive, trust};
+use saphan_examples::agencies::registers::upload_document_of;
 use saphan_examples::applicants::Applicants;
 use saphan_examples::joining::sign_agreements;
 use saphan_examples::local::hub::{HubOptions, HubProcess, HubProgram};
 use saphan_examples::web::{Offer, Person, Portal, Settings};
 use saphan_hub::registry::{RegistryFile, SystemSection};
 use saphan_schemas::catalogue::Catalogue;
-use saphan_schemas::envelope::DocumentReference;
+use saphan_schemas::envelope::{DocumentReference, UnverifiedEnvelope};
 use saphan_schemas::ids::SystemId;
 use saphan_schemas::keys::{PublicKey, Signer, SigningKey};
 use saphan_schemas::message_types::{
     AnswerForm, Applicant, ApplicationDecided, Approval, BilingualText, Capacity, CaseSubmitted, Decision,
-    EvidenceProvided, EvidenceRequested, InformationRequested, InformationSupplied, Item, NaturalPerson, Office,
-    Representative, Timestamp,
+    EvidenceProvided, EvidenceRequested, InformationRequested, InformationSupplied, Item, NaturalPerson, Office, Proof,
+    ProofSource, Representative, Timestamp,
 };
 use saphan_schemas::registry::{Agreement, Member, Service, TransportKind, just_a_system};
 use saphan_schemas::trust::Trust;
@@ -91,7 +92,7 @@ impl Stage {
                 let mut gate = gate.clone();
                 async move {
                     gate.wait_for(|open| *open).await?;
-                    provide(&message)
+                    provide(message).await
                 }
             });
             holders.push(builder.build().await.unwrap());
@@ -100,7 +101,7 @@ impl Stage {
             let (complete, cited) = (complete.clone(), cited.clone());
             move |message: Message<CaseSubmitted>| {
                 complete.send_modify(|count| *count += 1);
-                cited.send_modify(|cited| cited.extend(message.envelope().documents.iter().cloned()));
+                cited.send_modify(|cited| cited.extend(of_the_applicant(&message)));
                 let answer = if asks { ask(&message) } else { decide(&message) };
                 async move { answer }
             }
@@ -268,13 +269,21 @@ fn registry(keys: &HashMap<&str, PublicKey>) -> RegistryFile {
     file
 }
 
-fn provide(message: &Message<EvidenceRequested>) -> Result<Handled, HandlerError> {
+/// The documents of a complete case that no register sent.
+fn of_the_applicant(message: &Message<CaseSubmitted>) -> Vec<DocumentReference> {
+    let provided = message.body().evidence.iter().filter(|proof| proof.source != ProofSource::Applicant);
+    let cited = |proof: &Proof| UnverifiedEnvelope::parse(&proof.message.envelope).unwrap().claims().documents.clone();
+    let provided: Vec<_> = provided.flat_map(cited).collect();
+    message.envelope().documents.iter().filter(|document| !provided.contains(document)).cloned().collect()
+}
+
+async fn provide(message: Message<EvidenceRequested>) -> Result<Handled, HandlerError> {
     let request = message.body();
     let schema = format!("{}@1", request.evidence_type);
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../schemas/catalogue/examples").join(&schema);
     let first = std::fs::read_dir(folder.join("valid"))?.next().ok_or("an evidence type has an example")??;
     let at = Timestamp::from_system_time(std::time::SystemTime::now())?;
-    let body = EvidenceProvided {
+    let mut body = EvidenceProvided {
         provided_at: at.clone(),
         evidence_type: request.evidence_type.clone(),
         subject: request.subject.clone(),
@@ -287,7 +296,9 @@ fn provide(message: &Message<EvidenceRequested>) -> Result<Handled, HandlerError
         content_schema: Some(schema.parse()?),
         content: Some(serde_json::from_slice(&std::fs::read(first.path())?)?),
     };
-    Ok(Handled::Reply(vec![message.reply(&body).purpose(PURPOSE.parse()?)]))
+    let document = upload_document_of(&mut body, message.documents()).await?;
+    let reply = message.reply(&body).purpose(PURPOSE.parse()?);
+    Ok(Handled::Reply(vec![document.into_iter().fold(reply, OutgoingMessage::document)]))
 }
 
 fn office() -> Result<Office, HandlerError> {

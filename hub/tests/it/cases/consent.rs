@@ -5,7 +5,7 @@ use saphan_schemas::problem::ProblemCode;
 use serde_json::{Value, json};
 
 use super::stage::{PERSON, Stage, at, requirement};
-use crate::harness::Draft;
+use crate::harness::{Draft, eventually};
 
 const CERTIFICATE: &str =
     include_str!("../../../../schemas/catalogue/examples/th.moph.medical-certificate@1/valid/fit-to-drive.json");
@@ -185,4 +185,38 @@ async fn when_the_time_of_a_consent_is_over_what_rests_on_it_is_used_no_further(
     assert_eq!(requirement(&case, "medical-certificate")["failures"][0]["reason"], "consent-ended");
     assert_eq!(requirement(&case, "identity")["state"], "requested", "that needs no consent");
     refused(&stage, stage.application(Some(consent)), ProblemCode::ConsentInsufficient).await;
+}
+
+#[tokio::test]
+async fn what_cites_a_consent_is_not_logged_after_its_end_though_it_was_judged_before() {
+    let stage = Stage::new().await;
+    let consent = consent_with(&stage, |body| body["valid_until"] = json!(at(1800))).await;
+    stage.allow_to(&stage.authority, &stage.ministry, "authority.ministry", &["evidence.requested"]).await;
+    let body = json!({
+        "requested_at": at(0),
+        "evidence_type": "th.moph.medical-certificate",
+        "subject": { "kind": "Citizen", "national_id": PERSON },
+    });
+    let message = || stage.message(&stage.authority, stage.ministry.id.as_str(), "evidence.requested", &body);
+    let first = message().sign(&stage.authority.key);
+    let second = message().change(|claims| claims.consent = Some(consent)).sign(&stage.authority.key);
+    stage.hub.clock.advance(1790);
+    // The second waits for the commit of the first, and the consent ends meanwhile.
+    stage.hub.store.block();
+    let (one, two, ()) = tokio::join!(
+        stage.hub.submit(&first),
+        async {
+            stage.hub.store.until_blocked().await;
+            stage.hub.submit(&second).await
+        },
+        async {
+            stage.hub.store.until_blocked().await;
+            let room = stage.hub.app.ledger.room();
+            eventually(async || stage.hub.app.ledger.room() < room).await;
+            stage.hub.clock.advance(60);
+            stage.hub.store.release();
+        },
+    );
+    assert_eq!(one.status, 201);
+    two.problem(ProblemCode::ConsentInsufficient);
 }

@@ -1,6 +1,8 @@
 //! The disk is full when what follows for cases must be written.
 
-use super::stage::Stage;
+use saphan_schemas::problem::ProblemCode;
+
+use super::stage::{Stage, requirement};
 use crate::harness::eventually;
 
 #[tokio::test]
@@ -34,13 +36,41 @@ async fn a_case_goes_on_after_the_disk_was_full_for_everything() {
     let request = stage.receive(&stage.registry, "evidence.requested").await;
     stage.hub.store.set_full(true);
     let evidence = stage.evidence(&stage.registry, &request).sign(&stage.registry.key);
-    stage.hub.submit(&evidence).await.problem(saphan_schemas::problem::ProblemCode::HubUnavailable);
-    // The ministry is late, and to ask the city there is no room.
+    stage.hub.submit(&evidence).await.problem(ProblemCode::HubUnavailable);
+    // The ministry is silent, and to say so there is no room.
     stage.hub.clock.advance(3601);
     eventually(async || stage.hub.store.follows_failed() >= 1).await;
     stage.hub.store.set_full(false);
     stage.hub.accept(&evidence).await;
+    // Others may have tried in vain meanwhile, and have ten minutes more.
+    stage.until(id, |case| requirement(case, "identity")["state"] == "proven").await;
+    stage.hub.clock.advance(601);
     stage.provide(&stage.city).await;
     stage.provide(&stage.licences).await;
     stage.until(id, |case| case["handed_over"] == true).await;
+}
+
+#[tokio::test]
+async fn what_was_sent_in_time_to_a_hub_whose_disk_was_full_is_not_late() {
+    let stage = Stage::new().await;
+    let consent = stage.consent().await;
+    let id = stage.apply(&stage.application(Some(consent))).await;
+    let request = stage.receive(&stage.registry, "evidence.requested").await;
+    stage.hub.store.set_full(true);
+    let evidence = stage.evidence(&stage.registry, &request).sign(&stage.registry.key);
+    stage.hub.submit(&evidence).await.problem(ProblemCode::HubUnavailable);
+    stage.hub.clock.advance(3601);
+    let failed = stage.hub.store.follows_failed();
+    eventually(async || stage.hub.store.follows_failed() > failed).await;
+    stage.hub.store.set_full(false);
+    // Others are heard first, and time goes on.
+    stage.provide(&stage.licences).await;
+    stage.hub.clock.advance(300);
+    stage.until(id, |case| requirement(case, "driving-licence")["state"] == "proven").await;
+    stage.hub.accept(&evidence).await;
+    let case = stage.until(id, |case| requirement(case, "identity")["state"] == "proven").await;
+    assert!(requirement(&case, "identity")["failures"].is_null());
+    // Who has sent nothing is late when all have had the time to try again.
+    stage.hub.clock.advance(301);
+    stage.receive(&stage.city, "evidence.requested").await;
 }

@@ -256,7 +256,8 @@ async fn the_authority_can_verify_the_providers_signature_itself() {
 
     let stage = Stage::new().await;
     let (_, request) = case_without_certificate(&stage).await;
-    stage.hub.accept(&stage.evidence(&stage.ministry, &request).sign(&stage.ministry.key)).await;
+    let sent = stage.evidence(&stage.ministry, &request);
+    stage.hub.accept(&sent.sign(&stage.ministry.key)).await;
     let complete = stage.receive(&stage.authority, "case.submitted").await;
     let body: CaseSubmitted = serde_json::from_value(complete.body).unwrap();
     let certificate = &body.evidence[2].message;
@@ -264,7 +265,7 @@ async fn the_authority_can_verify_the_providers_signature_itself() {
         UnverifiedEnvelope::parse(&certificate.envelope).unwrap().verify(stage.ministry.key.public()).unwrap();
     let (salt, exact) = certificate.opened().unwrap();
     envelope.claims().body.open(&salt, &exact).unwrap();
-    assert_eq!(serde_json::from_slice::<Value>(&exact).unwrap(), provided(&request));
+    assert!(exact == sent.body, "as it was sent");
     let logged = stage.hub.app.store.entries(certificate.index, 1).await.unwrap().pop().unwrap();
     assert!(String::from_utf8(logged).unwrap().contains(&certificate.envelope), "and find it in the log");
 }
@@ -314,4 +315,31 @@ async fn the_authority_can_read_all_documents_of_a_case_however_many_they_are() 
         assert!(stage.hub.read(&stage.authority, document).await.body == document.bytes);
     }
     stage.hub.read(&stage.licences, &provided[0]).await.problem(ProblemCode::NotFound);
+}
+
+#[tokio::test]
+async fn who_was_asked_second_is_heard_though_the_first_provider_answered_late() {
+    let stage = Stage::new().await;
+    let (id, first) = case_without_certificate(&stage).await;
+    stage.hub.clock.advance(3601);
+    let second = stage.receive(&stage.city, "evidence.requested").await;
+    stage.hub.accept(&stage.evidence(&stage.ministry, &first).sign(&stage.ministry.key)).await;
+    stage.until(id, |case| requirement(case, "medical-certificate")["state"] == "proven").await;
+    let answer = stage.evidence(&stage.city, &second);
+    stage.hub.accept(&answer.sign(&stage.city.key)).await;
+    assert_eq!(stage.outcome(&stage.city, &answer).await.0, "processed", "it serves later cases");
+}
+
+#[tokio::test]
+async fn evidence_that_is_a_document_is_none_without_it() {
+    let stage = Stage::new().await;
+    let (id, request) = case_without_certificate(&stage).await;
+    let without = stage.reply(&stage.ministry, &request, "evidence.provided", &provided(&request));
+    assert_eq!(stage.rejected(&stage.ministry, &without).await, "evidence-invalid");
+    let case = stage.case(id).await;
+    assert_eq!(requirement(&case, "medical-certificate")["failures"][0]["code"], "evidence-invalid");
+    // It is asked for once more; the authority reads what comes then.
+    stage.provide(&stage.ministry).await;
+    let complete = stage.receive(&stage.authority, "case.submitted").await;
+    assert_eq!(complete.claims.documents, [stage.certificate(&stage.ministry)]);
 }

@@ -3,7 +3,7 @@
 use saphan_schemas::ids::CaseId;
 use serde_json::{Value, json};
 
-use super::stage::{Stage, requirement};
+use super::stage::{Stage, at, requirement};
 
 /// Two applications of one person, which are both open before any provider has answered.
 async fn two_at_once(stage: &Stage) -> [CaseId; 2] {
@@ -134,4 +134,38 @@ async fn a_case_waits_for_what_another_has_asked_for_after_a_restart_too() {
         stage.until(id, |case| case["handed_over"] == true).await;
     }
     assert!(!stage.inbox(&stage.registry).await.contains(&"evidence.requested".to_owned()));
+}
+
+#[tokio::test]
+async fn evidence_that_came_late_serves_the_other_case_too_and_nobody_is_asked_for_it_again() {
+    let stage = Stage::new().await;
+    let [first, second] = two_at_once(&stage).await;
+    stage.provide(&stage.registry).await;
+    stage.provide(&stage.licences).await;
+    let late = stage.receive(&stage.ministry, "evidence.requested").await;
+    stage.hub.clock.advance(3601);
+    let city = stage.receive(&stage.city, "evidence.requested").await;
+    assert_eq!((late.claims.case, city.claims.case), (Some(first), Some(first)));
+    let body = json!({
+        "noted_at": at(3601),
+        "evidence_type": "th.moph.medical-certificate",
+        "expected_by": at(3601 + 6 * 3600),
+        "text": { "th": "กำลังค้นหา", "en": "It is being looked for." },
+    });
+    let pending = stage.reply(&stage.city, &city, "evidence.pending", &body);
+    stage.hub.accept(&pending.sign(&stage.city.key)).await;
+    // The second case asks the ministry in its turn, and then waits for the city too.
+    assert_eq!(stage.receive(&stage.ministry, "evidence.requested").await.claims.case, Some(second));
+    stage.until(first, |case| requirement(case, "medical-certificate")["state"] == "pending").await;
+    stage.hub.clock.advance(3601);
+    stage.until(second, |case| states(case)[2] == "awaiting").await;
+    stage.hub.accept(&stage.evidence(&stage.ministry, &late).sign(&stage.ministry.key)).await;
+    for id in [first, second] {
+        let case = stage.until(id, |case| case["handed_over"] == true).await;
+        assert_eq!(requirement(&case, "medical-certificate")["provider"], stage.ministry.id.as_str());
+    }
+    assert!(stage.inbox(&stage.city).await.is_empty(), "it is asked once");
+    let answer = stage.evidence(&stage.city, &city);
+    stage.hub.accept(&answer.sign(&stage.city.key)).await;
+    assert_eq!(stage.outcome(&stage.city, &answer).await.0, "processed");
 }

@@ -7,7 +7,7 @@ use saphan_hub::cases::What;
 use saphan_schemas::b64;
 use saphan_schemas::catalogue::Catalogue;
 use saphan_schemas::commitment::{BodyCommitment, Salt};
-use saphan_schemas::envelope::{EnvelopeClaims, UnverifiedEnvelope};
+use saphan_schemas::envelope::{DocumentReference, EnvelopeClaims, UnverifiedEnvelope};
 use saphan_schemas::ids::{CaseId, MessageId, SystemId};
 use saphan_schemas::keys::{KeyId, SigningKey};
 use saphan_schemas::leaf::Leaf;
@@ -17,11 +17,12 @@ use saphan_schemas::registry::{
 };
 use serde_json::{Value, json};
 
-use crate::harness::{Draft, HUB, NOW, Party, Site, TestHub, batch, eventually, sign_batch, sign_entry_as};
+use crate::harness::{Document, Draft, HUB, NOW, Party, Site, TestHub, batch, eventually, sign_batch, sign_entry_as};
 
 pub(crate) const OWN: &str = "th.dga/once-only";
 pub(crate) const SERVICE: &str = "th.dlt.driving-licence-renewal";
 pub(crate) const PURPOSE: &str = "licence-renewal";
+const CERTIFICATE: &str = "th.moph.medical-certificate";
 pub(crate) const LAW: &str = "Digital Government Administration and Services Act BE 2562 s.13";
 pub(crate) const PERSON: &str = "1990100010008";
 
@@ -43,6 +44,8 @@ pub(crate) struct Stage {
     /// Somebody with no part in it.
     pub(crate) stranger: Party,
     /// Received, and not looked at yet.
+    /// Those of the ministry and of the city.
+    certificates: [Document; 2],
     waiting: Mutex<Vec<Received>>,
 }
 
@@ -83,11 +86,15 @@ impl Stage {
             city: party("th.bma/clinics"),
             immigration: party("th.imm/permits"),
             stranger: party("th.xyz/other"),
+            certificates: [(); 2].map(|()| Document::pdf(900)),
             waiting: Mutex::default(),
             hub,
         };
         stage.hub.change_registry(stage.changes()).await.json::<Value>(200);
         stage.sign_agreements().await;
+        for (provider, certificate) in [&stage.ministry, &stage.city].into_iter().zip(&stage.certificates) {
+            assert_eq!(stage.hub.put(provider, certificate).await.status, 201);
+        }
         stage
     }
 
@@ -98,11 +105,35 @@ impl Stage {
 
     /// The same, when the hub was away for so many seconds.
     pub(crate) async fn restarted_after(self, seconds: u64) -> Self {
-        let Self { hub, portal, authority, registry, licences, ministry, city, immigration, stranger, waiting } = self;
+        let Self {
+            hub,
+            portal,
+            authority,
+            registry,
+            licences,
+            ministry,
+            city,
+            immigration,
+            stranger,
+            certificates,
+            waiting,
+        } = self;
         let site = hub.stop().await;
         site.clock.advance(seconds);
         let hub = site.start().await;
-        Self { hub, portal, authority, registry, licences, ministry, city, immigration, stranger, waiting }
+        Self {
+            hub,
+            portal,
+            authority,
+            registry,
+            licences,
+            ministry,
+            city,
+            immigration,
+            stranger,
+            certificates,
+            waiting,
+        }
     }
 
     /// Registers another key of the hub's own system, which it signs with once it is started again.
@@ -387,9 +418,23 @@ impl Stage {
         })
     }
 
+    /// The document of a medical certificate, which this provider has uploaded.
+    pub(crate) fn certificate(&self, from: &Party) -> DocumentReference {
+        self.certificates[usize::from(from.id == self.city.id)].reference()
+    }
+
     /// The evidence that was asked for, as its provider sends it.
     pub(crate) fn evidence(&self, from: &Party, request: &Received) -> Draft {
-        self.reply(from, request, "evidence.provided", &provided(request))
+        let mut body = provided(request);
+        let evidence = self.reply(from, request, "evidence.provided", &body);
+        if body["evidence_type"] != CERTIFICATE {
+            return evidence;
+        }
+        let certificate = self.certificate(from);
+        let DocumentReference { commit, len, media_type, .. } = &certificate;
+        body["documents"] = json!([{ "commit": commit, "len": len, "media_type": media_type }]);
+        let evidence = evidence.with_body(serde_json::to_vec(&body).unwrap());
+        evidence.change(|claims| claims.documents.push(certificate))
     }
 
     /// The answer of a provider that has no record.
