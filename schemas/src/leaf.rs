@@ -115,6 +115,19 @@ impl Leaf {
         json::parse_typed(bytes)
     }
 
+    /// When the hub logged it, in milliseconds since 1970; never earlier than the leaf before it.
+    #[must_use]
+    pub const fn ts(&self) -> u64 {
+        match self {
+            Self::Message { ts, .. }
+            | Self::Refusal { ts, .. }
+            | Self::Acknowledgement { ts, .. }
+            | Self::Registry { ts, .. }
+            | Self::Erasure { ts, .. }
+            | Self::Shard { ts, .. } => *ts,
+        }
+    }
+
     /// The bytes that are logged.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {

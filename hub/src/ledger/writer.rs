@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use saphan_schemas::acknowledgement::{Acknowledged, AcknowledgementClaims};
 use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::ids::{MessageId, SystemId};
+use saphan_schemas::leaf::Leaf;
 use saphan_schemas::log::{CompactRange, SignedCheckpoint};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -66,10 +67,17 @@ impl Writer {
                 return Err(OpenError::BrokenHead);
             }
         }
+        // The log's times never run backwards, whatever the clock does; not after a restart either.
+        let last_ts = match head.as_ref().and_then(|head| head.range.size().checked_sub(1)) {
+            Some(last) => {
+                store.entries(last, 1).await?.pop().and_then(|leaf| Leaf::parse(&leaf).ok()).map_or(0, |leaf| leaf.ts())
+            }
+            None => 0,
+        };
         let committed = watch::Sender::new(Committed::default());
         let registry = store.registry_entries(0).await?.last().map_or(0, |entry| entry.index + 1);
         let range = CompactRange::new();
-        let mut writer = Self { registry, store, keys, clock, waiting, range, committed, last_ts: 0, wakeups, metrics };
+        let mut writer = Self { registry, store, keys, clock, waiting, range, committed, last_ts, wakeups, metrics };
         if let Some(head) = head {
             writer.advance(head);
         }
@@ -92,7 +100,6 @@ impl Writer {
     }
 
     async fn write(&mut self, taken: Vec<Waiting>) {
-        // The log's times never run backwards, whatever the clock does.
         let now = self.clock.now_ms().max(self.last_ts);
         self.last_ts = now;
         let Some(Sorted { fresh, twins }) = self.sort_out_duplicates(taken).await else { return };

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use saphan_schemas::leaf::Leaf;
 use saphan_schemas::problem::ProblemCode;
 use saphan_schemas::registry::{Change, EntryId};
 use sqlx::sqlite::SqliteConnectOptions;
@@ -26,6 +27,18 @@ async fn the_log_goes_on_after_a_restart_and_earlier_receipts_still_hold() {
 }
 
 #[tokio::test]
+async fn the_logs_times_do_not_run_backwards_though_the_clock_did_while_the_hub_was_down() {
+    let hub = TestHub::new().await;
+    hub.accept(&hub.world.message()).await;
+    let site = hub.stop().await;
+    site.clock.go_back(50);
+    let hub = site.start().await;
+    hub.accept(&hub.world.message()).await;
+    let times: Vec<u64> = LogCopy::fetch(&hub).await.leaves.iter().map(Leaf::ts).collect();
+    assert!(times.is_sorted(), "{times:?}");
+}
+
+#[tokio::test]
 async fn the_registry_and_the_inboxes_are_as_before_the_restart() {
     let hub = TestHub::new().await;
     let index = hub.accept(&hub.world.message()).await;
@@ -47,7 +60,7 @@ async fn a_lease_outlives_a_restart() {
 
 #[tokio::test]
 async fn the_first_entry_opens_the_shard_and_names_hub_origin_and_keys() {
-    use saphan_schemas::leaf::{Leaf, ShardEvent};
+    use saphan_schemas::leaf::ShardEvent;
 
     let hub = Site::new("[log]\nshard = \"2026h2\"").start().await;
     let log = LogCopy::fetch(&hub).await;

@@ -46,6 +46,8 @@ struct Fold<'a> {
     /// The hashes of the schema texts.
     texts: Vec<Sha256Hash>,
     proven: BTreeMap<u64, ProvenMessage>,
+    /// The time of the last entry, in milliseconds since 1970.
+    ts: u64,
 }
 
 impl<'a> Fold<'a> {
@@ -54,7 +56,7 @@ impl<'a> Fold<'a> {
         let first = bundle.entries.first().filter(|entry| entry.index == 0).ok_or(BundleFault::NotOpened)?;
         let in_first = |fault| BundleFault::Entry { index: 0, fault };
         let leaf = read(first, checkpoint).map_err(in_first)?;
-        let Leaf::Shard { event: ShardEvent::Opened { origin, hub, operator, receipts, log, .. }, .. } = leaf else {
+        let Leaf::Shard { ts, event: ShardEvent::Opened { origin, hub, operator, receipts, log, .. } } = leaf else {
             return Err(BundleFault::NotOpened);
         };
         if origin != checkpoint.origin {
@@ -62,11 +64,16 @@ impl<'a> Fold<'a> {
         }
         let registry = RegistryState::new(Root { hub, operator: *operator, receipts: *receipts, log: *log });
         let texts = bundle.schemas.iter().map(|text| Sha256Hash::of(text.as_bytes())).collect();
-        Ok(Self { bundle, checkpoint, registry, texts, proven: BTreeMap::new() })
+        Ok(Self { bundle, checkpoint, registry, texts, proven: BTreeMap::new(), ts })
     }
 
     fn take(&mut self, entry: &BundledEntry) -> Result<(), EntryFault> {
-        match read(entry, self.checkpoint)? {
+        let leaf = read(entry, self.checkpoint)?;
+        if leaf.ts() < self.ts {
+            return Err(EntryFault::Misplaced);
+        }
+        self.ts = leaf.ts();
+        match leaf {
             Leaf::Registry { ts, entry: signed } => {
                 self.registry.take(UnverifiedRegistryEntry::parse(&signed)?, entry.index, ts / 1000)?;
             }

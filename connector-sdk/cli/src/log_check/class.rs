@@ -210,7 +210,7 @@ impl LeafFault {
             | Self::NotTheReceiver { .. }
             | Self::OtherOutcome { .. } => TamperClass::FalseAcknowledgement,
             Self::ErasesNoMessage { .. } => TamperClass::FalseErasure,
-            Self::NotOpened | Self::Misplaced => TamperClass::MisplacedEntry,
+            Self::NotOpened | Self::Misplaced | Self::TimeRunsBack => TamperClass::MisplacedEntry,
         }
     }
 }

@@ -152,6 +152,9 @@ pub enum LeafFault {
     /// A message leaf that no proof can complete.
     #[error("the leaf is not written the one way that receipts' proofs lead to")]
     NotExact,
+    /// Earlier than the entry before it.
+    #[error("its time is before that of the entry before it")]
+    TimeRunsBack,
     /// Not an envelope.
     #[error("its envelope is not one: {0}")]
     Envelope(JwsError),

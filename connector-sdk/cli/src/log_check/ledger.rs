@@ -29,6 +29,8 @@ pub(super) struct Ledger {
     shard: Option<Shard>,
     counts: LeafCounts,
     signatures: u64,
+    /// The time of the last leaf, in milliseconds since 1970.
+    ts: u64,
     waiting: Option<Waiting>,
 }
 
@@ -82,6 +84,7 @@ impl Ledger {
             shard: None,
             counts: LeafCounts::default(),
             signatures: 0,
+            ts: 0,
             waiting: moment.map(Waiting::new),
         }
     }
@@ -89,11 +92,11 @@ impl Ledger {
     /// At a place of that log, from the leaves before it that the registry follows from. `None` if these do not belong together.
     pub(super) fn resume(checkpoint: &Checkpoint, place: Place, registry: &[(u64, Vec<u8>)]) -> Option<Self> {
         let mut ledger = Self::fold(checkpoint, registry)?;
-        let Place { size, levels, counts, signatures } = place;
+        let Place { size, levels, counts, signatures, ts } = place;
         let folded = (ledger.counts.registry, ledger.counts.shards);
         ledger.tree = LogRebuilder::resume(size, levels).ok()?;
         ledger.counts = counts;
-        ledger.signatures = signatures;
+        (ledger.signatures, ledger.ts) = (signatures, ts);
         (folded == (counts.registry, counts.shards)).then_some(ledger)
     }
 
@@ -142,6 +145,7 @@ impl Ledger {
             levels: self.tree.levels().to_vec(),
             counts: self.counts,
             signatures: self.signatures,
+            ts: self.ts,
         })
     }
 
@@ -194,6 +198,10 @@ impl Ledger {
         leaf: ReadLeaf,
         relations: &mut Relations,
     ) -> Result<Option<(PublicKey, Statement)>, LeafFault> {
+        if leaf.ts() < self.ts {
+            return Err(LeafFault::TimeRunsBack);
+        }
+        self.ts = leaf.ts();
         if let Some(waiting) = &mut self.waiting {
             waiting.before(index, leaf.ts(), self.shard.as_ref().map(|shard| &shard.registry));
         }

@@ -19,6 +19,9 @@ pub(crate) struct Place {
     pub(crate) counts: LeafCounts,
     /// The signatures checked.
     pub(crate) signatures: u64,
+    /// The time of the last entry, in milliseconds since 1970.
+    #[serde(default)]
+    pub(crate) ts: u64,
 }
 
 impl Place {

@@ -155,8 +155,13 @@ impl Ledger {
         self.public[&system.parse::<SystemId>().unwrap()]
     }
 
+    /// A change of the registry, signed by the operator.
+    pub(crate) fn operators_entry(&self, change: Change) -> String {
+        registry_entry(change, &self.operator)
+    }
+
     pub(crate) fn change(&mut self, change: Change) -> u64 {
-        let entry = registry_entry(change, &self.operator);
+        let entry = self.operators_entry(change);
         self.push(&Leaf::Registry { ts: NOW * 1000, entry })
     }
 

@@ -167,6 +167,10 @@ fn what_a_hub_logged_that_may_not_be_there_is_named() {
     });
     logged("malformed-entry", |ledger| ledger.leaves.push(br#"{"t":"gossip","ts":1}"#.to_vec()));
     logged("misplaced-entry", |ledger| {
+        let member = Change::Revoked(EntryId::Agreement(AGREEMENT.parse().unwrap()));
+        ledger.push(&Leaf::Registry { ts: NOW * 1000 - 1, entry: ledger.operators_entry(member) });
+    });
+    logged("misplaced-entry", |ledger| {
         ledger.push(&Leaf::Shard { ts: NOW * 1000, event: ShardEvent::Closed { next: "hub.local/log/next".into() } });
         ledger.send("{}");
     });

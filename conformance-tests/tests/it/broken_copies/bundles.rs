@@ -1,0 +1,147 @@
+//! What can be done to an evidence bundle and to a message file.
+
+use serde_json::Value;
+
+/// A broken file: what was done, and the class that a verifier must give.
+pub(super) struct BrokenFile {
+    pub(super) name: &'static str,
+    pub(super) class: &'static str,
+    pub(super) file: Value,
+}
+
+/// Of a bundle with two messages at least, the first of which has body and receipt.
+pub(super) fn bundles(good: &Value) -> Vec<BrokenFile> {
+    let mut all = Vec::new();
+    let mut broken = |name, class, change: &dyn Fn(&mut Value)| {
+        let mut file = good.clone();
+        change(&mut file);
+        assert_ne!(file, *good, "{name}");
+        all.push(BrokenFile { name, class, file });
+    };
+    let (first, second) = (&good["messages"][0], &good["messages"][1]);
+    broken("a body is another's", "changed-body", &|file| file["messages"][0]["body"] = second["body"].clone());
+    broken("a salt is another's", "changed-body", &|file| file["messages"][0]["salt"] = second["salt"].clone());
+    broken("a salt is left out", "changed-body", &|file| remove(&mut file["messages"][0], "salt"));
+    broken("a body is left out", "changed-body", &|file| remove(&mut file["messages"][0], "body"));
+    broken("a body is no base64", "changed-body", &|file| file["messages"][0]["body"] = "*".into());
+    broken("a receipt is another message's", "changed-receipt", &|file| {
+        file["messages"][0]["receipt"] = second["receipt"].clone();
+    });
+    broken("a receipt's signature is another's", "changed-receipt", &|file| {
+        file["messages"][0]["receipt"] = signed_as(&first["receipt"], &second["receipt"]);
+    });
+    broken("no message is named", "missing-entries", &|file| file["messages"] = Value::Array(Vec::new()));
+    let place = |index: &Value| entries(good).iter().position(|entry| entry["index"] == *index).unwrap();
+    let (at, other) = (place(&first["index"]), place(&second["index"]));
+    broken("a leaf is changed", "changed-leaf", &|file| {
+        let leaf = file["entries"][at]["leaf"].as_str().unwrap().replacen("\"ts\":1", "\"ts\":2", 1);
+        file["entries"][at]["leaf"] = leaf.into();
+    });
+    broken("a leaf is another's", "changed-leaf", &|file| {
+        file["entries"][at]["leaf"] = file["entries"][other]["leaf"].clone();
+    });
+    broken("an entry has another place", "changed-leaf", &|file| {
+        file["entries"][at]["index"] = (first["index"].as_u64().unwrap() + 1).into();
+    });
+    broken("a proof is too short", "changed-leaf", &|file| drop(array(&mut file["entries"][at]["proof"]).pop()));
+    broken("a proof is too long", "changed-leaf", &|file| {
+        let proof = array(&mut file["entries"][at]["proof"]);
+        proof.push(proof[0].clone());
+    });
+    broken("a proof's hashes change places", "changed-leaf", &|file| {
+        array(&mut file["entries"][at]["proof"]).swap(0, 1)
+    });
+    broken("two entries change places", "reordered-entries", &|file| array(&mut file["entries"]).swap(at, other));
+    broken("an entry stands twice", "reordered-entries", &|file| {
+        let entries = array(&mut file["entries"]);
+        entries.insert(at, entries[at].clone());
+    });
+    broken("the entry that opens the log is left out", "missing-entries", &|file| {
+        drop(array(&mut file["entries"]).remove(0))
+    });
+    broken("a message's entry is left out", "missing-entries", &|file| drop(array(&mut file["entries"]).remove(at)));
+    for (name, class, part) in [
+        ("the entry of a schema is left out", "wrong-schema", "\"kind\":\"schema\""),
+        ("an agreement's signature is left out", "not-allowed", "\"action\":\"signed\""),
+        ("the entry of an agreement is left out", "false-registry-change", "\"kind\":\"agreement\""),
+        ("the entry of a member is left out", "false-registry-change", "\"kind\":\"member\""),
+    ] {
+        broken(name, class, &|file| {
+            let entries = array(&mut file["entries"]);
+            let at = entries.iter().position(|entry| statement(entry).contains(part)).unwrap();
+            entries.remove(at);
+        });
+    }
+    let note = |file: &mut Value, number: usize, change: &dyn Fn(&str) -> String| {
+        let text = file["checkpoint"].as_str().unwrap().to_owned();
+        let mut lines: Vec<String> = text.split('\n').map(str::to_owned).collect();
+        lines[number] = change(&lines[number]);
+        file["checkpoint"] = lines.join("\n").into();
+    };
+    broken("the checkpoint is of another log", "changed-checkpoint", &|file| note(file, 0, &|line| format!("{line}x")));
+    broken("the checkpoint has another size", "changed-checkpoint", &|file| note(file, 1, &|line| format!("{line}0")));
+    broken("the checkpoint has another root", "changed-checkpoint", &|file| {
+        note(file, 2, &super::copies::other_character)
+    });
+    broken("a schema text is changed", "wrong-schema", &|file| {
+        file["schemas"][0] = format!("{} ", file["schemas"][0].as_str().unwrap()).into();
+    });
+    all
+}
+
+/// Of a message file with a body.
+pub(super) fn messages(good: &Value, other: &Value) -> Vec<BrokenFile> {
+    let mut all = Vec::new();
+    let mut broken = |name, class, change: &dyn Fn(&mut Value)| {
+        let mut file = good.clone();
+        change(&mut file);
+        assert_ne!(file, *good, "{name}");
+        all.push(BrokenFile { name, class, file });
+    };
+    broken("the envelope's signature is another's", "changed-envelope", &|file| {
+        file["envelope"] = signed_as(&good["envelope"], &other["envelope"]);
+    });
+    broken("the body is another's", "changed-body", &|file| file["body"] = other["body"].clone());
+    broken("the salt is another's", "changed-body", &|file| file["salt"] = other["salt"].clone());
+    broken("the receipt is another's", "changed-receipt", &|file| file["receipt"] = other["receipt"].clone());
+    broken("the receipt's signature is another's", "changed-receipt", &|file| {
+        file["receipt"] = signed_as(&good["receipt"], &other["receipt"]);
+    });
+    broken("the proof is another's", "changed-leaf", &|file| file["proof"] = other["proof"].clone());
+    broken("the leaf before the envelope is changed", "changed-leaf", &|file| {
+        let proof = good["proof"].as_str().unwrap();
+        let (head, rest) = proof.split_once("\nindex ").unwrap();
+        file["proof"] = format!("{}\nindex {rest}", super::copies::other_character(head)).into();
+    });
+    broken("the checkpoint in the proof has another root", "changed-checkpoint", &|file| {
+        let proof = good["proof"].as_str().unwrap();
+        let (proof, note) = proof.split_once("\n\n").unwrap();
+        let mut lines: Vec<String> = note.split('\n').map(str::to_owned).collect();
+        lines[2] = super::copies::other_character(&lines[2]);
+        file["proof"] = format!("{proof}\n\n{}", lines.join("\n")).into();
+    });
+    all
+}
+
+fn entries(bundle: &Value) -> &Vec<Value> {
+    bundle["entries"].as_array().unwrap()
+}
+
+fn array(value: &mut Value) -> &mut Vec<Value> {
+    value.as_array_mut().unwrap()
+}
+
+fn remove(value: &mut Value, member: &str) {
+    value.as_object_mut().unwrap().remove(member).unwrap();
+}
+
+/// What a registry entry of a bundle says.
+fn statement(entry: &Value) -> String {
+    let leaf: Value = serde_json::from_str(entry["leaf"].as_str().unwrap()).unwrap();
+    let Some(payload) = leaf["entry"].as_str().and_then(|jws| jws.split('.').nth(1)) else { return String::new() };
+    String::from_utf8(saphan_schemas::b64::decode_url(payload).unwrap()).unwrap()
+}
+
+fn signed_as(one: &Value, other: &Value) -> Value {
+    super::copies::signed_as(one.as_str().unwrap(), other.as_str().unwrap()).into()
+}

@@ -1,0 +1,83 @@
+"""An evidence bundle (evidence-bundle.md): some entries of a log with their proofs, judged as those of a whole log."""
+import forms
+import jws
+import tree
+from faults import Fault, Unreadable, require
+from history import History
+from message import check_body, check_inclusion, compare_receipt, read_json, read_statement
+from notes import signed_checkpoint
+
+ENTRY = forms.record({"index": forms.COUNT, "leaf": forms.string, "proof": forms.listed(forms.HASH)})
+MESSAGE = forms.record({"index": forms.COUNT}, dict.fromkeys(("receipt", "salt", "body"), forms.string))
+FILE = forms.record({"format": forms.one_of("saphan-evidence@1"), "checkpoint": forms.string,
+                     "entries": forms.listed(ENTRY), "messages": forms.listed(MESSAGE)},
+                    {"schemas": forms.listed(forms.string)})
+
+
+def check(path, key, policy):
+    """The steps of "How it is verified"."""
+    file = read_json(path, FILE, "an evidence bundle")
+    entries, messages = file["entries"], file["messages"]
+    checkpoint = signed_checkpoint(file["checkpoint"].encode(), key)
+    for places in (entries, messages):
+        for one, after in zip(places, places[1:]):
+            if one["index"] >= after["index"]:
+                raise Fault("reordered-entries", f"{after['index']} stands after {one['index']}", after["index"])
+    require(entries and entries[0]["index"] == 0, "missing-entries", "entry 0, which opens the log, is missing")
+    require(messages, "missing-entries", "the bundle proves no message")
+    history, shown = History(key.name.decode(), whole=False), {}
+    for entry in entries:
+        shown[entry["index"]] = of_entry(entry["index"], check_entry, entry, checkpoint, history)
+    history.check_log_key(key, checkpoint.size)
+    for message in messages:
+        of_entry(message["index"], check_message, message, shown, checkpoint, history)
+    hashes = {shown[message["index"]][0]["schema"]["sha256"] for message in messages}
+    require(all(jws.sha256(text.encode()) in hashes for text in file.get("schemas", [])), "wrong-schema",
+            "a text is not that of a schema that one of the messages names")
+    answer = {"origin": history.origin, "size": checkpoint.size, "entries": len(entries), "messages": len(messages)}
+    return {**answer, "cosigned_by": policy.verify(checkpoint)} if policy else answer
+
+
+def of_entry(index, check_it, *arguments):
+    try:
+        return check_it(*arguments)
+    except Fault as fault:
+        raise Fault(fault.kind, f"entry {index}: {fault.what}", index) from None
+
+
+def check_entry(entry, checkpoint, history):
+    """First its place in the tree, and then what it is by the entries before it."""
+    data = entry["leaf"].encode()
+    leaf_hash = tree.leaf_hash(data)
+    check_inclusion(leaf_hash, entry["index"], [jws.b64url(one) for one in entry["proof"]], checkpoint)
+    try:
+        leaf = forms.leaf(data)
+    except Unreadable as error:
+        raise Fault("malformed-entry", f"it cannot be read: {error}") from None
+    if entry["index"] == 0:
+        opened = leaf["t"] == "shard" and leaf["event"].get("opened")
+        require(opened and opened["origin"] == history.origin, "missing-entries", "it does not open this log")
+    else:
+        require(leaf["t"] not in ("shard", "refusal"), "malformed-entry", f"no {leaf['t']} belongs into a bundle")
+    if leaf["t"] == "erasure":
+        require(leaf["index"] in history.receivers, "malformed-entry", "it erases no message of the bundle")
+    return leaf, history.take(entry["index"], leaf), leaf_hash
+
+
+def check_message(message, shown, checkpoint, history):
+    """Salt, body and receipt, as far as they are there, are those of the message's entry."""
+    index = message["index"]
+    leaf, claims, leaf_hash = shown.get(index, ({"t": None}, None, None))
+    require(leaf["t"] == "message", "missing-entries", "the message's entry is missing")
+    check_body(claims, message)
+    if "receipt" not in message:
+        return
+    receipt = read_statement(message["receipt"], "saphan-receipt+jws", "changed-receipt")
+    compare_receipt(receipt, leaf, claims, leaf_hash, index, history.origin)
+    # What root the receipt's tree had, the bundle shows only where that is the tree of the checkpoint.
+    size, root = receipt.claims["size"], receipt.claims["root"]
+    require(size > index and (size != checkpoint.size or root == jws.to_b64url(checkpoint.root)), "changed-receipt",
+            "the receipt names a tree that is not that of this log")
+    signer = history.registry.hub_keys.get(("receipts", receipt.kid))
+    require(signer and signer.stood(index) and signer.key.signed(receipt), "changed-receipt",
+            "the receipt is not signed by a key that the hub had for receipts at this place")

@@ -1,0 +1,118 @@
+"""A whole log in static files (wire-contract.md, "The log"): every bundle, every tile, the root, and every leaf."""
+from collections import Counter
+
+import forms
+import tree
+from faults import Fault, Unreadable, Unusable, require
+from history import History
+from jws import to_b64url
+from notes import Checkpoint, signed_checkpoint
+
+
+class Log:
+    def __init__(self, folder, key):
+        if not folder.is_dir():
+            raise Unusable(f"{folder} is not a folder")
+        self.folder, self.key = folder, key
+        self.history = History(key.name.decode(), whole=True)
+        self.levels = [[]]  # the hashes of each level of tiles; those of level 0 are leaf hashes
+
+    def check(self, older, policy):
+        """Judges the log in its order, so that the first thing that is wrong is told; gives what it counted."""
+        checkpoint = signed_checkpoint(self._read("checkpoint"), self.key)
+        for first in range(0, checkpoint.size, tree.WIDTH):
+            entries = self._bundle(first, min(tree.WIDTH, checkpoint.size - first))
+            for place, entry in enumerate(entries, first):
+                self._judge(place, entry)
+        for level, hashes in enumerate(self.levels[1:], 1):
+            if len(hashes) % tree.WIDTH:
+                self._compare_tile(level)
+        require(tree.root(self.levels[0]) == checkpoint.root, "changed-checkpoint",
+                "the entries do not lead to the root that is signed")
+        self.history.check_log_key(self.key, checkpoint.size)
+        answer = {"origin": self.history.origin, "size": checkpoint.size, "root": to_b64url(checkpoint.root)}
+        answer |= self.history.counts
+        if older is not None:
+            answer["grown_from"] = self._grown_from(older, "the older checkpoint").size
+        if policy:
+            name = "checkpoint.cosigned" if (self.folder / "checkpoint.cosigned").exists() else "checkpoint"
+            cosigned = self._grown_from(self._read(name), name)
+            answer |= {"cosigned_size": cosigned.size, "cosigned_by": policy.verify(cosigned)}
+        return answer
+
+    def _read(self, name):
+        try:
+            return (self.folder / name).read_bytes()
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            raise Fault("missing-file", f"{name} is missing") from None
+
+    def _bundle(self, first, width):
+        """The entries of a bundle, compared with their tile, as are the higher tiles that become full with them."""
+        name, tile = (tree.tile_name(level, first // tree.WIDTH, width) for level in ("entries", 0))
+        try:
+            entries = tree.split_bundle(self._read(name))
+        except Unreadable as error:
+            raise Fault("malformed-file", f"{name} {error}", first) from None
+        found, shown = [tree.leaf_hash(entry) for entry in entries], self._tile(tile, width)
+        if found != shown:
+            raise unlike(found, shown, first, name, tile)
+        self.levels[0] += found
+        level = 0
+        while len(self.levels[level]) % tree.WIDTH == 0:
+            if level:
+                self._compare_tile(level)
+            level += 1
+            if level == len(self.levels):
+                self.levels.append([])
+            self.levels[level].append(tree.root(self.levels[level - 1][-tree.WIDTH:]))
+        return entries
+
+    def _judge(self, place, entry):
+        try:
+            self.history.take(place, forms.leaf(entry))
+        except Unreadable as error:
+            raise Fault("malformed-entry", f"entry {place} cannot be read: {error}", place) from None
+        except Fault as fault:
+            raise Fault(fault.kind, f"entry {place}: {fault.what}", place) from None
+
+    def _tile(self, name, width):
+        data = self._read(name)
+        require(len(data) == 32 * width, "changed-tile", f"{name} has {len(data)} bytes in place of {32 * width}")
+        return [data[at:at + 32] for at in range(0, len(data), 32)]
+
+    def _compare_tile(self, level):
+        """The last tile of a level so far, full or partial, has the hashes that the entries give."""
+        last = len(self.levels[level]) - 1
+        width = last % tree.WIDTH + 1
+        name = tree.tile_name(level, last // tree.WIDTH, width)
+        require(self._tile(name, width) == self.levels[level][-width:], "changed-tile",
+                f"{name} does not have the hashes that the entries give")
+
+    def _grown_from(self, data, name):
+        """A checkpoint that the log showed another time. Any key that the log had at its size may have signed it."""
+        before = Checkpoint(data, name)
+        keys = [self.key] + [known.key for known in self.history.log_keys() if known.stood(before.size)]
+        require(any(before.is_signed_by(key) for key in keys), "changed-checkpoint", f"{name} is not signed by the log")
+        size = len(self.levels[0])
+        require(before.size <= size, "rollback", f"{name} has {before.size} entries, and the log shows {size}")
+        require(tree.root(self.levels[0][:before.size]) == before.root, "fork",
+                f"{name} has another root than the log had at its {before.size} entries")
+        return before
+
+
+def unlike(found, shown, first, name, tile):
+    """The fault of a bundle that does not have the hashes of its tile: the least that can have been done to it."""
+    at = next((at for at, (one, other) in enumerate(zip(found, shown)) if one != other), min(len(found), len(shown)))
+    many, meant = Counter(found), Counter(shown)
+    if many == meant:
+        kind, what = "reordered-entries", f"the entries of {name} stand in another order than in {tile}"
+    elif any(count > max(1, meant[one]) for one, count in many.items()):
+        kind, what = "duplicated-entries", f"an entry is in {name} more often than in {tile}"
+    elif len(found) < len(shown) or at + 1 < len(shown) == len(found) and found[at:-1] == shown[at + 1:]:
+        kind, what = "missing-entries", f"entry {first + at} of {tile} is missing in {name}"
+    elif at == len(shown):
+        kind, what = "malformed-file", f"{name} has {len(found)} entries in place of {len(shown)}"
+    else:
+        kind = "changed-leaf"
+        what = f"entry {first + at} in {name} does not have the hash in {tile}: the entry or its hash was changed"
+    return Fault(kind, what, first + at)
