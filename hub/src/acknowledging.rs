@@ -73,7 +73,7 @@ pub async fn acknowledge(app: &App, caller: &SystemId, text: &str) -> Result<Rec
     }
     check_messages(app, caller, &batch).await?;
     let count = batch.claims().messages.len() as u64;
-    let judgement = Judgement { registry: registry.next(), until: record.key.not_after };
+    let judgement = Judgement::new(registry.next(), record.key.not_after);
     let draft = AcknowledgementDraft { judgement, acknowledgement: batch };
     let payer = Payer::System(caller.clone());
     match app.ledger.append_for(&payer, Draft::Acknowledgement(Box::new(draft))).await? {

@@ -124,7 +124,7 @@ impl Admission {
             registry.allows(facts).map_err(|gap| refuse(ProblemCode::AgreementMissing).detail(gap.to_string()))?;
         let until = [record.key.not_after, agreement.not_after].into_iter().flatten().min();
         let agreed_days = agreement.retention_days;
-        let judgement = Judgement { registry: registry.next(), until };
+        let judgement = Judgement::new(registry.next(), until);
         let system = registry.system(&envelope.claims().aud);
         let transport = system.ok_or_else(|| refuse(ProblemCode::RecipientUnknown))?.transport;
         let schema = registry.schema(&envelope.claims().schema);

@@ -120,7 +120,7 @@ impl CaseLimits {
 pub struct Pass<'a> {
     /// Whoever takes a consent back waits until what cites it is in the log.
     _held: Option<RwLockReadGuard<'a, ()>>,
-    /// When the consent that it cites ends, in seconds since 1970.
+    /// When the consent that it cites ends, in milliseconds since 1970.
     until: Option<u64>,
 }
 
@@ -201,7 +201,7 @@ impl Cases {
                 if record.terms.valid_until <= self.clock.now_ms() || !self.covers(&record, draft) {
                     return refuse(ProblemCode::ConsentInsufficient);
                 }
-                (Pass { _held: held, until: Some(record.terms.valid_until / 1000) }, Some(record))
+                (Pass { _held: held, until: Some(record.terms.valid_until) }, Some(record))
             }
             None => (Pass::default(), None),
         };

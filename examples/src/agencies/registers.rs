@@ -162,7 +162,8 @@ pub async fn upload_document_of(
 }
 
 /// What of it is a document (`format` in the catalogue).
-const DOCUMENTS: [&str; 1] = ["th.moph.medical-certificate"];
+const DOCUMENTS: [&str; 3] =
+    ["th.moph.medical-certificate", "th.moph.disability-assessment", "th.moph.birth-notification"];
 /// Stands for a paper that somebody scanned.
 const SCAN: &[u8] = b"%PDF-1.7\n% a certificate\n%%EOF\n";
 

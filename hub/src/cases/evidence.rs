@@ -88,11 +88,12 @@ impl Case {
         Ok(Awaited { at, request, is_needed })
     }
 
-    /// Good evidence came for the requirement at `at`.
-    pub fn provided(&mut self, at: usize, candidate: &Candidate, index: u64, id: MessageId, now: u64) -> Moves {
+    /// Good evidence came for the requirement at `at`, as an answer to `request`.
+    pub fn provided(&mut self, at: usize, request: &Request, index: u64, id: MessageId, now: u64) -> Moves {
         let mut moves = Moves::default();
-        let is_on_its_way = self.is_on_its_way();
+        let (is_on_its_way, candidate) = (self.is_on_its_way(), &request.candidate);
         let requirement = &mut self.requirements[at];
+        requirement.late.retain(|late| late.id != request.id);
         let was_asked = matches!(requirement.state, State::Asked { .. });
         let proof = Proven {
             index,
@@ -108,17 +109,24 @@ impl Case {
             return moves;
         }
         // Who was asked since is still answering; that serves the next case.
-        if let State::Requested { request, .. } = &requirement.state
-            && request.candidate != *candidate
+        if let State::Requested { request: other, .. } = &requirement.state
+            && other.id != request.id
         {
-            requirement.late.push(request.clone());
+            requirement.late.push(other.clone());
         }
+        requirement.at = requirement.candidates.iter().position(|one| one == candidate).unwrap_or(requirement.at);
         requirement.state = State::Proven(proof);
         if was_asked {
             self.nobody_is_asked();
         }
         self.hand_over_if_complete(now, &mut moves);
         moves
+    }
+
+    /// What came as an answer to `request` is not needed here any more.
+    pub fn served(&mut self, at: usize, request: MessageId) -> Moves {
+        self.requirements[at].late.retain(|late| late.id != request);
+        Moves::default()
     }
 
     /// What came, or did not come, for the requirement at `at` as an answer to `id` is of no use.
@@ -239,11 +247,15 @@ impl Case {
         }
     }
 
+    /// Asks the candidate whose turn it is, unless that one was asked before and has not answered.
     pub(super) fn request(&mut self, at: usize, turn: Turn, moves: &mut Moves) {
-        let id = moves.say(Say::Request(at));
         let requirement = &mut self.requirements[at];
         let candidate = requirement.candidates[requirement.at].clone();
-        let request = Request { id, index: None, candidate };
+        let open = requirement.late.iter().position(|late| late.candidate == candidate && late.index.is_some());
+        let request = match open {
+            Some(open) => requirement.late.remove(open),
+            None => Request { id: moves.say(Say::Request(at)), index: None, candidate },
+        };
         let until = turn.now.saturating_add(turn.patience);
         let latest = turn.now.saturating_add(turn.patience.saturating_mul(LONGEST_PENDING));
         requirement.state = State::Requested { request, until, latest, pending: false };
@@ -274,7 +286,7 @@ impl Case {
         let untried = requirement.candidates.iter().enumerate().filter(|(_, candidate)| !failed(candidate));
         match untried.filter(usable).map(|(next, _)| next).next() {
             Some(next) => {
-                (requirement.at, requirement.retried, requirement.alone) = (next, false, false);
+                (requirement.at, requirement.retried) = (next, false);
                 self.request(at, turn, moves);
             }
             None => self.ask(vec![at], turn, moves),

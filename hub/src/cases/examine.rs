@@ -47,7 +47,8 @@ pub(super) fn examine(
     }
     // The hub has each document that the envelope cites, and who gets the case may read it.
     let is_there = |document: &Document| claims.documents.iter().any(|cited| cited.commit == document.commit);
-    if evidence_type.format == EvidenceFormat::Document && !body.documents.iter().any(is_there) {
+    let is_missing = evidence_type.format == EvidenceFormat::Document && body.documents.is_empty();
+    if is_missing || !body.documents.iter().all(is_there) {
         return Err(ProblemCode::EvidenceInvalid);
     }
     // What a register will say tomorrow nobody knows: a date in the future does not keep evidence fresh for longer.

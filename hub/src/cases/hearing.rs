@@ -159,11 +159,11 @@ impl Fold<'_> {
         match self.examined(entry, claims, id, at, &request) {
             Ok(held) => {
                 self.done.evidence.push(held);
-                if is_needed {
-                    let step =
-                        |case: &mut Case| case.provided(at, &request.candidate, entry.index, claims.jti, entry.at);
-                    self.step(id, Some(entry.index), step);
-                }
+                let step = |case: &mut Case| match is_needed {
+                    true => case.provided(at, &request, entry.index, claims.jti, entry.at),
+                    false => case.served(at, request.id),
+                };
+                self.step(id, Some(entry.index), step);
                 Ok(())
             }
             Err(problem) => {

@@ -45,7 +45,7 @@ impl Planner<'_> {
                 candidates,
                 at: 0,
                 retried: false,
-                alone: false,
+                unusable: Vec::new(),
                 state: State::Missing { because: GapReason::ApplicantCannotSupply },
                 late: Vec::new(),
                 spare: None,

@@ -125,7 +125,7 @@ async fn acknowledge(app: &App, acknowledgement: &Acknowledgement) -> Result<App
     let record = registry.key(acknowledgement.kid()).filter(|record| record.key.system == acknowledgement.claims().iss);
     let record = record.ok_or(Unposted::Refused(ProblemCode::KeyUnknown))?;
     record.usable_at(app.clock.now_ms() / 1000).map_err(|reason| Unposted::Refused(reason.into()))?;
-    let judgement = Judgement { registry: registry.next(), until: record.key.not_after };
+    let judgement = Judgement::new(registry.next(), record.key.not_after);
     let draft = AcknowledgementDraft { judgement, acknowledgement: acknowledgement.clone() };
     app.ledger.append(Draft::Acknowledgement(Box::new(draft))).await.map_err(Unposted::Ledger)
 }
@@ -146,7 +146,7 @@ async fn message(app: &App, envelope: &Envelope, salt: &Salt, body: &[u8]) -> Re
 
 async fn append(app: &App, envelope: &Envelope, salt: &Salt, body: &[u8]) -> Result<Appended, Unposted> {
     let mut draft = judge(app, envelope, salt, body).map_err(|refusal| Unposted::Refused(refusal.code))?;
-    loop {
+    for _ in 0..ROUNDS {
         let pass = match submission::may_be_logged(app, &draft).await {
             Ok(Ok(pass)) => pass,
             Ok(Err(refusal)) => return Err(Unposted::Refused(refusal.code)),
@@ -169,6 +169,8 @@ async fn append(app: &App, envelope: &Envelope, salt: &Salt, body: &[u8]) -> Res
             Err(error) => return Err(Unposted::Ledger(error)),
         };
     }
+    // The clock may have been set back, and the log's time not: after a pause.
+    Err(Unposted::Ledger(LedgerError::Busy))
 }
 
 fn judge(app: &App, envelope: &Envelope, salt: &Salt, body: &[u8]) -> Result<MessageDraft, Refusal> {
@@ -202,5 +204,7 @@ fn message_not_sent(letter: &StoredLetter, case: CaseId, code: ProblemCode) -> O
     Some(NotSent { id: letter.id, index: None, what: Unsent::Message { case, code: code.to_code().ok()? } })
 }
 
+/// How often a letter is judged anew at once.
+const ROUNDS: usize = 5;
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);

@@ -21,9 +21,10 @@ pub struct Requirement {
     pub at: usize,
     /// Whether that one was asked twice.
     pub retried: bool,
-    /// Whether what other cases have must not be used: the hub was not allowed to.
+    /// The positions of candidates whose evidence for other cases must not be used: the hub was not allowed to say so, or could not
+    /// read it.
     #[serde(default)]
-    pub alone: bool,
+    pub unusable: Vec<usize>,
     /// Where it stands.
     pub state: State,
     /// Requests that were given up, but may still be answered.
@@ -157,6 +158,11 @@ impl Requirement {
     #[must_use]
     pub const fn is_settled(&self) -> bool {
         matches!(self.state, State::Proven(_) | State::Missing { .. })
+    }
+
+    /// Whether what the candidate whose turn it is gives other cases is of no use here.
+    pub(super) fn is_alone(&self) -> bool {
+        self.unusable.contains(&self.at)
     }
 
     /// Whom it is after, and how.

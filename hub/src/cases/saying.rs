@@ -45,11 +45,9 @@ impl Case {
                 let requirement = &mut self.requirements[at];
                 if let State::Requested { request, until, latest, .. } = &mut requirement.state {
                     request.index = Some(index);
-                    // It waited so long that hardly any time is left.
-                    if until.saturating_sub(turn.now) < turn.patience / 2 {
-                        *until = turn.now.saturating_add(turn.patience);
-                        *latest = (*until).max(*latest);
-                    }
+                    // Its time begins now, however long it waited for its place.
+                    *until = turn.now.saturating_add(turn.patience).max(*until);
+                    *latest = (*until).max(*latest);
                     let candidate = request.candidate.clone();
                     moves.events.push(What::EvidenceRequested(requirement.piece(&candidate)));
                 }
@@ -175,7 +173,10 @@ impl Case {
             Say::Request(at) => self.give_up(at, Failure::NotSent { code: code.clone() }, turn, &mut moves),
             // To use it again is not allowed; perhaps it is to ask for it.
             Say::Reuse(at) => {
-                self.requirements[at].alone = !is_worth_writing_again;
+                let requirement = &mut self.requirements[at];
+                if !is_worth_writing_again {
+                    requirement.unusable.push(requirement.at);
+                }
                 self.request(at, turn, &mut moves);
             }
             Say::Ask(asked) if is_worth_writing_again => self.ask(asked, turn, &mut moves),
@@ -246,7 +247,7 @@ impl Case {
             if !is_lost(&proof.index) {
                 continue;
             }
-            requirement.alone = true;
+            requirement.unusable.push(requirement.at);
             if proof.source == ProofSource::Applicant {
                 to_ask.push(at);
             } else {

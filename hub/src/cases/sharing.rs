@@ -70,6 +70,8 @@ impl Fold<'_> {
         let sought = |case: &Case| self.sharing.before.get(&case.id).is_some_and(|before| !before.is_empty());
         let asks = |case: &&Case| sought(case) || case.seeks().next().is_some();
         let people = cases.filter(asks).flat_map(|case| [case.people.applicant, case.people.person]);
+        // Also when the case that was answered does not need it any more: others may.
+        let people = people.chain(self.done.evidence.iter().map(|held| held.subject));
         let new: HashSet<Pseudonym> = people.filter(|person| !self.sharing.known.contains(person)).collect();
         if new.is_empty() {
             return Ok(());
@@ -88,8 +90,9 @@ impl Fold<'_> {
                 self.acts.push_back((id, act));
                 continue;
             };
-            let alone = case.requirements[at].alone;
-            if let Some((candidate, proof)) = self.held(case, &case.requirements[at]).filter(|_| !alone) {
+            let requirement = &case.requirements[at];
+            let alone = requirement.is_alone();
+            if let Some((candidate, proof)) = self.held(case, requirement) {
                 self.step(id, None, |case| case.use_again(at, candidate, proof));
             } else if asked.contains(&sought) && !alone {
                 self.step(id, None, |case| case.wait(at));
@@ -140,6 +143,7 @@ impl Fold<'_> {
         let (before, from) = requirement.candidates.split_at(requirement.at.min(requirement.candidates.len()));
         let from = from.iter().enumerate().map(|(place, candidate)| (requirement.at + place, candidate));
         let mut candidates = from.chain(before.iter().enumerate());
+        let mut candidates = candidates.by_ref().filter(|(position, _)| !requirement.unusable.contains(position));
         candidates.find_map(|(position, candidate)| {
             let held = self.evidence(&case.sought(requirement, candidate), candidate, case)?;
             Some((position, again(held, candidate)))
@@ -187,12 +191,14 @@ impl Fold<'_> {
     /// What came in this round and proves a requirement that is open, with the position of the candidate that provided it.
     fn came(&self, case: CaseId, at: usize) -> Option<(usize, Proven)> {
         let case = self.cases.get(&case)?;
-        let requirement = case.requirements.get(at).filter(|requirement| !requirement.alone)?;
+        let requirement = case.requirements.get(at)?;
+        let candidates = requirement.candidates.iter().enumerate();
+        let candidates = candidates.filter(|(position, _)| !requirement.unusable.contains(position));
         self.done.evidence.iter().rev().find_map(|held| {
-            let provided = |candidate: &&Candidate| held.is(&case.sought(requirement, candidate));
-            let candidates = requirement.candidates.iter().enumerate();
-            let (position, candidate) = candidates.into_iter().find(|(_, candidate)| provided(candidate))?;
-            self.is_usable(held, candidate, case).then(|| (position, again(held, candidate)))
+            let (position, candidate) = candidates.clone().find(|(_, candidate)| {
+                held.is(&case.sought(requirement, candidate)) && self.is_usable(held, candidate, case)
+            })?;
+            Some((position, again(held, candidate)))
         })
     }
 }

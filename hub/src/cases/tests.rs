@@ -44,7 +44,7 @@ fn case() -> Case {
             candidates: ["th.dopa/one", "th.dopa/two"].map(candidate).to_vec(),
             at: 0,
             retried: false,
-            alone: false,
+            unusable: Vec::new(),
             state: State::Missing { because: GapReason::ApplicantCannotSupply },
             late: Vec::new(),
             spare: None,
@@ -94,7 +94,7 @@ fn a_handover_that_rests_on_no_consent_is_not_made_twice_when_one_is_taken_back(
     let mut case = case();
     case.begin(vec![None], TURN);
     let request = requested(&case);
-    let moves = case.provided(0, &request.candidate, 1, MessageId::new(), TURN.now);
+    let moves = case.provided(0, &request, 1, MessageId::new(), TURN.now);
     assert_eq!(moves.acts.len(), 1, "it is handed over");
     let handover = case.handover.clone();
     assert!(case.consent_revoked(TURN).acts.is_empty());
@@ -108,7 +108,7 @@ fn about_to_be_handed_over() -> (Case, MessageId) {
     case.requirements[0].candidates[0].needs_consent = true;
     case.begin(vec![None], TURN);
     let request = requested(&case);
-    let handover = case.provided(0, &request.candidate, 1, MessageId::new(), TURN.now).acts.remove(0);
+    let handover = case.provided(0, &request, 1, MessageId::new(), TURN.now).acts.remove(0);
     (case, handover.id)
 }
 
@@ -377,8 +377,9 @@ fn evidence_that_comes_late_is_taken_while_the_case_is_still_here() {
     let awaited = case.awaited(Some(request.id), &request.candidate.provider).unwrap();
     assert!(awaited.is_needed);
     let at = awaited.at;
-    case.provided(at, &request.candidate, 5, MessageId::new(), TURN.now);
-    assert!(!case.awaited(Some(request.id), &request.candidate.provider).unwrap().is_needed, "it is there");
+    case.provided(at, &request, 5, MessageId::new(), TURN.now);
+    let again = case.awaited(Some(request.id), &request.candidate.provider).err();
+    assert_eq!(again, Some(ProblemCode::EvidenceNotAwaited), "it has answered");
 }
 
 #[test]
@@ -392,7 +393,7 @@ fn evidence_that_comes_while_a_handover_without_it_is_on_its_way_goes_with_the_n
     let question = passes(&mut case, late).acts.remove(0);
     let handover = case.not_sent(question.id, &"agreement-missing".parse().unwrap(), late).acts.remove(0);
     assert_eq!(handover.say, Say::HandOver);
-    let moves = case.provided(0, &request.candidate, 5, MessageId::new(), late.now);
+    let moves = case.provided(0, &request, 5, MessageId::new(), late.now);
     assert!(moves.acts.is_empty() && matches!(case.requirements[0].state, State::Missing { .. }));
     case.not_sent(handover.id, &"agreement-missing".parse().unwrap(), late);
     assert!(matches!(case.requirements[0].state, State::Proven(_)), "{:?}", case.requirements[0].state);
@@ -505,7 +506,7 @@ fn evidence_that_is_logged_before_the_end_of_its_request_is_in_time() {
     let request = requested(&case);
     let late = Turn { now: case.wake().unwrap(), ..TURN };
     let lapse = case.tick(late).acts.remove(0);
-    case.provided(0, &request.candidate, 5, MessageId::new(), late.now);
+    case.provided(0, &request, 5, MessageId::new(), late.now);
     let moves = case.logged(lapse.id, 6, late);
     assert!(moves.events.is_empty() && case.requirements[0].failures.is_empty(), "{moves:?}");
 }
@@ -599,7 +600,7 @@ fn who_was_asked_second_is_heard_though_the_first_one_answered_late() {
     let second = requested(&case);
     assert_ne!(first.candidate, second.candidate);
     case.logged(second.id, 91, late);
-    case.provided(0, &first.candidate, 92, MessageId::new(), late.now);
+    case.provided(0, &first, 92, MessageId::new(), late.now);
     let answer = case.awaited(Some(second.id), &second.candidate.provider).unwrap();
     assert!(!answer.is_needed, "it may serve another case");
 }
@@ -649,6 +650,72 @@ fn the_portal_is_not_told_of_silence_once_the_evidence_is_there() {
     let (first, late) = (requested(&case), Turn { now: case.wake().unwrap(), ..TURN });
     let lapse = case.tick(late).acts.remove(0);
     case.not_sent(lapse.id, &"agreement-missing".parse().unwrap(), late);
-    case.provided(0, &first.candidate, 92, MessageId::new(), late.now + 1);
+    case.provided(0, &first, 92, MessageId::new(), late.now + 1);
     assert!(!case.has_lapsed(first.id, ReminderKind::EvidenceOver, late.now + 600_000));
+}
+
+/// What the first of two gave another case, once the second is asked here.
+fn answered_elsewhere(needs_consent: bool) -> (Case, Request, Proven, Turn) {
+    let mut case = case();
+    case.requirements[0].candidates[0].needs_consent = needs_consent;
+    case.begin(vec![None], TURN);
+    requests_are_logged(&mut case);
+    let (first, late) = (requested(&case), Turn { now: case.wake().unwrap(), ..TURN });
+    passes(&mut case, late);
+    let second = requested(&case);
+    case.logged(second.id, 91, late);
+    let evidence_type = Some(first.candidate.evidence_type.clone());
+    let provider = first.candidate.provider;
+    let proof = Proven { evidence_type, provider, source: ProofSource::Reused, needs_consent, ..of_the_applicant() };
+    (case, requested_with(second, 91), proof, late)
+}
+
+fn requested_with(request: Request, index: u64) -> Request {
+    Request { index: Some(index), ..request }
+}
+
+#[test]
+fn nobody_is_asked_twice_when_what_another_case_has_may_not_be_used() {
+    let (mut case, second, proof, late) = answered_elsewhere(false);
+    let reuse = case.use_again(0, 0, proof).acts.remove(0);
+    let code: Code = "agreement-missing".parse().unwrap();
+    case.not_sent(reuse.id, &code, late);
+    assert!(case.requirements[0].is_alone(), "it is not offered again");
+    // The first was asked before, and is waited for once more; then it is the turn of the second, who is asked already.
+    assert_eq!(requested(&case).candidate, case.requirements[0].candidates[0]);
+    let later = Turn { now: case.wake().unwrap(), ..late };
+    let moves = passes(&mut case, later);
+    assert!(moves.acts.is_empty(), "{moves:?}");
+    assert_eq!(requested(&case), second);
+}
+
+#[test]
+fn when_a_consent_is_taken_back_who_was_asked_already_is_not_asked_again() {
+    let (mut case, second, proof, late) = answered_elsewhere(true);
+    let reuse = case.use_again(0, 0, proof).acts.remove(0);
+    case.logged(reuse.id, 96, late);
+    let moves = case.consent_revoked(late);
+    assert!(moves.acts.is_empty(), "{moves:?}");
+    assert_eq!(requested(&case), second);
+}
+
+#[test]
+fn evidence_that_came_late_and_is_lost_is_asked_for_again_where_it_came_from() {
+    let mut case = case();
+    case.begin(vec![None], TURN);
+    requests_are_logged(&mut case);
+    let (first, late) = (requested(&case), Turn { now: case.wake().unwrap(), ..TURN });
+    passes(&mut case, late);
+    case.provided(0, &first, 92, MessageId::new(), late.now);
+    case.lost(&[92], late);
+    assert_eq!(requested(&case).candidate, first.candidate);
+}
+
+#[test]
+fn the_time_of_a_request_begins_when_it_is_in_the_log() {
+    let mut case = case();
+    case.begin(vec![None], TURN);
+    let first = requested(&case);
+    case.logged(first.id, 90, Turn { now: TURN.now + 499, ..TURN });
+    assert_eq!(case.wake(), Some(TURN.now + 499 + TURN.patience + 500));
 }

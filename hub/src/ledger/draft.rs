@@ -34,13 +34,19 @@ pub enum Draft {
 pub struct Judgement {
     /// The first place of the log that the registry's state did not have folded in.
     pub registry: u64,
-    /// When the judgement ends by itself, in seconds since 1970: the end of the validity of a key, an
-    /// agreement, or a consent that is cited.
+    /// When the judgement ends by itself, in milliseconds since 1970: the end of the validity of a key, an agreement, or a consent
+    /// that is cited.
     pub until: Option<u64>,
 }
 
 impl Judgement {
-    /// The same, but it ends at `until` (seconds since 1970) at the latest.
+    /// On the registry before `registry`, by keys and agreements of which the first ends at `until` (seconds since 1970).
+    #[must_use]
+    pub fn new(registry: u64, until: Option<u64>) -> Self {
+        Self { registry, until: until.map(|seconds| seconds.saturating_mul(1000)) }
+    }
+
+    /// The same, but it ends at `until` (milliseconds since 1970) at the latest.
     #[must_use]
     pub fn ending(self, until: u64) -> Self {
         Self { until: Some(self.until.map_or(until, |before| before.min(until))), ..self }

@@ -108,7 +108,7 @@ impl Writer {
         let mut registry = self.registry;
         for Waiting { draft, reply, .. } in fresh {
             let outdated = |judgement: Judgement| {
-                judgement.registry < registry || judgement.until.is_some_and(|until| until <= now / 1000)
+                judgement.registry < registry || judgement.until.is_some_and(|until| until <= now)
             };
             if draft.judgement().is_some_and(outdated) {
                 answer(reply, Err(LedgerError::Outdated(Box::new(SentBack { draft, registry }))));

@@ -120,7 +120,7 @@ impl Registry {
                 tracing::warn!(%error, "entries that were logged are folded in later");
             }
             // Each was judged on the state behind the one before; the writer sees to it that it stands there.
-            let judgement = Judgement { registry: place, until: taken.until };
+            let judgement = Judgement::new(place, taken.until);
             match ledger.append(Draft::Registry(Box::new(RegistryDraft { judgement, entry: taken.entry }))).await {
                 Ok(appended) => place = appended.index() + 1,
                 Err(error) => {

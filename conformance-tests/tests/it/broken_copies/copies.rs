@@ -157,7 +157,7 @@ pub(super) fn by_the_hub(log: &RealLog) -> Vec<Broken> {
     broken("a schema is revoked behind everybody's back", "wrong-schema", &|leaves| {
         let (_, schema, _) = log.message(first);
         let revoked = Change::Revoked(EntryId::Schema(schema.id));
-        leaves.insert(first, at_the_time_of(log, first, by_operator(log, revoked, &*log.operators[1])));
+        leaves.insert(first, at_the_time_of(log, first, &by_operator(log, revoked, &*log.operators[1])));
     });
     broken("a message is sent with a key that was revoked", "invalid-key", &|leaves| {
         let (system, key) = &log.revoked;
@@ -279,7 +279,7 @@ fn registry(log: &RealLog, broken: Take<'_>) {
     broken("a member is added twice", "false-registry-change", &|leaves| {
         let change = change_at(log, members[0]);
         let again = by_operator(log, change, &*log.operators[1]);
-        leaves.insert(members[0] + 1, at_the_time_of(log, members[0], again));
+        leaves.insert(members[0] + 1, at_the_time_of(log, members[0], &again));
     });
     broken("what does not exist is revoked", "false-registry-change", &|leaves| {
         leaves.push(by_operator(log, Change::Revoked(EntryId::Agreement("none".parse().unwrap())), &*log.operators[0]));
@@ -288,7 +288,7 @@ fn registry(log: &RealLog, broken: Take<'_>) {
         let change = change_at(log, signed[0]);
         let (system, _) = &log.revoked;
         let leaf = registry_leaf(log, system.as_str(), change, &new);
-        leaves.insert(signed[0], at_the_time_of(log, signed[0], leaf));
+        leaves.insert(signed[0], at_the_time_of(log, signed[0], &leaf));
     });
     broken("an agreement's signature is left out", "not-allowed", &|leaves| {
         let id = agreement_of_the_messages(log);
@@ -325,8 +325,8 @@ fn leaves(log: &RealLog, broken: Take<'_>) {
 }
 
 /// A registry entry as if it had been logged when the leaf at this place was.
-fn at_the_time_of(log: &RealLog, at: usize, leaf: Vec<u8>) -> Vec<u8> {
-    let Leaf::Registry { entry, .. } = Leaf::parse(&leaf).unwrap() else { panic!("a registry entry") };
+fn at_the_time_of(log: &RealLog, at: usize, leaf: &[u8]) -> Vec<u8> {
+    let Leaf::Registry { entry, .. } = Leaf::parse(leaf).unwrap() else { panic!("a registry entry") };
     Leaf::Registry { ts: log.leaf(at).ts(), entry }.to_bytes()
 }
 

@@ -220,3 +220,19 @@ async fn what_cites_a_consent_is_not_logged_after_its_end_though_it_was_judged_b
     assert_eq!(one.status, 201);
     two.problem(ProblemCode::ConsentInsufficient);
 }
+
+#[tokio::test]
+async fn a_consent_can_be_cited_until_its_last_millisecond() {
+    let stage = Stage::new().await;
+    let until = at(1800).replace('Z', ".900Z");
+    let consent = consent_with(&stage, |body| body["valid_until"] = json!(until)).await;
+    let id = stage.apply(&stage.application(Some(consent))).await;
+    let request = stage.receive(&stage.ministry, "evidence.requested").await;
+    // The second begins in which it ends.
+    stage.hub.clock.advance(1800);
+    stage.apply(&stage.application(Some(consent))).await;
+    stage.decline(&stage.ministry, &request).await;
+    assert_eq!(stage.receive(&stage.city, "evidence.requested").await.claims.case, Some(id));
+    stage.hub.clock.advance(1);
+    refused(&stage, stage.application(Some(consent)), ProblemCode::ConsentInsufficient).await;
+}

@@ -3,7 +3,8 @@
 use saphan_schemas::ids::CaseId;
 use serde_json::{Value, json};
 
-use super::stage::{Stage, at, requirement};
+use super::stage::{OWN, Stage, at, requirement};
+use crate::harness::NOW;
 
 /// Two applications of one person, which are both open before any provider has answered.
 async fn two_at_once(stage: &Stage) -> [CaseId; 2] {
@@ -168,4 +169,67 @@ async fn evidence_that_came_late_serves_the_other_case_too_and_nobody_is_asked_f
     let answer = stage.evidence(&stage.city, &city);
     stage.hub.accept(&answer.sign(&stage.city.key)).await;
     assert_eq!(stage.outcome(&stage.city, &answer).await.0, "processed");
+}
+
+#[tokio::test]
+async fn when_what_another_case_has_must_not_be_used_and_its_provider_declines_the_next_one_is_asked() {
+    let stage = Stage::new().await;
+    let consent = stage.consent().await;
+    stage.apply(&stage.application(Some(consent))).await;
+    stage.provide_all().await;
+    stage.receive(&stage.authority, "case.submitted").await;
+    // From now on the ministry may be asked, and not told that what it gave is used again.
+    stage.revoke_agreement(&format!("own.{}", stage.ministry.id.as_str().replace('/', "."))).await;
+    stage.add_agreement("asks.only", &OWN.parse().unwrap(), &stage.ministry.id, &["evidence.requested"]).await;
+    let second = stage.apply(&stage.application(Some(consent))).await;
+    let request = stage.receive(&stage.ministry, "evidence.requested").await;
+    stage.decline(&stage.ministry, &request).await;
+    stage.provide(&stage.city).await;
+    stage.until(second, |case| case["handed_over"] == true).await;
+    assert!(stage.inbox(&stage.ministry).await.is_empty(), "it is asked once");
+}
+
+#[tokio::test]
+async fn when_the_agreement_with_who_answered_another_case_ends_the_case_goes_on_without_it() {
+    let stage = Stage::new().await;
+    let [first, second] = two_at_once(&stage).await;
+    stage.provide(&stage.registry).await;
+    stage.provide(&stage.licences).await;
+    let late = stage.receive(&stage.ministry, "evidence.requested").await;
+    stage.hub.clock.advance(3601);
+    let city = stage.receive(&stage.city, "evidence.requested").await;
+    let again = stage.receive(&stage.ministry, "evidence.requested").await;
+    assert_eq!((city.claims.case, again.claims.case), (Some(first), Some(second)));
+    stage.decline(&stage.ministry, &again).await;
+    stage.until(second, |case| states(case)[2] == "awaiting").await;
+    stage.revoke_agreement(&format!("own.{}", stage.ministry.id.as_str().replace('/', "."))).await;
+    stage.hub.accept(&stage.evidence(&stage.ministry, &late).sign(&stage.ministry.key)).await;
+    stage.hub.accept(&stage.evidence(&stage.city, &city).sign(&stage.city.key)).await;
+    for id in [first, second] {
+        stage.until(id, |case| states(case)[2] == "proven").await;
+    }
+    let events = stage.hub.app.store.cases().case_events(second, 0).await.unwrap();
+    assert!(events.len() < 30, "nothing is tried again and again: {events:?}");
+}
+
+#[tokio::test]
+async fn an_answer_that_its_own_case_does_not_need_any_more_serves_the_one_that_waits() {
+    let stage = Stage::with("answer_days = 10").await;
+    let consent = stage.consent().await;
+    let first = stage.apply(&stage.application(Some(consent))).await;
+    stage.provide(&stage.licences).await;
+    stage.provide(&stage.ministry).await;
+    let late = stage.receive(&stage.registry, "evidence.requested").await;
+    stage.hub.clock.advance(3601);
+    stage.receive(&stage.portal, "information.requested").await;
+    stage.hub.clock.advance(11 * 86_400);
+    stage.until(first, |case| case["handed_over"] == true).await;
+    let second = stage.apply(&stage.application(Some(consent))).await;
+    stage.receive(&stage.registry, "evidence.requested").await;
+    stage.until(second, |case| states(case)[0] == "requested").await;
+    let now = stage.hub.clock.now();
+    let answer = stage.evidence(&stage.registry, &late).with_json(|body| body["as_of"] = json!(at(now - NOW)));
+    stage.hub.accept(&answer.change(|claims| claims.iat = now).sign(&stage.registry.key)).await;
+    let case = stage.until(second, |case| states(case)[0] == "proven").await;
+    assert_eq!(requirement(&case, "identity")["source"], "REUSED");
 }
