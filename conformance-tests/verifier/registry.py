@@ -20,6 +20,9 @@ class SystemKey:
     def __init__(self, entry):
         self.system, self.key, self.terms, self.revoked = entry["system"], key_of(entry["jwk"]), entry, False
 
+    def stands(self, ts):
+        return not self.revoked and ("not_after" not in self.terms or ts < self.terms["not_after"] * 1000)
+
 
 class HubKey:
     """A key of the hub, between the places at which it came and went."""
@@ -97,7 +100,7 @@ class Registry:
                 self.check_signer(statement, ts, FALSE)
             except Fault as fault:
                 raise Fault(FALSE, fault.what) from None
-            require(self._may(issuer, action, entry), FALSE, f"{issuer} may not make this change")
+            require(self._may(issuer, action, entry, ts), FALSE, f"{issuer} may not make this change")
         if action == "signed":
             self._sign(member(issuer), entry)
         elif action == "revoked":
@@ -107,15 +110,16 @@ class Registry:
         else:
             self._put(action, entry, sha256(text.encode()))
 
-    def _may(self, system, action, entry):
+    def _may(self, system, action, entry, ts):
         if "operator" in self.roles(system):
             return action != "signed"
         if action == "signed":
             agreed = self.agreements.get(entry["agreement"])
-            return agreed is None or member(system) in agreed.members()
+            return agreed is None or system in (agreed.terms["sender"], agreed.terms["receiver"])
         if action == "revoked":
             return entry["kind"] == "key" and entry["id"] in self.keys and self.keys[entry["id"]].system == system
-        return entry["kind"] == "key" and entry["system"] == system
+        standing = [key for key in self.keys.values() if key.system == system and key.stands(ts)]
+        return entry["kind"] == "key" and entry["system"] == system and (action != "added" or len(standing) < 16)
 
     def _check_joining(self, statement, action, entry, ts):
         """The new key signs its own entry; the invitation's key signs that it may, for this hub and system only."""
@@ -137,6 +141,7 @@ class Registry:
         agreed = self.agreements.get(entry["agreement"])
         require(agreed, FALSE, f"there is no agreement {entry['agreement']}")
         require(agreed.digest == entry["terms"], FALSE, f"these are not the terms of {entry['agreement']}")
+        require(signer not in agreed.signers, FALSE, f"{signer} has signed {entry['agreement']} before")
         agreed.signers.add(signer)
 
     def _put(self, action, entry, digest):

@@ -93,6 +93,12 @@ pub enum EntryFault {
     /// The schema is not the registered one.
     #[error("it names another text of its schema than an entry of the bundle before it registers")]
     Schema,
+    /// Its sender may look, and send nothing.
+    #[error("{system} has not the role of a system at this place, and may not send")]
+    NotASystem {
+        /// The sender.
+        system: SystemId,
+    },
     /// No agreement in the bundle allowed it.
     #[error("no agreement in the bundle allowed the message: {0}")]
     NotAllowed(AgreementGap),
@@ -144,7 +150,7 @@ impl EntryFault {
             Self::KeyUnknown { .. } => "unknown-key",
             Self::KeyNotUsable { .. } => "invalid-key",
             Self::Schema => "wrong-schema",
-            Self::NotAllowed(_) => "not-allowed",
+            Self::NotAllowed(_) | Self::NotASystem { .. } => "not-allowed",
             Self::Unreadable | Self::Body => "changed-body",
             Self::Receipt { .. } | Self::ReceiptSignature => "changed-receipt",
             Self::NotTheReceivers { .. } => "false-acknowledgement",

@@ -13,7 +13,7 @@ use crate::keys::{KeyId, PublicKey};
 use crate::leaf::{Leaf, SchemaVersion, ShardEvent, split_message};
 use crate::log::{Checkpoint, SignedCheckpoint, VerifierKey, leaf_hash, verify_inclusion};
 use crate::receipt::UnverifiedReceipt;
-use crate::registry::{MessageFacts, RegistryState, Root, UnverifiedRegistryEntry};
+use crate::registry::{MessageFacts, RegistryState, Role, Root, UnverifiedRegistryEntry};
 
 impl EvidenceBundle {
     /// Verifies everything in the bundle, for somebody who trusts a key of the log.
@@ -111,6 +111,9 @@ impl<'a> Fold<'a> {
         let registered = self.registry.schema(&schema.id).filter(|registered| registered.sha256 == schema.sha256);
         if schema.id != claims.schema || registered.is_none() {
             return Err(EntryFault::Schema);
+        }
+        if !self.registry.system(&claims.iss).is_some_and(|system| system.roles.contains(&Role::System)) {
+            return Err(EntryFault::NotASystem { system: claims.iss.clone() });
         }
         let facts = MessageFacts { claims, now: ts / 1000 };
         let agreement = self.registry.allows(facts).map_err(EntryFault::NotAllowed)?.clone();

@@ -41,7 +41,8 @@ pub(super) fn bundles(good: &Value) -> Vec<BrokenFile> {
         file["entries"][at]["leaf"] = file["entries"][other]["leaf"].clone();
     });
     broken("an entry has another place", "changed-leaf", &|file| {
-        file["entries"][at]["index"] = (first["index"].as_u64().unwrap() + 1).into();
+        let last = array(&mut file["entries"]).last_mut().unwrap();
+        last["index"] = (last["index"].as_u64().unwrap() + 1).into();
     });
     broken("a proof is too short", "changed-leaf", &|file| drop(array(&mut file["entries"][at]["proof"]).pop()));
     broken("a proof is too long", "changed-leaf", &|file| {

@@ -7,7 +7,7 @@ use saphan_schemas::ids::MessageId;
 use saphan_schemas::keys::{Signer, SigningKey};
 use saphan_schemas::leaf::{Leaf, SchemaVersion, ShardEvent};
 use saphan_schemas::log::{decode_bundle, encode_bundle};
-use saphan_schemas::registry::{Change, Entry, EntryId, Member, RegistryClaims};
+use saphan_schemas::registry::{Change, Entry, EntryId, Member, RegistryClaims, Role, System};
 
 use super::real_log::{Files, REVOKED, RealLog, sign};
 
@@ -153,6 +153,13 @@ pub(super) fn by_the_hub(log: &RealLog) -> Vec<Broken> {
         let Leaf::Message { ts, schema, envelope } = log.leaf(first) else { panic!("a message") };
         let schema = SchemaVersion { id: "application.withdrawn@1".parse().unwrap(), ..schema };
         leaves[first] = Leaf::Message { ts, schema, envelope }.to_bytes();
+    });
+    broken("a message is sent by a system that may only look", "not-allowed", &|leaves| {
+        let (claims, ..) = log.message(first);
+        let ours = |change: &Change| matches!(change, Change::Added(Entry::System(one)) if one.id == claims.iss);
+        let Change::Added(Entry::System(system)) = change_at(log, log.registry(ours)[0]) else { panic!("a system") };
+        let system = Change::Changed(Entry::System(System { roles: [Role::Auditor].into(), ..system }));
+        leaves.insert(first, at_the_time_of(log, first, &by_operator(log, system, &*log.operators[1])));
     });
     broken("a schema is revoked behind everybody's back", "wrong-schema", &|leaves| {
         let (_, schema, _) = log.message(first);

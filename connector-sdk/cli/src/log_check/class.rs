@@ -203,7 +203,7 @@ impl LeafFault {
             Self::Duplicate { .. } | Self::RegistryChange(RejectedEntry::Repeated) => TamperClass::DuplicatedEntries,
             Self::SchemaText | Self::SchemaId => TamperClass::WrongSchema,
             Self::RegistryChange(_) => TamperClass::FalseRegistryChange,
-            Self::NotAllowed(_) => TamperClass::NotAllowed,
+            Self::NotAllowed(_) | Self::NotASystem { .. } => TamperClass::NotAllowed,
             Self::AcknowledgementSignature
             | Self::NotBefore { .. }
             | Self::AcknowledgesNoMessage { .. }

@@ -208,6 +208,12 @@ pub enum LeafFault {
     /// A registry change that cannot be made, or not by its signer.
     #[error("the registry change cannot be made: {0}")]
     RegistryChange(#[from] RejectedEntry),
+    /// Its sender may look, and send nothing.
+    #[error("{system} has not the role of a system at this place, and may not send")]
+    NotASystem {
+        /// The sender.
+        system: SystemId,
+    },
     /// No agreement in force allowed the message at its place.
     #[error("no agreement allowed the message: {0}")]
     NotAllowed(AgreementGap),

@@ -4,7 +4,7 @@ use saphan_schemas::envelope::EnvelopeClaims;
 use saphan_schemas::ids::SystemId;
 use saphan_schemas::keys::{KeyId, PublicKey};
 use saphan_schemas::leaf::SchemaVersion;
-use saphan_schemas::registry::{KeyNotUsable, MessageFacts, RegistryState};
+use saphan_schemas::registry::{KeyNotUsable, MessageFacts, RegistryState, Role};
 
 use crate::log_check::error::LeafFault;
 
@@ -32,8 +32,11 @@ pub(super) fn check_schema(registry: &RegistryState, schema: &SchemaVersion) -> 
     }
 }
 
-/// That an agreement in force allowed the message at `ts` (milliseconds since 1970).
+/// That its sender may send, and that an agreement in force allowed the message at `ts` (milliseconds since 1970).
 pub(super) fn check_agreement(registry: &RegistryState, claims: &EnvelopeClaims, ts: u64) -> Result<(), LeafFault> {
+    if !registry.system(&claims.iss).is_some_and(|system| system.roles.contains(&Role::System)) {
+        return Err(LeafFault::NotASystem { system: claims.iss.clone() });
+    }
     let facts = MessageFacts { claims, now: ts / 1000 };
     registry.allows(facts).map(|_| ()).map_err(LeafFault::NotAllowed)
 }
