@@ -1,6 +1,7 @@
 //! The benchmark of the exchange: the raw broker, acceptance alone, and the whole exchange, in one run on one machine.
 
 mod accept;
+mod audit;
 mod cases;
 mod documents;
 mod evidence;
@@ -69,6 +70,8 @@ pub async fn run(load: Load, say: impl Fn(&str)) -> anyhow::Result<Report> {
     let mut world = World::start_unlimited(HubProgram::this_program()?, Some(broker.uri().to_owned())).await?;
     let exchanged = exchange::measure(&world, &broker, load.exchange, load.paced).await?;
     let hub_rss_mb = world.hub.rss_bytes()? as f64 / f64::from(1 << 20);
+    say("an audit of its log");
+    let audited = audit::measure(&world).await?;
     world.stop().await?;
     say(&format!("so far: {:.0} exchanged a second", exchanged.per_second));
     let evidence_bytes = evidence::bytes_per_message(&world.store_file()).await?;
@@ -104,6 +107,10 @@ pub async fn run(load: Load, say: impl Fn(&str)) -> anyhow::Result<Report> {
         document_plain_mb_per_second: document.plain,
         document_memory_mb: document.memory_mb,
         hub_rss_mb,
+        audit_entries: audited.entries,
+        audit_entries_per_second: audited.per_second,
+        es256_verifications_per_second: audited.verifications_per_second,
+        audit_ratio: audited.per_second / audited.verifications_per_second,
         evidence_bytes,
         messages: BTreeMap::from([
             ("raw".to_owned(), load.raw),

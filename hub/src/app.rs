@@ -1,5 +1,6 @@
 //! The parts of a running hub, and how they are put together.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
@@ -31,7 +32,7 @@ use crate::sealing::StorageKeys;
 use crate::store::Store;
 use crate::tls;
 use crate::used_tokens::UsedTokens;
-use crate::witnesses::{Cosigned, Witnesses};
+use crate::witnesses::{Cosigned, Witnesses, rounds};
 
 /// Everything a request may need. Built once; shared.
 pub struct App {
@@ -140,7 +141,8 @@ impl App {
             Arc::clone(&metrics),
         )
         .await?;
-        let publication = match PublishedLog::open(&config.log.publish)? {
+        let publication = publication(config, is_new)?;
+        let publication = match publication {
             None => None,
             Some(publication) => {
                 let ring = registry.state();
@@ -149,6 +151,10 @@ impl App {
                 Some((Arc::new(publication), published))
             }
         };
+        let witnesses = witnesses(config, &*clock)?;
+        if let Some(witnesses) = witnesses.as_ref().filter(|_| is_new) {
+            rounds::before_the_first_entry(witnesses, &ledger.keys().borrow()).await?;
+        }
         if is_new {
             let opening = ShardEvent::Opened {
                 origin: origin.clone(),
@@ -164,7 +170,6 @@ impl App {
         let admission =
             Admission::new(config.hub.id.clone(), Arc::clone(&registry), Arc::clone(&clock), config.message_limits());
         let cases = cases(config, &store, &registry, &clock, &ledger)?;
-        let witnesses = witnesses(config, &*clock)?;
         let documents =
             Documents::open(&config.documents, &config.hub.data_dir, storage_keys, &store, Arc::clone(&clock))?;
         let app = Self {
@@ -264,6 +269,17 @@ async fn storage_keys(keys: &KeyStore, store: &dyn Store) -> anyhow::Result<Arc<
     }
     found.iter().max_by_key(|key| key.id()).context("there is no storage key")?;
     Ok(Arc::new(StorageKeys::new(found)))
+}
+
+/// Where the log is published, if the configuration names a place.
+fn publication(config: &Config, is_new: bool) -> anyhow::Result<Option<PublishedLog>> {
+    let place = &config.log.publish;
+    if !is_new && !place.is_empty() && !place.starts_with("s3://") && !Path::new(place).is_dir() {
+        bail!(
+            "log.publish: the folder {place} is not there; is it mounted? Make it if the log is to be published for the first time"
+        );
+    }
+    PublishedLog::open(place)
 }
 
 /// The witnesses, if the configuration names any.

@@ -103,14 +103,19 @@ impl PublishedLog {
         for path in tiles_completed(before, newest.0).chain(partial_tiles(newest.0)) {
             self.put_file(store, &path).await?;
         }
-        if let Some((size, text)) = cosigned {
+        // One that is newer than what is published now comes with the next round.
+        let cosigned = cosigned.filter(|(size, _)| *size <= newest.0);
+        for path in cosigned.into_iter().flat_map(|(size, _)| partial_tiles(*size)) {
             // Where its own partial files are full by now, those are there.
-            for path in partial_tiles(*size).filter(|path| !path.full().exists_at(newest.0)) {
+            if !path.full().exists_at(newest.0) {
                 self.put_file(store, &path).await?;
             }
+        }
+        // This one first: at the next start it says how much others have seen.
+        self.put(CHECKPOINT, newest.1.clone().into_bytes()).await?;
+        if let Some((_, text)) = cosigned {
             self.put(COSIGNED, text.clone().into_bytes()).await?;
         }
-        self.put(CHECKPOINT, newest.1.clone().into_bytes()).await?;
         for path in partial_tiles(before).map(TilePath::full).filter(|path| path.exists_at(newest.0)) {
             self.remove_below(&format!("{path}.p")).await?;
         }

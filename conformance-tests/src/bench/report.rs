@@ -50,6 +50,14 @@ pub struct Report {
     pub document_memory_mb: f64,
     /// The hub's resident memory after the exchange, in MiB.
     pub hub_rss_mb: f64,
+    /// The length of the log that was audited after the exchange.
+    pub audit_entries: u64,
+    /// Entries of it a second, everything checked, on all cores.
+    pub audit_entries_per_second: f64,
+    /// ES256 verifications a second on all cores, and nothing else.
+    pub es256_verifications_per_second: f64,
+    /// The audit beside the verifications.
+    pub audit_ratio: f64,
     /// Bytes that the hub keeps for each message besides its body.
     pub evidence_bytes: f64,
     /// Messages of each measurement.
@@ -115,6 +123,9 @@ impl fmt::Display for Report {
         row("  up / down / up to plain axum", format!("{up:.0} / {down:.0} / {plain:.0} MiB/s"))?;
         row("  hub memory above idle", format!("{:.0} MiB", self.document_memory_mb))?;
         row("hub memory", format!("{:.0} MiB", self.hub_rss_mb))?;
+        row(&format!("audit of {} entries", self.audit_entries), format!("{:.0} /s", self.audit_entries_per_second))?;
+        row("  raw ES256 on all cores", format!("{:.0} /s", self.es256_verifications_per_second))?;
+        row("  audit / raw ES256", format!("{:.2}", self.audit_ratio))?;
         row("evidence kept a message", format!("{:.0} bytes", self.evidence_bytes))
     }
 }

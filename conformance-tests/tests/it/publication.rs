@@ -94,6 +94,13 @@ async fn a_hub_does_not_go_on_with_an_old_copy_of_its_store_nor_with_none_nor_in
     stage.work().await;
     let size = stage.audit().await;
 
+    // The place is not mounted, say.
+    let (place, elsewhere) = (stage.outside.path().join("log"), stage.outside.path().join("elsewhere"));
+    std::fs::rename(&place, &elsewhere).unwrap();
+    let refused = stage.world.hub.restart().await.unwrap_err().to_string();
+    assert!(refused.contains("is not there; is it mounted?"), "{refused}");
+    std::fs::rename(&elsewhere, &place).unwrap();
+
     std::fs::remove_dir_all(&data).unwrap();
     copy(&kept, &data).await;
     let refused = stage.world.hub.restart().await.unwrap_err().to_string();

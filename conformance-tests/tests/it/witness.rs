@@ -10,6 +10,8 @@ use saphan_examples::local::port;
 use saphan_examples::registry;
 use saphan_schemas::log::{Checkpoint, Policy};
 use saphan_schemas::registry::TransportKind;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
@@ -142,6 +144,22 @@ async fn a_hub_whose_data_come_back_from_a_copy_is_refused_by_itself_or_else_by_
     copy(&kept, &data).await;
     let refused = stage.hub.restart().await.unwrap_err().to_string();
     assert!(refused.contains("the witness w has seen") && refused.contains("it is an old copy"), "{refused}");
+    // Nor with a store that was lost: nothing is signed before the witness is asked.
+    let (store, lost) = (data.join("hub.sqlite"), stage.folder.path().join("lost"));
+    std::fs::create_dir(&lost).unwrap();
+    for name in ["hub.sqlite", "hub.sqlite-wal", "hub.sqlite-shm"] {
+        let _ = std::fs::rename(data.join(name), lost.join(name));
+    }
+    let refused = stage.hub.restart().await.unwrap_err().to_string();
+    assert!(refused.contains("the witness w has seen") && refused.contains("the store has 0"), "{refused}");
+    let mut new = SqliteConnectOptions::new().filename(&store).connect().await.unwrap();
+    let entries: i64 = sqlx::query_scalar("SELECT count(*) FROM entry").fetch_one(&mut new).await.unwrap();
+    new.close().await.unwrap();
+    assert_eq!(entries, 0, "a second history was begun");
+    for name in ["hub.sqlite", "hub.sqlite-wal", "hub.sqlite-shm"] {
+        let _ = std::fs::remove_file(data.join(name));
+        let _ = std::fs::rename(lost.join(name), data.join(name));
+    }
     // While no witness answers, nobody knows; the hub starts, and what it signs is cosigned by nobody.
     stage.kill_witness().await;
     stage.hub.restart().await.unwrap();

@@ -114,7 +114,7 @@ impl Case {
         {
             requirement.late.push(other.clone());
         }
-        requirement.at = requirement.candidates.iter().position(|one| one == candidate).unwrap_or(requirement.at);
+        requirement.at = requirement.place_of(&proof).unwrap_or(requirement.at);
         requirement.state = State::Proven(proof);
         if was_asked {
             self.nobody_is_asked();
@@ -133,10 +133,14 @@ impl Case {
     pub fn failed(&mut self, at: usize, id: MessageId, failure: Failure, turn: Turn) -> Moves {
         let mut moves = Moves::default();
         let requirement = &mut self.requirements[at];
-        requirement.late.retain(|request| request.id != id);
         let is_current = matches!(&requirement.state, State::Requested { request, .. } if request.id == id);
         if is_current {
             self.give_up(at, failure, turn, &mut moves);
+        } else if let Some(late) = requirement.late.iter().position(|late| late.id == id) {
+            // It need not be asked when it is its turn.
+            let candidate = requirement.late.remove(late).candidate;
+            moves.events.push(What::EvidenceFailed { piece: requirement.piece(&candidate), failure: failure.clone() });
+            requirement.failures.push((candidate, failure));
         }
         moves
     }
@@ -145,9 +149,13 @@ impl Case {
     pub fn pending(&mut self, at: usize, id: MessageId, until: u64) -> Moves {
         let mut moves = Moves::default();
         let requirement = &mut self.requirements[at];
+        if let Some(late) = requirement.late.iter_mut().find(|late| late.id == id) {
+            late.promised = Some(until);
+        }
         if let State::Requested { request, until: waits, latest, pending } = &mut requirement.state
             && request.id == id
         {
+            request.promised = Some(until);
             (*waits, *pending) = (until.min(*latest).max(*waits), true);
             let (until, candidate) = (*waits, request.candidate.clone());
             moves.events.push(What::EvidencePending { piece: requirement.piece(&candidate), until });
@@ -247,18 +255,28 @@ impl Case {
         }
     }
 
-    /// Asks the candidate whose turn it is, unless that one was asked before and has not answered.
     pub(super) fn request(&mut self, at: usize, turn: Turn, moves: &mut Moves) {
+        let id = moves.say(Say::Request(at));
         let requirement = &mut self.requirements[at];
         let candidate = requirement.candidates[requirement.at].clone();
-        let open = requirement.late.iter().position(|late| late.candidate == candidate && late.index.is_some());
-        let request = match open {
-            Some(open) => requirement.late.remove(open),
-            None => Request { id: moves.say(Say::Request(at)), index: None, candidate },
-        };
+        let request = Request { id, index: None, candidate, promised: None };
         let until = turn.now.saturating_add(turn.patience);
         let latest = turn.now.saturating_add(turn.patience.saturating_mul(LONGEST_PENDING));
         requirement.state = State::Requested { request, until, latest, pending: false };
+    }
+
+    /// Waits for the answer to what the same candidate was asked before, instead of asking again. Returns whether there is such a
+    /// request.
+    pub(super) fn take_up(&mut self, at: usize) -> bool {
+        let requirement = &mut self.requirements[at];
+        let State::Requested { request, until, latest, .. } = &mut requirement.state else { return false };
+        let is_open = |late: &Request| late.candidate == request.candidate && late.index.is_some();
+        let Some(open) = requirement.late.iter().position(is_open) else { return false };
+        *request = requirement.late.remove(open);
+        *until = (*until).max(request.promised.unwrap_or(0).min(*latest));
+        let of = request.id;
+        self.forget_lapse(of);
+        true
     }
 
     /// The candidate whose turn it was will not do: the same again if a mistake may be mended, else the next, else the applicant.
@@ -360,6 +378,6 @@ impl From<NotProvided> for Failure {
 }
 
 /// How many times the usual patience a provider gets that says it takes longer.
-const LONGEST_PENDING: u64 = 10;
+pub(super) const LONGEST_PENDING: u64 = 10;
 /// The applicant is reminded when this part of the time is left.
 const REMINDED_AT: u64 = 5;

@@ -58,6 +58,9 @@ pub struct Request {
     pub index: Option<u64>,
     /// Who was asked for what.
     pub candidate: Candidate,
+    /// By when the provider has promised an answer, in milliseconds since 1970.
+    #[serde(default)]
+    pub promised: Option<u64>,
 }
 
 /// Evidence that somebody is after.
@@ -163,6 +166,13 @@ impl Requirement {
     /// Whether what the candidate whose turn it is gives other cases is of no use here.
     pub(super) fn is_alone(&self) -> bool {
         self.unusable.contains(&self.at)
+    }
+
+    /// The position of the candidate that gave this proof.
+    pub(super) fn place_of(&self, proof: &Proven) -> Option<usize> {
+        self.candidates.iter().position(|candidate| {
+            candidate.provider == proof.provider && Some(&candidate.evidence_type) == proof.evidence_type.as_ref()
+        })
     }
 
     /// Whom it is after, and how.

@@ -8,8 +8,9 @@ use saphan_schemas::problem::ProblemCode;
 
 use super::case::{Case, HandedOver, Handover, Reopened};
 use super::errands::{LONGEST_PAUSE_MS, Notice};
+use super::evidence::LONGEST_PENDING;
 use super::moves::{Moves, Say, Turn};
-use super::requirement::State;
+use super::requirement::{Requirement, State};
 use super::what::{Failure, What};
 
 impl Case {
@@ -40,6 +41,9 @@ impl Case {
     /// What the hub had to say is in the log, at `index`.
     pub fn logged(&mut self, id: MessageId, index: u64, turn: Turn) -> Moves {
         let mut moves = Moves::default();
+        // Given up before it was there; it can be answered all the same.
+        let late = self.requirements.iter_mut().flat_map(|requirement| &mut requirement.late);
+        late.filter(|late| late.id == id).for_each(|late| late.index = Some(index));
         match self.says(id) {
             Some(Say::Request(at)) => {
                 let requirement = &mut self.requirements[at];
@@ -47,7 +51,7 @@ impl Case {
                     request.index = Some(index);
                     // Its time begins now, however long it waited for its place.
                     *until = turn.now.saturating_add(turn.patience).max(*until);
-                    *latest = (*until).max(*latest);
+                    *latest = turn.now.saturating_add(turn.patience.saturating_mul(LONGEST_PENDING)).max(*latest);
                     let candidate = request.candidate.clone();
                     moves.events.push(What::EvidenceRequested(requirement.piece(&candidate)));
                 }
@@ -174,8 +178,15 @@ impl Case {
             // To use it again is not allowed; perhaps it is to ask for it.
             Say::Reuse(at) => {
                 let requirement = &mut self.requirements[at];
+                let candidate = requirement.candidates.get(requirement.at);
+                let has_failed = requirement.failures.iter().any(|(failed, _)| Some(failed) == candidate);
                 if !is_worth_writing_again {
                     requirement.unusable.push(requirement.at);
+                }
+                if has_failed && !is_worth_writing_again {
+                    self.give_up(at, Failure::NotSent { code: code.clone() }, turn, &mut moves);
+                    self.hand_over_if_complete(turn.now, &mut moves);
+                    return moves;
                 }
                 self.request(at, turn, &mut moves);
             }
@@ -210,6 +221,7 @@ impl Case {
         for requirement in &mut self.requirements {
             let spare = requirement.spare.take().filter(|proof| has_consent || !proof.needs_consent);
             if let Some(proof) = spare.filter(|_| matches!(requirement.state, State::Missing { .. })) {
+                requirement.at = requirement.place_of(&proof).unwrap_or(requirement.at);
                 requirement.state = State::Proven(proof);
             }
         }
@@ -279,7 +291,10 @@ impl Case {
         }
         let asked = self.positions(|state| matches!(state, State::Asked { question, .. } if *question == id));
         let requested = self.positions(|state| matches!(state, State::Requested { request, .. } if request.id == id));
-        if let [at] = requested[..] {
+        let late = |requirement: &Requirement| requirement.late.iter().any(|late| late.id == id);
+        if let Some(at) = self.requirements.iter().position(late) {
+            moves.extend(self.failed(at, id, Failure::Rejected { code: code.clone() }, turn));
+        } else if let [at] = requested[..] {
             self.give_up(at, Failure::Rejected { code: code.clone() }, turn, &mut moves);
         } else {
             moves.events.push(rejected);

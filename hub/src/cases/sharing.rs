@@ -98,8 +98,11 @@ impl Fold<'_> {
                 self.step(id, None, |case| case.wait(at));
             } else {
                 asked.insert(sought);
-                self.sharing.needed.insert(act.id);
-                self.acts.push_back((id, act));
+                let was_asked = self.cases.get_mut(&id).is_some_and(|case| case.take_up(at));
+                if !was_asked {
+                    self.sharing.needed.insert(act.id);
+                    self.acts.push_back((id, act));
+                }
             }
         }
     }

@@ -105,7 +105,7 @@ impl Case {
         };
         if at > seen {
             // Also when the log would not take it: it is said anew when that moment has passed.
-            self.errands.retain(|errand| !matches!(errand.notice, Notice::Lapse { of: lapsing, .. } if lapsing == of));
+            self.forget_lapse(of);
             return;
         }
         match kind {
@@ -122,6 +122,11 @@ impl Case {
                 }
             }
         }
+    }
+
+    /// That this message lapses need not be said any more.
+    pub(super) fn forget_lapse(&mut self, message: MessageId) {
+        self.errands.retain(|errand| !matches!(errand.notice, Notice::Lapse { of, .. } if of == message));
     }
 
     /// Nobody is late while the hub has only just come back.

@@ -114,6 +114,16 @@ impl Asked {
         }
     }
 
+    /// How much of the log the witness has cosigned; `None` if it does not say. `nothing` is a checkpoint of the empty tree.
+    pub(super) async fn seen(&self, nothing: &str) -> Option<u64> {
+        let body = AddCheckpoint { old: 0, proof: Vec::new(), checkpoint: nothing.to_owned() }.to_string();
+        let answer = self.client.post(self.url.clone()).body(body).send().await.ok()?;
+        if answer.status() != StatusCode::CONFLICT || !tells_size(&answer) {
+            return None;
+        }
+        AddCheckpoint::parse_size(&text(answer).await.ok()?)
+    }
+
     async fn ask(&self, store: &dyn Store, head: &Head, old: u64) -> Result<Answer, NotCosigned> {
         let size = head.size;
         let plan = ProofPlan::consistency(old, size).map_err(|_| NotCosigned::Ahead { seen: old, size })?;

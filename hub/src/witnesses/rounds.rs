@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use futures_util::future::join_all;
+use saphan_schemas::log::{Checkpoint, empty_root};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -12,6 +14,7 @@ use super::asking::{Asked, NotCosigned};
 use super::{Head, Witnesses};
 use crate::app::App;
 use crate::continuity::NotAll;
+use crate::ledger::LedgerKeys;
 
 /// Asks each witness once, all at the same time, before the hub accepts anything: it may have seen more of the log than the store
 /// has. Who does not answer soon is not waited for.
@@ -30,6 +33,25 @@ pub async fn first(app: &App, witnesses: &Witnesses) -> Result<(), NotAll> {
             Ok(Err(NotCosigned::OtherHistory)) => return Err(NotAll::OtherHistory { who: who() }),
             // The rounds tell what is the matter.
             Ok(Err(_)) | Err(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Asks each witness, before a hub that has no entry yet signs the first one, whether it has seen entries of this log: the store may
+/// have been lost. What it is asked with is the empty tree, which every history begins with.
+///
+/// # Errors
+/// [`NotAll`].
+pub async fn before_the_first_entry(witnesses: &Witnesses, keys: &LedgerKeys) -> anyhow::Result<()> {
+    let nothing = Checkpoint::new(keys.origin.clone(), 0, empty_root());
+    let (first, more) = keys.logs.split_first().context("the log has no key")?;
+    let nothing = nothing.sign_with(first, more.iter().map(AsRef::as_ref))?;
+    let ask = async |asked: &Asked| timeout(SOON, asked.seen(&nothing)).await.ok().flatten();
+    let answers = join_all(witnesses.asked.iter().map(ask)).await;
+    for (asked, seen) in witnesses.asked.iter().zip(answers) {
+        if let Some(seen) = seen.filter(|seen| *seen > 0) {
+            return Err(NotAll::Behind { who: format!("the witness {}", asked.name()), seen, size: 0 }.into());
         }
     }
     Ok(())

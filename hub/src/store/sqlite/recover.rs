@@ -101,7 +101,8 @@ impl SqliteStore {
         // What the store never had is not brought into it: of a message it must know more than the log says.
         let published =
             published.and_then(|note| verified(note, keys)).filter(|seen| seen.checkpoint().size <= entries);
-        let verified = stored.iter().filter_map(|note| verified(note, keys)).chain(published);
+        // Of the same size that of the store counts: the last one.
+        let verified = published.into_iter().chain(stored.iter().filter_map(|note| verified(note, keys)));
         let newest = verified.max_by_key(|signed| signed.checkpoint().size).ok_or(RecoverError::NoCheckpoint)?;
         let (size, root) = (newest.checkpoint().size, newest.checkpoint().root);
         if entries > size {

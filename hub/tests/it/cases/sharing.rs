@@ -1,6 +1,7 @@
 //! Several applications of one person at the same time: nobody is asked for the same twice.
 
 use saphan_schemas::ids::CaseId;
+use saphan_schemas::registry::{Change, EntryId};
 use serde_json::{Value, json};
 
 use super::stage::{OWN, Stage, at, requirement};
@@ -232,4 +233,28 @@ async fn an_answer_that_its_own_case_does_not_need_any_more_serves_the_one_that_
     stage.hub.accept(&answer.change(|claims| claims.iat = now).sign(&stage.registry.key)).await;
     let case = stage.until(second, |case| states(case)[0] == "proven").await;
     assert_eq!(requirement(&case, "identity")["source"], "REUSED");
+}
+
+#[tokio::test]
+async fn what_another_case_has_is_used_though_the_letter_that_says_so_must_be_written_with_a_new_key() {
+    let stage = Stage::new().await;
+    let [first, second] = two_at_once(&stage).await;
+    stage.provide(&stage.registry).await;
+    stage.provide(&stage.licences).await;
+    // The ministry is silent to the first case and answers the second.
+    stage.receive(&stage.ministry, "evidence.requested").await;
+    stage.hub.clock.advance(3601);
+    let city = stage.receive(&stage.city, "evidence.requested").await;
+    let again = stage.receive(&stage.ministry, "evidence.requested").await;
+    assert_eq!((city.claims.case, again.claims.case), (Some(first), Some(second)));
+    let revoked = stage.own_key().public().id();
+    stage.hub.change_registry([Change::Revoked(EntryId::Key(revoked))]).await.json::<Value>(200);
+    stage.hub.accept(&stage.evidence(&stage.ministry, &again).sign(&stage.ministry.key)).await;
+    stage.until_a_letter_waits("evidence.reused").await;
+    stage.replace_own_key().await;
+    let stage = stage.restarted().await;
+    for id in [first, second] {
+        let case = stage.until(id, |case| case["handed_over"] == true).await;
+        assert_eq!(requirement(&case, "medical-certificate")["provider"], stage.ministry.id.as_str());
+    }
 }
