@@ -171,7 +171,9 @@ impl Requirement {
     /// The position of the candidate that gave this proof.
     pub(super) fn place_of(&self, proof: &Proven) -> Option<usize> {
         self.candidates.iter().position(|candidate| {
-            candidate.provider == proof.provider && Some(&candidate.evidence_type) == proof.evidence_type.as_ref()
+            candidate.provider == proof.provider
+                && Some(&candidate.evidence_type) == proof.evidence_type.as_ref()
+                && candidate.needs_consent == proof.needs_consent
         })
     }
 

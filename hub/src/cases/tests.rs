@@ -764,3 +764,19 @@ fn the_time_of_a_request_begins_when_it_is_in_the_log() {
     case.logged(first.id, 90, Turn { now: TURN.now + 499, ..TURN });
     assert_eq!(case.wake(), Some(TURN.now + 499 + TURN.patience + 500));
 }
+
+#[test]
+fn of_two_agreements_with_one_provider_the_one_that_it_answered_under_counts() {
+    let mut case = case();
+    let twin = Candidate { needs_consent: true, ..case.requirements[0].candidates[0].clone() };
+    case.requirements[0].candidates = vec![twin.clone(), Candidate { needs_consent: false, ..twin }];
+    case.begin(vec![None], TURN);
+    requests_are_logged(&mut case);
+    let late = Turn { now: case.wake().unwrap(), ..TURN };
+    passes(&mut case, late);
+    case.logged(requested(&case).id, 91, late);
+    case.provided(0, &requested(&case), 92, MessageId::new(), late.now);
+    assert_eq!(case.requirements[0].at, 1);
+    case.consent_revoked(late);
+    assert!(matches!(case.requirements[0].state, State::Proven(_)), "it needs none");
+}
