@@ -65,7 +65,7 @@ impl Case {
         }
     }
 
-    /// Whether that a message lapses, or rather what it said until then, is still of interest to anybody.
+    /// Whether it is still true that this message was not answered in time, or the consent has ended.
     pub(super) fn has_lapsed(&self, of: MessageId, kind: ReminderKind, now: u64) -> bool {
         let is_due = self.ends().any(|end| end.of == of && end.at <= now);
         let unanswered =
