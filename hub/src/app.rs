@@ -1,6 +1,5 @@
 //! The parts of a running hub, and how they are put together.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
@@ -274,7 +273,7 @@ async fn storage_keys(keys: &KeyStore, store: &dyn Store) -> anyhow::Result<Arc<
 /// Where the log is published, if the configuration names a place.
 fn publication(config: &Config, is_new: bool) -> anyhow::Result<Option<PublishedLog>> {
     let place = &config.log.publish;
-    if !is_new && !place.is_empty() && !place.starts_with("s3://") && !Path::new(place).is_dir() {
+    if !is_new && PublishedLog::is_missing(place) {
         bail!(
             "log.publish: the folder {place} is not there; is it mounted? Make it if the log is to be published for the first time"
         );

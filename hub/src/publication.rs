@@ -55,11 +55,17 @@ impl PublishedLog {
         if place.is_empty() {
             return Ok(None);
         }
-        let objects = match place.strip_prefix("s3://") {
+        let objects = match place.strip_prefix(BUCKET) {
             Some(bucket) => Objects::in_bucket(bucket, "log.publish")?,
             None => Objects::in_folder(Path::new(place), PUBLIC)?,
         };
         Ok(Some(Self { objects, place: place.to_owned() }))
+    }
+
+    /// Whether the place is a folder that is not there.
+    #[must_use]
+    pub fn is_missing(place: &str) -> bool {
+        !place.is_empty() && !place.starts_with(BUCKET) && !Path::new(place).is_dir()
     }
 
     /// In these objects; `place` is what people call them.
@@ -208,6 +214,7 @@ pub async fn run(app: Arc<App>, publication: Arc<PublishedLog>, published: u64) 
     }
 }
 
+const BUCKET: &str = "s3://";
 const CHECKPOINT: &str = "checkpoint";
 const COSIGNED: &str = "checkpoint.cosigned";
 /// Everybody may read it: a file server does.

@@ -175,26 +175,25 @@ impl Case {
             _ if self.has_ended() => {}
             Say::Request(at) if is_worth_writing_again => self.request(at, turn, &mut moves),
             Say::Request(at) => self.give_up(at, Failure::NotSent { code: code.clone() }, turn, &mut moves),
-            // To use it again is not allowed; perhaps it is to ask for it.
-            Say::Reuse(at) => {
-                let requirement = &mut self.requirements[at];
-                let candidate = requirement.candidates.get(requirement.at);
-                let has_failed = requirement.failures.iter().any(|(failed, _)| Some(failed) == candidate);
-                if !is_worth_writing_again {
-                    requirement.unusable.push(requirement.at);
-                }
-                if has_failed && !is_worth_writing_again {
-                    self.give_up(at, Failure::NotSent { code: code.clone() }, turn, &mut moves);
-                    self.hand_over_if_complete(turn.now, &mut moves);
-                    return moves;
-                }
-                self.request(at, turn, &mut moves);
-            }
+            Say::Reuse(at) if is_worth_writing_again => self.request(at, turn, &mut moves),
+            Say::Reuse(at) => self.not_reused(at, code, turn, &mut moves),
             Say::Ask(asked) if is_worth_writing_again => self.ask(asked, turn, &mut moves),
             Say::Ask(asked) => self.go_without(&asked, GapReason::ApplicantNotReached, &mut moves),
         }
         self.hand_over_if_complete(turn.now, &mut moves);
         moves
+    }
+
+    /// To use again what another case has is not allowed; perhaps it is to ask for it, unless that was in vain before.
+    fn not_reused(&mut self, at: usize, code: &Code, turn: Turn, moves: &mut Moves) {
+        let requirement = &mut self.requirements[at];
+        requirement.unusable.push(requirement.at);
+        let candidate = requirement.candidates.get(requirement.at);
+        if requirement.failures.iter().any(|(failed, _)| Some(failed) == candidate) {
+            self.give_up(at, Failure::NotSent { code: code.clone() }, turn, moves);
+        } else {
+            self.request(at, turn, moves);
+        }
     }
 
     /// Whether the handover that is on its way is wanted no more.

@@ -145,8 +145,8 @@ impl Fold<'_> {
         // What was given up may have come for another case since.
         let (before, from) = requirement.candidates.split_at(requirement.at.min(requirement.candidates.len()));
         let from = from.iter().enumerate().map(|(place, candidate)| (requirement.at + place, candidate));
-        let mut candidates = from.chain(before.iter().enumerate());
-        let mut candidates = candidates.by_ref().filter(|(position, _)| !requirement.unusable.contains(position));
+        let candidates = from.chain(before.iter().enumerate());
+        let mut candidates = candidates.filter(|(position, _)| !requirement.unusable.contains(position));
         candidates.find_map(|(position, candidate)| {
             let held = self.evidence(&case.sought(requirement, candidate), candidate, case)?;
             Some((position, again(held, candidate)))

@@ -1,6 +1,5 @@
 //! `saphan-hub recover`.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
@@ -29,7 +28,7 @@ pub(super) fn recover(arguments: &RecoverArguments) -> anyhow::Result<()> {
         bail!("{} is in use by a hub process; stop it first", config.hub.data_dir.display());
     };
     let place = arguments.from.as_ref().unwrap_or(&config.log.publish);
-    if !place.is_empty() && !place.starts_with("s3://") && !Path::new(place).is_dir() {
+    if PublishedLog::is_missing(place) {
         bail!("{place} is not a folder; name the place where the log is published");
     }
     let published = PublishedLog::open(place)?;
