@@ -10,7 +10,7 @@ use saphan_schemas::keys::{Signer, SigningKey};
 use saphan_schemas::message_types::MessageBody;
 use saphan_schemas::trust::Trust;
 use serde_json::Value;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use zeroize::Zeroizing;
 
@@ -189,7 +189,7 @@ impl ConnectorBuilder {
 
     /// Handlers that may run at once; default 32.
     pub fn handlers_at_once(mut self, handlers: usize) -> Self {
-        self.handlers_at_once = handlers.max(1);
+        self.handlers_at_once = handlers.clamp(1, Semaphore::MAX_PERMITS);
         self
     }
 
@@ -260,7 +260,7 @@ impl ConnectorBuilder {
                 verifier,
                 handlers: self.handlers,
                 backoff: self.backoff,
-                concurrency: self.handlers_at_once,
+                turns: Arc::new(Semaphore::new(self.handlers_at_once)),
                 stats,
                 unsettled: watch::Sender::new(0),
             };

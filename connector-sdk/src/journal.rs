@@ -23,7 +23,7 @@ use crate::outbox::{Accepted, Notice, Waiter};
 use crate::outgoing::SignedMessage;
 
 pub(crate) use self::read::OutgoingState;
-pub(crate) use self::rows::{Enqueued, Filed, InboxState, ReceivedRow, Settled, StoredOutgoing, ToAcknowledge};
+pub(crate) use self::rows::{Ending, Enqueued, Filed, InboxState, ReceivedRow, Settled, StoredOutgoing, ToAcknowledge};
 use self::writer::{Request, Writer};
 
 /// The journal could not do its part.
@@ -121,7 +121,8 @@ impl Journal {
         self.ask(|done| Request::Refused { seq, problem, done }).await
     }
 
-    /// Stores messages in the inbox; says of each whether it is new. Durable on return.
+    /// Stores messages in the inbox, and with those that have ended already their replies in the outbox, all or nothing; says of
+    /// each whether it is new. Durable on return.
     pub(crate) async fn receive(&self, rows: Arc<Vec<ReceivedRow>>) -> Result<Vec<Filed>, JournalError> {
         self.ask(|done| Request::Receive { rows, done }).await
     }

@@ -21,6 +21,11 @@ impl Stats {
         counter.fetch_add(more as u64, Ordering::Relaxed);
     }
 
+    /// A message ended.
+    pub(crate) fn ended(&self, rejected: bool) {
+        Self::add(if rejected { &self.rejected } else { &self.processed }, 1);
+    }
+
     pub(crate) fn counts(&self) -> Counts {
         let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Counts {

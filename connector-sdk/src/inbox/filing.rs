@@ -1,34 +1,37 @@
 //! Makes verified messages durable; duplicates end here.
 
+use std::collections::HashSet;
 use std::mem;
 use std::sync::Arc;
 
+use saphan_schemas::ids::{MessageId, SystemId};
 use tokio::sync::mpsc;
 
 use super::acknowledging::Outcome;
+use super::attempt::Verdict;
 use super::handling::Work;
+use super::trying::{Tried, attempts};
+use super::verify::Arrival;
 use super::{BATCH, Inbox};
-use crate::journal::{Filed, InboxState, ReceivedRow};
+use crate::journal::{Ending, Filed, InboxState, ReceivedRow, ToAcknowledge};
 use crate::receive::Token;
 use crate::stats::Stats;
+use crate::stop::Stop;
 
 pub(super) async fn run(
     inbox: Arc<Inbox>,
-    mut verified: mpsc::Receiver<Vec<ReceivedRow>>,
+    mut verified: mpsc::Receiver<Vec<Arrival>>,
     filed: mpsc::Sender<Vec<Work>>,
     settled: mpsc::Sender<Outcome>,
+    mut stop: Stop,
 ) {
     let mut waiting = Vec::new();
     while verified.recv_many(&mut waiting, BATCH).await > 0 {
-        let rows: Arc<Vec<ReceivedRow>> = Arc::new(mem::take(&mut waiting).into_iter().flatten().collect());
-        let Some(states) = inbox.until_written(|| inbox.journal.receive(Arc::clone(&rows))).await else { return };
-        let tokens: Vec<Token> = rows.iter().map(|row| row.token).collect();
-        let (work, again) = sort(&rows, states);
-        Stats::add(&inbox.stats.received, work.len());
-        Stats::add(&inbox.stats.duplicates, rows.len() - work.len());
-        inbox.unsettled.send_modify(|count| *count += work.len());
+        let arrivals: Vec<Arrival> = mem::take(&mut waiting).into_iter().flatten().collect();
+        let tokens: Vec<Token> = arrivals.iter().map(|arrival| arrival.token).collect();
+        let Some(Next { outcomes, work }) = file(&inbox, &arrivals, &mut stop).await else { return };
         inbox.transport.stored(&tokens).await;
-        for outcome in again {
+        for outcome in outcomes {
             if settled.send(outcome).await.is_err() {
                 return;
             }
@@ -39,15 +42,68 @@ pub(super) async fn run(
     }
 }
 
-/// What is new is handled; what was acknowledged before is acknowledged again; anything else is under way.
-fn sort(rows: &[ReceivedRow], states: Vec<Filed>) -> (Vec<Work>, Vec<Outcome>) {
-    let (mut work, mut again) = (Vec::new(), Vec::new());
-    for (row, state) in rows.iter().zip(states) {
-        match state {
-            Filed::New { id } => work.push(Work::Fresh { id, received: Arc::clone(&row.received) }),
-            Filed::Known(InboxState::Acknowledged(acknowledge)) => again.push(Outcome { acknowledge, again: true }),
-            Filed::Known(InboxState::Pending | InboxState::Handled) => {}
+/// What is to be done about messages that are durable.
+#[derive(Default)]
+struct Next {
+    outcomes: Vec<Outcome>,
+    work: Vec<Work>,
+}
+
+/// `None` when the journal is closed.
+async fn file(inbox: &Arc<Inbox>, arrivals: &[Arrival], stop: &mut Stop) -> Option<Next> {
+    let ids: Vec<_> = arrivals.iter().map(id).collect();
+    let known = inbox.until_written(|| inbox.journal.known(&ids)).await?;
+    let (new, mut next) = sort(arrivals, known);
+    Stats::add(&inbox.stats.duplicates, arrivals.len() - new.len());
+    if new.is_empty() {
+        return Some(next);
+    }
+    let tried = attempts(inbox, &new, stop).await;
+    let (rows, unfinished): (Vec<_>, Vec<_>) =
+        new.iter().zip(tried).map(|(arrival, tried)| row(arrival, tried)).unzip();
+    let rows = Arc::new(rows);
+    let states = inbox.until_written(|| inbox.journal.receive(Arc::clone(&rows))).await?;
+    Stats::add(&inbox.stats.received, new.len());
+    inbox.unsettled.send_modify(|count| *count += new.len());
+    for ((row, unfinished), state) in rows.iter().zip(unfinished).zip(states) {
+        // Whatever else is there was stored by this task, which asked for it before.
+        let Filed::New { id } = state else { continue };
+        match &row.ended {
+            Some(ended) => next.outcomes.push(outcome(inbox, id, row, ended)),
+            None => next.work.push(Work { id, received: Arc::clone(&row.received), tried: unfinished }),
         }
     }
-    (work, again)
+    Some(next)
+}
+
+fn id(arrival: &Arrival) -> (&SystemId, MessageId) {
+    (&arrival.received.claims.iss, arrival.received.claims.jti)
+}
+
+/// What is new; what was acknowledged before is acknowledged again; anything else is under way.
+fn sort(arrivals: &[Arrival], known: Vec<Option<InboxState>>) -> (Vec<&Arrival>, Next) {
+    let (mut new, mut next, mut ids) = (Vec::new(), Next::default(), HashSet::new());
+    for (arrival, known) in arrivals.iter().zip(known) {
+        match known {
+            None if ids.insert(id(arrival)) => new.push(arrival),
+            Some(InboxState::Acknowledged(acknowledge)) => next.outcomes.push(Outcome { acknowledge, again: true }),
+            None | Some(InboxState::Pending | InboxState::Handled) => {}
+        }
+    }
+    (new, next)
+}
+
+/// What is stored of a message, and what is left to do about it.
+fn row(arrival: &Arrival, tried: Tried) -> (ReceivedRow, Tried) {
+    let (ended, unfinished) = match tried {
+        Tried::Finished(Verdict::Ended(ending)) => (Some(ending), Tried::Not),
+        unfinished => (None, unfinished),
+    };
+    (ReceivedRow { received: Arc::clone(&arrival.received), ended }, unfinished)
+}
+
+fn outcome(inbox: &Inbox, id: i64, row: &ReceivedRow, ended: &Ending) -> Outcome {
+    inbox.stats.ended(ended.code.is_some());
+    let acknowledge = ToAcknowledge { id, index: row.received.receipt.index, code: ended.code.clone() };
+    Outcome { acknowledge, again: false }
 }

@@ -1,45 +1,44 @@
-//! Runs the handlers, each message by itself, a bounded number at once.
+//! Runs the handlers of stored messages, each by itself, a bounded number at once.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt as _;
 use saphan_schemas::envelope::UnverifiedEnvelope;
 use saphan_schemas::problem::ProblemCode;
 use saphan_schemas::receipt::UnverifiedReceipt;
-use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
 use super::Inbox;
+use super::attempt::{Verdict, attempt};
+use super::trying::Tried;
 use crate::clock;
 use crate::error::own_code;
-use crate::handler::Handled;
-use crate::journal::{JournalError, Settled, ToAcknowledge};
+use crate::journal::{Ending, JournalError, Settled, ToAcknowledge};
 use crate::message::Received;
 use crate::stats::Stats;
 use crate::stop::Stop;
 
-/// A message to handle.
-pub(super) enum Work {
-    /// Just received.
-    Fresh { id: i64, received: Arc<Received> },
-    /// In the journal, from before a restart or for a retry.
-    Stored { id: i64 },
+/// A message that was stored now, and has not ended.
+pub(super) struct Work {
+    pub(super) id: i64,
+    pub(super) received: Arc<Received>,
+    /// How far it had come before.
+    pub(super) tried: Tried,
 }
 
-/// What a handler's run came to.
-enum Verdict {
+/// What became of a message of the inbox.
+enum Outcome {
     Settled(Settled),
-    Retry { after: Option<Duration> },
+    Again { after: Option<Duration> },
 }
 
 pub(super) async fn run(
     inbox: Arc<Inbox>,
-    filed: mpsc::Receiver<Vec<Work>>,
+    mut filed: mpsc::Receiver<Vec<Work>>,
     left: Vec<i64>,
     handled: mpsc::Sender<Settled>,
     mut stop: Stop,
@@ -48,8 +47,11 @@ pub(super) async fn run(
     let due = left.into_iter().map(|id| Reverse((now, id))).collect();
     let mut handling =
         Handling { inbox, ready: VecDeque::new(), due, failures: HashMap::new(), running: JoinSet::new(), handled };
-    handling.work(filed, &mut stop).await;
+    handling.work(&mut filed, &mut stop).await;
     // Those that run may finish; those that wait stay in the journal.
+    while let Some(work) = filed.recv().await {
+        handling.take(work);
+    }
     while let Some(finished) = handling.running.join_next().await {
         handling.finish(finished).await;
     }
@@ -57,100 +59,123 @@ pub(super) async fn run(
 
 struct Handling {
     inbox: Arc<Inbox>,
-    ready: VecDeque<Work>,
+    ready: VecDeque<(i64, Arc<Received>)>,
+    /// What is read back from the journal, and when: from before a restart, or for a retry.
     due: BinaryHeap<Reverse<(Instant, i64)>>,
     /// How often a message was not settled, in this life of the connector.
     failures: HashMap<i64, u32>,
-    running: JoinSet<(i64, Verdict)>,
+    running: JoinSet<Result<(i64, Outcome), JoinError>>,
     handled: mpsc::Sender<Settled>,
 }
 
 impl Handling {
-    async fn work(&mut self, mut filed: mpsc::Receiver<Vec<Work>>, stop: &mut Stop) {
+    async fn work(&mut self, filed: &mut mpsc::Receiver<Vec<Work>>, stop: &mut Stop) {
         loop {
-            self.start();
-            let room = self.running.len() < self.inbox.concurrency;
-            let wake = self.due.peek().map(|Reverse((due, _))| *due).filter(|_| room);
+            let next = self.due.peek().map(|Reverse((due, _))| *due);
+            let waits = !self.ready.is_empty() || next.is_some_and(|due| due <= Instant::now());
+            let turns = Arc::clone(&self.inbox.turns);
             tokio::select! {
                 () = stop.given() => return,
                 Some(finished) = self.running.join_next() => self.finish(finished).await,
-                Some(work) = filed.recv(), if room => self.ready.extend(work),
-                () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {}
+                Some(work) = filed.recv() => self.take(work),
+                Ok(turn) = turns.acquire_owned(), if waits => self.start(turn),
+                () = sleep_until(next.unwrap_or_else(Instant::now)), if !waits && next.is_some() => {}
             }
         }
     }
 
-    fn start(&mut self) {
+    fn take(&mut self, work: Vec<Work>) {
+        for Work { id, received, tried } in work {
+            match tried {
+                Tried::Not => self.ready.push_back((id, received)),
+                Tried::Finished(Verdict::Retry { after }) => self.again(id, after),
+                Tried::Finished(Verdict::Ended(ending)) => {
+                    let index = received.receipt.index;
+                    self.running.spawn(async move { Ok((id, Outcome::Settled(settled(id, index, ending)))) });
+                }
+                Tried::Running(run) => {
+                    let index = received.receipt.index;
+                    self.running.spawn(async move { run.await.map(|verdict| (id, Outcome::of(id, index, verdict))) });
+                }
+            }
+        }
+    }
+
+    /// Starts the next message, what is due again first.
+    fn start(&mut self, turn: OwnedSemaphorePermit) {
         let now = Instant::now();
-        while self.running.len() < self.inbox.concurrency {
-            let due = self.due.peek().is_some_and(|Reverse((due, _))| *due <= now);
-            let retry = if due { self.due.pop() } else { None };
-            let work = match retry {
-                Some(Reverse((_, id))) => Some(Work::Stored { id }),
-                None => self.ready.pop_front(),
-            };
-            let Some(work) = work else { return };
-            self.running.spawn(handle(Arc::clone(&self.inbox), work));
+        let due = self.due.peek().is_some_and(|Reverse((due, _))| *due <= now);
+        let inbox = Arc::clone(&self.inbox);
+        if due && let Some(Reverse((_, id))) = self.due.pop() {
+            self.running.spawn(async move {
+                let _turn = turn;
+                Ok((id, handle_stored(&inbox, id).await))
+            });
+        } else if let Some((id, received)) = self.ready.pop_front() {
+            self.running.spawn(async move {
+                let _turn = turn;
+                Ok((id, handle_fresh(&inbox, id, received).await))
+            });
         }
     }
 
-    async fn finish(&mut self, finished: Result<(i64, Verdict), tokio::task::JoinError>) {
-        let (id, verdict) = match finished {
-            Ok(finished) => finished,
-            Err(error) => {
-                tracing::error!(%error, "the run of a handler ended abnormally; its message is handled after a restart");
-                return;
-            }
-        };
-        match verdict {
-            Verdict::Settled(settled) => {
+    async fn finish(&mut self, finished: Result<Result<(i64, Outcome), JoinError>, JoinError>) {
+        match finished.flatten() {
+            Ok((id, Outcome::Settled(settled))) => {
                 self.failures.remove(&id);
                 // Nobody takes it when the connector is torn down; then it is handled again after the restart.
                 let _ = self.handled.send(settled).await;
             }
-            Verdict::Retry { after } => {
-                Stats::add(&self.inbox.stats.retried, 1);
-                let failures = self.failures.entry(id).or_default();
-                *failures += 1;
-                let delay = after.unwrap_or_else(|| self.inbox.backoff.delay(*failures, None));
-                // A time beyond the clock's range is as good as the longest that it holds.
-                let now = Instant::now();
-                let due = now.checked_add(delay).unwrap_or(now + LONGEST_RETRY);
-                self.due.push(Reverse((due, id)));
+            Ok((id, Outcome::Again { after })) => self.again(id, after),
+            Err(error) => {
+                tracing::error!(%error, "the run of a handler ended abnormally; its message is handled after a restart");
             }
+        }
+    }
+
+    fn again(&mut self, id: i64, after: Option<Duration>) {
+        Stats::add(&self.inbox.stats.retried, 1);
+        let failures = self.failures.entry(id).or_default();
+        *failures += 1;
+        let delay = after.unwrap_or_else(|| self.inbox.backoff.delay(*failures, None));
+        // A time beyond the clock's range is as good as the longest that it holds.
+        let now = Instant::now();
+        let due = now.checked_add(delay).unwrap_or(now + LONGEST_RETRY);
+        self.due.push(Reverse((due, id)));
+    }
+}
+
+impl Outcome {
+    fn of(id: i64, index: u64, verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Ended(ending) => Self::Settled(settled(id, index, ending)),
+            Verdict::Retry { after } => Self::Again { after },
         }
     }
 }
 
-async fn handle(inbox: Arc<Inbox>, work: Work) -> (i64, Verdict) {
-    let (id, received) = match work {
-        // Too late to act on. One that was stored before may have had its effect already, so it is handled all the same.
-        Work::Fresh { id, received } if is_over(&received) => return (id, too_late(id, &received)),
-        Work::Fresh { id, received } => (id, received),
-        Work::Stored { id } => match restore(&inbox, id).await {
-            Ok(received) => (id, Arc::new(received)),
-            Err(error) => {
-                tracing::error!(%error, "a message could not be read back from the journal; it is tried again");
-                return (id, Verdict::Retry { after: None });
-            }
-        },
-    };
-    let (index, message) = (received.receipt.index, received.claims.jti);
-    // Called inside, so that a handler that panics before its first await is caught as well.
-    let handled = AssertUnwindSafe(async { inbox.handlers.call(received).await }).catch_unwind().await;
-    let verdict = match handled {
-        Ok(Ok(handled)) => verdict(&inbox, id, index, handled).await,
-        Ok(Err(_)) => {
-            // The error may quote the message, so its text is left to the handler's own log.
-            tracing::warn!(%message, index, "a handler failed; its message is handled again");
-            Verdict::Retry { after: None }
+fn settled(id: i64, index: u64, ending: Ending) -> Settled {
+    let Ending { code, replies } = ending;
+    Settled { acknowledge: ToAcknowledge { id, index, code }, replies }
+}
+
+async fn handle_fresh(inbox: &Inbox, id: i64, received: Arc<Received>) -> Outcome {
+    let index = received.receipt.index;
+    // Too late to act on. One that was stored before may have had its effect already, so it is handled all the same.
+    if is_over(&received) {
+        return too_late(id, index);
+    }
+    Outcome::of(id, index, attempt(inbox, received).await)
+}
+
+async fn handle_stored(inbox: &Inbox, id: i64) -> Outcome {
+    match restore(inbox, id).await {
+        Ok(received) => Outcome::of(id, received.receipt.index, attempt(inbox, Arc::new(received)).await),
+        Err(error) => {
+            tracing::error!(%error, "a message could not be read back from the journal; it is tried again");
+            Outcome::Again { after: None }
         }
-        Err(_) => {
-            tracing::error!(%message, index, "a handler panicked; its message is handled again");
-            Verdict::Retry { after: None }
-        }
-    };
-    (id, verdict)
+    }
 }
 
 /// Whether the message's own `not_after` has passed.
@@ -158,37 +183,11 @@ fn is_over(received: &Received) -> bool {
     received.claims.not_after.is_some_and(|end| end <= clock::unix_seconds())
 }
 
-fn too_late(id: i64, received: &Received) -> Verdict {
-    let index = received.receipt.index;
+fn too_late(id: i64, index: u64) -> Outcome {
     tracing::warn!(index, "a message came after its not_after; it is rejected and no handler sees it");
     match own_code(ProblemCode::MessageExpired) {
-        Some(code) => Verdict::Settled(Settled {
-            acknowledge: ToAcknowledge { id, index, code: Some(code) },
-            replies: Vec::new(),
-        }),
-        None => Verdict::Retry { after: None },
-    }
-}
-
-async fn verdict(inbox: &Inbox, id: i64, index: u64, handled: Handled) -> Verdict {
-    let settled = |code, replies| Verdict::Settled(Settled { acknowledge: ToAcknowledge { id, index, code }, replies });
-    match handled {
-        Handled::Done => settled(None, Vec::new()),
-        Handled::Reject(code) => settled(Some(code), Vec::new()),
-        Handled::Retry { after } => Verdict::Retry { after },
-        Handled::Reply(messages) => {
-            let mut replies = Vec::with_capacity(messages.len());
-            for message in messages {
-                match inbox.outbox.sign(message).await {
-                    Ok(reply) => replies.push(Arc::new(reply)),
-                    Err(error) => {
-                        tracing::error!(%error, index, "a handler's reply cannot be sent; its message is handled again");
-                        return Verdict::Retry { after: None };
-                    }
-                }
-            }
-            settled(None, replies)
-        }
+        Some(code) => Outcome::Settled(settled(id, index, Ending { code: Some(code), replies: Vec::new() })),
+        None => Outcome::Again { after: None },
     }
 }
 

@@ -5,14 +5,13 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
-use super::verify::Checked;
+use super::verify::{Arrival, Checked};
 use super::{BATCH, Inbox, MOST_UNSETTLED};
-use crate::journal::ReceivedRow;
 use crate::receive::{Delivery, ReceiveError};
 use crate::stats::Stats;
 use crate::stop::Stop;
 
-pub(super) async fn run(inbox: Arc<Inbox>, verified: mpsc::Sender<Vec<ReceivedRow>>, mut stop: Stop) {
+pub(super) async fn run(inbox: Arc<Inbox>, verified: mpsc::Sender<Vec<Arrival>>, mut stop: Stop) {
     tokio::select! {
         () = stop.given() => {}
         () = take_in(&inbox, verified) => {}
@@ -20,7 +19,7 @@ pub(super) async fn run(inbox: Arc<Inbox>, verified: mpsc::Sender<Vec<ReceivedRo
     }
 }
 
-async fn take_in(inbox: &Inbox, verified: mpsc::Sender<Vec<ReceivedRow>>) {
+async fn take_in(inbox: &Inbox, verified: mpsc::Sender<Vec<Arrival>>) {
     let mut unsettled = inbox.unsettled.subscribe();
     let mut failures = 0;
     loop {
@@ -43,7 +42,7 @@ async fn take_in(inbox: &Inbox, verified: mpsc::Sender<Vec<ReceivedRow>>) {
 }
 
 /// False when nobody takes messages any more.
-async fn pass_on(inbox: &Inbox, deliveries: Vec<Delivery>, verified: &mpsc::Sender<Vec<ReceivedRow>>) -> bool {
+async fn pass_on(inbox: &Inbox, deliveries: Vec<Delivery>, verified: &mpsc::Sender<Vec<Arrival>>) -> bool {
     if deliveries.is_empty() {
         return true;
     }

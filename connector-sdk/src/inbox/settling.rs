@@ -9,7 +9,6 @@ use tokio::time::sleep;
 use super::acknowledging::Outcome;
 use super::{BATCH, Inbox};
 use crate::journal::{JournalError, Settled};
-use crate::stats::Stats;
 
 pub(super) async fn run(inbox: Arc<Inbox>, mut handled: mpsc::Receiver<Settled>, settled: mpsc::Sender<Outcome>) {
     let mut waiting = Vec::new();
@@ -18,10 +17,8 @@ pub(super) async fn run(inbox: Arc<Inbox>, mut handled: mpsc::Receiver<Settled>,
         if inbox.until_written(|| inbox.journal.settle(Arc::clone(&rows))).await.is_none() {
             return;
         }
-        let rejected = rows.iter().filter(|row| row.acknowledge.code.is_some()).count();
-        Stats::add(&inbox.stats.rejected, rejected);
-        Stats::add(&inbox.stats.processed, rows.len() - rejected);
         for row in rows.iter() {
+            inbox.stats.ended(row.acknowledge.code.is_some());
             let outcome = Outcome { acknowledge: row.acknowledge.clone(), again: false };
             if settled.send(outcome).await.is_err() {
                 return;

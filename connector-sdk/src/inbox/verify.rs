@@ -15,7 +15,6 @@ use tokio::time::sleep;
 
 use crate::backoff::Backoff;
 use crate::hub_api::{Answer, HubError, Submission};
-use crate::journal::ReceivedRow;
 use crate::keys::SystemKeys;
 use crate::message::{Parts, Received};
 use crate::outbox::Outbox;
@@ -46,9 +45,15 @@ pub(super) enum Unacceptable {
     Copy(#[from] CopyError),
 }
 
+/// A message that was verified.
+pub(super) struct Arrival {
+    pub(super) received: Arc<Received>,
+    pub(super) token: Token,
+}
+
 /// What became of deliveries, in their order.
 pub(super) struct Checked {
-    pub(super) good: Vec<ReceivedRow>,
+    pub(super) good: Vec<Arrival>,
     pub(super) bad: Vec<Token>,
 }
 
@@ -79,7 +84,7 @@ impl Verifier {
         for delivery in deliveries {
             let token = delivery.token;
             match self.check_one(delivery).await {
-                Ok(received) => checked.good.push(ReceivedRow { received: Arc::new(received), token }),
+                Ok(received) => checked.good.push(Arrival { received: Arc::new(received), token }),
                 Err(reason) => {
                     tracing::warn!(%reason, "a message does not verify; no handler sees it");
                     checked.bad.push(token);

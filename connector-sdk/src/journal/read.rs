@@ -1,9 +1,10 @@
 //! Reading the journal: after a restart, for a retry, and to answer questions.
 
-use saphan_schemas::ids::MessageId;
+use saphan_schemas::ids::{MessageId, SystemId};
+use serde_json::json;
 use sqlx::SqliteConnection;
 
-use super::rows::{StoredOutgoing, ToAcknowledge, read_code, read_salt};
+use super::rows::{InboxState, StoredOutgoing, ToAcknowledge, read_code, read_salt};
 use super::{Journal, JournalError};
 use crate::hub_api::Answer;
 use crate::message::Parts;
@@ -69,13 +70,9 @@ impl Journal {
 
     /// What a restarted connector has to go on with.
     pub(crate) async fn unsettled(&self) -> Result<Unsettled, JournalError> {
-        // Contents are there exactly as long as a message is not settled.
-        let rows: Vec<(i64, i64, i64, Option<String>)> = sqlx::query_as(
-            "SELECT i.id, i.idx, i.state, i.code FROM inbox_content c JOIN inbox i ON i.id = c.id \
-             WHERE i.state < 2 ORDER BY i.id",
-        )
-        .fetch_all(&mut *self.reader.lock().await)
-        .await?;
+        let text = "SELECT id, idx, state, code FROM inbox WHERE state < 2 ORDER BY id";
+        let rows: Vec<(i64, i64, i64, Option<String>)> =
+            sqlx::query_as(text).fetch_all(&mut *self.reader.lock().await).await?;
         let mut unsettled = Unsettled { pending: Vec::new(), handled: Vec::new() };
         for (id, index, state, code) in rows {
             if state == 0 {
@@ -86,6 +83,19 @@ impl Journal {
             }
         }
         Ok(unsettled)
+    }
+
+    /// What the inbox knows of messages, each by its sender and its id; `None` for those that are new.
+    pub(crate) async fn known(
+        &self,
+        messages: &[(&SystemId, MessageId)],
+    ) -> Result<Vec<Option<InboxState>>, JournalError> {
+        let known = known_incoming(&mut *self.reader.lock().await, messages).await?;
+        let mut states = vec![None; messages.len()];
+        for Known { at, state, .. } in known {
+            states[at] = Some(state);
+        }
+        Ok(states)
     }
 
     /// The parts of a message in the inbox.
@@ -102,12 +112,43 @@ impl Journal {
     pub(crate) async fn left(&self) -> Result<(u64, u64), JournalError> {
         let (outbox, inbox): (i64, i64) = sqlx::query_as(
             "SELECT (SELECT count(*) FROM outbox_content c JOIN outbox o ON o.seq = c.seq WHERE o.state = 0), \
-             (SELECT count(*) FROM inbox_content)",
+             (SELECT count(*) FROM inbox WHERE state < 2)",
         )
         .fetch_one(&mut *self.reader.lock().await)
         .await?;
         Ok((outbox.cast_unsigned(), inbox.cast_unsigned()))
     }
+}
+
+/// A message of the inbox, and its place among those that were asked for.
+pub(super) struct Known {
+    pub(super) at: usize,
+    pub(super) id: i64,
+    pub(super) state: InboxState,
+}
+
+/// Those of the messages that are in the inbox.
+pub(super) async fn known_incoming(
+    connection: &mut SqliteConnection,
+    messages: &[(&SystemId, MessageId)],
+) -> Result<Vec<Known>, JournalError> {
+    let found: Vec<(i64, i64, i64, i64, Option<String>)> = sqlx::query_as(
+        "SELECT j.key, i.id, i.idx, i.state, i.code FROM json_each(?) j \
+         JOIN inbox i ON i.iss = j.value ->> 0 AND i.jti = j.value ->> 1",
+    )
+    .bind(json!(messages).to_string())
+    .fetch_all(connection)
+    .await?;
+    let known = found.into_iter().map(|(at, id, index, state, code)| {
+        let state = match state {
+            0 => InboxState::Pending,
+            1 => InboxState::Handled,
+            _ => InboxState::Acknowledged(ToAcknowledge { id, index: index.cast_unsigned(), code: read_code(code)? }),
+        };
+        let at = usize::try_from(at).map_err(|_| JournalError::Damaged { column: "id" })?;
+        Ok(Known { at, id, state })
+    });
+    known.collect()
 }
 
 /// The numbers of the newest rows.

@@ -8,7 +8,6 @@ use saphan_schemas::ids::{Code, MessageId};
 use super::JournalError;
 use crate::message::Received;
 use crate::outgoing::SignedMessage;
-use crate::receive::Token;
 
 /// Where a message stands in the outbox after [`super::Journal::enqueue`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +32,15 @@ pub(crate) struct StoredOutgoing {
 /// A verified message on its way into the inbox.
 pub(crate) struct ReceivedRow {
     pub(crate) received: Arc<Received>,
-    pub(crate) token: Token,
+    /// What its handler made of it already. Then its content is not needed any more, and is not stored.
+    pub(crate) ended: Option<Ending>,
+}
+
+/// The end of a message, with what its handler wants sent.
+pub(crate) struct Ending {
+    /// The code of a rejection; `None` when the message was processed.
+    pub(crate) code: Option<Code>,
+    pub(crate) replies: Vec<Arc<SignedMessage>>,
 }
 
 /// What the inbox says about a received message.
@@ -59,7 +66,7 @@ pub(crate) enum InboxState {
     Acknowledged(ToAcknowledge),
 }
 
-/// The outcome of a message, with what its handler wants sent.
+/// The end of a message that is in the inbox.
 pub(crate) struct Settled {
     pub(crate) acknowledge: ToAcknowledge,
     pub(crate) replies: Vec<Arc<SignedMessage>>,

@@ -30,6 +30,19 @@ pub(crate) enum Request {
     Close { done: Done<()> },
 }
 
+impl Request {
+    /// What handlers want sent with the ends of their messages.
+    fn replies(&self) -> impl Iterator<Item = &Arc<SignedMessage>> {
+        let (received, settled): (&[ReceivedRow], &[Settled]) = match self {
+            Self::Receive { rows, .. } => (rows, &[]),
+            Self::Settle { rows, .. } => (&[], rows),
+            _ => (&[], &[]),
+        };
+        let received = received.iter().filter_map(|row| row.ended.as_ref()).flat_map(|ended| &ended.replies);
+        received.chain(settled.iter().flat_map(|row| &row.replies))
+    }
+}
+
 pub(super) struct Writer {
     path: PathBuf,
     connection: SqliteConnection,
@@ -126,6 +139,10 @@ impl Writer {
     fn tell(&self, batch: &mut Vec<Request>, mut answers: Answers) -> Vec<Done<()>> {
         let mut closing = Vec::new();
         for request in batch.drain(..) {
+            for message in request.replies() {
+                let seq = answers.replies.next().flatten();
+                self.tell_outbox(Arc::clone(message), seq, Enqueued::Waiting, None);
+            }
             match request {
                 Request::Enqueue { message, waiter, done } => {
                     let (enqueued, seq) = answers.enqueued.next().unwrap_or((Enqueued::Waiting, None));
@@ -133,16 +150,10 @@ impl Writer {
                     answer(done, Ok(enqueued));
                 }
                 Request::Receive { done, .. } => answer(done, Ok(answers.filed.next().unwrap_or_default())),
-                Request::Settle { rows, done } => {
-                    for message in rows.iter().flat_map(|row| &row.replies) {
-                        let seq = answers.replies.next().flatten();
-                        self.tell_outbox(Arc::clone(message), seq, Enqueued::Waiting, None);
-                    }
-                    answer(done, Ok(()));
-                }
-                Request::Accepted { done, .. } | Request::Refused { done, .. } | Request::Acknowledged { done, .. } => {
-                    answer(done, Ok(()));
-                }
+                Request::Settle { done, .. }
+                | Request::Accepted { done, .. }
+                | Request::Refused { done, .. }
+                | Request::Acknowledged { done, .. } => answer(done, Ok(())),
                 Request::Close { done } => closing.push(done),
             }
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use saphan_connector::schemas::acknowledgement::Outcome;
 use saphan_connector::schemas::ids::CaseId;
 use saphan_connector::schemas::message_types::{BilingualText, EvidenceDeclined, NotProvided};
+use saphan_connector::testing::TestHub;
 use saphan_connector::{Handled, Message, Receive};
 use serde_json::Value;
 use tokio::sync::Semaphore;
@@ -149,7 +150,7 @@ fn a_message_whose_handler_was_killed_is_handled_after_the_restart_and_its_reply
     until_crash(async {
         let started = Arc::new(Semaphore::new(0));
         let tell = Arc::clone(&started);
-        let _office = office(&hub)
+        let office = office(&hub)
             .handle(move |_: Withdrawn| {
                 tell.add_permits(1);
                 std::future::pending()
@@ -160,6 +161,7 @@ fn a_message_whose_handler_was_killed_is_handled_after_the_restart_and_its_reply
         let portal = portal(&hub).await;
         in_time(portal.send(withdrawal())).await.unwrap();
         let _started = in_time(started.acquire()).await.unwrap();
+        eventually(async || office.counts().received == 1).await;
     });
     assert_eq!(acknowledged(&hub), 0);
     // The hub delivers nothing: the message comes from the journal.
@@ -178,6 +180,96 @@ fn a_message_whose_handler_was_killed_is_handled_after_the_restart_and_its_reply
         assert_eq!((drained.outbox, drained.inbox), (0, 0));
     });
     assert_eq!(hub.accepted().len(), 2);
+}
+
+#[test]
+fn what_ended_before_it_was_stored_is_acknowledged_after_a_restart_and_not_handled_again() {
+    let hub = hub();
+    let runs = Arc::new(AtomicUsize::new(0));
+    let office = async |hub: &TestHub| {
+        let (counted, breaking) = (Arc::clone(&runs), hub.clone());
+        let handler = move |message: Withdrawn| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            // From now on the hub takes neither acknowledgements nor replies.
+            breaking.outage(true);
+            async move { Ok(Handled::Reply(vec![message.reply(&declined())])) }
+        };
+        office(hub).handle(handler).build().await.unwrap()
+    };
+    until_crash(async {
+        let office = office(&hub).await;
+        let portal = portal(&hub).await;
+        in_time(portal.send(withdrawal())).await.unwrap();
+        eventually(async || office.counts().processed == 1).await;
+    });
+    assert_eq!((acknowledged(&hub), hub.accepted().len()), (0, 1));
+    hub.outage(false);
+    // The hub delivers nothing: both come from the journal.
+    hub.hold_deliveries();
+    until_crash(async {
+        let _office = office(&hub).await;
+        until(&hub, |hub| acknowledged(hub) == 1 && hub.accepted().len() == 2).await;
+    });
+    assert_eq!(runs.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_handler_that_takes_long_does_not_hold_up_the_messages_behind_it() {
+    let hub = hub();
+    let go = Arc::new(Semaphore::new(0));
+    let (wait, runs) = (Arc::clone(&go), AtomicUsize::new(0));
+    let office = office(&hub)
+        .handle(move |_: Withdrawn| {
+            let (wait, first) = (Arc::clone(&wait), runs.fetch_add(1, Ordering::SeqCst) == 0);
+            async move {
+                if first {
+                    wait.acquire().await?.forget();
+                }
+                Ok(Handled::Done)
+            }
+        })
+        .build()
+        .await
+        .unwrap();
+    let portal = portal(&hub).await;
+    for _ in 0..5 {
+        in_time(portal.send(withdrawal())).await.unwrap();
+    }
+    until(&hub, |hub| acknowledged(hub) == 4).await;
+    assert_eq!(office.counts().received, 5);
+    go.add_permits(1);
+    until(&hub, |hub| acknowledged(hub) == 5).await;
+}
+
+#[tokio::test]
+async fn handlers_never_run_more_at_once_than_allowed() {
+    let hub = hub();
+    let (go, now, most) = (Arc::new(Semaphore::new(0)), Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (wait, running, peak) = (Arc::clone(&go), Arc::clone(&now), Arc::clone(&most));
+    let office = office(&hub)
+        .handlers_at_once(2)
+        .handle(move |_: Withdrawn| {
+            let (wait, running) = (Arc::clone(&wait), Arc::clone(&running));
+            peak.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            async move {
+                wait.acquire().await?.forget();
+                running.fetch_sub(1, Ordering::SeqCst);
+                Ok(Handled::Done)
+            }
+        })
+        .build()
+        .await
+        .unwrap();
+    let portal = portal(&hub).await;
+    for _ in 0..8 {
+        in_time(portal.send(withdrawal())).await.unwrap();
+    }
+    // All are stored while two run, and the others wait for their turn.
+    eventually(async || office.counts().received == 8).await;
+    assert_eq!(now.load(Ordering::SeqCst), 2);
+    go.add_permits(8);
+    until(&hub, |hub| acknowledged(hub) == 8).await;
+    assert_eq!(most.load(Ordering::SeqCst), 2);
 }
 
 #[tokio::test]
@@ -250,6 +342,7 @@ async fn shutdown_leaves_what_does_not_finish_in_time_to_the_next_start() {
     let portal = portal(&hub).await;
     in_time(portal.send(withdrawal())).await.unwrap();
     in_time(started.acquire()).await.unwrap().forget();
+    eventually(async || first.counts().received == 1).await;
     let drained = in_time(first.shutdown(Duration::from_millis(1))).await.unwrap();
     assert!(!drained.finished);
     assert_eq!(drained.inbox, 1);

@@ -25,7 +25,7 @@ pub(super) struct Answers {
     /// Where the message stands, and its number if it is new.
     pub(super) enqueued: vec::IntoIter<(Enqueued, Option<i64>)>,
     pub(super) filed: vec::IntoIter<Vec<Filed>>,
-    /// The numbers of the replies of all outcomes; `None` for one that was there already.
+    /// The numbers of the replies of all messages that ended; `None` for one that was there already.
     pub(super) replies: vec::IntoIter<Option<i64>>,
 }
 
@@ -35,7 +35,11 @@ impl Statements {
             outbox: Insert::new("INSERT OR FAIL INTO outbox (seq, jti, at, envelope, salt)", 5, ""),
             outbox_content: Insert::new("INSERT OR FAIL INTO outbox_content (seq, salt, body)", 3, ""),
             outbox_receipt: Insert::new("INSERT OR FAIL INTO outbox_receipt (seq, idx, receipt, proof)", 4, ""),
-            inbox: Insert::new("INSERT OR FAIL INTO inbox (id, iss, jti, idx, at)", 5, "ON CONFLICT DO NOTHING"),
+            inbox: Insert::new(
+                "INSERT OR FAIL INTO inbox (id, iss, jti, idx, at, state, code)",
+                7,
+                "ON CONFLICT DO NOTHING",
+            ),
             inbox_content: Insert::new(
                 "INSERT OR FAIL INTO inbox_content (id, envelope, salt, body, receipt, proof)",
                 6,

@@ -9,7 +9,8 @@ use sqlx::SqliteConnection;
 use super::{Numbers, Request, Statements, stored};
 use crate::journal::JournalError;
 use crate::journal::insert::Values;
-use crate::journal::rows::{Filed, InboxState, ReceivedRow, Settled, ToAcknowledge, read_code};
+use crate::journal::read::known_incoming;
+use crate::journal::rows::{Filed, InboxState, ReceivedRow, Settled};
 
 struct NewIncoming<'a> {
     id: i64,
@@ -33,11 +34,12 @@ impl Statements {
         let rows: Vec<NewIncoming<'_>> =
             requests().flat_map(|rows| rows.iter()).map(|row| NewIncoming { id: numbers.next_inbox(), row }).collect();
         let inserted = self.insert_incoming(connection, &rows, now).await?;
-        let known =
-            if inserted == rows.len() as u64 { HashMap::new() } else { known_incoming(connection, &rows).await? };
-        let new: Vec<&NewIncoming<'_>> = rows.iter().filter(|row| !known.contains_key(&row.id)).collect();
-        self.insert_incoming_content(connection, &new).await?;
-        let mut filed = rows.iter().map(|row| known.get(&row.id).cloned().unwrap_or(Filed::New { id: row.id }));
+        let mut known =
+            if inserted == rows.len() as u64 { HashMap::new() } else { known_already(connection, &rows).await? };
+        let is_needed = |new: &&NewIncoming<'_>| new.row.ended.is_none() && !known.contains_key(&new.id);
+        let needed: Vec<&NewIncoming<'_>> = rows.iter().filter(is_needed).collect();
+        self.insert_incoming_content(connection, &needed).await?;
+        let mut filed = rows.iter().map(|row| known.remove(&row.id).map_or(Filed::New { id: row.id }, Filed::Known));
         Ok(requests().map(|rows| filed.by_ref().take(rows.len()).collect()).collect())
     }
 
@@ -53,6 +55,8 @@ impl Statements {
             values.add(new.row.received.claims.jti.to_string());
             values.add(stored(new.row.received.receipt.index));
             values.add(now);
+            values.add(i64::from(new.row.ended.is_some()));
+            values.add(new.row.ended.as_ref().and_then(|ended| ended.code.as_ref()).map(Code::as_str));
         };
         Ok(self.inbox.run(connection, rows, bind).await?)
     }
@@ -120,26 +124,13 @@ pub(super) async fn acknowledged(connection: &mut SqliteConnection, batch: &[Req
 }
 
 /// The rows that were not inserted because their message is there under another number.
-async fn known_incoming(
+async fn known_already(
     connection: &mut SqliteConnection,
     rows: &[NewIncoming<'_>],
-) -> Result<HashMap<i64, Filed>, JournalError> {
-    let wanted: Vec<_> =
-        rows.iter().map(|new| json!([new.id, new.row.received.claims.iss, new.row.received.claims.jti])).collect();
-    let found: Vec<(i64, i64, i64, i64, Option<String>)> = sqlx::query_as(
-        "SELECT j.value ->> 0, i.id, i.idx, i.state, i.code FROM json_each(?) j \
-         JOIN inbox i ON i.iss = j.value ->> 1 AND i.jti = j.value ->> 2 WHERE i.id <> j.value ->> 0",
-    )
-    .bind(json!(wanted).to_string())
-    .fetch_all(connection)
-    .await?;
-    let states = found.into_iter().map(|(wanted, id, index, state, code)| {
-        let state = match state {
-            0 => InboxState::Pending,
-            1 => InboxState::Handled,
-            _ => InboxState::Acknowledged(ToAcknowledge { id, index: index.cast_unsigned(), code: read_code(code)? }),
-        };
-        Ok((wanted, Filed::Known(state)))
-    });
-    states.collect()
+) -> Result<HashMap<i64, InboxState>, JournalError> {
+    let claims = rows.iter().map(|new| &new.row.received.claims);
+    let messages: Vec<_> = claims.map(|claims| (&claims.iss, claims.jti)).collect();
+    let known = known_incoming(connection, &messages).await?;
+    let elsewhere = known.into_iter().filter(|known| rows[known.at].id != known.id);
+    Ok(elsewhere.map(|known| (rows[known.at].id, known.state)).collect())
 }

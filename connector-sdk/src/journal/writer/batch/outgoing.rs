@@ -11,7 +11,7 @@ use sqlx::SqliteConnection;
 use super::{Numbers, Request, Statements, stored};
 use crate::journal::JournalError;
 use crate::journal::insert::Values;
-use crate::journal::rows::{Enqueued, Settled, read_salt};
+use crate::journal::rows::{Enqueued, read_salt};
 use crate::outbox::Accepted;
 use crate::outgoing::SignedMessage;
 
@@ -44,7 +44,7 @@ impl Statements {
                 (Enqueued::Waiting, Some(seq))
             });
             match request {
-                Request::Settle { .. } => replies.extend(standing.map(|(standing, seq)| {
+                Request::Settle { .. } | Request::Receive { .. } => replies.extend(standing.map(|(standing, seq)| {
                     if standing == Enqueued::OtherMessage {
                         tracing::error!("a handler's reply has the id of another message and is not sent");
                     }
@@ -126,12 +126,11 @@ pub(super) async fn refused(connection: &mut SqliteConnection, batch: &[Request]
 
 /// The messages that a request brings into the outbox.
 fn outgoing(request: &Request) -> impl Iterator<Item = &SignedMessage> {
-    let (one, many): (_, &[Settled]) = match request {
-        Request::Enqueue { message, .. } => (Some(&**message), &[]),
-        Request::Settle { rows, .. } => (None, rows),
-        _ => (None, &[]),
+    let one = match request {
+        Request::Enqueue { message, .. } => Some(message),
+        _ => None,
     };
-    one.into_iter().chain(many.iter().flat_map(|row| &row.replies).map(|message| &**message))
+    one.into_iter().chain(request.replies()).map(|message| &**message)
 }
 
 /// The message that used an id first.
