@@ -1,8 +1,8 @@
 //! A log as a folder of static files.
 
-use std::path::PathBuf;
-
-use tokio::io::AsyncReadExt as _;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
 
 use super::source::{LogSource, MAX_FILE_BYTES, SourceError, SourceFuture};
 
@@ -20,14 +20,19 @@ impl FolderLog {
     }
 
     async fn read(&self, path: &str) -> Result<Vec<u8>, SourceError> {
-        let file = tokio::fs::File::open(self.root.join(path)).await.map_err(unreadable)?;
-        let mut bytes = Vec::new();
-        file.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut bytes).await.map_err(unreadable)?;
-        if bytes.len() > MAX_FILE_BYTES {
-            return Err(SourceError::TooLarge { limit: MAX_FILE_BYTES });
-        }
-        Ok(bytes)
+        let path = self.root.join(path);
+        let read = tokio::task::spawn_blocking(move || read(&path)).await;
+        read.unwrap_or_else(|stopped| Err(unreadable(stopped.into())))
     }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, SourceError> {
+    let file = File::open(path).map_err(unreadable)?;
+    let announced = file.metadata().map_err(unreadable)?.len();
+    let room = usize::try_from(announced).unwrap_or(MAX_FILE_BYTES).min(MAX_FILE_BYTES) + 1;
+    let mut bytes = Vec::with_capacity(room);
+    file.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() > MAX_FILE_BYTES { Err(SourceError::TooLarge { limit: MAX_FILE_BYTES }) } else { Ok(bytes) }
 }
 
 impl LogSource for FolderLog {

@@ -187,16 +187,17 @@ fn json(rows: &impl Serialize) -> String {
 /// Where an audit may go on that has not come to its checkpoint yet.
 pub(crate) const AHEAD: &str = "ahead";
 
-const ADD_STATEMENTS: &str = "INSERT INTO statement (entry, id, receiver) \
-    SELECT value->>0, value->>1, value->>2 FROM json_each(?1) WHERE true ON CONFLICT (id) DO NOTHING";
+// `OR IGNORE`: nothing can fail half-way, so SQLite keeps no copy of the pages that a statement of many rows changes.
+const ADD_STATEMENTS: &str = "INSERT OR IGNORE INTO statement (entry, id, receiver) \
+    SELECT value->>0, value->>1, value->>2 FROM json_each(?1)";
 const DUPLICATE: &str = "SELECT row.value->>0, statement.entry FROM json_each(?1) AS row \
     JOIN statement ON statement.id = row.value->>1 AND statement.entry <> row.value->>0 ORDER BY 1 LIMIT 1";
 const NO_MESSAGE: &str = "SELECT row.value->>0, row.value->>1 FROM json_each(?1) AS row \
     LEFT JOIN statement ON statement.entry = row.value->>1 WHERE statement.receiver IS NULL ORDER BY 1 LIMIT 1";
 const NOT_TO_THEM: &str = "SELECT row.value->>0, row.value->>1 FROM json_each(?1) AS row \
     JOIN statement ON statement.entry = row.value->>1 WHERE statement.receiver <> row.value->>2 ORDER BY 1 LIMIT 1";
-const ADD_SETTLED: &str = "INSERT INTO settled (message, entry, outcome) \
-    SELECT value->>1, value->>0, value->>3 FROM json_each(?1) WHERE true ON CONFLICT (message) DO NOTHING";
+const ADD_SETTLED: &str = "INSERT OR IGNORE INTO settled (message, entry, outcome) \
+    SELECT value->>1, value->>0, value->>3 FROM json_each(?1)";
 const CONTRADICTED: &str = "SELECT row.value->>0, row.value->>1 FROM json_each(?1) AS row \
     JOIN settled ON settled.message = row.value->>1 WHERE settled.outcome <> row.value->>3 ORDER BY 1 LIMIT 1";
 const FORGET_STATEMENTS: &str = "DELETE FROM statement WHERE entry >= ?";
