@@ -2,7 +2,8 @@
 
   message EXPORT FILE...                                      messages, by the keys in EXPORT/keys and EXPORT/log/vkey
   log LOG --vkey FILE [--older CHECKPOINT] [--policy FILE]    a whole log in static files
-  bundle VKEY FILE... [--policy FILE]                         evidence bundles
+  bundle VKEY FILE... [--policy FILE] [--timestamp-authority PEM]
+                                                              evidence bundles
 
 With --json it prints one JSON object for each thing, else one line. Exit code: 0 everything holds, 1 something does
 not, 2 something cannot be checked.
@@ -14,6 +15,7 @@ import sys
 
 import bundle
 import message
+import timestamps
 from faults import Fault, Unreadable, Unusable
 from log import Log
 from notes import LOG, Policy, VerifierKey
@@ -24,7 +26,7 @@ def arguments():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     for name, positional, options in (("message", ["export"], []), ("log", ["log"], ["--vkey", "--older", "--policy"]),
-                                      ("bundle", ["vkey"], ["--policy"])):
+                                      ("bundle", ["vkey"], ["--policy", "--timestamp-authority"])):
         command = commands.add_parser(name)
         command.add_argument("--json", action="store_true")
         for one in positional:
@@ -55,7 +57,9 @@ def checks(args):
         return [(file, lambda file=file: message.check(file, args.export, key)) for file in args.file]
     key, policy = log_key(args.vkey), usable(args.policy, Policy) if args.policy else None
     if args.command == "bundle":
-        return [(file, lambda file=file: bundle.check(file, key, policy)) for file in args.file]
+        pem = args.timestamp_authority
+        trusted = usable(pem, timestamps.authorities) if pem else None
+        return [(file, lambda file=file: bundle.check(file, key, policy, trusted)) for file in args.file]
     older = usable(args.older, bytes) if args.older else None
     return [(None, lambda: Log(args.log, key).check(older, policy))]
 

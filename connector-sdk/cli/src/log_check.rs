@@ -12,10 +12,12 @@
 //! - `class`: the name of each way in which a log may not hold; `arrangement`: what was done to a bundle;
 //! - `moment`: the registry at some place, picked up on the way;
 //! - `pipeline`: fetching ahead, and checking bundles side by side;
+//! - `cosigned`: whether witnesses stand for it;
 //! - `export`: writing the static copy.
 
 mod arrangement;
 mod class;
+mod cosigned;
 mod entries;
 mod error;
 mod export;
@@ -36,6 +38,7 @@ use saphan_schemas::log::{Checkpoint, SignedCheckpoint, VerifierKey, empty_root}
 
 pub use arrangement::Arrangement;
 pub use class::TamperClass;
+pub use cosigned::{Cosigned, NotCosigned, cosigned};
 pub use error::{LeafFault, LogCheckError};
 pub use folder::FolderLog;
 pub use http::{HttpLog, NotALogAddress};

@@ -86,7 +86,7 @@ impl TestAuthority {
         // It says with its exit code that it refused.
         let reply = fs::read(self.path("reply"));
         let _ = fs::remove_file(self.path("reply"));
-        reply.or_else(|_| made)
+        reply.or(made)
     }
 
     /// A token on `data`.

@@ -88,13 +88,19 @@ impl Token {
         })
     }
 
+    /// Whether the hash in it is that of `data`. Nobody stands for that before [`Self::verify`].
+    #[must_use]
+    pub fn is_over(&self, data: &[u8]) -> bool {
+        self.info.digest.of(data) == self.info.hash
+    }
+
     /// Verifies that a trusted authority says that `data` existed by some time. Revocation is not asked: that needs the authority's
     /// word of today.
     ///
     /// # Errors
     /// The first thing that does not hold, in the order of [`TimestampFault`].
     pub fn verify(&self, data: &[u8], trusted: &Authorities) -> Result<Timestamp, TimestampFault> {
-        if self.info.digest.of(data) != self.info.hash {
+        if !self.is_over(data) {
             return Err(TimestampFault::OtherImprint);
         }
         let known = self.certificates.iter().map(Vec::as_slice).chain(trusted.certificates());
