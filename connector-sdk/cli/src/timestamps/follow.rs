@@ -84,12 +84,16 @@ pub(crate) async fn follow(
             if stamped.size > checkpoint.size {
                 break;
             }
+            if number + 1 < held {
+                continue;
+            }
+            // Times in the list are the hub's word. So the last one of those that were checked is looked at again.
+            let (time, authority) = verify(source, checkpoint, stamped.size, trusted).await?;
+            let stamped = Stamped { time, ..stamped };
             if number < held {
                 before = Some(stamped);
                 continue;
             }
-            let (time, authority) = verify(source, checkpoint, stamped.size, trusted).await?;
-            let stamped = Stamped { time, ..stamped };
             report.gaps.extend(gap(source, checkpoint, before, Some(stamped), patience).await?);
             report.newest = Some(NewestTimestamp { size: stamped.size, time, authority });
             (report.held, report.checked, before) = (report.held + 1, report.checked + 1, Some(stamped));
