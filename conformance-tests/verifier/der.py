@@ -2,7 +2,10 @@
 from faults import Unreadable
 
 INTEGER, OCTETS, OID, TIME, SEQUENCE, SET = 0x02, 0x04, 0x06, 0x18, 0x30, 0x31
-BOOLEAN = 0x01
+BOOLEAN, NULL = 0x01, b"\x05\x00"
+# The types that are there in DER today, with the one form that each has.
+UNIVERSAL = {BOOLEAN, INTEGER, 0x03, OCTETS, 0x05, OID, 0x09, 0x0A, 0x0C, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, TIME, 0x1A,
+             0x1E, SEQUENCE, SET}
 
 
 class Value:
@@ -10,7 +13,7 @@ class Value:
 
     def __init__(self, data, at=0):
         head = data[at:at + 2]
-        if len(head) < 2 or head[0] & 0x1F == 0x1F:
+        if len(head) < 2 or head[0] & 0x1F == 0x1F or head[0] < 0x40 and head[0] not in UNIVERSAL:
             raise Unreadable("not DER")
         self.tag, length, begin = head[0], head[1], at + 2
         if length >= 0x80:

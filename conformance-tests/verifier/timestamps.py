@@ -7,7 +7,7 @@ import re
 import time
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID
@@ -36,7 +36,7 @@ class Certificate:
         try:
             self.parsed = x509.load_der_x509_certificate(data)
             self.key, self.extensions = self.parsed.public_key(), self.parsed.extensions
-        except (ValueError, x509.DuplicateExtension) as error:
+        except (ValueError, x509.DuplicateExtension, x509.InvalidVersion, UnsupportedAlgorithm) as error:
             raise Unreadable(f"a certificate: {error}") from None
         body = der.Members(der.read(data).members(der.SEQUENCE)[0])
         body.optional(0xA0)
@@ -88,6 +88,15 @@ def signed(key, signature, data, digest):
     return True
 
 
+def readable(values):
+    """The certificates among some values. Nobody need be able to read those that are not needed."""
+    for one in values:
+        try:
+            yield Certificate(one.expect(der.SEQUENCE).whole)
+        except Unreadable:
+            pass
+
+
 def authorities(data):
     """The certificates of a PEM file, each trusted as it is."""
     try:
@@ -100,8 +109,12 @@ def authorities(data):
 
 
 def algorithm(value):
-    """The object identifier of an AlgorithmIdentifier."""
-    return value.members(der.SEQUENCE)[0].oid()
+    """The object identifier of an AlgorithmIdentifier, which has no parameters, or NULL for them."""
+    members = der.Members(value)
+    oid = members.take(der.OID).oid()
+    if [one.whole for one in members.left] not in ([], [der.NULL]):
+        raise Unreadable("an algorithm with parameters")
+    return oid
 
 
 def digest_of(oid):
@@ -111,7 +124,7 @@ def digest_of(oid):
 
 
 class Token:
-    """A token, read and not verified."""
+    """A token, read and not verified. What was signed is read once the signature holds."""
 
     def __init__(self, data):
         if len(data) > LONGEST:
@@ -129,23 +142,22 @@ class Token:
             raise Unreadable("it is not a token of RFC 3161")
         self.content = der.read(inner.content).expect(der.OCTETS).content
         certificates = body.optional(0xA0)
-        self.certificates = [Certificate(one.expect(der.SEQUENCE).whole)
-                             for one in (certificates.members(0xA0) if certificates else [])]
-        body.optional(0xA1)
+        self.certificates = list(readable(certificates.members(0xA0) if certificates else []))
+        crls = body.optional(0xA1)
+        crls and crls.members(0xA1)
         signers = body.take(der.SET).members(der.SET)
         body.end()
         if len(signers) != 1:
             raise Unreadable("it does not have one signature")
         self._read_signer(der.Members(signers[0]))
-        self._read_info(der.Members(der.read(self.content)))
 
     def _read_signer(self, signer):
-        signer.take(der.INTEGER)
+        if signer.take(der.INTEGER).integer() not in (1, 3):
+            raise Unreadable("the version of its signature")
         self.signer_key = signer.optional(0x80)
-        named = None if self.signer_key else signer.take(der.SEQUENCE).members(der.SEQUENCE)
-        self.signer_name = named and [one.whole for one in named]
+        self.signer_name = None if self.signer_key else signer.take(der.SEQUENCE).content
         self.digest = algorithm(signer.take(der.SEQUENCE))
-        self.attributes = signer.optional(0xA0)
+        self.attributes = signer.take(0xA0)
         self.signature_algorithm = algorithm(signer.take(der.SEQUENCE))
         self.signature = signer.take(der.OCTETS).content
         signer.optional(0xA1)
@@ -186,11 +198,12 @@ class Token:
 
     def verify(self, data, trusted):
         """In the order of evidence-bundle.md. Answers the time and the authority."""
+        signer = self._signer(self.certificates + trusted)
+        self._check_signature(signer)
+        self._read_info(der.Members(der.read(self.content)))
         name, imprint = self.imprint
         require(hashlib.new(name, data).digest() == imprint, "other-timestamp",
                 "the hash in the token is that of something else")
-        signer = self._signer(self.certificates + trusted)
-        self._check_signature(signer)
         require(signer.usages() == ([ExtendedKeyUsageOID.TIME_STAMPING], True), "not-for-timestamps",
                 "the certificate is not for timestamps alone, or does not say so critically")
         require(signer.was_valid(self.time), "expired-timestamp", "the certificate was not valid at the token's time")
@@ -200,7 +213,7 @@ class Token:
 
     def _signer(self, known):
         for one in known:
-            if self.signer_name == [one.issuer, one.serial]:
+            if self.signer_name == one.issuer + one.serial:
                 return one
             own = one.extension(ExtensionOID.SUBJECT_KEY_IDENTIFIER)
             if self.signer_key and own and own.value.digest == self.signer_key.content:
@@ -210,10 +223,12 @@ class Token:
     def _check_signature(self, signer):
         digest = digest_of(self.digest)
         names = {**RSA, **ECDSA, RSA_ANY: digest.name}
-        if names.get(self.signature_algorithm) != digest.name or (
-                self.signature_algorithm in ECDSA) != isinstance(signer.key, ec.EllipticCurvePublicKey):
+        if names.get(self.signature_algorithm) != digest.name:
             raise Unreadable("the algorithm of the signature is not supported")
-        require(self.attributes, "changed-timestamp", "nothing is signed")
+        fits = (self.signature_algorithm in ECDSA) == isinstance(signer.key, ec.EllipticCurvePublicKey)
+        data = bytes([der.SET]) + self.attributes.whole[1:]
+        require(fits and signed(signer.key, self.signature, data, digest), "changed-timestamp",
+                "the signature does not hold")
         values = {}
         for one in self.attributes.members(0xA0):
             oid, found = one.members(der.SEQUENCE)
@@ -224,8 +239,6 @@ class Token:
                 and hashed.content == hashlib.new(digest.name, self.content).digest(), "changed-timestamp",
                 "the content is not the one that was signed")
         require(names_itself(only, signer.data), "changed-timestamp", "what was signed does not name the certificate")
-        data = bytes([der.SET]) + self.attributes.whole[1:]
-        require(signed(signer.key, self.signature, data, digest), "changed-timestamp", "the signature does not hold")
 
     def _leads(self, certificate, trusted, depth):
         """Whether a chain leads from a certificate to a trusted one, each on the way valid at the token's time."""

@@ -231,7 +231,10 @@ impl Done {
             app.metrics.log_published_size.set(i64::try_from(self.size).unwrap_or(i64::MAX));
             self.heads = Some(heads);
         }
-        self.timestamps = Some(publication.publish_timestamps(&*app.store, self.timestamps, self.size).await?);
+        // Once at the start, for those of earlier days; and then as long as there may be more.
+        if self.timestamps.is_none() || app.timestamps.is_some() {
+            self.timestamps = Some(publication.publish_timestamps(&*app.store, self.timestamps, self.size).await?);
+        }
         Ok(())
     }
 }

@@ -92,7 +92,7 @@ pub async fn registry_at(
     Ok((report, registry))
 }
 
-/// As [`check`], and writes the static copy (C2SP tlog-tiles) into `folder`: tiles and bundles once they are checked, the
+/// As [`check`], and writes the static copy (C2SP tlog-tiles) into `folder`: tiles and bundles once they are checked, timestamps, the
 /// checkpoint last, so that a folder with a checkpoint is complete. The key is written as `vkey`.
 ///
 /// # Errors
@@ -121,6 +121,7 @@ async fn run(
     let ledger = Pipeline { source, progress, export }.run(checkpoint, ledger, &mut history).await?;
     let checked = ledger.finish(&signed)?;
     if let Some(export) = export {
+        export.copy_timestamps(source, signed.checkpoint().size).await?;
         export.write(VKEY_PATH, format!("{vkey}\n").as_bytes()).await?;
         export.write(CHECKPOINT_PATH, signed.text().as_bytes()).await?;
     }

@@ -1,8 +1,8 @@
 //! Timestamps on a log's checkpoints, beside the log.
 //!
-//! - [`list`](page): which there are;
-//! - [`for_bundle`]: those that belong into an evidence bundle;
-//! - [`follow`]: whether all of a log hold, and where some are missing.
+//! - `page`, `token`: which there are, and each;
+//! - `for_bundle`: those that belong into an evidence bundle;
+//! - `follow`: whether all of a log hold, and where some are missing.
 
 mod follow;
 mod for_bundle;
@@ -43,7 +43,7 @@ fn read(path: &Path) -> Result<Authorities, Failure> {
 }
 
 /// A page of the list of timestamps; `None` if the log has not so many.
-async fn page(source: &dyn LogSource, number: u64) -> Result<Option<Vec<Stamped>>, LogCheckError> {
+pub(crate) async fn page(source: &dyn LogSource, number: u64) -> Result<Option<Vec<Stamped>>, LogCheckError> {
     let path = Stamped::page_path(number);
     match source.fetch(&path).await {
         Ok(bytes) => {
@@ -56,7 +56,7 @@ async fn page(source: &dyn LogSource, number: u64) -> Result<Option<Vec<Stamped>
 }
 
 /// The token for a size, which the list says is there.
-async fn token(source: &dyn LogSource, size: u64) -> Result<Vec<u8>, LogCheckError> {
+pub(crate) async fn token(source: &dyn LogSource, size: u64) -> Result<Vec<u8>, LogCheckError> {
     let path = Stamped::token_path(size);
     source.fetch(&path).await.map_err(|error| LogCheckError::fetch(&path, error))
 }

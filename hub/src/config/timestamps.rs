@@ -36,3 +36,25 @@ impl TimestampsConfig {
         ]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::config::{Config, ConfigError};
+
+    #[test]
+    fn an_authority_needs_its_certificates_and_certificates_an_authority() {
+        for (text, expected) in [
+            ("url = \"https://tsa.example\"", Some("timestamps.authority")),
+            ("authority = \"ca.pem\"", Some("timestamps.authority")),
+            ("every_seconds = 0", Some("timestamps.every_seconds")),
+            ("timeout_seconds = 61", Some("timestamps.timeout_seconds")),
+            ("url = \"https://tsa.example\"\nauthority = \"ca.pem\"", None),
+        ] {
+            let refused = match Config::parse(&format!("[timestamps]\n{text}"), std::iter::empty()) {
+                Err(ConfigError::Range { setting, .. }) => Some(setting),
+                other => other.map(|_| None).unwrap(),
+            };
+            assert_eq!(refused, expected, "{text}");
+        }
+    }
+}

@@ -69,11 +69,10 @@ impl Timestamps {
         let asked = asked.header(ACCEPT, REPLY_MEDIA_TYPE).body(request.as_der().to_vec());
         let answer = asked.send().await.map_err(NotStamped::Unreachable)?;
         let bytes = token_in_reply(&reply(answer).await?)?;
-        let token = Token::parse(&bytes)?;
-        if !request.is_answered_by(&token) {
+        let proven = Token::parse(&bytes)?.verify(data, &self.trusted)?;
+        if !request.is_answered_by(&proven) {
             return Err(NotStamped::OtherRequest);
         }
-        let proven = token.verify(data, &self.trusted)?;
         Ok((Stamped { size: head.size, time: proven.time }, bytes))
     }
 }

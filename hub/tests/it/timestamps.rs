@@ -104,6 +104,7 @@ async fn an_authority_that_fails_in_any_way_leaves_a_gap_and_nothing_else() {
         (Behaviour::Endless, "malformed"),
         // PKIStatus 2, rejection.
         (Behaviour::Says(b"\x30\x05\x30\x03\x02\x01\x02"), "refused"),
+        (Behaviour::OtherText, "other-timestamp"),
         (Behaviour::OtherRequest, "other-request"),
         (Behaviour::Foreign, "untrusted-timestamp"),
     ] {

@@ -1,11 +1,61 @@
-//! The ASN.1 structures of RFC 3161, and of the one attribute that it takes from RFC 2634 and RFC 5035.
+//! The ASN.1 structures of RFC 3161, of CMS around its tokens, and of the attribute that it takes from RFC 2634 and RFC 5035.
+//!
+//! Whatever is not needed to judge a token stays bytes: what a token holds besides, such as certificates that nobody asks for, is no
+//! reason to refuse it.
 
-use cms::cert::x509::ext::Extensions;
 use der::asn1::{BitString, Int, ObjectIdentifier, OctetString};
 use der::{Any, Sequence};
+use x509_cert::ext::Extensions;
 
 /// `AlgorithmIdentifier` (RFC 5280 section 4.1.1.2).
-pub(crate) type AlgorithmIdentifier = cms::cert::x509::spki::AlgorithmIdentifierOwned;
+pub(crate) type AlgorithmIdentifier = x509_cert::spki::AlgorithmIdentifierOwned;
+
+/// `ContentInfo` (RFC 5652 section 3).
+#[derive(Debug, Sequence)]
+pub(crate) struct ContentInfo {
+    pub(crate) content_type: ObjectIdentifier,
+    #[asn1(context_specific = "0", tag_mode = "EXPLICIT")]
+    pub(crate) content: Any,
+}
+
+/// `SignedData` (RFC 5652 section 5.1).
+#[derive(Debug, Sequence)]
+pub(crate) struct SignedData {
+    pub(crate) version: u8,
+    /// A `SET`, which says nothing that the signer does not say.
+    pub(crate) digest_algorithms: Any,
+    pub(crate) encap_content_info: EncapsulatedContentInfo,
+    #[asn1(context_specific = "0", tag_mode = "IMPLICIT", optional = "true")]
+    pub(crate) certificates: Option<Vec<Any>>,
+    #[asn1(context_specific = "1", tag_mode = "IMPLICIT", optional = "true")]
+    pub(crate) crls: Option<Vec<Any>>,
+    /// A `SET OF SignerInfo`.
+    pub(crate) signer_infos: Any,
+}
+
+/// `EncapsulatedContentInfo` (RFC 5652 section 5.2).
+#[derive(Debug, Sequence)]
+pub(crate) struct EncapsulatedContentInfo {
+    pub(crate) content_type: ObjectIdentifier,
+    #[asn1(context_specific = "0", tag_mode = "EXPLICIT")]
+    pub(crate) content: OctetString,
+}
+
+/// `SignerInfo` (RFC 5652 section 5.3). Attributes are signed in every token.
+#[derive(Debug, Clone, Sequence)]
+pub(crate) struct SignerInfo {
+    pub(crate) version: u8,
+    /// `IssuerAndSerialNumber`, or `[0]` with a subject key identifier.
+    pub(crate) sid: Any,
+    pub(crate) digest_algorithm: AlgorithmIdentifier,
+    /// `[0]`, in whose place a `SET` is signed.
+    pub(crate) signed_attributes: Any,
+    pub(crate) signature_algorithm: AlgorithmIdentifier,
+    pub(crate) signature: OctetString,
+    /// `[1]`
+    #[asn1(optional = "true")]
+    pub(crate) unsigned_attributes: Option<Any>,
+}
 
 /// `TimeStampReq` (section 2.4.1).
 #[derive(Debug, Sequence)]

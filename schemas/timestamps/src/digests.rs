@@ -1,6 +1,6 @@
 //! The hash functions of tokens, and the signatures with them.
 
-use der::asn1::ObjectIdentifier;
+use der::Any;
 use der::oid::db::rfc5912::{
     ECDSA_WITH_SHA_256, ECDSA_WITH_SHA_384, ID_SHA_256, ID_SHA_384, ID_SHA_512, RSA_ENCRYPTION,
     SHA_256_WITH_RSA_ENCRYPTION, SHA_384_WITH_RSA_ENCRYPTION, SHA_512_WITH_RSA_ENCRYPTION,
@@ -8,6 +8,8 @@ use der::oid::db::rfc5912::{
 use ring::digest;
 use rustls_pki_types::SignatureVerificationAlgorithm;
 use webpki::ring as algorithms;
+
+use crate::asn1::AlgorithmIdentifier;
 
 /// A hash function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,8 +20,12 @@ pub(crate) enum Digest {
 }
 
 impl Digest {
-    pub(crate) fn named(id: ObjectIdentifier) -> Option<Self> {
-        match id {
+    /// `None` also for parameters, which none of them has.
+    pub(crate) fn named(named: &AlgorithmIdentifier) -> Option<Self> {
+        if named.parameters.as_ref().is_some_and(|parameters| *parameters != Any::null()) {
+            return None;
+        }
+        match named.oid {
             ID_SHA_256 => Some(Self::Sha256),
             ID_SHA_384 => Some(Self::Sha384),
             ID_SHA_512 => Some(Self::Sha512),
@@ -38,8 +44,14 @@ impl Digest {
 
     /// What a signature with this name over this digest may be; CMS also names RSA without the digest. None: not supported, or the
     /// two do not fit.
-    pub(crate) fn signatures(self, name: ObjectIdentifier) -> &'static [&'static dyn SignatureVerificationAlgorithm] {
-        match (self, name) {
+    pub(crate) fn signatures(
+        self,
+        name: &AlgorithmIdentifier,
+    ) -> &'static [&'static dyn SignatureVerificationAlgorithm] {
+        if name.parameters.as_ref().is_some_and(|parameters| *parameters != Any::null()) {
+            return &[];
+        }
+        match (self, name.oid) {
             (Self::Sha256, RSA_ENCRYPTION | SHA_256_WITH_RSA_ENCRYPTION) => RSA_SHA256,
             (Self::Sha384, RSA_ENCRYPTION | SHA_384_WITH_RSA_ENCRYPTION) => RSA_SHA384,
             (Self::Sha512, RSA_ENCRYPTION | SHA_512_WITH_RSA_ENCRYPTION) => RSA_SHA512,

@@ -1,6 +1,7 @@
 //! Why a token proves nothing.
 
-/// What is wrong with a token. In the order in which it is looked for: the first that is found is told.
+/// What is wrong with a token. In the order in which it is looked for: the first that is found is told. What is signed is read only
+/// once its signature holds.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TimestampFault {
     /// Not a token of RFC 3161, or one with more than Saphan reads.
@@ -9,15 +10,15 @@ pub enum TimestampFault {
         /// The part that cannot be read.
         what: &'static str,
     },
-    /// It is for something else.
-    #[error("it is the timestamp of something else: the hash in it is another one")]
-    OtherImprint,
     /// Changed, or not signed by the certificate that it names.
     #[error("it was changed, or not signed with the certificate that it names: {what}")]
     Signature {
         /// The part that does not fit.
         what: &'static str,
     },
+    /// It is for something else.
+    #[error("it is the timestamp of something else: the hash in it is another one")]
+    OtherImprint,
     /// A certificate that is not for timestamps, which RFC 3161 section 2.3 demands.
     #[error("it is signed with a certificate that is not for timestamps alone, or does not say so critically")]
     NotForTimestamps,

@@ -7,7 +7,7 @@
 //! - `token`: what it signed, and how that is verified; `time`: the time in it; `signer`, `digests`: with what it signed;
 //! - `authorities`: whose certificates are trusted;
 //! - `fault`: why a token proves nothing;
-//! - `asn1`: the structures of RFC 3161. Those around them, of CMS (RFC 5652) and of certificates (RFC 5280), are libraries'.
+//! - `asn1`: the structures of RFC 3161, and of CMS (RFC 5652) as far as tokens need it.
 
 mod asn1;
 mod authorities;

@@ -10,7 +10,7 @@ use ring::digest::{SHA256, digest};
 use ring::rand::{SecureRandom as _, SystemRandom};
 
 use crate::asn1::{AlgorithmIdentifier, MessageImprint, TimeStampReq};
-use crate::token::Token;
+use crate::token::Timestamp;
 
 /// The policy of an authority: an object identifier such as `1.3.6.1.4.1.13762.3`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,10 +74,10 @@ impl TimestampRequest {
         &self.der
     }
 
-    /// Whether a token bears this request's nonce, and the policy that it asked for: it was made for this request, and now.
+    /// Whether a token that holds bears this request's nonce, and the policy that it asked for: it was made for this request, and now.
     #[must_use]
-    pub fn is_answered_by(&self, token: &Token) -> bool {
-        token.nonce() == Some(&self.nonce) && self.policy.is_none_or(|policy| token.policy() == policy)
+    pub fn is_answered_by(&self, token: &Timestamp) -> bool {
+        token.nonce.as_ref() == Some(&self.nonce) && self.policy.is_none_or(|policy| token.policy == policy.to_string())
     }
 }
 

@@ -1,20 +1,20 @@
 //! The certificate that a token is signed with.
 
-use cms::cert::x509::Certificate;
-use cms::cert::x509::ext::Extension;
-use cms::cert::x509::ext::pkix::{ExtendedKeyUsage, SubjectKeyIdentifier};
-use cms::signed_data::{SignerIdentifier, SignerInfo};
 use der::asn1::{ObjectIdentifier, OctetString};
 use der::oid::db::rfc5280::{ID_CE_EXT_KEY_USAGE, ID_CE_SUBJECT_KEY_IDENTIFIER, ID_KP_TIME_STAMPING};
 use der::oid::db::rfc5911::{
     ID_AA_SIGNING_CERTIFICATE, ID_AA_SIGNING_CERTIFICATE_V_2, ID_CONTENT_TYPE, ID_MESSAGE_DIGEST,
 };
-use der::{Any, Decode as _, Encode as _};
+use der::{Any, Decode as _, Encode as _, Tag, Tagged as _};
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
-use rustls_pki_types::CertificateDer;
+use rustls_pki_types::{CertificateDer, SignatureVerificationAlgorithm};
 use webpki::EndEntityCert;
+use x509_cert::Certificate;
+use x509_cert::attr::Attributes;
+use x509_cert::ext::Extension;
+use x509_cert::ext::pkix::{ExtendedKeyUsage, SubjectKeyIdentifier};
 
-use crate::asn1::{EssCertId, EssCertIdV2, SigningCertificate};
+use crate::asn1::{EssCertId, EssCertIdV2, SignerInfo, SigningCertificate};
 use crate::digests::Digest;
 use crate::fault::TimestampFault;
 
@@ -25,11 +25,8 @@ pub(crate) struct Signer<'a> {
 }
 
 impl<'a> Signer<'a> {
-    /// The one that the token names, among those that are at hand.
-    pub(crate) fn find(
-        name: &SignerIdentifier,
-        mut known: impl Iterator<Item = &'a [u8]>,
-    ) -> Result<Self, TimestampFault> {
+    /// The one that the token names, among those that are at hand. What is no certificate is passed over.
+    pub(crate) fn find(name: &Any, mut known: impl Iterator<Item = &'a [u8]>) -> Result<Self, TimestampFault> {
         let found = known.find_map(|der| {
             let certificate = Certificate::from_der(der).ok()?;
             is_named(&certificate, name).then_some(Self { der, certificate })
@@ -55,12 +52,24 @@ impl<'a> Signer<'a> {
         content: &[u8],
     ) -> Result<(), TimestampFault> {
         let fault = |what| TimestampFault::Signature { what };
-        let digest = Digest::named(signature.digest_alg.oid).ok_or(TimestampFault::Malformed { what: DIGEST })?;
-        let algorithms = digest.signatures(signature.signature_algorithm.oid);
+        let unread = |what| TimestampFault::Malformed { what };
+        let digest = Digest::named(&signature.digest_algorithm).ok_or(unread("the algorithm of the hash"))?;
+        let algorithms = digest.signatures(&signature.signature_algorithm);
         if algorithms.is_empty() {
-            return Err(TimestampFault::Malformed { what: "the algorithm of the signature" });
+            return Err(unread("the algorithm of the signature"));
         }
-        let attributes = signature.signed_attrs.as_ref().ok_or_else(|| fault("nothing is signed"))?;
+        let signed = Any::new(Tag::Set, signature.signed_attributes.value()).and_then(|set| set.to_der());
+        let signed = signed.map_err(|_| unread("the signed attributes"))?;
+        let der = CertificateDer::from(self.der);
+        let certificate =
+            EndEntityCert::try_from(&der).map_err(|_| fault("the signer's certificate cannot be used"))?;
+        let by = |algorithm: &&dyn SignatureVerificationAlgorithm| {
+            certificate.verify_signature(*algorithm, &signed, signature.signature.as_bytes()).is_ok()
+        };
+        if !algorithms.iter().any(by) {
+            return Err(fault("the signature does not hold"));
+        }
+        let attributes = Attributes::from_der(&signed).map_err(|_| unread("the signed attributes"))?;
         let only = |id: ObjectIdentifier| -> Option<&Any> {
             let mut named = attributes.iter().filter(|attribute| attribute.oid == id);
             match (named.next().map(|attribute| attribute.values.as_slice()), named.next()) {
@@ -70,22 +79,13 @@ impl<'a> Signer<'a> {
         };
         let signed_type = only(ID_CONTENT_TYPE).and_then(|value| value.decode_as::<ObjectIdentifier>().ok());
         let signed_digest = only(ID_MESSAGE_DIGEST).and_then(|value| value.decode_as::<OctetString>().ok());
-        if signed_type != Some(content_type) || signed_digest.map(OctetString::into_bytes) != Some(digest.of(content)) {
+        let signed_digest = signed_digest.map(OctetString::into_bytes);
+        if signed_type != Some(content_type) || signed_digest != Some(digest.of(content)) {
             return Err(fault("the content is not the one that was signed"));
         }
         let names_itself = only(ID_AA_SIGNING_CERTIFICATE_V_2).map(|value| self.is_in_v2(value));
         let names_itself = names_itself.or_else(|| only(ID_AA_SIGNING_CERTIFICATE).map(|value| self.is_in_v1(value)));
-        if names_itself.flatten().is_none() {
-            return Err(fault("what was signed does not name the certificate"));
-        }
-        let signed = attributes.to_der().map_err(|_| TimestampFault::Malformed { what: "the signed attributes" })?;
-        let der = CertificateDer::from(self.der);
-        let certificate = EndEntityCert::try_from(&der)
-            .map_err(|_| TimestampFault::Malformed { what: "the signer's certificate" })?;
-        let signature = signature.signature.as_bytes();
-        let verified =
-            algorithms.iter().any(|algorithm| certificate.verify_signature(*algorithm, &signed, signature).is_ok());
-        if verified { Ok(()) } else { Err(fault("the signature does not hold")) }
+        names_itself.flatten().ok_or(fault("what was signed does not name the certificate"))
     }
 
     /// That its extended key usage is critical, and timestamps and nothing else (RFC 3161 section 2.3).
@@ -99,7 +99,7 @@ impl<'a> Signer<'a> {
     /// `Some` if the first certificate of the attribute is this one.
     fn is_in_v2(&self, value: &Any) -> Option<()> {
         let first = first_named(value)?.decode_as::<EssCertIdV2>().ok()?;
-        let digest = first.hash_algorithm.map_or(Some(Digest::Sha256), |named| Digest::named(named.oid))?;
+        let digest = first.hash_algorithm.map_or(Some(Digest::Sha256), |named| Digest::named(&named))?;
         (digest.of(self.der) == first.cert_hash.as_bytes()).then_some(())
     }
 
@@ -114,22 +114,19 @@ fn first_named(value: &Any) -> Option<Any> {
     value.decode_as::<SigningCertificate>().ok()?.certs.into_iter().next()
 }
 
-fn is_named(certificate: &Certificate, name: &SignerIdentifier) -> bool {
-    match name {
-        SignerIdentifier::IssuerAndSerialNumber(name) => {
-            let certificate = &certificate.tbs_certificate;
-            certificate.issuer == name.issuer && certificate.serial_number == name.serial_number
-        }
-        SignerIdentifier::SubjectKeyIdentifier(name) => {
-            let own = extension(certificate, ID_CE_SUBJECT_KEY_IDENTIFIER);
-            let own = own.and_then(|own| SubjectKeyIdentifier::from_der(own.extn_value.as_bytes()).ok());
-            own.is_some_and(|own| own == *name)
-        }
+/// By issuer and serial number or, with the tag `[0]`, by the identifier of its key.
+fn is_named(certificate: &Certificate, name: &Any) -> bool {
+    if name.tag() == Tag::Sequence {
+        let certificate = &certificate.tbs_certificate;
+        let own =
+            certificate.issuer.to_der().and_then(|issuer| Ok([issuer, certificate.serial_number.to_der()?].concat()));
+        return own.is_ok_and(|own| own == name.value());
     }
+    let own = extension(certificate, ID_CE_SUBJECT_KEY_IDENTIFIER);
+    let own = own.and_then(|own| SubjectKeyIdentifier::from_der(own.extn_value.as_bytes()).ok());
+    own.is_some_and(|own| own.0.as_bytes() == name.value())
 }
 
 fn extension(certificate: &Certificate, id: ObjectIdentifier) -> Option<&Extension> {
     certificate.tbs_certificate.extensions.iter().flatten().find(|extension| extension.extn_id == id)
 }
-
-const DIGEST: &str = "the algorithm of the hash";

@@ -1,34 +1,29 @@
 //! A token: what an authority signed, and how that is verified (RFC 3161 section 2.4.2, RFC 5652, RFC 5816).
 
-use cms::content_info::{CmsVersion, ContentInfo};
-use cms::signed_data::{SignedData, SignerInfo};
-use der::asn1::{Int, ObjectIdentifier, OctetString};
+use der::asn1::{Int, ObjectIdentifier};
 use der::oid::db::rfc5911::ID_SIGNED_DATA;
-use der::{Decode as _, Encode as _};
+use der::{Decode as _, Encode as _, Tag, TagNumber, Tagged as _};
 use serde::Serialize;
 
 use crate::LONGEST_TOKEN;
-use crate::asn1::TstInfo;
+use crate::asn1::{ContentInfo, SignedData, SignerInfo, TstInfo};
 use crate::authorities::Authorities;
 use crate::digests::Digest;
 use crate::fault::{TimestampFault, Unread, unread};
-use crate::request::PolicyId;
 use crate::signer::Signer;
 use crate::time::GenTime;
 
 /// A token that was read, and not verified.
 #[derive(Debug, Clone)]
 pub struct Token {
-    info: Info,
     /// The exact bytes of the `TSTInfo`, which are signed.
     content: Vec<u8>,
     signer: SignerInfo,
-    /// The certificates in the token, in DER.
+    /// What stands in the place of certificates, in DER.
     certificates: Vec<Vec<u8>>,
 }
 
 /// What the `TSTInfo` says, as far as it matters.
-#[derive(Debug, Clone)]
 struct Info {
     policy: ObjectIdentifier,
     digest: Digest,
@@ -51,6 +46,9 @@ pub struct Timestamp {
     pub policy: String,
     /// The token's number at the authority, in hexadecimal digits.
     pub serial: String,
+    /// The number that the request gave.
+    #[serde(skip)]
+    pub(crate) nonce: Option<Int>,
 }
 
 impl Token {
@@ -68,30 +66,32 @@ impl Token {
         }
         let outer = ContentInfo::from_der(token).map_err(unread("the token"))?;
         let signed: SignedData = outer.content.decode_as().map_err(unread("what is signed"))?;
-        let content = &signed.encap_content_info;
-        if outer.content_type != ID_SIGNED_DATA || content.econtent_type != TST_INFO || signed.version != CmsVersion::V3
-        {
+        let SignedData { version, digest_algorithms, encap_content_info: inner, certificates, signer_infos, .. } =
+            signed;
+        if (outer.content_type, inner.content_type, version) != (ID_SIGNED_DATA, TST_INFO, 3) {
             return Err(Unread("the type of what is signed"));
         }
-        let content: OctetString = match &content.econtent {
-            Some(content) => content.decode_as().map_err(unread("what is signed"))?,
-            None => return Err(Unread("what is signed")),
-        };
-        let [signer] = signed.signer_infos.0.as_slice() else { return Err(Unread("the one signature")) };
-        let certificates = signed.certificates.iter().flat_map(|certificates| certificates.0.iter());
-        let certificates: Result<Vec<_>, _> = certificates.map(|certificate| certificate.to_der()).collect();
-        Ok(Self {
-            info: Info::read(content.as_bytes())?,
-            content: content.into_bytes(),
-            signer: signer.clone(),
-            certificates: certificates.map_err(unread("a certificate"))?,
-        })
+        if (digest_algorithms.tag(), signer_infos.tag()) != (Tag::Set, Tag::Set) {
+            return Err(Unread("what is signed"));
+        }
+        let signer = SignerInfo::from_der(signer_infos.value()).map_err(unread("the one signature"))?;
+        let numbered = |constructed, number| Tag::ContextSpecific { constructed, number };
+        let is_read = [1, 3].contains(&signer.version)
+            && [Tag::Sequence, numbered(false, TagNumber::N0)].contains(&signer.sid.tag())
+            && signer.signed_attributes.tag() == numbered(true, TagNumber::N0)
+            && signer.unsigned_attributes.as_ref().is_none_or(|other| other.tag() == numbered(true, TagNumber::N1));
+        if !is_read {
+            return Err(Unread("the one signature"));
+        }
+        let certificates: Result<Vec<_>, _> = certificates.iter().flatten().map(|any| any.to_der()).collect();
+        let certificates = certificates.map_err(unread("a certificate"))?;
+        Ok(Self { content: inner.content.into_bytes(), signer, certificates })
     }
 
     /// Whether the hash in it is that of `data`. Nobody stands for that before [`Self::verify`].
     #[must_use]
     pub fn is_over(&self, data: &[u8]) -> bool {
-        self.info.digest.of(data) == self.info.hash
+        Info::read(&self.content).is_ok_and(|info| info.is_over(data))
     }
 
     /// Verifies that a trusted authority says that `data` existed by some time. Revocation is not asked: that needs the authority's
@@ -100,30 +100,24 @@ impl Token {
     /// # Errors
     /// The first thing that does not hold, in the order of [`TimestampFault`].
     pub fn verify(&self, data: &[u8], trusted: &Authorities) -> Result<Timestamp, TimestampFault> {
-        if !self.is_over(data) {
-            return Err(TimestampFault::OtherImprint);
-        }
         let known = self.certificates.iter().map(Vec::as_slice).chain(trusted.certificates());
         let signer = Signer::find(&self.signer.sid, known)?;
         signer.signed(&self.signer, TST_INFO, &self.content)?;
+        // Now it is what the signer wrote.
+        let info = Info::read(&self.content)?;
+        if !info.is_over(data) {
+            return Err(TimestampFault::OtherImprint);
+        }
         signer.must_be_for_timestamps()?;
-        trusted.vouch(signer.der(), &self.certificates, self.info.made.seconds)?;
-        let digits = self.info.serial.as_bytes().iter().map(|byte| format!("{byte:02x}"));
+        trusted.vouch(signer.der(), &self.certificates, info.made.seconds)?;
+        let digits = info.serial.as_bytes().iter().map(|byte| format!("{byte:02x}"));
         Ok(Timestamp {
-            time: self.info.latest,
+            time: info.latest,
             authority: signer.name(),
-            policy: self.info.policy.to_string(),
+            policy: info.policy.to_string(),
             serial: digits.collect(),
+            nonce: info.nonce,
         })
-    }
-
-    /// The number that the request gave.
-    pub(crate) const fn nonce(&self) -> Option<&Int> {
-        self.info.nonce.as_ref()
-    }
-
-    pub(crate) const fn policy(&self) -> PolicyId {
-        PolicyId(self.info.policy)
     }
 }
 
@@ -139,13 +133,17 @@ impl Info {
         }
         Ok(Self {
             policy: info.policy,
-            digest: Digest::named(imprint.hash_algorithm.oid).ok_or(Unread("the algorithm of the hash"))?,
+            digest: Digest::named(&imprint.hash_algorithm).ok_or(Unread("the algorithm of the hash"))?,
             hash: imprint.hashed_message.into_bytes(),
             serial: info.serial_number,
             made,
             latest: made.latest(info.accuracy.as_ref()),
             nonce: info.nonce,
         })
+    }
+
+    fn is_over(&self, data: &[u8]) -> bool {
+        self.digest.of(data) == self.hash
     }
 }
 

@@ -7,6 +7,7 @@ use std::process::Command;
 use saphan_schemas::b64;
 use saphan_schemas::log::{Checkpoint, LogRebuilder, Stamped};
 use saphan_timestamps::testing::{Forgery, KeyKind, TIMESTAMPS, TestAuthority};
+use saphan_timestamps::{Authorities, Token};
 use serde_json::{Value, json};
 
 use crate::ledger::{Ledger, NOW, ORIGIN, write_files};
@@ -196,7 +197,7 @@ fn each_broken_timestamp_in_a_bundle_has_its_name_with_both_verifiers() {
         tamper(&mut bundle["timestamps"]);
         assert_eq!(site.judge(&bundle), ["other-timestamp"; 2], "number {number}");
     }
-    let mut of_later = good.clone();
+    let mut of_later = good;
     of_later["messages"].as_array_mut().unwrap().remove(0);
     assert_eq!(site.judge(&of_later), ["other-timestamp"; 2], "the message is behind the first one");
 }
@@ -272,6 +273,19 @@ fn an_audit_names_what_is_wrong_with_a_timestamp_and_trusts_the_entries_all_the_
 }
 
 #[test]
+fn a_copy_of_a_log_has_its_timestamps() {
+    let site = Site::with(Ledger::with_messages(300), &[20, 300]);
+    let later = format!("20 1\n300 1\n{} 1\n", site.ledger.size() + 1);
+    std::fs::write(site.path().join("timestamps/pages/0"), later).unwrap();
+    let ended = saphan(site.path(), ["log", "check", ".", "--vkey", "vkey", "--export", "copy"]);
+    assert_eq!(ended.code, 0, "{}", ended.out);
+    let audit = ["--json", "audit", "log", "copy", "--vkey", "vkey", "--state", "state"];
+    let told = saphan(site.path(), audit.into_iter().chain(AUTHORITY)).json();
+    assert_eq!(told["timestamps"]["held"], 2, "{told}");
+    assert_eq!(std::fs::read(site.path().join("copy/timestamps/pages/0")).unwrap(), b"20 1\n300 1\n");
+}
+
+#[test]
 fn an_authority_must_be_a_file_with_certificates() {
     let site = Site::with(Ledger::with_messages(1), &[]);
     std::fs::write(site.path().join("nobody.pem"), "nobody").unwrap();
@@ -279,5 +293,50 @@ fn an_authority_must_be_a_file_with_certificates() {
         let ended = saphan(site.path(), ["audit", "log", ".", "--vkey", "vkey", "--state", "s", AUTHORITY[0], name]);
         assert_eq!(ended.code, 2, "{}", ended.out);
         assert!(ended.err.contains(name), "{}", ended.err);
+    }
+}
+
+/// Reads lines of a bit and a class, and prints those that another verifier of tokens says otherwise.
+const COMPARE: &str = "\
+import sys
+sys.path.insert(0, sys.argv[1])
+import timestamps
+from faults import Fault
+token, trusted = open('token', 'rb').read(), timestamps.authorities(open('ca.pem', 'rb').read())
+for bit, expected in (line.split() for line in open('flips')):
+    flipped = bytearray(token)
+    flipped[int(bit) // 8] ^= 1 << int(bit) % 8
+    try:
+        found = timestamps.check(bytes(flipped), b'text', trusted) and 'holds'
+    except Fault as fault:
+        found = fault.kind
+    if found != expected:
+        print(bit, expected, found)
+";
+
+#[test]
+fn both_verifiers_say_the_same_of_a_token_with_any_bit_flipped() {
+    for kind in [KeyKind::P256, KeyKind::Rsa] {
+        let authority = TestAuthority::new(kind).unwrap();
+        let folder = authority.pem().parent().unwrap().to_owned();
+        let trusted = Authorities::from_pem(&std::fs::read(authority.pem()).unwrap()).unwrap();
+        let token = authority.token(b"text").unwrap();
+        let mut flips = String::new();
+        // Every 7th bit, which is each bit of a byte in turn.
+        for bit in (0..token.len() * 8).step_by(7) {
+            let mut flipped = token.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            let verified = Token::parse(&flipped).and_then(|token| token.verify(b"text", &trusted));
+            let class = verified.map_or_else(|fault| fault.class(), |_| "holds");
+            flips.push_str(&format!("{bit} {class}\n"));
+        }
+        std::fs::write(folder.join("flips"), flips).unwrap();
+        std::fs::write(folder.join("token"), &token).unwrap();
+        let verifier = concat!(env!("CARGO_MANIFEST_DIR"), "/../../conformance-tests/verifier");
+        let mut python = Command::new("/usr/bin/python3");
+        let compared =
+            python.args(["-B", "-W", "ignore", "-c", COMPARE, verifier]).current_dir(&folder).output().unwrap();
+        assert!(compared.status.success(), "{}", String::from_utf8_lossy(&compared.stderr));
+        assert_eq!(String::from_utf8_lossy(&compared.stdout), "", "{kind:?}");
     }
 }

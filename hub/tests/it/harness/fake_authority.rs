@@ -37,6 +37,8 @@ pub(crate) enum Behaviour {
     /// With more bytes than any reply has, without an end.
     Endless,
     /// With a good token for something else.
+    OtherText,
+    /// With a good token for the same text, which somebody else asked for.
     OtherRequest,
     /// With a good token of an authority that nobody trusts.
     Foreign,
@@ -93,7 +95,13 @@ async fn answer(State(state): State<Arc<Inner>>, headers: HeaderMap, request: By
         Behaviour::Says(bytes) => reply(bytes.to_vec()),
         Behaviour::WebPage => ([(CONTENT_TYPE, "text/html")], "<html>").into_response(),
         Behaviour::Endless => reply(vec![0x30; 1 << 20]),
-        Behaviour::OtherRequest => reply(state.authority.reply(&other).unwrap()),
+        Behaviour::OtherText => reply(state.authority.reply(&other).unwrap()),
+        Behaviour::OtherRequest => {
+            // The nonce ends the request, before three bytes that ask for certificates.
+            let (mut again, nonce) = (request.to_vec(), request.len() - 4);
+            again[nonce] ^= 1;
+            reply(state.authority.reply(&again).unwrap())
+        }
         Behaviour::Foreign => reply(state.foreign.reply(&request).unwrap()),
     }
 }

@@ -39,10 +39,13 @@ fn openssl_finds_our_request_good_and_we_find_its_answer_to_it() {
     let request = TimestampRequest::new(DATA, Some(policy)).unwrap();
     let reply = authority.reply(request.as_der()).unwrap();
     let token = Token::parse(&token_in_reply(&reply).unwrap()).unwrap();
-    assert!(request.is_answered_by(&token));
-    let other = TimestampRequest::new(DATA, Some(policy)).unwrap();
-    assert!(!other.is_answered_by(&token), "each request has a nonce of its own");
-    assert_eq!(token.verify(DATA, &authorities(&authority)).unwrap().policy, policy.to_string());
+    let proven = token.verify(DATA, &authorities(&authority)).unwrap();
+    assert!(request.is_answered_by(&proven));
+    assert_eq!(proven.policy, policy.to_string());
+    for policy in [Some(policy), None] {
+        let other = TimestampRequest::new(DATA, policy).unwrap();
+        assert!(!other.is_answered_by(&proven), "each request has a nonce of its own");
+    }
     // And OpenSSL of the reply, by the request.
     let folder = authority.pem().parent().unwrap().to_owned();
     std::fs::write(folder.join("ours"), request.as_der()).unwrap();
