@@ -27,11 +27,11 @@ pub struct TimestampReport {
 /// A timestamp that holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NewestTimestamp {
-    /// So many entries existed
+    /// How many entries are in its checkpoint.
     pub size: u64,
-    /// at this time, in seconds since 1970,
+    /// By when these existed, in seconds since 1970.
     pub time: u64,
-    /// on the word of this authority.
+    /// Who says so: the subject of the authority's certificate.
     pub authority: String,
 }
 
