@@ -1,8 +1,9 @@
 """Verifies messages, whole logs and evidence bundles of Saphan, by its documents alone and without any of its code.
 
-  message EXPORT FILE...                                      messages, by the keys in EXPORT/keys and EXPORT/log/vkey
+  message EXPORT FILE... [--policy FILE]                      messages, by the keys in EXPORT/keys and EXPORT/log/vkey
   log LOG --vkey FILE [--older CHECKPOINT] [--policy FILE]    a whole log in static files
-  bundle VKEY FILE... [--policy FILE]                         evidence bundles
+  bundle VKEY FILE... [--policy FILE] [--timestamp-authority PEM]
+                                                              evidence bundles
 
 With --json it prints one JSON object for each thing, else one line. Exit code: 0 everything holds, 1 something does
 not, 2 something cannot be checked.
@@ -14,6 +15,7 @@ import sys
 
 import bundle
 import message
+import timestamps
 from faults import Fault, Unreadable, Unusable
 from log import Log
 from notes import LOG, Policy, VerifierKey
@@ -23,8 +25,8 @@ def arguments():
     parser = argparse.ArgumentParser(prog="verifier", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
-    for name, positional, options in (("message", ["export"], []), ("log", ["log"], ["--vkey", "--older", "--policy"]),
-                                      ("bundle", ["vkey"], ["--policy"])):
+    for name, positional, options in (("message", ["export"], ["--policy"]), ("log", ["log"], ["--vkey", "--older", "--policy"]),
+                                      ("bundle", ["vkey"], ["--policy", "--timestamp-authority"])):
         command = commands.add_parser(name)
         command.add_argument("--json", action="store_true")
         for one in positional:
@@ -50,12 +52,15 @@ def log_key(path):
 
 def checks(args):
     """Whatever is to be checked: its file, unless it is a log, and how."""
+    policy = usable(args.policy, Policy) if args.policy else None
     if args.command == "message":
         key = log_key(args.export / "log" / "vkey")
-        return [(file, lambda file=file: message.check(file, args.export, key)) for file in args.file]
-    key, policy = log_key(args.vkey), usable(args.policy, Policy) if args.policy else None
+        return [(file, lambda file=file: message.check(file, args.export, key, policy)) for file in args.file]
+    key = log_key(args.vkey)
     if args.command == "bundle":
-        return [(file, lambda file=file: bundle.check(file, key, policy)) for file in args.file]
+        pem = args.timestamp_authority
+        trusted = usable(pem, timestamps.authorities) if pem else None
+        return [(file, lambda file=file: bundle.check(file, key, policy, trusted)) for file in args.file]
     older = usable(args.older, bytes) if args.older else None
     return [(None, lambda: Log(args.log, key).check(older, policy))]
 

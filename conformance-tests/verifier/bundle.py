@@ -1,6 +1,9 @@
 """An evidence bundle (evidence-bundle.md): some entries of a log with their proofs, judged as those of a whole log."""
+import base64
+
 import forms
 import jws
+import timestamps
 import tree
 from faults import Fault, Unreadable, require
 from history import History
@@ -9,12 +12,14 @@ from notes import signed_checkpoint
 
 ENTRY = forms.record({"index": forms.COUNT, "leaf": forms.string, "proof": forms.listed(forms.HASH)})
 MESSAGE = forms.record({"index": forms.COUNT}, dict.fromkeys(("receipt", "salt", "body"), forms.string))
+TIMESTAMP = forms.record({"size": forms.COUNT, "root": forms.HASH, "proof": forms.listed(forms.HASH),
+                          "token": forms.string})
 FILE = forms.record({"format": forms.one_of("saphan-evidence@1"), "checkpoint": forms.string,
                      "entries": forms.listed(ENTRY), "messages": forms.listed(MESSAGE)},
-                    {"schemas": forms.listed(forms.string)})
+                    {"schemas": forms.listed(forms.string), "timestamps": forms.listed(TIMESTAMP)})
 
 
-def check(path, key, policy):
+def check(path, key, policy, trusted):
     """The steps of "How it is verified"."""
     file = read_json(path, FILE, "an evidence bundle")
     entries, messages = file["entries"], file["messages"]
@@ -35,7 +40,30 @@ def check(path, key, policy):
     require(all(jws.sha256(text.encode()) in hashes for text in file.get("schemas", [])), "wrong-schema",
             "a text is not that of a schema that one of the messages names")
     answer = {"origin": history.origin, "size": checkpoint.size, "entries": len(entries), "messages": len(messages)}
-    return {**answer, "cosigned_by": policy.verify(checkpoint)} if policy else answer
+    tokens = list(stamped(file.get("timestamps", []), messages, checkpoint))
+    if policy:
+        answer["cosigned_by"] = policy.verify(checkpoint)
+    if trusted:
+        answer["timestamps"] = [{"size": size, **timestamps.check(token, text, trusted)}
+                                for size, text, token in tokens]
+    return answer
+
+
+def stamped(all_of_them, messages, checkpoint):
+    """The sizes, the texts and the tokens of the timestamps of this log, which has grown from each of their trees."""
+    before = min(message["index"] for message in messages)
+    for one in all_of_them:
+        size, root = one["size"], jws.b64url(one["root"])
+        require(size > before, "other-timestamp", f"the timestamp for {size} entries is of no use, or not in order")
+        before = size
+        proof = [jws.b64url(node) for node in one["proof"]]
+        require(tree.is_grown(size, root, checkpoint.size, checkpoint.root, proof), "other-timestamp",
+                f"the checkpoint has not grown from the {size} entries of a timestamp")
+        try:
+            token = jws.b64(one["token"])
+        except Unreadable as error:
+            raise Fault("malformed-timestamp", f"a token is {error}") from None
+        yield size, f"{checkpoint.origin}\n{size}\n{base64.b64encode(root).decode()}\n".encode(), token
 
 
 def of_entry(index, check_it, *arguments):

@@ -10,7 +10,7 @@ from faults import Fault, Unreadable, Unusable, require
 from notes import signed_checkpoint
 
 FILE = forms.record({"envelope": forms.string, "receipt": forms.string, "proof": forms.string},
-                    {"salt": forms.string, "body": forms.string})
+                    {"salt": forms.string, "body": forms.string, "cosigned_proof": forms.string})
 KEY_SET = forms.record({"issuer": forms.ISSUER, "keys": forms.listed(forms.record(
     {"kid": forms.HASH, "alg": forms.one_of("ES256"), "use": forms.one_of("sig"), **forms.JWK},
     {"nbf": forms.SECONDS, "exp": forms.SECONDS, "revoked": forms.SECONDS}))})
@@ -101,7 +101,7 @@ def read_proof(text, envelope):
     return jws.b64(lines[1][6:]) + envelope.encode() + b'"}', int(index[1]), path, note.encode()
 
 
-def check(path, export, key):
+def check(path, export, key, policy):
     """All steps of "How a message is verified". Which receiver is the expected one, only who asks can know."""
     file = read_json(path, FILE, "a message file")
     envelope = read_statement(file["envelope"], "saphan-envelope+jws", "changed-envelope")
@@ -132,5 +132,18 @@ def check(path, export, key):
     check_signature(receipt, hub_keys, "changed-receipt")
     check_validity(hub_keys[receipt.kid], receipt.claims["iat"], "changed-receipt")
     check_validity(sender_keys[envelope.kid], receipt.claims["iat"], "changed-envelope")
-    return {"type": claims["type"], "from": sender, "to": claims["aud"], "log": checkpoint.origin, "index": index,
-            "body": "body" in file}
+    answer = {"type": claims["type"], "from": sender, "to": claims["aud"], "log": checkpoint.origin, "index": index,
+              "body": "body" in file}
+    return {**answer, **cosigned(file, data, index, key, policy)} if policy else answer
+
+
+def cosigned(file, data, index, key, policy):
+    """The witnesses that cosigned a tree with the same entry: that of `cosigned_proof`, or of the proof."""
+    try:
+        same, place, proof, note = read_proof(file.get("cosigned_proof", file["proof"]), file["envelope"])
+    except Unreadable as error:
+        raise Fault("changed-leaf", f"the cosigned proof cannot be read: {error}") from None
+    require((same, place) == (data, index), "changed-leaf", "the cosigned proof is that of another entry")
+    checkpoint = signed_checkpoint(note, key)
+    check_inclusion(tree.leaf_hash(data), index, proof, checkpoint)
+    return {"cosigned_size": checkpoint.size, "cosigned_by": policy.verify(checkpoint)}

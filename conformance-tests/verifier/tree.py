@@ -44,6 +44,28 @@ def root_from_proof(leaf, index, size, path):
     return found
 
 
+def is_grown(old, old_root, size, new_root, path):
+    """Whether a consistency proof leads from one tree to a later one (RFC 9162 section 2.1.4.2)."""
+    if not 0 < old <= size or old == size or not path:
+        return old == size > 0 and not path and old_root == new_root
+    path = path if old & (old - 1) else [old_root] + path
+    node, last = old - 1, size - 1
+    while node & 1:
+        node, last = node >> 1, last >> 1
+    first = second = path[0]
+    for neighbour in path[1:]:
+        if last == 0:
+            return False
+        if node & 1 or node == last:
+            first, second = node_hash(neighbour, first), node_hash(neighbour, second)
+            while node and not node & 1:
+                node, last = node >> 1, last >> 1
+        else:
+            second = node_hash(second, neighbour)
+        node, last = node >> 1, last >> 1
+    return last == 0 and first == old_root and second == new_root
+
+
 def tile_name(level, number, width):
     """The path of a tile; the level of an entry bundle is "entries"."""
     digits = f"{number:03}"

@@ -29,6 +29,7 @@ use crate::registry::{self, Registry};
 use crate::routing::Wakeups;
 use crate::sealing::StorageKeys;
 use crate::store::Store;
+use crate::timestamps::Timestamps;
 use crate::tls;
 use crate::used_tokens::UsedTokens;
 use crate::witnesses::{Cosigned, Witnesses, rounds};
@@ -55,6 +56,8 @@ pub struct App {
     pub ledger: Ledger,
     /// Who cosigns the log's checkpoints, if anybody does.
     pub witnesses: Option<Arc<Witnesses>>,
+    /// Who else says when a checkpoint existed, if anybody does.
+    pub timestamps: Option<Arc<Timestamps>>,
     /// What is kept.
     pub store: Arc<dyn Store>,
     /// Files that travel beside messages.
@@ -150,6 +153,7 @@ impl App {
                 Some((Arc::new(publication), published))
             }
         };
+        let timestamps = Timestamps::open(&config.timestamps, clock.now_ms())?.map(Arc::new);
         let witnesses = witnesses(config, &*clock)?;
         if let Some(witnesses) = witnesses.as_ref().filter(|_| is_new) {
             rounds::before_the_first_entry(witnesses, &ledger.keys().borrow()).await?;
@@ -182,6 +186,7 @@ impl App {
             registry_change: Mutex::new(()),
             ledger,
             witnesses,
+            timestamps,
             publication,
             store,
             documents,

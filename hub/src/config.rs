@@ -2,11 +2,13 @@
 
 mod amqp;
 mod documents;
+mod timestamps;
 mod witnesses;
 
 pub use amqp::AmqpSection;
 pub(crate) use amqp::is_this_machine;
 pub use documents::DocumentsConfig;
+pub use timestamps::TimestampsConfig;
 pub use witnesses::WitnessesConfig;
 
 use std::net::SocketAddr;
@@ -38,6 +40,8 @@ pub struct Config {
     pub log: LogConfig,
     /// `[witnesses]`
     pub witnesses: WitnessesConfig,
+    /// `[timestamps]`
+    pub timestamps: TimestampsConfig,
     /// `[keys]`
     pub keys: KeysConfig,
     /// `[limits]`
@@ -230,7 +234,7 @@ impl Config {
         let tls = &mut config.tls;
         let tls = [&mut tls.certificate, &mut tls.key, &mut tls.ca, &mut tls.client_ca];
         let others = [&mut config.amqp.ca_file, &mut config.keys.passphrase_file, &mut config.witnesses.policy];
-        for file in tls.into_iter().chain(others) {
+        for file in tls.into_iter().chain(others).chain([&mut config.timestamps.authority]) {
             if !file.as_os_str().is_empty() {
                 *file = folder.join(&file);
             }
@@ -345,8 +349,8 @@ impl Config {
             ((1..=3600).contains(&self.cases.again_seconds), "cases.again_seconds", "1 to 3600"),
             (self.inbox.longest_wait_seconds <= 60, "inbox.longest_wait_seconds", "0 to 60"),
         ];
-        let broken =
-            rules.into_iter().chain(self.amqp.rules()).chain(self.documents.rules()).find(|(holds, ..)| !holds);
+        let others = self.amqp.rules().into_iter().chain(self.documents.rules()).chain(self.timestamps.rules());
+        let broken = rules.into_iter().chain(others).find(|(holds, ..)| !holds);
         broken.map_or(Ok(()), |(_, setting, rule)| Err(ConfigError::Range { setting, rule }))
     }
 }

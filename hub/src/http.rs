@@ -90,6 +90,8 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(log::checkpoint))
         .routes(routes!(log::cosigned_checkpoint))
         .routes(routes!(log::tile))
+        .routes(routes!(log::timestamps))
+        .routes(routes!(log::timestamp))
         // Whoever runs the hub.
         .routes(routes!(operations::live))
         .routes(routes!(operations::ready))

@@ -17,7 +17,7 @@
 //! - [`cases`]: applications and their evidence, asked for once;
 //! - [`registry`]: members, systems, keys, agreements as a fold over the log;
 //! - [`catalogue`]: what can be asked about services and evidence types;
-//! - [`witnesses`]: who cosigns the log's checkpoints; [`publication`]: the log as files for everybody; [`continuity`]: whether
+//! - [`witnesses`]: who cosigns the log's checkpoints; [`timestamps`]: who says when they existed; [`publication`]: the log as files for everybody; [`continuity`]: whether
 //!   the store has all that they have seen;
 //! - [`tls`], [`connections`]: what carries the requests;
 //! - [`app`], [`serve`], [`config`], [`keys`], [`metrics`], [`clock`], [`cli`]: the program around it.
@@ -50,6 +50,7 @@ pub mod sealing;
 pub mod serve;
 pub mod store;
 pub mod submission;
+pub mod timestamps;
 pub mod tls;
 pub mod used_tokens;
 pub mod witnesses;

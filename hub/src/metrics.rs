@@ -43,6 +43,11 @@ pub struct Metrics {
     pub cosigned_age: Gauge,
     witness_ages: Family<WitnessLabels, Gauge>,
     witness_failures: Family<WitnessFailureLabels, Counter>,
+    /// Entries in the newest checkpoint that has a timestamp.
+    pub timestamped_size: Gauge,
+    /// Seconds since the hub got the newest timestamp, or since it began to ask.
+    pub timestamp_age: Gauge,
+    timestamp_failures: Family<TimestampLabels, Counter>,
     /// Outbox rows waiting for the broker.
     pub outbox_amqp: Gauge,
     /// Outbox rows waiting to be pulled and acknowledged.
@@ -148,6 +153,11 @@ struct WitnessFailureLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TimestampLabels {
+    reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ProblemLabels {
     code: &'static str,
 }
@@ -176,6 +186,11 @@ impl Metrics {
     /// Counts a checkpoint that a witness of the policy did not cosign.
     pub fn witness_failed(&self, witness: &str, reason: &'static str) {
         self.witness_failures.get_or_create(&WitnessFailureLabels { witness: witness.to_owned(), reason }).inc();
+    }
+
+    /// Counts a checkpoint that got no timestamp when it was asked for.
+    pub fn timestamp_failed(&self, reason: &'static str) {
+        self.timestamp_failures.get_or_create(&TimestampLabels { reason }).inc();
     }
 
     /// The text that Prometheus reads.
@@ -210,6 +225,9 @@ impl Default for Metrics {
             cosigned_age: Gauge::default(),
             witness_ages: Family::default(),
             witness_failures: Family::default(),
+            timestamped_size: Gauge::default(),
+            timestamp_age: Gauge::default(),
+            timestamp_failures: Family::default(),
             outbox_amqp: Gauge::default(),
             outbox_pull: Gauge::default(),
             log_published_size: Gauge::default(),
@@ -252,6 +270,12 @@ impl Default for Metrics {
         registry.register("witness_age_seconds", "Since the witness cosigned last", ages);
         let failures = metrics.witness_failures.clone();
         registry.register("witness_failures", "Checkpoints that the witness did not cosign", failures);
+        let size = metrics.timestamped_size.clone();
+        registry.register("log_timestamped_size", "Entries in the newest checkpoint that has a timestamp", size);
+        let age = metrics.timestamp_age.clone();
+        registry.register("timestamp_age_seconds", "Since the newest timestamp", age);
+        let failures = metrics.timestamp_failures.clone();
+        registry.register("timestamp_failures", "Checkpoints that got no timestamp when asked for", failures);
         registry.register(
             "log_published_size",
             "Entries of the log that are published as files",

@@ -4,6 +4,8 @@
 //! a checkpoint finds all of its files. Nothing waits for it. What was published last is what [`crate::continuity`] holds the
 //! store against at the next start.
 
+mod timestamps;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -85,13 +87,8 @@ impl PublishedLog {
     /// # Errors
     /// [`PublicationError`].
     pub async fn checkpoint(&self) -> Result<Option<String>, PublicationError> {
-        let found = match self.objects.store.get(&self.path(CHECKPOINT)).await {
-            Ok(found) => found,
-            Err(object_store::Error::NotFound { .. }) => return Ok(None),
-            Err(error) => return Err(error.into()),
-        };
-        let bytes = found.bytes().await?;
-        String::from_utf8(bytes.to_vec()).map(Some).map_err(|_| PublicationError::NotText)
+        let Some(bytes) = self.get(CHECKPOINT).await? else { return Ok(None) };
+        String::from_utf8(bytes).map(Some).map_err(|_| PublicationError::NotText)
     }
 
     /// Publishes the log up to `newest`, and up to `cosigned`, the newest that a quorum of witnesses has cosigned; `before` entries
@@ -143,6 +140,14 @@ impl PublishedLog {
         self.put(&path.to_string(), bytes).await
     }
 
+    async fn get(&self, name: &str) -> Result<Option<Vec<u8>>, PublicationError> {
+        match self.objects.store.get(&self.path(name)).await {
+            Ok(found) => Ok(Some(found.bytes().await?.to_vec())),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     async fn put(&self, name: &str, bytes: Vec<u8>) -> Result<(), PublicationError> {
         self.objects.store.put(&self.path(name), PutPayload::from(bytes)).await?;
         Ok(())
@@ -180,30 +185,24 @@ impl Copies for PublishedLog {
 /// Publishes what is new, until the hub stops, and once more then. `published` entries are there.
 pub async fn run(app: Arc<App>, publication: Arc<PublishedLog>, published: u64) {
     let mut stopping = app.stopping.clone();
-    let (mut before, mut last, mut trouble) = (published, None, false);
+    let (mut done, mut trouble) = (Done { size: published, ..Done::default() }, false);
     loop {
         let is_last = app.is_stopping();
-        let heads = (app.newest_checkpoint(), app.cosigned().map(|cosigned| (cosigned.size, cosigned.text.clone())));
-        if heads.0.0 > 0 && last.as_ref() != Some(&heads) {
-            match publication.publish(&*app.store, before, &heads.0, heads.1.as_ref()).await {
-                Ok(()) => {
-                    if std::mem::take(&mut trouble) {
-                        tracing::info!(place = publication.place(), "the log is published again");
-                    }
-                    before = heads.0.0;
-                    app.metrics.log_published_size.set(i64::try_from(before).unwrap_or(i64::MAX));
-                    last = Some(heads);
+        match done.publish(&app, &publication).await {
+            Ok(()) => {
+                if std::mem::take(&mut trouble) {
+                    tracing::info!(place = publication.place(), "the log is published again");
                 }
-                Err(error) => {
-                    app.metrics.log_publish_failures.inc();
-                    if !std::mem::replace(&mut trouble, true) {
-                        let error = &error as &dyn std::error::Error;
-                        tracing::error!(
-                            error,
-                            place = publication.place(),
-                            "the log is not published; messages are accepted all the same"
-                        );
-                    }
+            }
+            Err(error) => {
+                app.metrics.log_publish_failures.inc();
+                if !std::mem::replace(&mut trouble, true) {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::error!(
+                        error,
+                        place = publication.place(),
+                        "the log is not published; messages are accepted all the same"
+                    );
                 }
             }
         }
@@ -211,6 +210,32 @@ pub async fn run(app: Arc<App>, publication: Arc<PublishedLog>, published: u64) 
             return;
         }
         let _ = timeout(PAUSE, stopping.wait_for(|stop| *stop)).await;
+    }
+}
+
+/// What is published.
+#[derive(Default)]
+struct Done {
+    size: u64,
+    heads: Option<(Head, Option<Head>)>,
+    /// How many timestamps, once that is known.
+    timestamps: Option<u64>,
+}
+
+impl Done {
+    async fn publish(&mut self, app: &App, publication: &PublishedLog) -> Result<(), PublicationError> {
+        let heads = (app.newest_checkpoint(), app.cosigned().map(|cosigned| (cosigned.size, cosigned.text.clone())));
+        if heads.0.0 > 0 && self.heads.as_ref() != Some(&heads) {
+            publication.publish(&*app.store, self.size, &heads.0, heads.1.as_ref()).await?;
+            self.size = heads.0.0;
+            app.metrics.log_published_size.set(i64::try_from(self.size).unwrap_or(i64::MAX));
+            self.heads = Some(heads);
+        }
+        // Once at the start, for those of earlier days; and then as long as there may be more.
+        if self.timestamps.is_none() || app.timestamps.is_some() {
+            self.timestamps = Some(publication.publish_timestamps(&*app.store, self.timestamps, self.size).await?);
+        }
+        Ok(())
     }
 }
 

@@ -20,6 +20,7 @@ use crate::erasing;
 use crate::http;
 use crate::publication;
 use crate::routing::relay::{Broker, Relay};
+use crate::timestamps;
 use crate::witnesses::rounds;
 
 /// Serves until `stop` becomes true; then refuses new messages, finishes what has begun, and returns when everything that
@@ -47,6 +48,9 @@ pub async fn serve(
     }
     if let Some(witnesses) = app.witnesses.clone() {
         tasks.spawn(rounds::run(Arc::clone(&app), witnesses));
+    }
+    if let Some(authority) = app.timestamps.clone() {
+        tasks.spawn(timestamps::rounds::run(Arc::clone(&app), authority));
     }
     if let Some((publication, published)) = app.publication.clone() {
         tasks.spawn(publication::run(Arc::clone(&app), publication, published));

@@ -1,19 +1,21 @@
 //! What the hub keeps, behind one trait.
 //!
-//! Whatever must be atomic is one method, above all [`Store::commit`]. Documents, the ends of bodies and the keys of what is sealed have
-//! small traits of their own, [`DocumentIndex`], [`BodyIndex`] and [`KeyIndex`], which every store implements too. Implementations: [`sqlite`].
+//! Whatever must be atomic is one method, above all [`Store::commit`]. Documents, the ends of bodies, the keys of what is sealed and
+//! timestamps have small traits of their own, [`DocumentIndex`], [`BodyIndex`], [`KeyIndex`] and [`TimestampIndex`], which every store implements too. Implementations: [`sqlite`].
 
 mod bodies;
 pub mod cases;
 mod data_keys;
 mod documents;
 pub mod sqlite;
+mod timestamps;
 
 pub use bodies::{BodyIndex, BodyRecord};
 pub use data_keys::{KeyIndex, KeyPlace, StoredKey};
 pub use documents::{
     Begun, DocumentId, DocumentIndex, DocumentRecord, DocumentState, NewDocument, NewPart, Part, Quota, Unfinished,
 };
+pub use timestamps::TimestampIndex;
 
 use std::sync::Arc;
 
@@ -319,7 +321,7 @@ pub enum Asker {
 }
 
 /// What the hub keeps. Every method is durable on return unless it says otherwise.
-pub trait Store: DocumentIndex + BodyIndex + KeyIndex + Send + Sync {
+pub trait Store: DocumentIndex + BodyIndex + KeyIndex + TimestampIndex + Send + Sync {
     /// Seals bodies with these keys from now on, and opens them. Without keys no body is written, and none is read that was sealed.
     fn seal_with(&self, keys: Arc<StorageKeys>);
 

@@ -6,6 +6,7 @@
 
 mod fault;
 mod proven;
+mod timestamps;
 mod verify;
 
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,7 @@ use crate::digest::Sha256Hash;
 
 pub use fault::{BundleFault, EntryFault};
 pub use proven::{Acknowledgement, Body, Proven, ProvenMessage};
+pub use timestamps::{BundledTimestamp, StampFault, StampedTree};
 
 /// A bundle, as it stands in a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +34,9 @@ pub struct EvidenceBundle {
     /// The exact texts of the schemas that the bodies were validated against.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub schemas: Vec<String>,
+    /// Timestamps on checkpoints that the messages are in, by size.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub timestamps: Vec<BundledTimestamp>,
 }
 
 /// The format of a bundle.

@@ -9,6 +9,7 @@
 //! - [`cosignature`], [`add_checkpoint`], [`policy`]: witnesses: what they sign, how they are asked, which of them suffice;
 //! - [`tile`], [`bundle`]: the static files of a log;
 //! - [`tlog_proof`]: the proof that goes with a receipt;
+//! - [`stamped`]: timestamps on checkpoints, by somebody else than the hub;
 //! - [`rebuild`]: re-deriving every tile and the root from the entries.
 
 pub mod add_checkpoint;
@@ -22,6 +23,7 @@ pub mod policy;
 pub mod proof;
 pub mod range;
 pub mod rebuild;
+pub mod stamped;
 pub mod tile;
 pub mod tlog_proof;
 
@@ -44,6 +46,7 @@ pub use proof::{
 };
 pub use range::{CompactRange, RangeError};
 pub use rebuild::{LogRebuilder, NotAPlace, RebuiltTile, TileMismatch};
+pub use stamped::{NotAPage, Stamped};
 pub use tile::{TileContent, TileError, TilePath, partial_tiles, tiles_completed, tiles_for_size};
 pub use tlog_proof::{TlogProof, TlogProofError};
 

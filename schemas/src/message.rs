@@ -228,13 +228,17 @@ pub struct MessageFile {
     pub receipt: String,
     /// The `tlog-proof@v1` text.
     pub proof: String,
+    /// The same for a checkpoint that witnesses cosigned, as the hub answers it once there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cosigned_proof: Option<String>,
 }
 
 impl MessageFile {
     /// A file with its body.
     #[must_use]
     pub fn new(envelope: String, salt: &Salt, body: &[u8], receipt: String, proof: String) -> Self {
-        Self { envelope, salt: Some(salt.to_text()), body: Some(b64::encode_std(body)), receipt, proof }
+        let (salt, body) = (Some(salt.to_text()), Some(b64::encode_std(body)));
+        Self { envelope, salt, body, receipt, proof, cosigned_proof: None }
     }
 
     /// Salt and body; `None` after erasure.

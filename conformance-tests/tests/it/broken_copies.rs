@@ -12,8 +12,11 @@ use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt as _};
 use saphan_cli::log_check::{FolderLog, LogSource, SourceError, check};
-use saphan_schemas::evidence_bundle::EvidenceBundle;
+use saphan_schemas::evidence_bundle::{EvidenceBundle, Proven};
 use saphan_schemas::json::parse_typed;
+use saphan_schemas::log::{Checkpoint, LogRebuilder, Stamped};
+use saphan_timestamps::testing::{KeyKind, TestAuthority};
+use saphan_timestamps::{Authorities, Token};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::Command;
@@ -160,21 +163,59 @@ async fn histories(log: &RealLog, export: &Export) {
 }
 
 async fn evidence(log: &RealLog, export: &Export) {
+    let stamped = Timestamped::publish(log, export);
     let made = ["audit", "message", "log", "--vkey", "log/vkey", "--message", "0.json", "--message", "1.json"];
     let made: Vec<&str> = made.into_iter().chain(["--out", "evidence.json"]).collect();
     done(export.folder.path(), &made).await;
     let good = export.json("evidence.json");
     let mut verdicts = Verdicts::default();
     let whole = BrokenFile { name: "as it was made", class: HOLDS, file: good.clone() };
-    for BrokenFile { name, class, file } in std::iter::once(whole).chain(bundles::bundles(&good)) {
+    let broken = bundles::bundles(&good).into_iter().chain(bundles::timestamps(&good, &stamped));
+    for BrokenFile { name, class, file } in std::iter::once(whole).chain(broken) {
         let bytes = serde_json::to_vec(&file).unwrap();
         std::fs::write(export.path("broken.json"), &bytes).unwrap();
         let bundle: EvidenceBundle = parse_typed(&bytes).unwrap();
-        let own = bundle.verify(&log.vkey).map_or_else(|fault| fault.class(), |_| HOLDS);
-        let other = export.other_verifier(&["bundle", "log/vkey", "broken.json"]).await;
+        let own = bundle.verify(&log.vkey).map_or_else(|fault| fault.class(), |proven| stamped.judge(&proven));
+        let other = ["bundle", "log/vkey", "broken.json", "--timestamp-authority", "ca.pem"];
+        let other = export.other_verifier(&other).await;
         verdicts.note(name, class, own, &other);
     }
     verdicts.agree("evidence bundles");
+}
+
+/// A checkpoint of the log that an authority stamped, and the authority.
+struct Timestamped {
+    authority: TestAuthority,
+    text: Vec<u8>,
+}
+
+impl Timestamped {
+    /// Puts a timestamp beside the log, behind the messages that bundles are made of.
+    fn publish(log: &RealLog, export: &Export) -> Self {
+        let authority = TestAuthority::new(KeyKind::Rsa).unwrap();
+        let size = log.messages()[500];
+        let mut rebuilder = LogRebuilder::new();
+        for leaf in &log.leaves[..size] {
+            rebuilder.push_entry(leaf).unwrap();
+        }
+        let size = size as u64;
+        let text = Checkpoint::new(log.origin.clone(), size, rebuilder.root()).to_note_text().into_bytes();
+        let mut files = Files::new();
+        files.insert(Stamped::page_path(0), Stamped::to_page(&[Stamped { size, time: 1 }]).into_bytes());
+        files.insert(Stamped::token_path(size), authority.token(&text).unwrap());
+        write(&files, &export.path("log"));
+        std::fs::copy(authority.pem(), export.path("ca.pem")).unwrap();
+        Self { authority, text }
+    }
+
+    /// What the tokens of a bundle are, of which all else holds.
+    fn judge(&self, proven: &Proven) -> &'static str {
+        let trusted = Authorities::from_pem(&std::fs::read(self.authority.pem()).unwrap()).unwrap();
+        assert_eq!(proven.stamped.len(), 1);
+        let tree = &proven.stamped[0];
+        let verified = Token::parse(&tree.token).and_then(|token| token.verify(tree.text.as_bytes(), &trusted));
+        verified.map_or_else(|fault| fault.class(), |_| HOLDS)
+    }
 }
 
 async fn messages(export: &Export) {

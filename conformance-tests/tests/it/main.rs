@@ -29,6 +29,7 @@ mod schemas;
 mod secrets;
 mod stolen_keys;
 mod tampering;
+mod timestamps;
 mod tls;
 mod tokens;
 mod witness;

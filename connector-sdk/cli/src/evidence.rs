@@ -18,6 +18,7 @@ use saphan_schemas::receipt::UnverifiedReceipt;
 
 use crate::log_check::hashes::Hashes;
 use crate::log_check::{LogCheckError, LogSource};
+use crate::timestamps::for_bundle;
 use concerns::Concerns;
 use gather::{Gathered, gather};
 
@@ -81,6 +82,8 @@ pub async fn make(
         let plan = ProofPlan::inclusion(index, size).map_err(|_| LogCheckError::Stopped)?;
         entries.push(BundledEntry { index, leaf: leaf.to_owned(), proof: hashes.prove(&plan).await? });
     }
+    let places = gathered.messages.iter().map(|message| message.index);
+    let timestamps = for_bundle(source, checkpoint.checkpoint(), &mut hashes, places).await?;
     let messages = gathered.messages.iter().map(|message| bundled(message.index, wanted)).collect();
     let bundle = EvidenceBundle {
         format: Format::V1,
@@ -88,6 +91,7 @@ pub async fn make(
         entries,
         messages,
         schemas: schemas(gathered.messages.iter().map(|message| message.schema.sha256)),
+        timestamps,
     };
     let proven = bundle.verify(vkey)?;
     Ok((bundle, proven))

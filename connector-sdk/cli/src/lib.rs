@@ -6,6 +6,7 @@
 //! - [`evidence`]: the file that proves a few messages to a stranger;
 //! - [`receipts`]: receipts that were kept, held against the log;
 //! - [`log_audit`]: a log that is followed from audit to audit;
+//! - [`timestamps`]: what others say of a log's age;
 //! - [`witness`]: cosigns checkpoints of logs;
 //! - `commands`: one module a command, on `config` (the file `saphan.toml`), `trust_file`, `tls`, `outcome` and `progress`.
 
@@ -20,7 +21,9 @@ pub mod log_check;
 pub mod message_check;
 mod outcome;
 mod progress;
+mod quorum;
 pub mod receipts;
+pub mod timestamps;
 mod tls;
 mod trust_file;
 pub mod witness;

@@ -5,17 +5,21 @@
 //! - [`state`]: what is kept between two audits, in a folder;
 //! - `consistency`: whether the log that is shown now begins with the one that was shown before;
 //! - [`finding`]: what does not hold;
+//! - `stamped`: the timestamps beside the log;
 //! - [`monitor`]: when somebody must be told.
 
 mod consistency;
 pub mod finding;
 pub mod monitor;
+mod stamped;
 pub mod state;
 
 use saphan_schemas::log::{Checkpoint, SignedCheckpoint, TILE_WIDTH};
 
 use crate::log_check::{self, LogCheckError, LogReport, LogSource, Progress};
+use crate::timestamps::TimestampReport;
 use consistency::Consistency;
+pub(crate) use consistency::root_at;
 use finding::Finding;
 use state::{AuditState, Known, Start, StateError};
 
@@ -30,6 +34,8 @@ pub struct Audit {
     pub entries: u64,
     /// Whether the log holds up to that checkpoint, which is then the trusted one.
     pub verdict: Result<LogReport, Finding>,
+    /// What the log's timestamps show, if they were checked and hold.
+    pub timestamps: Option<TimestampReport>,
 }
 
 /// Why nothing was found out.
@@ -60,7 +66,7 @@ pub async fn audit(
         Ok(signed) => signed,
         Err(error) => {
             let verdict = Err(Finding::Log(verdict_or_failure(error)?));
-            return Ok(Audit { since, shown: None, entries: 0, verdict });
+            return Ok(Audit { since, shown: None, entries: 0, verdict, timestamps: None });
         }
     };
     let trusted = since.as_ref().map_or(0, |since| since.size);
@@ -69,7 +75,7 @@ pub async fn audit(
         Standing::Grown => go_on(source, state, progress, &signed, trusted, None).await?,
         Standing::Unproven(error) => go_on(source, state, progress, &signed, trusted, Some(error)).await?,
     };
-    Ok(Audit { since, shown: Some(signed.into_checkpoint()), entries, verdict })
+    Ok(Audit { since, shown: Some(signed.into_checkpoint()), entries, verdict, timestamps: None })
 }
 
 /// What is shown now, held against everything that was shown before.

@@ -12,10 +12,12 @@
 //! - `class`: the name of each way in which a log may not hold; `arrangement`: what was done to a bundle;
 //! - `moment`: the registry at some place, picked up on the way;
 //! - `pipeline`: fetching ahead, and checking bundles side by side;
+//! - `cosigned`: whether witnesses stand for it;
 //! - `export`: writing the static copy.
 
 mod arrangement;
 mod class;
+mod cosigned;
 mod entries;
 mod error;
 mod export;
@@ -36,6 +38,7 @@ use saphan_schemas::log::{Checkpoint, SignedCheckpoint, VerifierKey, empty_root}
 
 pub use arrangement::Arrangement;
 pub use class::TamperClass;
+pub use cosigned::{Cosigned, NotCosigned, cosigned};
 pub use error::{LeafFault, LogCheckError};
 pub use folder::FolderLog;
 pub use http::{HttpLog, NotALogAddress};
@@ -89,7 +92,7 @@ pub async fn registry_at(
     Ok((report, registry))
 }
 
-/// As [`check`], and writes the static copy (C2SP tlog-tiles) into `folder`: tiles and bundles once they are checked, the
+/// As [`check`], and writes the static copy (C2SP tlog-tiles) into `folder`: tiles and bundles once they are checked, timestamps, the
 /// checkpoint last, so that a folder with a checkpoint is complete. The key is written as `vkey`.
 ///
 /// # Errors
@@ -118,6 +121,7 @@ async fn run(
     let ledger = Pipeline { source, progress, export }.run(checkpoint, ledger, &mut history).await?;
     let checked = ledger.finish(&signed)?;
     if let Some(export) = export {
+        export.copy_timestamps(source, signed.checkpoint().size).await?;
         export.write(VKEY_PATH, format!("{vkey}\n").as_bytes()).await?;
         export.write(CHECKPOINT_PATH, signed.text().as_bytes()).await?;
     }

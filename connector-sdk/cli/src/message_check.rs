@@ -3,6 +3,7 @@
 mod checks;
 mod trusted;
 
+use saphan_schemas::log::Policy;
 use saphan_schemas::message::{self, MessageFile, Parts};
 use serde::Serialize;
 
@@ -45,10 +46,11 @@ pub struct MessageFacts {
     pub index: Option<u64>,
 }
 
-/// Checks a message. `file` may come from anyone; `keys` are what the verifier trusts.
+/// Checks a message. `file` may come from anyone; `keys` are what the verifier trusts, and `policy`, if it is given, says which
+/// witnesses must have cosigned a checkpoint that the message is in.
 #[must_use]
-pub fn check_message(file: &MessageFile, keys: &TrustedKeys) -> MessageReport {
-    let (facts, mut checks) = checks::run(file, keys);
+pub fn check_message(file: &MessageFile, keys: &TrustedKeys, policy: Option<&Policy>) -> MessageReport {
+    let (facts, mut checks) = checks::run(file, keys, policy);
     let holds = checks.iter().all(|check| check.verdict != Verdict::Failed);
     // The last word is the one that connectors use; the parts above only say where it fails.
     let whole = verify_whole(file, keys);

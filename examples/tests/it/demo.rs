@@ -128,7 +128,7 @@ async fn an_export_holds_all_that_a_stranger_needs_to_check_everything_offline()
     let mut messages = 0;
     for entry in fs::read_dir(folder.path().join("messages")).unwrap() {
         let path = entry.unwrap().path();
-        let report = check_message(&serde_json::from_str::<MessageFile>(&text(&path)).unwrap(), &keys);
+        let report = check_message(&serde_json::from_str::<MessageFile>(&text(&path)).unwrap(), &keys, None);
         assert!(report.verified, "{:?}", report.checks);
         let id = report.message.unwrap().id;
         assert_eq!(path.file_name().unwrap().to_str().unwrap(), format!("{id}.saphan.json"));

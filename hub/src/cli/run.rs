@@ -24,6 +24,7 @@ use crate::routing::amqp::{AmqpConfig, AmqpTransport, may_be_logged};
 use crate::routing::relay::Broker;
 use crate::serve;
 use crate::store::sqlite::SqliteStore;
+use crate::timestamps::Timestamps;
 use crate::tls::{self, ServerTls};
 use crate::witnesses::rounds;
 
@@ -37,6 +38,7 @@ pub(super) fn check(path: &Path) -> anyhow::Result<()> {
     ServerTls::load(&config.tls)?;
     tls::authorities(&config.tls)?;
     app::witnesses(&config, &SystemClock)?;
+    Timestamps::open(&config.timestamps, 0)?;
     println!("{} is valid: hub {}, log {}", path.display(), config.hub.id, config.origin());
     Ok(())
 }

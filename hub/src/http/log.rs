@@ -5,8 +5,9 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
-use saphan_schemas::log::TilePath;
+use saphan_schemas::log::{Stamped, TilePath};
 use saphan_schemas::problem::ProblemCode;
+use saphan_timestamps::TOKEN_MEDIA_TYPE;
 
 use super::ApiError;
 use super::error::PathPart;
@@ -58,6 +59,46 @@ pub(super) async fn tile(State(app): State<Arc<App>>, PathPart(path): PathPart<S
     }
     let bytes = file(&*app.store, &path).await?;
     Ok(([(CONTENT_TYPE, BYTES), (CACHE_CONTROL, IMMUTABLE)], bytes).into_response())
+}
+
+/// Which checkpoints have timestamps: 256 lines of size and time a page. Only the last page still grows.
+#[utoipa::path(
+    get, path = "/v1/log/timestamps/pages/{page}", tag = "anyone",
+    params(("page" = u64, Path, description = "Counted from 0")),
+    responses(
+        (status = 200, content_type = "text/plain", description = "Lines `<size> <seconds since 1970>`, by size"),
+        (status = 404, description = "A problem: there are not so many", content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn timestamps(
+    State(app): State<Arc<App>>,
+    PathPart(page): PathPart<u64>,
+) -> Result<impl IntoResponse, ApiError> {
+    let first = page.checked_mul(Stamped::PER_PAGE);
+    let first = first.ok_or_else(|| ApiError::problem(ProblemCode::NotFound))?;
+    let stamped = app.store.timestamps(first, Stamped::PER_PAGE as u32).await?;
+    if stamped.is_empty() {
+        return Err(ApiError::problem(ProblemCode::NotFound));
+    }
+    let lasting = if stamped.len() as u64 == Stamped::PER_PAGE { IMMUTABLE } else { "no-store" };
+    Ok(([(CONTENT_TYPE, TEXT), (CACHE_CONTROL, lasting)], Stamped::to_page(&stamped)))
+}
+
+/// A timestamp (RFC 3161) on the checkpoint of a size: a token over the checkpoint's text, without signatures.
+#[utoipa::path(
+    get, path = "/v1/log/timestamps/{size}", tag = "anyone",
+    params(("size" = u64, Path, description = "The number of entries")),
+    responses(
+        (status = 200, content_type = "application/cms", description = "A TimeStampToken in DER"),
+        (status = 404, description = "A problem: there is none for this size", content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn timestamp(
+    State(app): State<Arc<App>>,
+    PathPart(size): PathPart<u64>,
+) -> Result<impl IntoResponse, ApiError> {
+    let token = app.store.timestamp(size).await?.ok_or_else(|| ApiError::problem(ProblemCode::NotFound))?;
+    Ok(([(CONTENT_TYPE, TOKEN_MEDIA_TYPE), (CACHE_CONTROL, IMMUTABLE)], token))
 }
 
 const TEXT: &str = "text/plain; charset=utf-8";

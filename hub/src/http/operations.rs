@@ -58,6 +58,9 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> Result<impl IntoResp
     if let Some(witnesses) = &app.witnesses {
         witnesses.measure(metrics, app.clock.now_ms());
     }
+    if let Some(timestamps) = &app.timestamps {
+        timestamps.measure(metrics, app.clock.now_ms());
+    }
     let text = metrics.text().map_err(|_| ApiError::problem(ProblemCode::Internal))?;
     Ok(([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text))
 }

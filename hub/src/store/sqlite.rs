@@ -15,6 +15,7 @@ mod read;
 mod recover;
 mod rows;
 mod schemas;
+mod timestamps;
 mod writer;
 
 use std::fs::OpenOptions;
@@ -322,7 +323,7 @@ async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
 /// Marks the file as ours: the bytes of `Saph`.
 const PROBE: &str = "PRAGMA application_id = 0x53617068";
 /// The version of a store is how many of these it has seen; each stamps it.
-const MIGRATIONS: [&str; 7] = [
+const MIGRATIONS: [&str; 9] = [
     include_str!("sqlite/schema.sql"),
     include_str!("sqlite/2-schema-texts.sql"),
     include_str!("sqlite/3-documents.sql"),
@@ -330,6 +331,8 @@ const MIGRATIONS: [&str; 7] = [
     include_str!("sqlite/5-bodies.sql"),
     include_str!("sqlite/6-sharing.sql"),
     include_str!("sqlite/7-cited-documents.sql"),
+    "PRAGMA user_version = 8;",
+    include_str!("sqlite/9-timestamps.sql"),
 ];
 const READERS: u32 = 4;
 /// How long a connection waits for another's lock.

@@ -6,6 +6,7 @@ mod calls;
 mod certificates;
 mod clock;
 mod documents;
+mod fake_authority;
 mod fake_clamd;
 mod fake_witness;
 mod faulty_objects;
@@ -23,6 +24,7 @@ pub(crate) use self::calls::{LeasedMessage, batch, sign_batch, sign_entry, sign_
 pub(crate) use self::certificates::{Authority, Issued, THIS_MACHINE, TlsFiles};
 pub(crate) use self::clock::{NOW, TestClock};
 pub(crate) use self::documents::Document;
+pub(crate) use self::fake_authority::{Behaviour, FakeAuthority};
 pub(crate) use self::fake_clamd::FakeClamd;
 pub(crate) use self::fake_witness::{FakeWitness, Manner};
 pub(crate) use self::faulty_objects::FaultyObjects;

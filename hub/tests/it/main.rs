@@ -41,6 +41,7 @@ mod schemas;
 mod smuggling;
 mod store_contract;
 mod store_failures;
+mod timestamps;
 mod tls;
 mod traversal;
 mod witness;

@@ -8,6 +8,7 @@ mod documents;
 mod leases;
 mod log_writer;
 mod schemas;
+mod timestamps;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -84,6 +85,7 @@ contract! {
         an_erased_body_is_gone_and_known_to_be,
         an_erasure_that_is_not_committed_erases_nothing,
     ],
+    timestamps: [timestamps_are_kept_in_the_order_of_sizes_and_each_once],
     schemas: [
         a_text_is_found_by_its_hash_and_kept_once,
     ],

@@ -1,5 +1,6 @@
 //! What does not hold in a bundle.
 
+use super::StampFault;
 use crate::ids::SystemId;
 use crate::json::JsonError;
 use crate::jws::JwsError;
@@ -44,6 +45,14 @@ pub enum BundleFault {
     Schema {
         /// The text, counted from 1.
         number: usize,
+    },
+    /// A timestamp that is not for a checkpoint of this log with a message of the bundle.
+    #[error("the timestamp for {size} entries: {fault}")]
+    Timestamp {
+        /// The size that it names.
+        size: u64,
+        /// Why.
+        fault: StampFault,
     },
     /// It is about nothing.
     #[error("it names no message")]
@@ -136,6 +145,7 @@ impl BundleFault {
             Self::NotOpened | Self::Missing { .. } | Self::Empty => "missing-entries",
             Self::Schema { .. } => "wrong-schema",
             Self::Entry { fault, .. } => fault.class(),
+            Self::Timestamp { fault, .. } => fault.class(),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::StampedTree;
 use crate::acknowledgement::Outcome;
 use crate::digest::Sha256Hash;
 use crate::envelope::EnvelopeClaims;
@@ -25,6 +26,9 @@ pub struct Proven {
     pub entries: usize,
     /// The messages.
     pub messages: Vec<ProvenMessage>,
+    /// What timestamps are for. Their tokens were not verified.
+    #[serde(skip)]
+    pub stamped: Vec<StampedTree>,
 }
 
 /// A message of which it is proven who stated it, where it stands, and that it was allowed there.

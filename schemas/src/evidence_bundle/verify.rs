@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::fault::{BundleFault, EntryFault};
 use super::proven::{Acknowledgement, Body, Proven, ProvenMessage};
-use super::{BundledEntry, BundledMessage, EvidenceBundle};
+use super::{BundledEntry, BundledMessage, EvidenceBundle, timestamps};
 use crate::acknowledgement::UnverifiedAcknowledgement;
 use crate::digest::Sha256Hash;
 use crate::envelope::{Envelope, EnvelopeClaims, UnverifiedEnvelope};
@@ -35,7 +35,10 @@ impl EvidenceBundle {
         for entry in self.entries.iter().skip(1) {
             fold.take(entry).map_err(|fault| BundleFault::Entry { index: entry.index, fault })?;
         }
-        fold.finish(vkey)
+        let proven = fold.finish(vkey)?;
+        let stamped = timestamps::verify(self, &checkpoint);
+        let stamped = stamped.map_err(|(size, fault)| BundleFault::Timestamp { size, fault })?;
+        Ok(Proven { stamped, ..proven })
     }
 }
 
@@ -231,6 +234,7 @@ impl<'a> Fold<'a> {
             root: self.checkpoint.root,
             entries: self.bundle.entries.len(),
             messages,
+            stamped: Vec::new(),
         })
     }
 }

@@ -1,6 +1,10 @@
 //! What can be done to an evidence bundle and to a message file.
 
+use saphan_schemas::b64;
+use saphan_timestamps::testing::{Forgery, KeyKind, TIMESTAMPS, TestAuthority};
 use serde_json::Value;
+
+use super::Timestamped;
 
 /// A broken file: what was done, and the class that a verifier must give.
 pub(super) struct BrokenFile {
@@ -145,4 +149,46 @@ fn statement(entry: &Value) -> String {
 
 fn signed_as(one: &Value, other: &Value) -> Value {
     super::copies::signed_as(one.as_str().unwrap(), other.as_str().unwrap()).into()
+}
+
+/// Of a bundle with one timestamp.
+pub(super) fn timestamps(good: &Value, stamped: &Timestamped) -> Vec<BrokenFile> {
+    let Timestamped { authority, text } = stamped;
+    let token = b64::decode_std(good["timestamps"][0]["token"].as_str().unwrap()).unwrap();
+    let forged = |time, usage| authority.forge(text, Forgery { time, usage }).unwrap();
+    let foreign = TestAuthority::new(KeyKind::P384).unwrap();
+    let (mut changed, mut of_another_time) = (token.clone(), token.clone());
+    *changed.last_mut().unwrap() ^= 1;
+    // A GeneralizedTime of 15 characters.
+    let time = token.windows(2).position(|pair| pair == [0x18, 15]).unwrap();
+    of_another_time[time + 5] ^= 1;
+    let mut all: Vec<BrokenFile> = [
+        ("a timestamp is another authority's", "untrusted-timestamp", foreign.token(text).unwrap()),
+        ("a timestamp is for something else", "other-timestamp", authority.token(b"something else").unwrap()),
+        ("a timestamp's signature is changed", "changed-timestamp", changed),
+        ("a timestamp's time is changed", "changed-timestamp", of_another_time),
+        ("a timestamp ends too early", "malformed-timestamp", token[..token.len() - 1].to_vec()),
+        ("a timestamp is before its certificate", "expired-timestamp", forged("20200101000000Z", TIMESTAMPS)),
+        ("a timestamp is behind its certificate", "expired-timestamp", forged("20991231000000Z", TIMESTAMPS)),
+        ("a timestamp's certificate is for anything", "not-for-timestamps", forged("20200101000000Z", "")),
+        ("a timestamp's usage is not critical", "not-for-timestamps", forged("20200101000000Z", "timeStamping")),
+    ]
+    .into_iter()
+    .map(|(name, class, token)| {
+        let mut file = good.clone();
+        file["timestamps"][0]["token"] = b64::encode_std(&token).into();
+        BrokenFile { name, class, file }
+    })
+    .collect();
+    let mut broken = |name, change: &dyn Fn(&mut Value)| {
+        let mut file = good.clone();
+        change(&mut file["timestamps"][0]);
+        assert_ne!(file, *good, "{name}");
+        all.push(BrokenFile { name, class: "other-timestamp", file });
+    };
+    broken("a timestamp's size is another", &|stamp| stamp["size"] = (stamp["size"].as_u64().unwrap() + 1).into());
+    broken("a timestamp's root is another", &|stamp| stamp["root"] = stamp["proof"][0].clone());
+    broken("a timestamp's proof is too short", &|stamp| drop(array(&mut stamp["proof"]).pop()));
+    broken("a timestamp is older than the messages", &|stamp| stamp["size"] = 1.into());
+    all
 }

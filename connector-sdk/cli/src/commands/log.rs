@@ -6,8 +6,11 @@ use clap::{Args, Subcommand};
 use saphan_schemas::log::VerifierKey;
 use serde_json::{Value, json};
 
+use crate::commands::witness::read_policy;
 use crate::files;
-use crate::log_check::{self, FolderLog, HttpLog, LogCheckError, LogReport, LogSource, SourceError, VKEY_PATH};
+use crate::log_check::{
+    self, Cosigned, FolderLog, HttpLog, LogCheckError, LogReport, LogSource, NotCosigned, SourceError, VKEY_PATH,
+};
 use crate::outcome::{Exit, Failure, Outcome};
 use crate::progress::Bar;
 use crate::tls::TlsFiles;
@@ -49,6 +52,10 @@ pub(crate) struct CheckArguments {
     #[command(flatten)]
     log: LogArguments,
 
+    /// Which witnesses must have cosigned the log's checkpoint, or the newest one that it shows as cosigned (C2SP tlog-policy)
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+
     /// Also write the static copy of the log (C2SP tlog-tiles) into this folder
     #[arg(long, value_name = "DIR")]
     export: Option<PathBuf>,
@@ -80,6 +87,7 @@ impl OpenedLog {
 
 pub(crate) async fn run(command: LogCommand) -> Result<Outcome, Failure> {
     let LogCommand::Check(arguments) = command;
+    let policy = arguments.policy.as_deref().map(read_policy).transpose()?;
     let log = arguments.log.open().await?;
     let bar = Bar::new();
     let checked = match &arguments.export {
@@ -87,11 +95,19 @@ pub(crate) async fn run(command: LogCommand) -> Result<Outcome, Failure> {
         None => log_check::check(&*log.source, &log.vkey, &bar).await,
     };
     drop(bar);
-    let outcome = match checked {
-        Ok(report) => holds(&report, arguments.export.as_deref()),
-        Err(error) => no_or_unknown(&error, &log.name)?,
+    let report = match checked {
+        Ok(report) => report,
+        Err(error) => return Ok(log.tell(no_or_unknown(&error, &log.name)?)),
     };
-    Ok(log.tell(outcome))
+    let cosigned = match &policy {
+        Some(policy) => match log_check::cosigned(&*log.source, &log.vkey, &report, policy).await {
+            Ok(cosigned) => Some(cosigned),
+            Err(NotCosigned::Log(error)) => return Ok(log.tell(no_or_unknown(&error, &log.name)?)),
+            Err(error) => return Ok(log.tell(not_cosigned(&error, &log.name))),
+        },
+        None => None,
+    };
+    Ok(log.tell(holds(&report, cosigned.as_ref(), arguments.export.as_deref())))
 }
 
 /// The key of a log, from a text or a file with it.
@@ -136,7 +152,7 @@ async fn fetch_vkey(source: &dyn LogSource, name: &str) -> Result<VerifierKey, F
     key.map_err(|error| Failure::caller(format!("`vkey` at {name}: {error}"), VKEY_ADVICE))
 }
 
-fn holds(report: &LogReport, export: Option<&Path>) -> Outcome {
+fn holds(report: &LogReport, cosigned: Option<&Cosigned>, export: Option<&Path>) -> Outcome {
     let leaves = &report.leaves;
     let mut text = format!(
         "{}: everything holds\n\n  entries          {}\n  messages         {}\n  acknowledgements {} ({} processed, {} \
@@ -154,10 +170,26 @@ fn holds(report: &LogReport, export: Option<&Path>) -> Outcome {
         report.root,
         report.signatures,
     );
+    if let Some(Cosigned { size, by }) = cosigned {
+        text.push_str(&format!("  cosigned         {size}, by {}\n", by.join(", ")));
+    }
     if let Some(folder) = export {
         text.push_str(&format!("  copy             {}\n", folder.display()));
     }
-    Outcome { exit: Exit::Done, text, json: json!({ "verified": true, "log": report, "export": export }) }
+    Outcome {
+        exit: Exit::Done,
+        text,
+        json: json!({ "verified": true, "log": report, "cosigned": cosigned, "export": export }),
+    }
+}
+
+/// The entries hold, and the witnesses do not stand for them.
+fn not_cosigned(error: &NotCosigned, source: &str) -> Outcome {
+    let class = error.class();
+    let text = format!(
+        "{source}: the log does NOT hold by the policy\n\n  {error} ({class})\n\nKeep a copy, and show it to the hub's operator.\n"
+    );
+    Outcome { exit: Exit::No, text, json: json!({ "verified": false, "class": class, "reason": error.to_string() }) }
 }
 
 /// A verdict on a log that does not hold, or why nothing is known.

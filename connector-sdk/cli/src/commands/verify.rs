@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use saphan_schemas::ids::HubId;
 use saphan_schemas::json::parse_typed;
+use saphan_schemas::log::Policy;
 use saphan_schemas::message::MessageFile;
 use serde_json::{Value, json};
 
+use crate::commands::witness::read_policy;
 use crate::message_check::{Check, MessageReport, TrustedKeys, Verdict, check_message};
 use crate::outcome::{Exit, Failure, Outcome};
 
@@ -36,6 +38,11 @@ pub(crate) struct VerifyArguments {
     #[arg(long, value_name = "FILE")]
     sender_keys: Vec<PathBuf>,
 
+    /// Which witnesses must have cosigned a checkpoint that the message is in (C2SP tlog-policy): that of the file's
+    /// `cosigned_proof`, or of its proof
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+
     /// The hub that the messages must be of
     #[arg(long, value_name = "ID")]
     hub: Option<HubId>,
@@ -47,7 +54,9 @@ pub(crate) fn run(arguments: &VerifyArguments) -> Result<Outcome, Failure> {
         let what = format!("the keys that were given are those of the hub {}, not of {hub}", keys.hub());
         return Err(Failure::caller(what, "Give the keys of the hub that the messages must be of."));
     }
-    let shown: Vec<Shown> = arguments.files.iter().map(|file| Shown::check(file, &keys)).collect();
+    let policy = arguments.policy.as_deref().map(read_policy).transpose()?;
+    let files = arguments.files.iter();
+    let shown: Vec<Shown> = files.map(|file| Shown::check(file, &keys, policy.as_ref())).collect();
     let exit = shown.iter().map(Shown::exit).max_by_key(|exit| *exit as u8).unwrap_or(Exit::Done);
     let verified = shown.iter().filter(|shown| shown.exit() == Exit::Done).count();
     let in_full = shown.len() == 1;
@@ -70,12 +79,12 @@ struct Shown<'a> {
 }
 
 impl<'a> Shown<'a> {
-    fn check(file: &'a Path, keys: &TrustedKeys) -> Self {
+    fn check(file: &'a Path, keys: &TrustedKeys, policy: Option<&Policy>) -> Self {
         let bytes = std::fs::read(file).map_err(|error| error.to_string());
         let read = bytes.and_then(|bytes| {
             parse_typed::<MessageFile>(&bytes).map_err(|error| format!("not a message file: {error}"))
         });
-        Self { file, report: read.map(|message| check_message(&message, keys)) }
+        Self { file, report: read.map(|message| check_message(&message, keys, policy)) }
     }
 
     const fn exit(&self) -> Exit {

@@ -26,23 +26,41 @@ pub(super) async fn ask(
     before: &Checkpoint,
     now: &Checkpoint,
 ) -> Result<Consistency, LogCheckError> {
-    let (old, new) = (before.size, now.size);
-    if old == new || old == 0 {
+    let old = before.size;
+    if old == now.size || old == 0 {
         let expected = if old == 0 { empty_root() } else { now.root };
         return Ok(if before.root == expected { Consistency::Grown } else { Consistency::Forked(Vec::new()) });
     }
-    let top = TilePath::new(TileContent::Hashes { level: 0 }, (old - 1) / u64::from(TILE_WIDTH), TILE_WIDTH);
-    let unproven = || match top {
-        Ok(path) => LogCheckError::OldTiles { path, size: old },
-        Err(_) => LogCheckError::Stopped,
-    };
-    let mut hashes = Hashes::new(source, new);
-    let root = hashes.root_at(old).await?;
-    let mut proof = hashes.prove(&ProofPlan::consistency(old, new).map_err(|_| unproven())?).await?;
-    verify_consistency(old, root, new, now.root, &proof).map_err(|_| unproven())?;
+    let (root, mut proof) = earlier(source, old, now).await?;
     if root == before.root {
         return Ok(Consistency::Grown);
     }
     proof.insert(0, root);
     Ok(Consistency::Forked(proof))
+}
+
+/// The root of the first `size` entries, of which there is one at least, told by tiles that lead to the root of all.
+///
+/// # Errors
+/// As [`ask`].
+pub(crate) async fn root_at(source: &dyn LogSource, size: u64, now: &Checkpoint) -> Result<Sha256Hash, LogCheckError> {
+    if size == now.size { Ok(now.root) } else { Ok(earlier(source, size, now).await?.0) }
+}
+
+/// The root of the first `old` entries, of which there are fewer than all, and the consistency proof from there.
+async fn earlier(
+    source: &dyn LogSource,
+    old: u64,
+    now: &Checkpoint,
+) -> Result<(Sha256Hash, Vec<Sha256Hash>), LogCheckError> {
+    let top = TilePath::new(TileContent::Hashes { level: 0 }, (old - 1) / u64::from(TILE_WIDTH), TILE_WIDTH);
+    let unproven = || match top {
+        Ok(path) => LogCheckError::OldTiles { path, size: old },
+        Err(_) => LogCheckError::Stopped,
+    };
+    let mut hashes = Hashes::new(source, now.size);
+    let root = hashes.root_at(old).await?;
+    let proof = hashes.prove(&ProofPlan::consistency(old, now.size).map_err(|_| unproven())?).await?;
+    verify_consistency(old, root, now.size, now.root, &proof).map_err(|_| unproven())?;
+    Ok((root, proof))
 }

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use saphan_schemas::digest::Sha256Hash;
-use saphan_schemas::log::{Checkpoint, SignedCheckpoint};
+use saphan_schemas::log::{Checkpoint, SignedCheckpoint, Stamped};
+use saphan_timestamps::TimestampFault;
 
 use super::state::{AuditState, StateError};
 use crate::log_check::{LogCheckError, TamperClass};
@@ -26,6 +27,14 @@ pub enum Finding {
         shown: Checkpoint,
         /// The folder with both, as they were signed, and the proof.
         evidence: PathBuf,
+    },
+    /// A timestamp beside the log proves nothing. The log itself holds.
+    #[error("the timestamp for {size} entries: {fault}")]
+    Timestamp {
+        /// The size that it is for.
+        size: u64,
+        /// Why.
+        fault: TimestampFault,
     },
     /// Fewer entries than before. Both checkpoints are kept.
     #[error("{} entries are shown, and {} were shown before", shown.size, before.size)]
@@ -66,6 +75,14 @@ impl Finding {
             Self::Log(error) => error.class().unwrap_or(TamperClass::ChangedCheckpoint),
             Self::Fork { .. } => TamperClass::Fork,
             Self::Rollback { .. } => TamperClass::Rollback,
+            Self::Timestamp { fault, .. } => match fault {
+                TimestampFault::Malformed { .. } => TamperClass::MalformedTimestamp,
+                TimestampFault::OtherImprint => TamperClass::OtherTimestamp,
+                TimestampFault::Signature { .. } => TamperClass::ChangedTimestamp,
+                TimestampFault::NotForTimestamps => TamperClass::NotForTimestamps,
+                TimestampFault::Expired { .. } => TamperClass::ExpiredTimestamp,
+                TimestampFault::Untrusted { .. } => TamperClass::UntrustedTimestamp,
+            },
         }
     }
 
@@ -83,6 +100,7 @@ impl Finding {
     pub fn file(&self) -> Option<String> {
         match self {
             Self::Log(error) => error.path(),
+            Self::Timestamp { size, .. } => Some(Stamped::token_path(*size)),
             _ => Some("checkpoint".to_owned()),
         }
     }

@@ -9,12 +9,14 @@
 //! | `checkpoint` | the trusted checkpoint as it was signed, and those that the log showed since and that are not audited yet |
 //! | `place` | `trusted`: between the last two bundles before the trusted checkpoint; `ahead`: how far an unfinished audit came |
 //! | `registry` | the entries that the registry follows from, verbatim; they are folded again |
+//! | `timestamps` | how many of the log's timestamps hold |
 //! | `statement`, `settled` | which entries are messages, to whom, and what became of them |
 //!
 //! `evidence/` holds pairs of signed checkpoints that exclude each other.
 
 mod error;
 mod evidence;
+mod timestamps;
 
 use std::path::{Path, PathBuf};
 
@@ -93,7 +95,7 @@ impl AuditState {
     /// # Errors
     /// [`StateError`].
     pub async fn start_over(&mut self) -> Result<(), StateError> {
-        self.history.execute("BEGIN IMMEDIATE; DELETE FROM place").await?;
+        self.history.execute("BEGIN IMMEDIATE; DELETE FROM place; DELETE FROM timestamps").await?;
         self.history.forget_from(0).await?;
         Ok(self.history.execute("COMMIT").await?)
     }
@@ -206,4 +208,5 @@ const NOTE_SHOWN: &str = "INSERT OR IGNORE INTO checkpoint (size, text, trusted)
     SELECT ?1, ?2, 0 WHERE (SELECT count(*) FROM checkpoint) < ?3";
 const TABLES: &str = "\
 CREATE TABLE IF NOT EXISTS log (format INTEGER NOT NULL, vkey TEXT NOT NULL) STRICT;
-CREATE TABLE IF NOT EXISTS checkpoint (size INTEGER PRIMARY KEY, text TEXT NOT NULL, trusted INTEGER NOT NULL) STRICT;";
+CREATE TABLE IF NOT EXISTS checkpoint (size INTEGER PRIMARY KEY, text TEXT NOT NULL, trusted INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS timestamps (id INTEGER PRIMARY KEY, held INTEGER NOT NULL) STRICT;";

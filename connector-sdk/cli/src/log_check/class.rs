@@ -53,11 +53,23 @@ pub enum TamperClass {
     MalformedFile,
     /// A file of the log is not there.
     MissingFile,
+    /// A timestamp cannot be read.
+    MalformedTimestamp,
+    /// A timestamp is for something else.
+    OtherTimestamp,
+    /// A timestamp is not what its authority signed.
+    ChangedTimestamp,
+    /// A timestamp is signed with a certificate that is not for that.
+    NotForTimestamps,
+    /// A certificate was not valid at the time of its timestamp.
+    ExpiredTimestamp,
+    /// No trusted authority stands for a timestamp.
+    UntrustedTimestamp,
 }
 
 impl TamperClass {
     /// Every class, in the order in which the guide lists them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 27] = [
         Self::ChangedLeaf,
         Self::ChangedTile,
         Self::ChangedCheckpoint,
@@ -79,6 +91,12 @@ impl TamperClass {
         Self::MisplacedEntry,
         Self::MalformedFile,
         Self::MissingFile,
+        Self::MalformedTimestamp,
+        Self::OtherTimestamp,
+        Self::ChangedTimestamp,
+        Self::NotForTimestamps,
+        Self::ExpiredTimestamp,
+        Self::UntrustedTimestamp,
     ];
 
     /// Its name in JSON and metrics.
@@ -156,6 +174,32 @@ impl TamperClass {
                 ("malformed-file", "a file of the log cannot be read", "อ่านไฟล์ของบันทึกไม่ได้เพราะรูปแบบผิด")
             }
             Self::MissingFile => ("missing-file", "a file of the log is missing", "ไฟล์ของบันทึกหายไป"),
+            Self::MalformedTimestamp => {
+                ("malformed-timestamp", "a timestamp cannot be read", "อ่านการประทับรับรองเวลาไม่ได้เพราะรูปแบบผิด")
+            }
+            Self::OtherTimestamp => {
+                ("other-timestamp", "a timestamp is for something else", "การประทับรับรองเวลาไม่ใช่ของบันทึกนี้")
+            }
+            Self::ChangedTimestamp => (
+                "changed-timestamp",
+                "a timestamp is not what its authority signed",
+                "การประทับรับรองเวลาไม่ตรงกับที่ผู้ให้บริการลงลายมือชื่อ",
+            ),
+            Self::NotForTimestamps => (
+                "not-for-timestamps",
+                "a timestamp is signed with a certificate that is not for timestamps",
+                "ใบรับรองที่ใช้ลงลายมือชื่อไม่ได้ออกให้เพื่อประทับรับรองเวลา",
+            ),
+            Self::ExpiredTimestamp => (
+                "expired-timestamp",
+                "a certificate was not valid at the time of its timestamp",
+                "ใบรับรองไม่มีผลในเวลาที่ประทับรับรอง",
+            ),
+            Self::UntrustedTimestamp => (
+                "untrusted-timestamp",
+                "no trusted authority stands for a timestamp",
+                "ไม่มีผู้ให้บริการที่เชื่อถือได้รับรองการประทับเวลานี้",
+            ),
         }
     }
 }
@@ -175,7 +219,9 @@ impl LogCheckError {
             Self::Bundle { source: BundleError::WrongCount { expected, found }, .. } if *found < *expected as usize => {
                 TamperClass::MissingEntries
             }
-            Self::File { .. } | Self::NotText { .. } | Self::Bundle { .. } => TamperClass::MalformedFile,
+            Self::File { .. } | Self::NotText { .. } | Self::Bundle { .. } | Self::Timestamps { .. } => {
+                TamperClass::MalformedFile
+            }
             Self::Checkpoint(_) | Self::Root { .. } => TamperClass::ChangedCheckpoint,
             Self::EntryHash { arrangement, .. } => match arrangement {
                 Arrangement::Changed => TamperClass::ChangedLeaf,

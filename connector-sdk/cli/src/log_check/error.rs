@@ -7,7 +7,7 @@ use saphan_schemas::ids::SystemId;
 use saphan_schemas::json::JsonError;
 use saphan_schemas::jws::JwsError;
 use saphan_schemas::keys::KeyId;
-use saphan_schemas::log::{BundleError, CheckpointError, TileMismatch, TilePath};
+use saphan_schemas::log::{BundleError, CheckpointError, NotAPage, TileMismatch, TilePath};
 use saphan_schemas::registry::{AgreementGap, RejectedEntry};
 
 use super::arrangement::Arrangement;
@@ -82,6 +82,14 @@ pub enum LogCheckError {
         /// How many entries were checked earlier.
         size: u64,
     },
+    /// The list of timestamps is malformed.
+    #[error("{path}: {source}")]
+    Timestamps {
+        /// The page.
+        path: String,
+        /// What is wrong with it.
+        source: NotAPage,
+    },
     /// An entry is in the log that must not be.
     #[error("entry {index}: {fault}")]
     Leaf {
@@ -107,7 +115,7 @@ pub enum LogCheckError {
 }
 
 impl LogCheckError {
-    pub(super) fn fetch(path: &str, source: SourceError) -> Self {
+    pub(crate) fn fetch(path: &str, source: SourceError) -> Self {
         let path = path.to_owned();
         match source {
             SourceError::NotFound | SourceError::TooLarge { .. } => Self::File { path, source },
@@ -125,7 +133,8 @@ impl LogCheckError {
     #[must_use]
     pub fn path(&self) -> Option<String> {
         match self {
-            Self::File { path, .. } | Self::Fetch { path, .. } | Self::NotText { path } => Some(path.clone()),
+            Self::File { path, .. } | Self::Fetch { path, .. } | Self::Timestamps { path, .. } => Some(path.clone()),
+            Self::NotText { path } => Some(path.clone()),
             Self::Checkpoint(_) | Self::Root { .. } => Some("checkpoint".to_owned()),
             Self::Bundle { path, .. } | Self::OldTiles { path, .. } => Some(path.to_string()),
             Self::EntryHash { mismatch, .. } | Self::Tile(mismatch) => Some(mismatch.path.to_string()),

@@ -4,13 +4,14 @@ use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::envelope::{Envelope, UnverifiedEnvelope};
 use saphan_schemas::keys::PublishedKey;
 use saphan_schemas::leaf::{Leaf, message_leaf};
-use saphan_schemas::log::{Checkpoint, SignedCheckpoint, TlogProof, leaf_hash};
+use saphan_schemas::log::{Checkpoint, Policy, SignedCheckpoint, TlogProof, leaf_hash};
 use saphan_schemas::message::MessageFile;
 use saphan_schemas::receipt::{Receipt, UnverifiedReceipt};
 use serde::Serialize;
 
 use super::MessageFacts;
 use super::trusted::TrustedKeys;
+use crate::quorum;
 
 /// A link of the chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -28,6 +29,8 @@ pub enum Part {
     Checkpoint,
     /// That the entry is in the tree.
     Proof,
+    /// That enough witnesses cosigned a tree with the entry.
+    Witnesses,
     /// The same once more as connectors verify it.
     Whole,
 }
@@ -66,6 +69,7 @@ impl Part {
             Self::Leaf => "leaf",
             Self::Checkpoint => "checkpoint",
             Self::Proof => "proof",
+            Self::Witnesses => "witnesses",
             Self::Whole => "whole",
         }
     }
@@ -87,7 +91,11 @@ impl Verdict {
 type Found<T> = Result<(T, String), String>;
 
 /// Runs every check; one that needs a part that cannot be read fails too, and says so.
-pub(super) fn run(file: &MessageFile, keys: &TrustedKeys) -> (Option<MessageFacts>, Vec<Check>) {
+pub(super) fn run(
+    file: &MessageFile,
+    keys: &TrustedKeys,
+    policy: Option<&Policy>,
+) -> (Option<MessageFacts>, Vec<Check>) {
     let read = UnverifiedEnvelope::parse(&file.envelope).ok();
     let receipt = UnverifiedReceipt::parse(&file.receipt);
     let facts = read.as_ref().map(|envelope| facts(envelope, receipt.as_ref().ok()));
@@ -108,6 +116,9 @@ pub(super) fn run(file: &MessageFile, keys: &TrustedKeys) -> (Option<MessageFact
     let checkpoint = note(&mut checks, Part::Checkpoint, checkpoint);
     let proof = proof.and_then(|proof| check_proof(&proof, leaf, checkpoint.as_ref(), receipt.as_ref()));
     note(&mut checks, Part::Proof, proof);
+    if let Some(policy) = policy {
+        note(&mut checks, Part::Witnesses, check_witnesses(file, leaf, receipt.as_ref(), keys, policy));
+    }
     (facts, checks)
 }
 
@@ -221,6 +232,23 @@ fn check_proof(
         None => error.to_string(),
     })?;
     Ok(((), format!("the entry is number {} of these {}, counted from 0", proof.index(), checkpoint.size)))
+}
+
+/// That the same entry is in a tree that the quorum cosigned.
+fn check_witnesses(
+    file: &MessageFile,
+    leaf: Option<Sha256Hash>,
+    receipt: Option<&Receipt>,
+    keys: &TrustedKeys,
+    policy: &Policy,
+) -> Found<()> {
+    let text = file.cosigned_proof.as_ref().unwrap_or(&file.proof);
+    let proof: TlogProof = text.parse().map_err(|error| format!("the cosigned proof cannot be read: {error}"))?;
+    let (checkpoint, _) = check_checkpoint(&proof, None, keys)?;
+    check_proof(&proof, leaf, Some(&checkpoint), receipt)?;
+    let names = quorum::witnesses(policy, proof.checkpoint_text())
+        .map_err(|reason| format!("the checkpoint of {} entries is {reason}", checkpoint.size))?;
+    Ok(((), format!("a tree of {} entries with this one is cosigned by {}", checkpoint.size, names.join(", "))))
 }
 
 fn belongs(same: &[(&str, bool)], what: &str) -> Result<(), String> {

@@ -9,6 +9,7 @@ use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::ids::{HubId, SystemId};
 use saphan_schemas::jws::Signed;
 use saphan_schemas::leaf::{Leaf, ShardEvent, message_leaf, message_prefix};
+use saphan_schemas::log::{Cosigner, NoteSigner, SignedCheckpoint, SignedNote};
 use saphan_schemas::registry::{Change, Entry, EntryId, Schema, SystemKey};
 use serde_json::{Value, json};
 
@@ -427,4 +428,47 @@ async fn a_hub_that_is_not_there_says_nothing_about_its_log() {
 fn count_files(folder: &Path) -> usize {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries.map(|path| if path.is_dir() { count_files(&path) } else { 1 }).sum()
+}
+
+#[test]
+fn a_policys_witnesses_must_have_cosigned_the_log_or_what_it_has_grown_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut ledger = Ledger::with_messages(300);
+    let cosigner = Cosigner::from_pkcs8("w.example", &NoteSigner::generate_pkcs8().unwrap()).unwrap();
+    let cosigned = |checkpoint: &str| {
+        let signed = SignedCheckpoint::parse_and_verify(checkpoint, ledger.vkey()).unwrap();
+        let mut note: SignedNote = checkpoint.parse().unwrap();
+        note.add_line(cosigner.cosign(&signed, NOW)).unwrap();
+        note.to_string()
+    };
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    let check = || {
+        let ended = saphan(folder.path(), ["--json", "log", "check", ".", "--vkey", "vkey", "--policy", "policy"]);
+        (ended.code, ended.json())
+    };
+    write("policy", &format!("witness w {}\nquorum w\n", cosigner.key()));
+    write_files(folder.path(), &ledger.files());
+    let (earlier, size) = (ledger.checkpoint(), ledger.size());
+    let forked = ledger.checkpoint_of(size - 1, Sha256Hash::of(b"another history"));
+    let ahead = ledger.checkpoint_of(size + 9, Sha256Hash::of(b"what is not shown"));
+    let [earlier_cosigned, forked, ahead] = [&earlier, &forked, &ahead].map(|checkpoint| cosigned(checkpoint));
+
+    let (code, told) = check();
+    assert_eq!((code, &told["class"]), (1, &json!("too-few-witnesses")), "{told}");
+    write("checkpoint", &earlier_cosigned);
+    let (code, told) = check();
+    assert_eq!((code, &told["cosigned"]), (0, &json!({ "size": size, "by": ["w"] })), "{told}");
+    // The log has grown since.
+    ledger.send("{}");
+    write_files(folder.path(), &ledger.files());
+    for (text, expected) in
+        [(&earlier_cosigned, "holds"), (&earlier, "too-few-witnesses"), (&forked, "fork"), (&ahead, "rollback")]
+    {
+        write("checkpoint.cosigned", text);
+        let (code, told) = check();
+        match expected {
+            "holds" => assert_eq!((code, &told["cosigned"]["size"]), (0, &json!(size)), "{told}"),
+            class => assert_eq!((code, &told["class"]), (1, &json!(class)), "{told}"),
+        }
+    }
 }

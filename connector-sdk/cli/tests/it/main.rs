@@ -14,6 +14,7 @@ mod log_check;
 mod passphrases;
 mod program;
 mod send;
+mod timestamps;
 #[cfg(feature = "pkcs11")]
 mod tokens;
 mod trust;

@@ -4,9 +4,10 @@ use std::path::Path;
 
 use saphan_schemas::b64;
 use saphan_schemas::keys::JwkSet;
+use saphan_schemas::log::{Cosigner, NoteSigner, SignedCheckpoint, SignedNote};
 use serde_json::{Value, json};
 
-use crate::ledger::{Ledger, SENDER, new_signer};
+use crate::ledger::{Ledger, NOW, SENDER, new_signer};
 use crate::program::{Ended, saphan};
 
 /// Five messages and their keys, exported into a folder.
@@ -212,4 +213,40 @@ fn what_cannot_be_read_is_told_apart_from_what_does_not_hold() {
         assert_eq!((ended.code, ended.out.as_str()), (2, ""), "{}", ended.err);
     }
     assert_eq!(saphan(path, ["verify", "good.saphan.json"]).code, 2);
+}
+
+#[test]
+fn a_policys_witnesses_must_have_cosigned_a_tree_with_the_message() {
+    let exported = Exported::new();
+    let cosigner = Cosigner::from_pkcs8("w.example", &NoteSigner::generate_pkcs8().unwrap()).unwrap();
+    std::fs::write(exported.path().join("policy"), format!("witness w {}\nquorum w\n", cosigner.key())).unwrap();
+    let verify = |message: &Value| {
+        std::fs::write(exported.path().join("m.saphan.json"), message.to_string()).unwrap();
+        let arguments = ["--json", "verify", "m.saphan.json", "--trust", ".", "--policy", "policy"];
+        let told = saphan(exported.path(), arguments).json()["files"][0].clone();
+        (told["verified"].clone(), told["checks"].as_array().unwrap().last().unwrap().clone())
+    };
+    let message = exported.message(0);
+    let (verified, last) = verify(&message);
+    assert_eq!((&verified, &last["part"], &last["verdict"]), (&json!(false), &json!("witnesses"), &json!("failed")));
+    let cosigned = |message: &Value| {
+        let proof = message["proof"].as_str().unwrap().to_owned();
+        let (head, note) = proof.split_once("\n\n").unwrap();
+        let signed = SignedCheckpoint::parse_and_verify(note, exported.ledger.vkey()).unwrap();
+        let mut note: SignedNote = note.parse().unwrap();
+        note.add_line(cosigner.cosign(&signed, NOW)).unwrap();
+        format!("{head}\n\n{note}")
+    };
+    let with = |proof: String| {
+        let mut message = message.clone();
+        message["cosigned_proof"] = proof.into();
+        verify(&message)
+    };
+    let good = cosigned(&message);
+    let (verified, last) = with(good.clone());
+    assert_eq!((&verified, &last["verdict"]), (&json!(true), &json!("ok")), "{last}");
+    assert!(last["says"].as_str().unwrap().contains("cosigned by w"), "{last}");
+    for broken in [good.replacen("w.example", "v.example", 1), cosigned(&exported.message(1)), String::new()] {
+        assert_eq!(with(broken).0, false);
+    }
 }

@@ -16,12 +16,13 @@ use saphan_hub::store::sqlite::SqliteStore;
 use saphan_hub::store::{
     Asker, Batch, Begun, BodyIndex, BodyRecord, Deliveries, DocumentId, DocumentIndex, DocumentRecord, Due, Head,
     KeyIndex, Known, LeaseChange, LeaseRequest, Limit, LoggedEntry, MessageRecord, NewDocument, NewPart, Part, Pending,
-    Quota, Settlement, Store, StoreCounts, StoreError, StoredKey, Unfinished,
+    Quota, Settlement, Store, StoreCounts, StoreError, StoredKey, TimestampIndex, Unfinished,
 };
 use saphan_schemas::acknowledgement::Acknowledged;
 use saphan_schemas::catalogue::SchemaText;
 use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::ids::{CaseId, MessageId, SystemId};
+use saphan_schemas::log::Stamped;
 use tokio::sync::watch;
 
 use super::waiting::in_time;
@@ -371,6 +372,24 @@ impl BodyIndex for FaultyStore {
 
     fn wipe(&self) -> BoxFuture<'_, Result<bool, StoreError>> {
         self.up(self.inner.wipe())
+    }
+}
+
+impl TimestampIndex for FaultyStore {
+    fn keep_timestamp<'a>(&'a self, stamped: Stamped, token: &'a [u8]) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.up(self.inner.keep_timestamp(stamped, token))
+    }
+
+    fn timestamps(&self, first: u64, count: u32) -> BoxFuture<'_, Result<Vec<Stamped>, StoreError>> {
+        self.up(self.inner.timestamps(first, count))
+    }
+
+    fn newest_timestamp(&self) -> BoxFuture<'_, Result<Option<(u64, Stamped)>, StoreError>> {
+        self.up(self.inner.newest_timestamp())
+    }
+
+    fn timestamp(&self, size: u64) -> BoxFuture<'_, Result<Option<Vec<u8>>, StoreError>> {
+        self.up(self.inner.timestamp(size))
     }
 }
 

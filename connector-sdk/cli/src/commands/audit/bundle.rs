@@ -5,16 +5,18 @@ mod words;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use saphan_schemas::evidence_bundle::{Body, EvidenceBundle, Proven, ProvenMessage};
+use saphan_schemas::evidence_bundle::{Body, EvidenceBundle, Proven, ProvenMessage, StampedTree};
 use saphan_schemas::json::parse_typed;
-use saphan_schemas::log::{NoteError, Policy, SignedNote};
-use saphan_schemas::message_types::Timestamp;
+use saphan_schemas::log::{Policy, VerifierKey};
+use saphan_timestamps::{Authorities, Timestamp, TimestampFault, Token};
 use serde_json::{Value, json};
 
 use super::language::{Language, table};
 use crate::commands::log::read_vkey;
 use crate::commands::witness::read_policy;
 use crate::outcome::{Exit, Failure, Outcome};
+use crate::quorum;
+use crate::timestamps::{AuthorityArgument, moment};
 use words::Words;
 
 #[derive(Debug, Args)]
@@ -31,26 +33,29 @@ pub(crate) struct BundleArguments {
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
 
+    #[command(flatten)]
+    authority: AuthorityArgument,
+
     /// The language of the verdict
     #[arg(long, value_enum, default_value = "en")]
     lang: Language,
 }
 
 pub(crate) fn run(arguments: &BundleArguments) -> Result<Outcome, Failure> {
-    let vkey = read_vkey(&arguments.vkey)?;
-    let policy = arguments.policy.as_deref().map(read_policy).transpose()?;
+    let trusted = Trusted {
+        vkey: read_vkey(&arguments.vkey)?,
+        policy: arguments.policy.as_deref().map(read_policy).transpose()?,
+        authorities: arguments.authority.read()?,
+    };
     let mut told_all = Vec::with_capacity(arguments.files.len());
     for path in &arguments.files {
         let bytes = std::fs::read(path).map_err(|error| Failure::unreadable(path, &error))?;
         let bundle: EvidenceBundle = parse_typed(&bytes).map_err(|error| {
             Failure::caller(format!("{} is not an evidence bundle: {error}", path.display()), "Give the right file.")
         })?;
-        let told = match bundle.verify(&vkey) {
-            Ok(proven) => match policy.as_ref().map(|policy| witnesses(policy, &bundle.checkpoint)) {
-                Some(Err(reason)) => does_not_hold(path, "too-few-witnesses", &reason, arguments.lang),
-                witnesses => holds(path, &proven, witnesses.and_then(Result::ok).as_deref(), arguments.lang),
-            },
-            Err(fault) => does_not_hold(path, fault.class(), &fault.to_string(), arguments.lang),
+        let told = match judge(&bundle, &trusted) {
+            Ok(Judged { proven, beside }) => holds(path, &proven, &beside, arguments.lang),
+            Err((class, reason)) => does_not_hold(path, class, &reason, arguments.lang),
         };
         told_all.push(told);
     }
@@ -63,12 +68,44 @@ pub(crate) fn run(arguments: &BundleArguments) -> Result<Outcome, Failure> {
     Ok(Outcome { exit, text, json })
 }
 
-/// The witnesses of a policy that cosigned a checkpoint.
-fn witnesses(policy: &Policy, checkpoint: &str) -> Result<Vec<String>, String> {
-    let note: SignedNote = checkpoint.parse().map_err(|error: NoteError| error.to_string())?;
-    let witnessed = policy.witnessed(&note).map_err(|error| error.to_string())?;
-    let names: Vec<String> = witnessed.by.iter().map(|(witness, _)| witness.name().into_owned()).collect();
-    if witnessed.quorum { Ok(names) } else { Err(format!("cosigned by {}", names.join(", "))) }
+/// What whoever asks trusts.
+struct Trusted {
+    vkey: VerifierKey,
+    policy: Option<Policy>,
+    authorities: Option<Authorities>,
+}
+
+/// A bundle of which everything holds.
+struct Judged {
+    proven: Proven,
+    beside: Beside,
+}
+
+/// What others than the hub say: as far as it was asked for.
+#[derive(Default)]
+pub(super) struct Beside {
+    /// The witnesses that are the quorum of a policy.
+    witnesses: Option<Vec<String>>,
+    /// What each timestamp of the bundle proves.
+    timestamps: Option<Vec<(u64, Timestamp)>>,
+}
+
+/// Or the class of what does not hold, and why.
+fn judge(bundle: &EvidenceBundle, trusted: &Trusted) -> Result<Judged, (&'static str, String)> {
+    let proven = bundle.verify(&trusted.vkey).map_err(|fault| (fault.class(), fault.to_string()))?;
+    let witnesses = trusted.policy.as_ref().map(|policy| quorum::witnesses(policy, &bundle.checkpoint));
+    let witnesses = witnesses.transpose().map_err(|reason| (quorum::TOO_FEW, reason))?;
+    let timestamps = trusted.authorities.as_ref().map(|authorities| {
+        let verify = |tree: &StampedTree| {
+            let proven = Token::parse(&tree.token).and_then(|token| token.verify(tree.text.as_bytes(), authorities));
+            let fault =
+                |fault: TimestampFault| (fault.class(), format!("the timestamp for {} entries: {fault}", tree.size));
+            proven.map(|proven| (tree.size, proven)).map_err(fault)
+        };
+        proven.stamped.iter().map(verify).collect::<Result<_, _>>()
+    });
+    let timestamps = timestamps.transpose()?;
+    Ok(Judged { proven, beside: Beside { witnesses, timestamps } })
 }
 
 fn does_not_hold(path: &Path, class: &str, reason: &str, language: Language) -> Outcome {
@@ -79,35 +116,52 @@ fn does_not_hold(path: &Path, class: &str, reason: &str, language: Language) -> 
     Outcome { exit: Exit::No, text, json: json!({ "file": path, "verdict": verdict }) }
 }
 
-/// The verdict about a file of which everything holds, with the witnesses that are the quorum of a policy.
-pub(super) fn holds(path: &Path, proven: &Proven, witnesses: Option<&[String]>, language: Language) -> Outcome {
+/// The verdict about a file of which everything holds.
+pub(super) fn holds(path: &Path, proven: &Proven, beside: &Beside, language: Language) -> Outcome {
     let words = Words::of(language);
     let mut text = format!("{}: {}\n", path.display(), words.holds);
     for message in &proven.messages {
-        text.push_str(&format!("\n{}", table(&lines(message, words))));
+        let mut lines = lines(message, words);
+        lines.extend(beside.existed_by(message.index).map(|said| (words.existed_by, said)));
+        text.push_str(&format!("\n{}", table(&lines)));
     }
     let mut log = vec![
         (words.log, proven.origin.clone()),
         (words.entries, format!("{} / {}", proven.entries, proven.size)),
         (words.root, proven.root.to_string()),
     ];
-    log.extend(witnesses.map(|names| (words.witnesses, names.join(", "))));
+    log.extend(beside.witnesses.as_ref().map(|names| (words.witnesses, names.join(", "))));
     text.push_str(&format!("\n{}\n{}\n", table(&log), words.not_shown));
-    let mut not_shown = not_shown(proven);
-    not_shown.retain(|limit| *limit != Limit::OneLog || witnesses.is_none());
+    let not_shown = not_shown(proven, beside);
     for reason in &not_shown {
         text.push_str(&format!("  - {}\n", words.limit(reason)));
     }
     let json = json!({
-        "file": path, "verdict": { "holds": true }, "proven": proven, "witnesses": witnesses,
+        "file": path, "verdict": { "holds": true }, "proven": proven, "witnesses": beside.witnesses,
+        "timestamps": beside.told(proven),
         "not_shown": not_shown.iter().map(|reason| reason.name()).collect::<Vec<_>>(),
     });
     Outcome { exit: Exit::Done, text, json }
 }
 
+impl Beside {
+    /// By when a message existed, and who says so: the first timestamp on a tree that it is in.
+    fn existed_by(&self, index: u64) -> Option<String> {
+        let (_, first) = self.timestamps.iter().flatten().find(|(size, _)| *size > index)?;
+        Some(format!("{} ({})", moment(first.time), first.authority))
+    }
+
+    /// For programs: the timestamps of the bundle; without `proven` those that were not checked.
+    fn told(&self, proven: &Proven) -> Vec<Value> {
+        match &self.timestamps {
+            Some(all) => all.iter().map(|(size, proven)| json!({ "size": size, "proven": proven })).collect(),
+            None => proven.stamped.iter().map(|tree| json!({ "size": tree.size, "proven": null })).collect(),
+        }
+    }
+}
+
 fn lines(message: &ProvenMessage, words: &Words) -> Vec<(&'static str, String)> {
     let claims = &message.envelope;
-    let time = Timestamp::from_unix_seconds(message.logged_at / 1000).map(|time| time.to_string()).unwrap_or_default();
     let schema = &message.schema;
     let text = if message.schema_text { words.here } else { words.not_here };
     let body = match &message.body {
@@ -127,7 +181,7 @@ fn lines(message: &ProvenMessage, words: &Words) -> Vec<(&'static str, String)> 
         (words.message, format!("{} {}", claims.message_type, claims.jti)),
         (words.from, format!("{} ({})", claims.iss, message.key)),
         (words.to, claims.aud.to_string()),
-        (words.logged, time),
+        (words.logged, moment(message.logged_at / 1000)),
         (words.agreement, format!("{} ({})", message.agreement.id, message.agreement.legal_basis)),
         (words.schema, format!("{} {} ({text})", schema.id, schema.sha256)),
         (words.body, body),
@@ -147,6 +201,8 @@ enum Limit {
     Content,
     /// That a message was received.
     Receipt,
+    /// By when a message existed.
+    Time,
 }
 
 impl Limit {
@@ -156,17 +212,24 @@ impl Limit {
             Self::OneLog => "one-log",
             Self::Content => "content",
             Self::Receipt => "reception",
+            Self::Time => "time",
         }
     }
 }
 
-fn not_shown(proven: &Proven) -> Vec<Limit> {
-    let mut limits = vec![Limit::Omissions, Limit::OneLog];
+fn not_shown(proven: &Proven, beside: &Beside) -> Vec<Limit> {
+    let mut limits = vec![Limit::Omissions];
+    if beside.witnesses.is_none() {
+        limits.push(Limit::OneLog);
+    }
     if proven.messages.iter().any(|message| !matches!(message.body, Body::Shown { .. })) {
         limits.push(Limit::Content);
     }
     if proven.messages.iter().any(|message| message.acknowledgement.is_none()) {
         limits.push(Limit::Receipt);
+    }
+    if beside.timestamps.is_none() && !proven.stamped.is_empty() {
+        limits.push(Limit::Time);
     }
     limits
 }

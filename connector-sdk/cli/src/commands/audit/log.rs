@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use saphan_timestamps::Authorities;
 
 use crate::commands::audit::language::Language;
 use crate::commands::log::{LogArguments, OpenedLog, not_a_log};
@@ -19,6 +20,7 @@ use crate::log_audit::{Audit, AuditFailure, audit};
 use crate::log_check::{LogCheckError, Progress};
 use crate::outcome::{Failure, Outcome};
 use crate::progress::Bar;
+use crate::timestamps::AuthorityArgument;
 use metrics::Metrics;
 
 #[derive(Debug, Args)]
@@ -33,6 +35,13 @@ pub(crate) struct AuditLogArguments {
     /// Audit everything again, from the first entry
     #[arg(long)]
     from_start: bool,
+
+    #[command(flatten)]
+    authority: AuthorityArgument,
+
+    /// How long an entry may wait for a timestamp before that is told as a gap
+    #[arg(long, value_name = "SECONDS", requires = "timestamp_authority", default_value = "7200", value_parser = seconds)]
+    timestamp_gap: Duration,
 
     /// The language of the verdict
     #[arg(long, value_enum, default_value = "en")]
@@ -62,16 +71,19 @@ struct Audited {
     state: AuditState,
     language: Language,
     metrics: Option<Metrics>,
+    /// Whose timestamps are checked, and how long an entry may wait for one.
+    authorities: Option<(Authorities, Duration)>,
 }
 
 pub(crate) async fn run(arguments: AuditLogArguments, json: bool) -> Result<Outcome, Failure> {
+    let authorities = arguments.authority.read()?.map(|authorities| (authorities, arguments.timestamp_gap));
     let log = arguments.log.open().await?;
     let mut state = AuditState::open(&arguments.state, &log.vkey).await.map_err(|error| unusable(&error))?;
     if arguments.from_start {
         state.start_over().await.map_err(|error| unusable(&error))?;
     }
     let metrics = arguments.metrics.map(|path| Metrics::new(path, log.vkey.name()));
-    let mut audited = Audited { log, state, language: arguments.lang, metrics };
+    let mut audited = Audited { log, state, language: arguments.lang, metrics, authorities };
     match arguments.watch {
         Some(every) => watch::run(audited, every, arguments.patience, arguments.alarm, json).await,
         None => {
@@ -86,11 +98,19 @@ pub(crate) async fn run(arguments: AuditLogArguments, json: bool) -> Result<Outc
 impl Audited {
     /// One audit; its metrics are written.
     async fn once(&mut self, progress: &dyn Progress) -> Result<Audit, AuditFailure> {
-        let found = audit(&*self.log.source, &mut self.state, progress).await;
+        let found = self.found(progress).await;
         if let Some(metrics) = &mut self.metrics {
             metrics.note(&found)?;
         }
         found
+    }
+
+    async fn found(&mut self, progress: &dyn Progress) -> Result<Audit, AuditFailure> {
+        let audit = audit(&*self.log.source, &mut self.state, progress).await?;
+        match &self.authorities {
+            Some((trusted, gap)) => audit.with_timestamps(&*self.log.source, &mut self.state, trusted, *gap).await,
+            None => Ok(audit),
+        }
     }
 
     fn tell(&self, audit: &Audit) -> Result<Outcome, Failure> {

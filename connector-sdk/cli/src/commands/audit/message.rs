@@ -9,7 +9,7 @@ use saphan_schemas::json::parse_typed;
 use saphan_schemas::log::SignedCheckpoint;
 use saphan_schemas::message::MessageFile;
 
-use super::bundle::holds;
+use super::bundle::{Beside, holds};
 use super::language::Language;
 use crate::commands::log::{LogArguments, OpenedLog, no_or_unknown};
 use crate::evidence::{self, EvidenceError, Wanted};
@@ -71,7 +71,7 @@ pub(crate) async fn run(arguments: MessageArguments) -> Result<Outcome, Failure>
     text.push(b'\n');
     // Bodies are about people.
     files::write_new(&arguments.out, &text, Readers::Owner)?;
-    let mut outcome = holds(&arguments.out, &proven, None, arguments.lang);
+    let mut outcome = holds(&arguments.out, &proven, &Beside::default(), arguments.lang);
     outcome.json["bytes"] = text.len().into();
     Ok(opened.tell(outcome))
 }

@@ -28,7 +28,8 @@ pub(super) struct Words {
     pub(super) root: &'static str,
     pub(super) witnesses: &'static str,
     pub(super) not_shown: &'static str,
-    limits: [&'static str; 4],
+    pub(super) existed_by: &'static str,
+    limits: [&'static str; 5],
 }
 
 impl Words {
@@ -66,11 +67,13 @@ const ENGLISH: Words = Words {
     root: "root",
     witnesses: "witnesses",
     not_shown: "what this file does not show",
+    existed_by: "existed by",
     limits: [
         "that nothing between these entries was left out, such as the revocation of a key: `saphan audit log` shows that",
         "that the hub showed everybody this same log: only witnesses, or comparing checkpoints, can",
         "what a message said whose body is not here: whoever has the bytes and the salt can still show it",
         "that a message was received which nobody acknowledged here",
+        "by when a message existed, other than by the hub's clock: the timestamps here were not checked (--timestamp-authority)",
     ],
 };
 
@@ -99,10 +102,12 @@ const THAI: Words = Words {
     root: "ราก",
     witnesses: "พยาน",
     not_shown: "สิ่งที่ไฟล์นี้ไม่แสดง",
+    existed_by: "มีอยู่แล้วเมื่อ",
     limits: [
         "ว่าไม่มีรายการใดระหว่างนี้ถูกละไว้ เช่นการเพิกถอนกุญแจ ต้องตรวจด้วย `saphan audit log`",
         "ว่าศูนย์กลางแสดงบันทึกเดียวกันนี้แก่ทุกคน ต้องอาศัยพยานหรือการเทียบหัวบันทึก",
         "เนื้อความของข้อความที่ไม่อยู่ในไฟล์นี้ ผู้มีเนื้อความและค่าเกลือยังแสดงได้",
         "ว่าผู้รับได้รับข้อความที่ไม่มีการตอบรับในไฟล์นี้",
+        "ว่าข้อความมีอยู่แล้วเมื่อใด นอกจากตามนาฬิกาของศูนย์กลาง การประทับรับรองเวลาในไฟล์นี้ยังไม่ได้ตรวจ (--timestamp-authority)",
     ],
 };

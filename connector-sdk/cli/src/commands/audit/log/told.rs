@@ -8,6 +8,7 @@ use crate::log_audit::Audit;
 use crate::log_audit::finding::Finding;
 use crate::log_check::LogReport;
 use crate::outcome::{Exit, Outcome};
+use crate::timestamps::{Gap, NewestTimestamp, TimestampReport, moment};
 
 /// What an audit of the log called `name` found.
 pub(super) fn outcome(audit: &Audit, name: &str, language: Language) -> Outcome {
@@ -24,7 +25,7 @@ fn holds(report: &LogReport, audit: &Audit, words: &Words) -> String {
     let (processed, rejected) = (leaves.processed, leaves.rejected);
     let acknowledgements =
         format!("{} ({processed} {}, {rejected} {})", leaves.acknowledgements, words.processed, words.rejected);
-    let lines = [
+    let mut lines = vec![
         (words.entries, report.size.to_string()),
         (words.trusted, before(audit, words)),
         (words.checked, audit.entries.to_string()),
@@ -35,7 +36,20 @@ fn holds(report: &LogReport, audit: &Audit, words: &Words) -> String {
         (words.erasures, leaves.erasures.to_string()),
         (words.root, report.root.to_string()),
     ];
+    lines.extend(audit.timestamps.iter().flat_map(|found| timestamps(found, words)));
     format!("{}: {}\n\n{}", report.origin, words.holds, table(&lines))
+}
+
+fn timestamps(found: &TimestampReport, words: &Words) -> Vec<(&'static str, String)> {
+    let mut lines = vec![(words.timestamps, format!("{} ({} {})", found.held, words.checked, found.checked))];
+    if let Some(NewestTimestamp { size, time, authority }) = &found.newest {
+        lines.push((words.existed_by, format!("{}: {size} {} ({authority})", moment(*time), words.entries)));
+    }
+    for Gap { from, until, entry, entries } in &found.gaps {
+        let [from, until] = [from, until].map(|time| time.map_or_else(|| "…".to_owned(), moment));
+        lines.push((words.gap, format!("{from} – {until}: {entries} {}, {} {entry}", words.entries, words.from_entry)));
+    }
+    lines
 }
 
 fn does_not_hold(finding: &Finding, audit: &Audit, name: &str, language: Language) -> String {
@@ -75,5 +89,5 @@ fn object(audit: &Audit) -> Value {
         }
     };
     let since = audit.since.as_ref().map(|since| json!({ "size": since.size, "root": since.root }));
-    json!({ "verdict": verdict, "log": log, "since": since, "entries_checked": audit.entries })
+    json!({ "verdict": verdict, "log": log, "since": since, "entries_checked": audit.entries, "timestamps": audit.timestamps })
 }

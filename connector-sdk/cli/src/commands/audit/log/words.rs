@@ -24,6 +24,10 @@ pub(super) struct Words {
     pub(super) registry: &'static str,
     pub(super) erasures: &'static str,
     pub(super) root: &'static str,
+    pub(super) timestamps: &'static str,
+    pub(super) existed_by: &'static str,
+    pub(super) gap: &'static str,
+    pub(super) from_entry: &'static str,
     pub(super) advice: &'static str,
 }
 
@@ -57,6 +61,10 @@ const ENGLISH: Words = Words {
     registry: "registry",
     erasures: "erasures",
     root: "root",
+    timestamps: "timestamps",
+    existed_by: "existed by",
+    gap: "no timestamp",
+    from_entry: "from entry",
     advice: "What was trusted before stays as it was. Keep a copy, and show it to the hub's operator.",
 };
 
@@ -80,5 +88,9 @@ const THAI: Words = Words {
     registry: "ทะเบียน",
     erasures: "การลบ",
     root: "ราก",
+    timestamps: "การประทับรับรองเวลา",
+    existed_by: "มีอยู่แล้วเมื่อ",
+    gap: "ไม่มีการประทับรับรองเวลา",
+    from_entry: "ตั้งแต่รายการที่",
     advice: "สิ่งที่เชื่อถือไว้ก่อนยังคงเดิม โปรดเก็บสำเนาไว้ และแจ้งผู้ดูแลศูนย์กลาง",
 };
