@@ -11,6 +11,7 @@ mod data_keys;
 mod delivery;
 mod documents;
 mod insert;
+mod queries;
 mod read;
 mod recover;
 mod rows;
@@ -140,8 +141,9 @@ impl Store for SqliteStore {
     fn commit<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<(), StoreError>> {
         async move {
             let sealed = bodies::seal_all(&self.keys(), batch)?;
+            let queries = queries::seal_all(&self.keys(), batch)?;
             let mut writer = self.writer.lock().await;
-            let done = commit::commit(writer.durable().await?, batch, &sealed).await;
+            let done = commit::commit(writer.durable().await?, batch, &sealed, &queries).await;
             writer.finish(done)
         }
         .boxed()
@@ -320,7 +322,7 @@ async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
 /// Marks the file as ours: the bytes of `Saph`.
 const PROBE: &str = "PRAGMA application_id = 0x53617068";
 /// The version of a store is how many of these it has seen; each stamps it.
-const MIGRATIONS: [&str; 7] = [
+const MIGRATIONS: [&str; 8] = [
     include_str!("sqlite/schema.sql"),
     include_str!("sqlite/2-schema-texts.sql"),
     include_str!("sqlite/3-documents.sql"),
@@ -328,6 +330,7 @@ const MIGRATIONS: [&str; 7] = [
     include_str!("sqlite/5-bodies.sql"),
     include_str!("sqlite/6-sharing.sql"),
     include_str!("sqlite/7-cited-documents.sql"),
+    include_str!("sqlite/8-queries.sql"),
 ];
 const READERS: u32 = 4;
 /// How long a connection waits for another's lock.

@@ -140,7 +140,7 @@ fn holds(report: &LogReport, export: Option<&Path>) -> Outcome {
     let leaves = &report.leaves;
     let mut text = format!(
         "{}: everything holds\n\n  entries          {}\n  messages         {}\n  acknowledgements {} ({} processed, {} \
-         rejected)\n  refusals         {}\n  registry         {}\n  erasures         {}\n  root             {}\n  \
+         rejected)\n  refusals         {}\n  registry         {}\n  erasures         {}\n  queries          {}\n  root             {}\n  \
          signatures       {}, and the checkpoint's\n",
         report.origin,
         report.size,
@@ -151,6 +151,7 @@ fn holds(report: &LogReport, export: Option<&Path>) -> Outcome {
         leaves.refusals,
         leaves.registry,
         leaves.erasures,
+        leaves.queries,
         report.root,
         report.signatures,
     );

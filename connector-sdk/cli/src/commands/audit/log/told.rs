@@ -33,6 +33,7 @@ fn holds(report: &LogReport, audit: &Audit, words: &Words) -> String {
         (words.refusals, leaves.refusals.to_string()),
         (words.registry, leaves.registry.to_string()),
         (words.erasures, leaves.erasures.to_string()),
+        (words.queries, leaves.queries.to_string()),
         (words.root, report.root.to_string()),
     ];
     format!("{}: {}\n\n{}", report.origin, words.holds, table(&lines))

@@ -23,6 +23,7 @@ pub(super) struct Words {
     pub(super) refusals: &'static str,
     pub(super) registry: &'static str,
     pub(super) erasures: &'static str,
+    pub(super) queries: &'static str,
     pub(super) root: &'static str,
     pub(super) advice: &'static str,
 }
@@ -56,6 +57,7 @@ const ENGLISH: Words = Words {
     refusals: "refusals",
     registry: "registry",
     erasures: "erasures",
+    queries: "queries",
     root: "root",
     advice: "What was trusted before stays as it was. Keep a copy, and show it to the hub's operator.",
 };
@@ -79,6 +81,7 @@ const THAI: Words = Words {
     refusals: "ไม่รับเข้า",
     registry: "ทะเบียน",
     erasures: "การลบ",
+    queries: "การสืบค้น",
     root: "ราก",
     advice: "สิ่งที่เชื่อถือไว้ก่อนยังคงเดิม โปรดเก็บสำเนาไว้ และแจ้งผู้ดูแลศูนย์กลาง",
 };
