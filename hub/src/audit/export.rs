@@ -74,6 +74,12 @@ impl Asked<'_> {
 }
 
 impl Export {
+    /// Which entries.
+    #[must_use]
+    pub const fn filter(&self) -> &Filter {
+        &self.filter
+    }
+
     /// The next rows, the newest first, each after those that support it; `None` at the end.
     ///
     /// # Errors
