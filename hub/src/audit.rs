@@ -182,6 +182,9 @@ impl Audit {
 
     fn set_index(&self, index: Option<Index>) {
         self.damaged.store(false, Ordering::SeqCst);
+        if index.is_none() {
+            self.indexed.send_replace(0);
+        }
         *self.index.write().unwrap_or_else(PoisonError::into_inner) = index;
     }
 

@@ -19,6 +19,7 @@ use crate::store::{Store, StoreError};
 pub async fn run(app: Arc<App>) {
     let mut pause = FIRST_PAUSE;
     while !app.is_stopping() {
+        let started = Instant::now();
         match follow(&app).await {
             Ok(()) => return,
             Err(error) => {
@@ -33,6 +34,9 @@ pub async fn run(app: Arc<App>) {
                     tracing::error!(error = &error as &dyn std::error::Error, "the auditors' index stays damaged");
                 }
             }
+        }
+        if started.elapsed() > LONGEST_PAUSE {
+            pause = FIRST_PAUSE;
         }
         let mut stopping = app.stopping.clone();
         let _ = timeout(pause, stopping.wait_for(|stop| *stop)).await;

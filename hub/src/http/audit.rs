@@ -44,6 +44,10 @@ impl<T: DeserializeOwned + Send> FromRequest<Arc<App>> for Question<T> {
         if bytes.len() > audit::MOST_QUERY_BYTES {
             return Err(AuditError::TooLong.into());
         }
+        // serde would take an array for its members, too.
+        if bytes.trim_ascii_start().first() != Some(&b'{') {
+            return Err(malformed("the body is not a JSON object".to_owned()));
+        }
         let asks = json::parse_typed(&bytes).map_err(|error| malformed(error.to_string()))?;
         let body = std::str::from_utf8(&bytes).map_err(|error| malformed(error.to_string()))?;
         Ok(Self { asks, text: format!("{method} {path}\n{body}") })
