@@ -86,7 +86,7 @@ def check_entry(entry, checkpoint, history):
         opened = leaf["t"] == "shard" and leaf["event"].get("opened")
         require(opened and opened["origin"] == history.origin, "missing-entries", "it does not open this log")
     else:
-        require(leaf["t"] not in ("shard", "refusal"), "malformed-entry", f"no {leaf['t']} belongs into a bundle")
+        require(leaf["t"] not in ("shard", "refusal", "query"), "malformed-entry", f"no {leaf['t']} belongs into a bundle")
     if leaf["t"] == "erasure":
         require(leaf["index"] in history.receivers, "malformed-entry", "it erases no message of the bundle")
     return leaf, history.take(entry["index"], leaf), leaf_hash

@@ -149,6 +149,7 @@ LEAF = tagged("t", {
     "acknowledgement": written(acknowledgement=string),
     "registry": written(entry=string),
     "erasure": written(index=COUNT, basis=NAME),
+    "query": written(auditor=SYSTEM, commit=HASH),
     "shard": written(event=event)})
 
 

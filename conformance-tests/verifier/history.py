@@ -11,7 +11,7 @@ class History:
         self.registry, self.closed, self.ts = None, False, 0
         self.receivers, self.outcomes = {}, {}  # of each message, by its place
         self.places, self.ids = set(), set()
-        self.counts = dict.fromkeys(("messages", "acknowledgements", "refusals", "registry", "erasures"), 0)
+        self.counts = dict.fromkeys(("messages", "acknowledgements", "refusals", "registry", "erasures", "queries"), 0)
         # In a bundle, whatever is wrong with a statement by itself is one class.
         self.unreadable, self.elsewhere, self.unsigned = (
             ("malformed-entry", "wrong-hub", "false-acknowledgement") if whole else ("changed-envelope",) * 3)
@@ -33,6 +33,10 @@ class History:
         elif kind == "erasure":
             require(leaf["index"] in self.receivers, "false-erasure", f"{leaf['index']} is no message before it")
             self.counts["erasures"] += 1
+        elif kind == "query":
+            require("auditor" in self.registry.roles(leaf["auditor"]), "false-query",
+                    f"{leaf['auditor']} has not the role of an auditor here")
+            self.counts["queries"] += 1
         elif kind == "registry":
             statement = self._read(leaf["entry"], "saphan-registry+jws")
             self.registry.take(statement, leaf["entry"], place, leaf["ts"])

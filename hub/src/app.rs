@@ -11,6 +11,7 @@ use tokio::sync::{Mutex, Semaphore, watch};
 use tokio::task::JoinHandle;
 
 use crate::admission::Admission;
+use crate::audit::Audit;
 use crate::broker::login::HubLogin;
 use crate::caller;
 use crate::cases::{CaseLimits, Cases, Desk};
@@ -84,6 +85,8 @@ pub struct App {
     pub connections: ConnectionLimits,
     /// Lease and long-poll limits.
     pub inbox: crate::config::InboxConfig,
+    /// What auditors search.
+    pub audit: Arc<Audit>,
     /// Applications that need evidence, if the hub has a system for them.
     pub cases: Option<Arc<Cases>>,
     /// How the hub logs in at the broker.
@@ -200,6 +203,7 @@ impl App {
             limits: SystemLimits::new(&config.limits),
             connections: config.limits.connections(),
             inbox: config.inbox.clone(),
+            audit: Arc::new(Audit::new(config.search_file())),
             cases,
             broker_login,
             stopping,

@@ -301,6 +301,12 @@ impl Config {
         self.hub.data_dir.join("hub.sqlite")
     }
 
+    /// The auditors' index.
+    #[must_use]
+    pub fn search_file(&self) -> PathBuf {
+        self.hub.data_dir.join("search.sqlite")
+    }
+
     fn check(&self) -> Result<(), ConfigError> {
         let shard = &self.log.shard;
         let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';

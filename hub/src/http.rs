@@ -3,6 +3,7 @@
 mod acknowledgements;
 mod agreements;
 mod applications;
+mod audit;
 mod auth;
 mod batch;
 mod broker;
@@ -107,6 +108,13 @@ fn with_small_bodies() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(acknowledgements::submit))
         .routes(routes!(joining::join))
         .routes(routes!(trace::show))
+        // Auditors.
+        .routes(routes!(audit::search))
+        .routes(routes!(audit::export))
+        .routes(routes!(audit::timeline))
+        .routes(routes!(audit::case))
+        .routes(routes!(audit::health))
+        .routes(routes!(audit::queries))
         // The operator.
         .routes(routes!(erasures::erase))
         // RabbitMQ, about its users.

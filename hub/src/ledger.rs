@@ -10,7 +10,8 @@ mod files;
 mod writer;
 
 pub use draft::{
-    AcknowledgementDraft, Appended, Draft, ErasureDraft, Judgement, MessageDraft, RefusalDraft, RegistryDraft,
+    AcknowledgementDraft, Appended, Draft, ErasureDraft, Judgement, MessageDraft, QueryDraft, RefusalDraft,
+    RegistryDraft,
 };
 pub use evidence::{Evidence, EvidenceError, evidence, hashes_of};
 pub use files::file;

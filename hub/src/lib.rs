@@ -15,6 +15,7 @@
 //! - [`used_tokens`]: each request token once;
 //! - [`limits`]: what one system may ask for and hold; [`caller`]: who a request proved to be from;
 //! - [`cases`]: applications and their evidence, asked for once;
+//! - [`audit`]: what auditors search, and that they did;
 //! - [`registry`]: members, systems, keys, agreements as a fold over the log;
 //! - [`catalogue`]: what can be asked about services and evidence types;
 //! - [`witnesses`]: who cosigns the log's checkpoints; [`timestamps`]: who says when they existed; [`publication`]: the log as files for everybody; [`continuity`]: whether
@@ -25,6 +26,7 @@
 pub mod acknowledging;
 pub mod admission;
 pub mod app;
+pub mod audit;
 pub mod broker;
 pub mod caller;
 pub mod cases;

@@ -58,6 +58,8 @@ pub struct Metrics {
     pub log_publish_failures: Counter,
     /// Entries of the log that cases have followed.
     pub cases_followed: Gauge,
+    /// Entries of the log that auditors can search.
+    pub audit_indexed: Gauge,
     /// Letters of the hub's own system that the hub refused: an agreement or a key is missing.
     pub letters_refused: Counter,
     /// Letters of the hub's own system that their receivers rejected.
@@ -233,6 +235,7 @@ impl Default for Metrics {
             log_published_size: Gauge::default(),
             log_publish_failures: Counter::default(),
             cases_followed: Gauge::default(),
+            audit_indexed: Gauge::default(),
             letters_refused: Counter::default(),
             letters_rejected: Counter::default(),
             cases_overdue: Counter::default(),
@@ -291,6 +294,11 @@ impl Default for Metrics {
             "cases_followed",
             "Entries of the log that cases have followed",
             metrics.cases_followed.clone(),
+        );
+        registry.register(
+            "audit_indexed",
+            "Entries of the log that auditors can search",
+            metrics.audit_indexed.clone(),
         );
         registry.register(
             "case_letters_refused",

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::app::{App, Opened};
+use crate::audit;
 use crate::broker::closing;
 use crate::caller;
 use crate::cases::follower::Follower;
@@ -55,6 +56,7 @@ pub async fn serve(
     if let Some((publication, published)) = app.publication.clone() {
         tasks.spawn(publication::run(Arc::clone(&app), publication, published));
     }
+    tasks.spawn(audit::follower::run(Arc::clone(&app)));
     tasks.spawn(documents::upkeep::run(Arc::clone(&app)));
     tasks.spawn(erasing::upkeep::run(Arc::clone(&app)));
     if let Some(tls) = listener.tls.clone() {

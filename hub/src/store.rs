@@ -1,12 +1,14 @@
 //! What the hub keeps, behind one trait.
 //!
-//! Whatever must be atomic is one method, above all [`Store::commit`]. Documents, the ends of bodies, the keys of what is sealed and
-//! timestamps have small traits of their own, [`DocumentIndex`], [`BodyIndex`], [`KeyIndex`] and [`TimestampIndex`], which every store implements too. Implementations: [`sqlite`].
+//! Whatever must be atomic is one method, above all [`Store::commit`]. Documents, the ends of bodies, the keys of what is sealed,
+//! auditors' queries and timestamps have small traits of their own, [`DocumentIndex`], [`BodyIndex`], [`KeyIndex`], [`QueryIndex`] and
+//! [`TimestampIndex`], which every store implements too. Implementations: [`sqlite`].
 
 mod bodies;
 pub mod cases;
 mod data_keys;
 mod documents;
+mod queries;
 pub mod sqlite;
 mod timestamps;
 
@@ -15,6 +17,7 @@ pub use data_keys::{KeyIndex, KeyPlace, StoredKey};
 pub use documents::{
     Begun, DocumentId, DocumentIndex, DocumentRecord, DocumentState, NewDocument, NewPart, Part, Quota, Unfinished,
 };
+pub use queries::{KeptQuery, NewQuery, QueryIndex};
 pub use timestamps::TimestampIndex;
 
 use std::sync::Arc;
@@ -115,6 +118,8 @@ pub enum Effect {
     Registry,
     /// An accepted message: its record and its outbox row.
     Message(Box<NewMessage>),
+    /// An auditor's query: its text.
+    Query(Box<NewQuery>),
     /// A batch of acknowledgements: outcomes of messages, whose outbox rows end.
     Acknowledgement(NewAcknowledgement),
 }
@@ -321,7 +326,7 @@ pub enum Asker {
 }
 
 /// What the hub keeps. Every method is durable on return unless it says otherwise.
-pub trait Store: DocumentIndex + BodyIndex + KeyIndex + TimestampIndex + Send + Sync {
+pub trait Store: DocumentIndex + BodyIndex + KeyIndex + QueryIndex + TimestampIndex + Send + Sync {
     /// Seals bodies with these keys from now on, and opens them. Without keys no body is written, and none is read that was sealed.
     fn seal_with(&self, keys: Arc<StorageKeys>);
 

@@ -177,6 +177,19 @@ impl SchemaId {
 pub struct MessageId(Uuid);
 
 impl MessageId {
+    /// Its 16 bytes, as RFC 9562 orders them.
+    #[must_use]
+    pub const fn to_bytes(self) -> [u8; 16] {
+        self.0.into_bytes()
+    }
+
+    /// From its 16 bytes; `None` for another kind of UUID.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 16]) -> Option<Self> {
+        let id = Uuid::from_bytes(bytes);
+        (id.get_version_num() == 7).then_some(Self(id))
+    }
+
     /// A new id from the clock and the system's random source.
     #[must_use]
     pub fn new() -> Self {
@@ -205,6 +218,19 @@ string_form!(MessageId);
 pub struct CaseId(Uuid);
 
 impl CaseId {
+    /// Its 16 bytes, as RFC 9562 orders them.
+    #[must_use]
+    pub const fn to_bytes(self) -> [u8; 16] {
+        self.0.into_bytes()
+    }
+
+    /// From its 16 bytes; `None` for another kind of UUID.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 16]) -> Option<Self> {
+        let id = Uuid::from_bytes(bytes);
+        (id.get_version_num() == 7).then_some(Self(id))
+    }
+
     /// A new id from the clock and the system's random source.
     #[must_use]
     pub fn new() -> Self {

@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Sha256Hash;
-use crate::ids::{Code, HubId, SchemaId};
+use crate::ids::{Code, HubId, SchemaId, SystemId};
 use crate::json::{self, JsonError};
 use crate::keys::PublicKey;
 use crate::log::VerifierKey;
@@ -60,6 +60,15 @@ pub enum Leaf {
         /// The legal-basis code.
         basis: Code,
     },
+    /// An auditor's query, before it was answered. What was asked is committed to, not shown: the log is public.
+    Query {
+        /// When it was asked.
+        ts: u64,
+        /// The system, of role `auditor`, that asked.
+        auditor: SystemId,
+        /// HMAC-SHA-256 of the exact text of the query; the key is a salt of 32 bytes that the hub keeps with the text.
+        commit: Sha256Hash,
+    },
     /// The first or last leaf of a shard.
     Shard {
         /// When.
@@ -110,7 +119,7 @@ impl Leaf {
     /// Reads a leaf.
     ///
     /// # Errors
-    /// [`JsonError`] for anything but one of the six kinds.
+    /// [`JsonError`] for anything but one of the seven kinds.
     pub fn parse(bytes: &[u8]) -> Result<Self, JsonError> {
         json::parse_typed(bytes)
     }
@@ -124,6 +133,7 @@ impl Leaf {
             | Self::Acknowledgement { ts, .. }
             | Self::Registry { ts, .. }
             | Self::Erasure { ts, .. }
+            | Self::Query { ts, .. }
             | Self::Shard { ts, .. } => *ts,
         }
     }
@@ -174,6 +184,16 @@ mod tests {
         assert_eq!(Leaf::parse(&joined).unwrap(), leaf);
         let (prefix, envelope) = split_message(&joined).unwrap();
         assert_eq!((prefix, envelope), (message_prefix(5, &schema).as_bytes(), "a.b.c"));
+    }
+
+    #[test]
+    fn a_query_shows_who_asked_and_a_commitment() {
+        let commit = Sha256Hash::of(b"x");
+        let leaf = Leaf::Query { ts: 7, auditor: "th.oag/audit".parse().unwrap(), commit };
+        let text = format!(r#"{{"t":"query","ts":7,"auditor":"th.oag/audit","commit":"{commit}"}}"#);
+        assert_eq!(String::from_utf8(leaf.to_bytes()).unwrap(), text);
+        assert_eq!(Leaf::parse(text.as_bytes()).unwrap(), leaf);
+        assert_eq!(leaf.ts(), 7);
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //! - [`keys`], [`jws`]: ES256 keys and strict compact JWS;
 //! - [`commitment`], [`envelope`], [`receipt`], [`acknowledgement`], [`registry`], [`auth`]: what is signed;
 //! - [`invitation`], [`joining`]: how a system gets its first key into the registry;
-//! - [`leaf`], [`log`]: what is logged, and the Merkle log with its proofs;
+//! - [`leaf`], [`log`]: what is logged, and the Merkle log with its proofs; [`facts`]: what one entry says, flat;
 //! - [`message`]: a whole service message with its receipt and proof, and how it is verified;
 //! - [`evidence_bundle`]: one file that proves messages to somebody who trusts a log's key and nothing else;
 //! - [`trust`]: what is trusted about a hub, and how that follows when its keys change;
@@ -21,6 +21,7 @@ pub mod commitment;
 pub mod digest;
 pub mod envelope;
 pub mod evidence_bundle;
+pub mod facts;
 pub mod ids;
 pub mod invitation;
 pub mod joining;

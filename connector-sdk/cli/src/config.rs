@@ -166,6 +166,11 @@ impl Config {
         saphan_connector::http_client(&self.settings.hub)
     }
 
+    /// Its key.
+    pub(crate) fn signer(&self) -> &dyn Signer {
+        &*self.key
+    }
+
     /// The name of its key.
     pub(crate) fn key_id(&self) -> KeyId {
         self.key.public().id()

@@ -4,6 +4,7 @@
 //! - [`message_check`]: one message in a file, part by part;
 //! - [`log_check`]: a whole log, over HTTP or from a folder;
 //! - [`evidence`]: the file that proves a few messages to a stranger;
+//! - [`audit_export`]: what an auditor's search has found, each row proven;
 //! - [`receipts`]: receipts that were kept, held against the log;
 //! - [`log_audit`]: a log that is followed from audit to audit;
 //! - [`timestamps`]: what others say of a log's age;
@@ -11,6 +12,7 @@
 //! - `commands`: one module a command, on `config` (the file `saphan.toml`), `trust_file`, `tls`, `outcome` and `progress`.
 
 mod arguments;
+pub mod audit_export;
 mod commands;
 mod config;
 pub mod evidence;

@@ -36,13 +36,17 @@ impl WaitingCaller {
     }
 }
 
+/// A registered system of role `auditor`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct AuditorCaller(pub(super) SystemId);
+
 /// Who may look at messages: a system at its own, an auditor at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum ReaderCaller {
     /// Role `system`.
     System(SystemId),
     /// Role `auditor`.
-    Auditor,
+    Auditor(SystemId),
 }
 
 /// The operator, or any registered system.
@@ -76,13 +80,23 @@ impl FromRequestParts<Arc<App>> for WaitingCaller {
     }
 }
 
+impl FromRequestParts<Arc<App>> for AuditorCaller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
+        let system = any_system(bearer(parts)?, app, &Target::of(parts))?;
+        must_have_role(app, &system, Role::Auditor)?;
+        Ok(Self(system))
+    }
+}
+
 impl FromRequestParts<Arc<App>> for ReaderCaller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
         let system = any_system(bearer(parts)?, app, &Target::of(parts))?;
         if has_role(app, &system, Role::Auditor) {
-            return Ok(Self::Auditor);
+            return Ok(Self::Auditor(system));
         }
         must_have_role(app, &system, Role::System)?;
         Ok(Self::System(system))

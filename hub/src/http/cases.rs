@@ -19,6 +19,7 @@ use super::auth::{ReaderCaller, WaitingCaller};
 use super::conditional::{CALLER, unless_known};
 use super::error::PathPart;
 use crate::app::App;
+use crate::audit;
 use crate::cases::{Case, CaseView, Cases, EventView};
 
 /// Where a case is, for the portal that submitted it, the authority that has it, and auditors.
@@ -37,6 +38,10 @@ pub(super) async fn show(
     PathPart(id): PathPart<String>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
+    if let ReaderCaller::Auditor(auditor) = &caller {
+        let id: CaseId = id.parse().map_err(|_| ApiError::problem(ProblemCode::NotFound))?;
+        audit::ask(&app, auditor, &format!("GET /v1/cases/{id}")).await?;
+    }
     let case = case(&app, &id).await?;
     if let ReaderCaller::System(system) = &caller
         && !Cases::may_see(&case, system)

@@ -23,6 +23,7 @@ use super::auth::ReaderCaller;
 use super::error::PathPart;
 use crate::admission::{Addressed, Refusal};
 use crate::app::App;
+use crate::audit;
 use crate::ledger::{EvidenceError, LedgerError, evidence};
 use crate::limits::{Payer, Share};
 use crate::store::{MessageRecord, MessageState};
@@ -129,10 +130,13 @@ pub(super) async fn show(
     PathPart(id): PathPart<String>,
 ) -> Result<Json<MessageBody>, ApiError> {
     let id: MessageId = id.parse().map_err(|_| ApiError::problem(ProblemCode::NotFound))?;
+    if let ReaderCaller::Auditor(auditor) = &caller {
+        audit::ask(&app, auditor, &format!("GET /v1/messages/{id}")).await?;
+    }
     let records = app.store.messages(id).await?;
     let mine = |record: &MessageRecord| match &caller {
         ReaderCaller::System(system) => record.sender == *system || record.recipient == *system,
-        ReaderCaller::Auditor => true,
+        ReaderCaller::Auditor(_) => true,
     };
     // Ids are each sender's own: what another sent under the same one must not hide what the caller sent.
     let sent = |record: &MessageRecord| matches!(&caller, ReaderCaller::System(system) if record.sender == *system);

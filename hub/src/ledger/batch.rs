@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use ring::rand::{SecureRandom as _, SystemRandom};
+use saphan_schemas::commitment::Committing;
 use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::jws::{SignError, Signed};
 use saphan_schemas::leaf::{Leaf, MAX_LEAF_BYTES, message_leaf, message_prefix};
 use saphan_schemas::log::{BatchAppend, Checkpoint, CheckpointError, CompactRange, TlogProof, leaf_hash};
 use saphan_schemas::receipt::ReceiptClaims;
 
-use super::{AcknowledgementDraft, Appended, Draft, ErasureDraft, LedgerError, LedgerKeys, MessageDraft};
-use crate::store::{Batch, Effect, Head, NewAcknowledgement, NewEntry, NewMessage};
+use super::{AcknowledgementDraft, Appended, Draft, ErasureDraft, LedgerError, LedgerKeys, MessageDraft, QueryDraft};
+use crate::store::{Batch, Effect, Head, NewAcknowledgement, NewEntry, NewMessage, NewQuery};
 
 /// A draft with its leaf.
 pub(super) struct Written {
@@ -59,6 +60,10 @@ pub(super) fn write_leaf(draft: Draft, now: u64) -> Result<Written, LedgerError>
             let leaf = Leaf::Erasure { ts: now, index: draft.index, basis: draft.basis.clone() };
             (Vec::new(), leaf.to_bytes())
         }
+        Draft::Query(query) => {
+            let commit = query_commitment(query);
+            (Vec::new(), Leaf::Query { ts: now, auditor: query.auditor.clone(), commit }.to_bytes())
+        }
         Draft::Shard(event) => (Vec::new(), Leaf::Shard { ts: now, event: (**event).clone() }.to_bytes()),
     };
     if leaf.len() > MAX_LEAF_BYTES {
@@ -97,6 +102,11 @@ pub(super) fn build(
             Draft::Registry(_) => (Effect::Registry, Appended::Entry { index }),
             Draft::Erasure(ErasureDraft { index: erased, .. }) => {
                 (Effect::Erasure { index: erased }, Appended::Entry { index })
+            }
+            Draft::Query(query) => {
+                let commit = query_commitment(&query);
+                let QueryDraft { salt, text, .. } = *query;
+                (Effect::Query(Box::new(NewQuery { commit, salt, text })), Appended::Entry { index })
             }
             Draft::Refusal(_) | Draft::Shard(_) => (Effect::None, Appended::Entry { index }),
         };
@@ -157,6 +167,12 @@ fn new_acknowledgement(draft: &AcknowledgementDraft) -> NewAcknowledgement {
         content: draft.acknowledgement.content_hash(),
         outcomes: claims.messages.iter().map(|one| (one.index, one.outcome, one.code.clone())).collect(),
     }
+}
+
+fn query_commitment(query: &QueryDraft) -> Sha256Hash {
+    let mut committing = Committing::new(&query.salt);
+    committing.update(query.text.as_bytes());
+    committing.finish().0
 }
 
 fn nonce() -> Result<String, LedgerError> {

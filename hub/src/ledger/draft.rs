@@ -6,7 +6,7 @@ use saphan_schemas::acknowledgement::Acknowledgement;
 use saphan_schemas::commitment::Salt;
 use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::envelope::Envelope;
-use saphan_schemas::ids::Code;
+use saphan_schemas::ids::{Code, SystemId};
 use saphan_schemas::leaf::{SchemaVersion, ShardEvent};
 use saphan_schemas::problem::ProblemCode;
 use saphan_schemas::registry::{RegistryEntry, TransportKind};
@@ -26,6 +26,8 @@ pub enum Draft {
     Erasure(ErasureDraft),
     /// A link between shards.
     Shard(Box<ShardEvent>),
+    /// An auditor's query.
+    Query(Box<QueryDraft>),
 }
 
 /// What a judgement about a draft rests on. The writer sends a draft back whose judgement no longer holds at its place in the
@@ -110,6 +112,19 @@ pub struct ErasureDraft {
     pub basis: Code,
 }
 
+/// A query of a system that may audit.
+#[derive(Debug, Clone)]
+pub struct QueryDraft {
+    /// What that rests on.
+    pub judgement: Judgement,
+    /// Who asks.
+    pub auditor: SystemId,
+    /// The salt of the commitment to the text.
+    pub salt: Salt,
+    /// The exact text.
+    pub text: String,
+}
+
 impl Draft {
     /// What the draft's acceptance rests on; nothing for the hub's own entries.
     #[must_use]
@@ -118,6 +133,7 @@ impl Draft {
             Self::Message(message) => Some(message.judgement),
             Self::Acknowledgement(acknowledgement) => Some(acknowledgement.judgement),
             Self::Registry(registry) => Some(registry.judgement),
+            Self::Query(query) => Some(query.judgement),
             Self::Refusal(_) | Self::Erasure(_) | Self::Shard(_) => None,
         }
     }

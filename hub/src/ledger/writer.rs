@@ -158,7 +158,7 @@ impl Writer {
                     }
                 }
                 Draft::Erasure(draft) => erased.push(draft.index),
-                Draft::Refusal(_) | Draft::Registry(_) | Draft::Shard(_) => {}
+                Draft::Refusal(_) | Draft::Registry(_) | Draft::Query(_) | Draft::Shard(_) => {}
             }
         }
         for one in self.store.known(Asker::Ledger, &messages).await? {
@@ -351,7 +351,7 @@ fn identity(draft: &Draft) -> Option<(Key, Sha256Hash)> {
             Some((Key::Acknowledgement(claims.iss.clone(), claims.jti), draft.acknowledgement.content_hash()))
         }
         Draft::Erasure(draft) => Some((Key::Erasure(draft.index), ERASED)),
-        Draft::Refusal(_) | Draft::Registry(_) | Draft::Shard(_) => None,
+        Draft::Refusal(_) | Draft::Registry(_) | Draft::Query(_) | Draft::Shard(_) => None,
     }
 }
 

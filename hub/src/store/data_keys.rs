@@ -15,6 +15,8 @@ pub enum KeyPlace {
     Body(u64),
     /// With a letter of the hub's own system that is not in the log yet.
     Letter(MessageId),
+    /// With the text of the query at this place of the log.
+    Query(u64),
 }
 
 /// A wrapped key with its place.

@@ -11,6 +11,7 @@ mod data_keys;
 mod delivery;
 mod documents;
 mod insert;
+mod queries;
 mod read;
 mod recover;
 mod rows;
@@ -143,8 +144,9 @@ impl Store for SqliteStore {
     fn commit<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<(), StoreError>> {
         async move {
             let sealed = bodies::seal_all(&self.keys(), batch)?;
+            let queries = queries::seal_all(&self.keys(), batch)?;
             let mut writer = self.writer.lock().await;
-            let done = commit::commit(writer.durable().await?, batch, &sealed).await;
+            let done = commit::commit(writer.durable().await?, batch, &sealed, &queries).await;
             writer.finish(done)
         }
         .boxed()
@@ -331,7 +333,7 @@ const MIGRATIONS: [&str; 9] = [
     include_str!("sqlite/5-bodies.sql"),
     include_str!("sqlite/6-sharing.sql"),
     include_str!("sqlite/7-cited-documents.sql"),
-    "PRAGMA user_version = 8;",
+    include_str!("sqlite/8-queries.sql"),
     include_str!("sqlite/9-timestamps.sql"),
 ];
 const READERS: u32 = 4;

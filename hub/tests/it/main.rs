@@ -10,6 +10,7 @@
 mod acceptance;
 mod acknowledgements;
 mod api;
+mod audit;
 mod authentication;
 mod authority;
 mod bad_input;

@@ -86,7 +86,7 @@ impl<'a> Fold<'a> {
             }
             Leaf::Acknowledgement { ts, acknowledgement } => self.acknowledgement(entry.index, ts, &acknowledgement)?,
             Leaf::Erasure { index: erased, basis, .. } => self.erasure(entry.index, erased, basis)?,
-            Leaf::Refusal { .. } | Leaf::Shard { .. } => return Err(EntryFault::Misplaced),
+            Leaf::Refusal { .. } | Leaf::Query { .. } | Leaf::Shard { .. } => return Err(EntryFault::Misplaced),
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use saphan_schemas::acknowledgement::{Acknowledged, AcknowledgementClaims, Outcome};
 use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::envelope::EnvelopeClaims;
-use saphan_schemas::ids::MessageId;
+use saphan_schemas::ids::{MessageId, SystemId};
 use saphan_schemas::keys::{Signer, SigningKey};
 use saphan_schemas::leaf::{Leaf, SchemaVersion, ShardEvent};
 use saphan_schemas::log::{decode_bundle, encode_bundle};
@@ -232,6 +232,8 @@ fn acknowledgements(log: &RealLog, broken: Take<'_>) {
             "unknown-key",
             say(receiver_id, &log.sender, messages[0], done),
         ),
+        ("a system asks that may not audit", "false-query", query(log, &sender_id)),
+        ("nobody asks", "false-query", query(log, &"th.nobody/audit".parse().unwrap())),
         ("what is no message is erased", "false-erasure", erasure(log, 1)),
         ("what comes later is erased", "false-erasure", erasure(log, log.leaves.len() + 5)),
     ] {
@@ -249,6 +251,11 @@ fn acknowledgements(log: &RealLog, broken: Take<'_>) {
     broken("a batch of acknowledgements is logged twice", "duplicated-entries", &|leaves| {
         leaves.insert(batches[0] + 1, log.leaves[batches[0]].clone());
     });
+}
+
+fn query(log: &RealLog, auditor: &SystemId) -> Vec<u8> {
+    let commit = Sha256Hash::of(b"a question");
+    Leaf::Query { ts: log.last_ts(), auditor: auditor.clone(), commit }.to_bytes()
 }
 
 fn erasure(log: &RealLog, index: usize) -> Vec<u8> {

@@ -6,6 +6,8 @@ mod log;
 mod message;
 mod receipts;
 mod registry;
+mod search;
+mod verify_export;
 
 use clap::Subcommand;
 
@@ -23,6 +25,10 @@ pub(crate) enum AuditCommand {
     Receipts(receipts::ReceiptsArguments),
     /// Who could send what to whom at some moment, once the whole log was checked
     Registry(registry::RegistryArguments),
+    /// Search a hub's log by system, service, type, time, case, outcome or code; the question is an entry of the log
+    Search(search::SearchArguments),
+    /// Verify what a search wrote into a file
+    VerifyExport(verify_export::VerifyExportArguments),
 }
 
 pub(crate) async fn run(command: AuditCommand, json: bool) -> Result<Outcome, Failure> {
@@ -32,5 +38,7 @@ pub(crate) async fn run(command: AuditCommand, json: bool) -> Result<Outcome, Fa
         AuditCommand::Bundle(arguments) => bundle::run(&arguments),
         AuditCommand::Receipts(arguments) => receipts::run(arguments).await,
         AuditCommand::Registry(arguments) => registry::run(arguments).await,
+        AuditCommand::Search(arguments) => search::run(arguments).await,
+        AuditCommand::VerifyExport(arguments) => verify_export::run(&arguments),
     }
 }

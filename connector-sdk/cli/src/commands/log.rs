@@ -156,7 +156,7 @@ fn holds(report: &LogReport, cosigned: Option<&Cosigned>, export: Option<&Path>)
     let leaves = &report.leaves;
     let mut text = format!(
         "{}: everything holds\n\n  entries          {}\n  messages         {}\n  acknowledgements {} ({} processed, {} \
-         rejected)\n  refusals         {}\n  registry         {}\n  erasures         {}\n  root             {}\n  \
+         rejected)\n  refusals         {}\n  registry         {}\n  erasures         {}\n  queries          {}\n  root             {}\n  \
          signatures       {}, and the checkpoint's\n",
         report.origin,
         report.size,
@@ -167,6 +167,7 @@ fn holds(report: &LogReport, cosigned: Option<&Cosigned>, export: Option<&Path>)
         leaves.refusals,
         leaves.registry,
         leaves.erasures,
+        leaves.queries,
         report.root,
         report.signatures,
     );

@@ -102,7 +102,7 @@ impl Pass<'_> {
             Leaf::Erasure { index: erased, .. } if gathered.has(erased) => {
                 gathered.about_them.push((index, text.to_owned()));
             }
-            Leaf::Erasure { .. } | Leaf::Refusal { .. } | Leaf::Shard { .. } => {}
+            Leaf::Erasure { .. } | Leaf::Refusal { .. } | Leaf::Query { .. } | Leaf::Shard { .. } => {}
         }
     }
 

@@ -45,6 +45,8 @@ pub enum TamperClass {
     FalseRegistryChange,
     /// The erasure of what is no message.
     FalseErasure,
+    /// A query of a system that may not audit.
+    FalseQuery,
     /// An entry cannot be read.
     MalformedEntry,
     /// An entry stands where none of its kind may.
@@ -69,7 +71,7 @@ pub enum TamperClass {
 
 impl TamperClass {
     /// Every class, in the order in which the guide lists them.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::ChangedLeaf,
         Self::ChangedTile,
         Self::ChangedCheckpoint,
@@ -87,6 +89,7 @@ impl TamperClass {
         Self::FalseAcknowledgement,
         Self::FalseRegistryChange,
         Self::FalseErasure,
+        Self::FalseQuery,
         Self::MalformedEntry,
         Self::MisplacedEntry,
         Self::MalformedFile,
@@ -165,6 +168,9 @@ impl TamperClass {
             }
             Self::FalseErasure => {
                 ("false-erasure", "an erasure names what is no message", "การลบอ้างถึงรายการที่ไม่ใช่ข้อความ")
+            }
+            Self::FalseQuery => {
+                ("false-query", "a query is of a system that may not audit", "การสืบค้นเป็นของระบบที่ไม่มีสิทธิตรวจสอบ")
             }
             Self::MalformedEntry => ("malformed-entry", "an entry cannot be read", "อ่านรายการไม่ได้เพราะรูปแบบผิด"),
             Self::MisplacedEntry => {
@@ -256,6 +262,7 @@ impl LeafFault {
             | Self::NotTheReceiver { .. }
             | Self::OtherOutcome { .. } => TamperClass::FalseAcknowledgement,
             Self::ErasesNoMessage { .. } => TamperClass::FalseErasure,
+            Self::NotAnAuditor { .. } => TamperClass::FalseQuery,
             Self::NotOpened | Self::Misplaced | Self::TimeRunsBack => TamperClass::MisplacedEntry,
         }
     }

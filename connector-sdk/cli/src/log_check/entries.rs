@@ -2,6 +2,7 @@
 
 use saphan_schemas::acknowledgement::UnverifiedAcknowledgement;
 use saphan_schemas::envelope::UnverifiedEnvelope;
+use saphan_schemas::ids::SystemId;
 use saphan_schemas::leaf::{Leaf, SchemaVersion, ShardEvent, split_message};
 use saphan_schemas::log::{TilePath, decode_bundle};
 use saphan_schemas::registry::UnverifiedRegistryEntry;
@@ -23,6 +24,7 @@ pub(super) enum ReadLeaf {
     Acknowledgement { ts: u64, batch: Box<UnverifiedAcknowledgement> },
     Registry { ts: u64, entry: Box<UnverifiedRegistryEntry> },
     Erasure { ts: u64, index: u64 },
+    Query { ts: u64, auditor: SystemId },
     Shard { ts: u64, event: Box<ShardEvent> },
 }
 
@@ -35,6 +37,7 @@ impl ReadLeaf {
             | Self::Acknowledgement { ts, .. }
             | Self::Registry { ts, .. }
             | Self::Erasure { ts, .. }
+            | Self::Query { ts, .. }
             | Self::Shard { ts, .. } => *ts,
         }
     }
@@ -78,6 +81,7 @@ pub(super) fn read_leaf(bytes: &[u8]) -> Result<ReadLeaf, LeafFault> {
             Ok(ReadLeaf::Registry { ts, entry: Box::new(entry) })
         }
         Leaf::Erasure { ts, index, .. } => Ok(ReadLeaf::Erasure { ts, index }),
+        Leaf::Query { ts, auditor, .. } => Ok(ReadLeaf::Query { ts, auditor }),
         Leaf::Shard { ts, event, .. } => Ok(ReadLeaf::Shard { ts, event: Box::new(event) }),
     }
 }

@@ -256,6 +256,12 @@ pub enum LeafFault {
         /// The entry.
         index: u64,
     },
+    /// It says that a system asked that may not audit.
+    #[error("it is said to be a query of {system}, which has not the role of an auditor at this place")]
+    NotAnAuditor {
+        /// The system.
+        system: SystemId,
+    },
     /// The first leaf must open this very log.
     #[error("the first leaf does not open this log, so its keys are not known")]
     NotOpened,

@@ -234,6 +234,10 @@ impl Ledger {
                 relations.erased.push((index, erased));
                 if erased < index { Ok(None) } else { Err(LeafFault::ErasesNoMessage { index: erased }) }
             }
+            ReadLeaf::Query { auditor, .. } => {
+                self.counts.queries += 1;
+                rights::check_auditor(&shard.registry, &auditor).map(|()| None)
+            }
             ReadLeaf::Refusal { .. } | ReadLeaf::Shard { .. } => {
                 self.counts.refusals += 1;
                 Ok(None)

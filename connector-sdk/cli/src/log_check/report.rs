@@ -43,6 +43,9 @@ pub struct LeafCounts {
     pub registry: u64,
     /// Erased bodies.
     pub erasures: u64,
+    /// Queries of auditors.
+    #[serde(default)]
+    pub queries: u64,
     /// Openings and closings of the shard.
     pub shards: u64,
 }

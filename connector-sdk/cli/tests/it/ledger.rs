@@ -19,7 +19,7 @@ use saphan_schemas::log::{
 use saphan_schemas::message::MessageFile;
 use saphan_schemas::receipt::ReceiptClaims;
 use saphan_schemas::registry::{
-    Agreement, AgreementSignature, Change, Entry, HubKey, Member, RegistryClaims, Schema, System, SystemKey,
+    Agreement, AgreementSignature, Change, Entry, HubKey, Member, RegistryClaims, Role, Schema, System, SystemKey,
     TransportKind, just_a_system,
 };
 use saphan_schemas::trust::{TrustBundle, TrustEntry};
@@ -183,6 +183,15 @@ impl Ledger {
         let index = self.size() - 1;
         self.messages.insert(index, sent);
         index
+    }
+
+    /// A system that may audit, and may not send.
+    pub(crate) fn admit_auditor(&mut self, system: &str) {
+        let id: SystemId = system.parse().unwrap();
+        let (member, name) = (id.member(), id.member().to_string());
+        self.change(Change::Added(Entry::Member(Member { id: member, name_th: name.clone(), name_en: name })));
+        let roles = [Role::Auditor].into();
+        self.change(Change::Added(Entry::System(System { id, transport: TransportKind::Pull, roles })));
     }
 
     pub(crate) fn acknowledge(&mut self, indices: &[u64]) -> u64 {
@@ -387,4 +396,9 @@ pub(crate) fn write_files(folder: &Path, files: &BTreeMap<String, Vec<u8>>) {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, bytes).unwrap();
     }
+}
+
+/// The leaf of a query that a system is said to have made.
+pub(crate) fn query(auditor: &str) -> Leaf {
+    Leaf::Query { ts: NOW * 1000, auditor: auditor.parse().unwrap(), commit: Sha256Hash::of(b"a question") }
 }

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::hub::FakeHub;
 use crate::ledger::{
-    AGREEMENT, HUB, Ledger, NOW, ORIGIN, RECEIVER, SENDER, Sent, claims, new_key, new_signer, registry_entry,
+    AGREEMENT, HUB, Ledger, NOW, ORIGIN, RECEIVER, SENDER, Sent, claims, new_key, new_signer, query, registry_entry,
     registry_entry_as, schema, write_files,
 };
 use crate::program::{saphan, saphan_beside};
@@ -471,4 +471,17 @@ fn a_policys_witnesses_must_have_cosigned_the_log_or_what_it_has_grown_from() {
             class => assert_eq!((code, &told["class"]), (1, &json!(class)), "{told}"),
         }
     }
+}
+
+#[test]
+fn queries_of_auditors_are_counted_and_hold_as_long_as_these_may_audit() {
+    let mut ledger = Ledger::with_messages(3);
+    ledger.admit_auditor("th.oag/audit");
+    ledger.push(&query("th.oag/audit"));
+    ledger.push(&query("th.oag/audit"));
+    let (code, told) = check(&ledger.files());
+    assert_eq!((code, &told["log"]["leaves"]["queries"]), (0, &json!(2)), "{told}");
+    ledger.change(Change::Revoked(EntryId::System("th.oag/audit".parse().unwrap())));
+    let index = ledger.push(&query("th.oag/audit"));
+    refused(&ledger, index, "has not the role of an auditor");
 }

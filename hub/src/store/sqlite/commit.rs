@@ -5,16 +5,18 @@ use sqlx::{Connection as _, SqliteConnection};
 
 use super::bodies::{erase, overwrite_removed};
 use super::insert::insert;
+use super::queries::{self, SealedQuery};
 use super::rows::{UNREADABLE, signed, transport};
 use super::{documents, failed};
 use crate::sealing::SealedOnce;
 use crate::store::{Batch, Effect, NewAcknowledgement, NewMessage, StoreError};
 
-/// `sealed`: the bodies of the batch's messages, in their order.
+/// `sealed`: the bodies of the batch's messages, in their order; `queries`: those of the batch.
 pub(super) async fn commit(
     connection: &mut SqliteConnection,
     batch: &Batch,
     sealed: &[SealedOnce],
+    queries: &[SealedQuery<'_>],
 ) -> Result<(), StoreError> {
     let erases = batch.entries.iter().any(|entry| matches!(entry.effect, Effect::Erasure { .. }));
     if erases {
@@ -22,6 +24,7 @@ pub(super) async fn commit(
     }
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(failed("began a commit"))?;
     write(&mut transaction, batch, sealed).await?;
+    queries::keep(&mut transaction, queries).await?;
     transaction.commit().await.map_err(failed("committed"))?;
     // After a commit that failed there is another connection.
     if erases { overwrite_removed(connection, false).await } else { Ok(()) }
@@ -81,7 +84,7 @@ async fn write(to: &mut SqliteConnection, batch: &Batch, sealed: &[SealedOnce]) 
         match &entry.effect {
             Effect::Acknowledgement(acknowledgement) => settle(to, *index, acknowledgement).await?,
             Effect::Erasure { index: message } => erase(to, *index, *message).await?,
-            Effect::None | Effect::Message(_) | Effect::Registry => {}
+            Effect::None | Effect::Message(_) | Effect::Query(_) | Effect::Registry => {}
         }
     }
     write_head(to, batch).await
@@ -152,7 +155,7 @@ async fn settle(to: &mut SqliteConnection, index: u64, new: &NewAcknowledgement)
 
 const fn kind(effect: &Effect) -> i64 {
     match effect {
-        Effect::None | Effect::Erasure { .. } => 0,
+        Effect::None | Effect::Erasure { .. } | Effect::Query(_) => 0,
         Effect::Message(_) => 1,
         Effect::Acknowledgement(_) => 2,
         Effect::Registry => 3,

@@ -5,7 +5,8 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Connection as _, SqliteConnection};
 
 use super::bodies::{body_binding, letter_binding};
-use super::rows::{UNREADABLE, column, index, parsed, signed};
+use super::queries::query_binding;
+use super::rows::{UNREADABLE, column, hash, index, parsed, signed};
 use super::{SqliteStore, failed};
 use crate::sealing::{Binding, Sealed, StorageKeyId, WrappedKey};
 use crate::store::{KeyIndex, KeyPlace, StoreError, StoredKey};
@@ -49,6 +50,7 @@ async fn wrap_again(to: &mut SqliteConnection, keys: &[StoredKey]) -> Result<(),
             KeyPlace::Document(id) => sqlx::query(DOCUMENT_AGAIN).bind(signed(id)),
             KeyPlace::Body(index) => sqlx::query(BODY_AGAIN).bind(signed(index)),
             KeyPlace::Letter(id) => sqlx::query(LETTER_AGAIN).bind(id.to_string()),
+            KeyPlace::Query(index) => sqlx::query(QUERY_AGAIN).bind(signed(index)),
         };
         again
             .bind(key.wrapped.storage_key.to_string())
@@ -104,6 +106,7 @@ fn stored_key(row: &SqliteRow) -> Result<StoredKey, StoreError> {
             let index = index(row, 1)?;
             (KeyPlace::Body(index), body_binding(index))
         }
+        3 => (KeyPlace::Query(index(row, 1)?), query_binding(hash(row, 2)?)),
         _ => {
             let id = parsed(row, 1)?;
             (KeyPlace::Letter(id), letter_binding(id))
@@ -119,14 +122,16 @@ const WRAPPED_OTHERWISE: &str = "\
      SELECT 1, idx, NULL, storage_key, nonce, ciphertext FROM body_key WHERE storage_key < ?1 UNION ALL \
      SELECT 1, idx, NULL, storage_key, nonce, ciphertext FROM body_key WHERE storage_key > ?1 UNION ALL \
      SELECT 2, jti, NULL, storage_key, nonce, ciphertext FROM case_letter WHERE storage_key < ?1 UNION ALL \
-     SELECT 2, jti, NULL, storage_key, nonce, ciphertext FROM case_letter WHERE storage_key > ?1 LIMIT ?2";
+     SELECT 2, jti, NULL, storage_key, nonce, ciphertext FROM case_letter WHERE storage_key > ?1 UNION ALL \
+     SELECT 3, idx, commitment, storage_key, nonce, ciphertext FROM query WHERE storage_key <> ?1 LIMIT ?2";
 /// From one name to the next, so that it takes as long as there are names, not keys.
 const STORAGE_KEYS: &str = "\
      WITH RECURSIVE name (of) AS (SELECT min(storage_key) FROM body_key UNION ALL \
      SELECT (SELECT min(storage_key) FROM body_key WHERE storage_key > of) FROM name WHERE of IS NOT NULL) \
      SELECT of FROM name WHERE of IS NOT NULL UNION SELECT storage_key FROM data_key \
-     UNION SELECT storage_key FROM case_letter WHERE storage_key IS NOT NULL";
+     UNION SELECT storage_key FROM case_letter WHERE storage_key IS NOT NULL UNION SELECT storage_key FROM query";
 const DOCUMENT_AGAIN: &str = "UPDATE OR FAIL data_key SET storage_key = ?2, nonce = ?3, ciphertext = ?4 WHERE id = ?1";
 const BODY_AGAIN: &str = "UPDATE OR FAIL body_key SET storage_key = ?2, nonce = ?3, ciphertext = ?4 WHERE idx = ?1";
+const QUERY_AGAIN: &str = "UPDATE OR FAIL query SET storage_key = ?2, nonce = ?3, ciphertext = ?4 WHERE idx = ?1";
 const LETTER_AGAIN: &str =
     "UPDATE OR FAIL case_letter SET storage_key = ?2, nonce = ?3, ciphertext = ?4 WHERE jti = ?1";

@@ -15,8 +15,8 @@ use saphan_hub::store::cases::{
 use saphan_hub::store::sqlite::SqliteStore;
 use saphan_hub::store::{
     Asker, Batch, Begun, BodyIndex, BodyRecord, Deliveries, DocumentId, DocumentIndex, DocumentRecord, Due, Head,
-    KeyIndex, Known, LeaseChange, LeaseRequest, Limit, LoggedEntry, MessageRecord, NewDocument, NewPart, Part, Pending,
-    Quota, Settlement, Store, StoreCounts, StoreError, StoredKey, TimestampIndex, Unfinished,
+    KeptQuery, KeyIndex, Known, LeaseChange, LeaseRequest, Limit, LoggedEntry, MessageRecord, NewDocument, NewPart,
+    Part, Pending, QueryIndex, Quota, Settlement, Store, StoreCounts, StoreError, StoredKey, TimestampIndex, Unfinished,
 };
 use saphan_schemas::acknowledgement::Acknowledged;
 use saphan_schemas::catalogue::SchemaText;
@@ -448,6 +448,12 @@ impl DocumentIndex for FaultyStore {
         reader: &'a SystemId,
     ) -> BoxFuture<'a, Result<Option<DocumentRecord>, StoreError>> {
         self.up(self.inner.readable(commit, reader))
+    }
+}
+
+impl QueryIndex for FaultyStore {
+    fn queries<'a>(&'a self, indices: &'a [u64]) -> BoxFuture<'a, Result<Vec<KeptQuery>, StoreError>> {
+        self.up(self.inner.queries(indices))
     }
 }
 

@@ -32,6 +32,14 @@ pub(super) fn check_schema(registry: &RegistryState, schema: &SchemaVersion) -> 
     }
 }
 
+/// That the system may audit.
+pub(super) fn check_auditor(registry: &RegistryState, auditor: &SystemId) -> Result<(), LeafFault> {
+    if registry.system(auditor).is_some_and(|system| system.roles.contains(&Role::Auditor)) {
+        return Ok(());
+    }
+    Err(LeafFault::NotAnAuditor { system: auditor.clone() })
+}
+
 /// That its sender may send, and that an agreement in force allowed the message at `ts` (milliseconds since 1970).
 pub(super) fn check_agreement(registry: &RegistryState, claims: &EnvelopeClaims, ts: u64) -> Result<(), LeafFault> {
     if !registry.system(&claims.iss).is_some_and(|system| system.roles.contains(&Role::System)) {

@@ -13,7 +13,7 @@ use saphan_schemas::registry::{AgreementSignature, Change, Entry, EntryId, Schem
 
 use super::Followed;
 use crate::ledger::{
-    AGREEMENT, Ledger, NOW, SENDER, Sent, claims, new_key, prefix, registry_entry, registry_entry_as, schema,
+    AGREEMENT, Ledger, NOW, SENDER, Sent, claims, new_key, prefix, query, registry_entry, registry_entry_as, schema,
 };
 
 /// A log that was audited, and then got more messages.
@@ -164,6 +164,12 @@ fn what_a_hub_logged_that_may_not_be_there_is_named() {
     });
     logged("false-erasure", |ledger| {
         ledger.push(&Leaf::Erasure { ts: NOW * 1000, index: 3, basis: "pdpa".parse().unwrap() });
+    });
+    logged("false-query", |ledger| {
+        ledger.push(&query(SENDER));
+    });
+    logged("false-query", |ledger| {
+        ledger.push(&query("th.oag/audit"));
     });
     logged("malformed-entry", |ledger| ledger.leaves.push(br#"{"t":"gossip","ts":1}"#.to_vec()));
     logged("misplaced-entry", |ledger| {

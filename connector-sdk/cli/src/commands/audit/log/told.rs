@@ -34,6 +34,7 @@ fn holds(report: &LogReport, audit: &Audit, words: &Words) -> String {
         (words.refusals, leaves.refusals.to_string()),
         (words.registry, leaves.registry.to_string()),
         (words.erasures, leaves.erasures.to_string()),
+        (words.queries, leaves.queries.to_string()),
         (words.root, report.root.to_string()),
     ];
     lines.extend(audit.timestamps.iter().flat_map(|found| timestamps(found, words)));

@@ -1,0 +1,54 @@
+//! `saphan audit verify-export`.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use saphan_schemas::log::VerifierKey;
+use serde_json::json;
+
+use crate::audit_export::{self, ExportError, Report};
+use crate::commands::log::read_vkey;
+use crate::outcome::{Exit, Failure, Outcome};
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyExportArguments {
+    /// An export of `saphan audit search`: JSON Lines, or CSV if its name ends in .csv
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+
+    /// The key of the log, or a file with it: all that is trusted
+    #[arg(long, value_name = "FILE|TEXT")]
+    vkey: String,
+}
+
+pub(crate) fn run(arguments: &VerifyExportArguments) -> Result<Outcome, Failure> {
+    verify(&arguments.file, &read_vkey(&arguments.vkey)?, &[])
+}
+
+/// Verifies an export with keys of the log of which any may have signed its checkpoint.
+pub(super) fn verify(path: &Path, key: &VerifierKey, more: &[VerifierKey]) -> Result<Outcome, Failure> {
+    match audit_export::verify(path, key, more) {
+        Ok(report) => Ok(holds(path, &report)),
+        Err(ExportError::Unreadable(error)) => Err(Failure::unreadable(path, &error)),
+        Err(ExportError::Fault { line, fault }) => {
+            let (name, reason) = (path.display(), fault.to_string());
+            let text = format!(
+                "{name}: NOT verified\n\n  line {line}: {reason}\n\nExport again. If it happens again, show the file to the hub's operator and to other auditors.\n"
+            );
+            let verdict = json!({ "holds": false, "line": line, "reason": reason });
+            Ok(Outcome { exit: Exit::No, text, json: json!({ "file": path, "verdict": verdict }) })
+        }
+    }
+}
+
+fn holds(path: &Path, report: &Report) -> Outcome {
+    let Report { log, size, root, query, indexed, rows, supporting, filter, .. } = report;
+    let name = path.display();
+    let text = format!(
+        "{name}: every row is in the log\n\n  rows        {rows}\n  cited       {supporting} entries beside them\n  asked       {filter}\n  \
+         question    entry {query}\n  searched    {indexed} entries\n  log         {log}\n  entries     {size}\n  root        {root}\n\n\
+         what this file does not show\n  - that nothing that fits was left out, or was acknowledged since: the log shows that\n  \
+         - that senders and receivers signed what they say, and might: `saphan audit log` shows that\n"
+    );
+    Outcome { exit: Exit::Done, text, json: json!({ "file": path, "verdict": { "holds": true }, "export": report }) }
+}

@@ -1,0 +1,156 @@
+//! The task that follows the log into the index.
+//!
+//! Nothing waits for it but auditors. While the exchange is busy it takes in a little now and then; when it is not, or somebody
+//! searches, it goes on until it is at the end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use saphan_schemas::facts::EntryFacts;
+use saphan_schemas::log::leaf_hash;
+use tokio::time::{Instant, timeout};
+
+use super::index::{self, Cursor, Entry, IndexError, Writer};
+use super::{Audit, AuditError};
+use crate::app::App;
+use crate::store::{Store, StoreError};
+
+/// Follows the log until the hub stops.
+pub async fn run(app: Arc<App>) {
+    let mut pause = FIRST_PAUSE;
+    while !app.is_stopping() {
+        let started = Instant::now();
+        match follow(&app).await {
+            Ok(()) => return,
+            Err(error) => {
+                let damaged = matches!(&error, AuditError::Index(error) if error.is_damage());
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    damaged,
+                    "the auditors' index cannot follow the log; trying again"
+                );
+                app.audit.set_index(None);
+                if damaged && let Err(error) = index::remove(app.audit.path()) {
+                    tracing::error!(error = &error as &dyn std::error::Error, "the auditors' index stays damaged");
+                }
+            }
+        }
+        if started.elapsed() > LONGEST_PAUSE {
+            pause = FIRST_PAUSE;
+        }
+        let mut stopping = app.stopping.clone();
+        let _ = timeout(pause, stopping.wait_for(|stop| *stop)).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// Follows until the hub stops.
+async fn follow(app: &App) -> Result<(), AuditError> {
+    let audit = &*app.audit;
+    let (index, mut writer, cursor) = open(app).await?;
+    audit.set_index(Some(index));
+    audit.indexed.send_replace(cursor.next);
+    let mut next = cursor.next;
+    let mut committed = app.ledger.committed();
+    let mut last = (Instant::now(), committed.borrow().size);
+    while !app.is_stopping() {
+        if audit.is_damaged() {
+            writer.close().await;
+            return Err(IndexError::Unreadable { what: "a reader found it damaged" }.into());
+        }
+        let size = committed.borrow_and_update().size;
+        let wanted = audit.is_wanted(next);
+        let busy = size.saturating_sub(last.1) > BUSY_ENTRIES;
+        last = (Instant::now(), size);
+        let most = if busy && !wanted { ENTRIES_WHEN_BUSY } else { ENTRIES_AT_ONCE };
+        let until = size.min(next + most);
+        if next < until {
+            take(app, &mut writer, next, until).await?;
+            next = until;
+            audit.indexed.send_replace(next);
+        }
+        if next < size && (wanted || !busy) {
+            continue;
+        }
+        wait(app, audit, next, last.0 + PAUSE, &mut committed).await;
+    }
+    audit.set_index(None);
+    writer.close().await;
+    Ok(())
+}
+
+/// Opens the file; one of a log that went another way is made again.
+async fn open(app: &App) -> Result<(index::Index, Writer, Cursor), AuditError> {
+    let (path, origin) = (app.audit.path(), &*app.origin);
+    let opened = index::open(path, origin).await?;
+    if fits(&*app.store, opened.2).await? {
+        return Ok(opened);
+    }
+    tracing::warn!("the auditors' index is of a log that went another way; it is made again");
+    opened.1.close().await;
+    index::remove(path)?;
+    Ok(index::open(path, origin).await?)
+}
+
+/// Whether the log has the entry at which the index ends.
+async fn fits(store: &dyn Store, cursor: Cursor) -> Result<bool, StoreError> {
+    let Some(last) = cursor.next.checked_sub(1) else { return Ok(true) };
+    Ok(store.hashes(0, last, 1).await?.pop() == cursor.last)
+}
+
+/// Takes entries in, in one transaction; reads them a little at a time, so that others get their turn.
+async fn take(app: &App, writer: &mut Writer, first: u64, until: u64) -> Result<(), AuditError> {
+    let mut entries = Vec::with_capacity(usize::try_from(until - first).unwrap_or(0));
+    let mut at = first;
+    while at < until {
+        let count = (until - at).min(READ_AT_ONCE);
+        let leaves = app.store.entries(at, count as u32).await?;
+        if leaves.len() as u64 != count {
+            return Err(StoreError::Corrupt { what: "an entry of the log is missing" }.into());
+        }
+        let read = tokio::task::spawn_blocking(move || leaves.iter().map(|leaf| entry(leaf)).collect::<Vec<_>>());
+        entries.extend(read.await.map_err(|_| AuditError::Lost)?);
+        at += count;
+    }
+    Ok(writer.take(first, entries).await?)
+}
+
+fn entry(leaf: &[u8]) -> Entry {
+    Entry { hash: leaf_hash(leaf), facts: EntryFacts::read(leaf) }
+}
+
+/// Until `earliest`, or somebody wants to search; and then until there is something new.
+async fn wait(
+    app: &App,
+    audit: &Audit,
+    next: u64,
+    earliest: Instant,
+    committed: &mut tokio::sync::watch::Receiver<crate::ledger::Committed>,
+) {
+    let mut stopping = app.stopping.clone();
+    let calm = async {
+        tokio::time::sleep_until(earliest).await;
+        // At its end it waits for what comes; else it goes on.
+        if committed.borrow_and_update().size <= next {
+            let _ = committed.changed().await;
+        }
+    };
+    tokio::select! {
+        () = calm => {}
+        () = audit.called() => {}
+        _ = stopping.wait_for(|stop| *stop) => {}
+    }
+}
+
+/// More new entries than this since the last round: the exchange is busy.
+const BUSY_ENTRIES: u64 = 500;
+/// Then so many are taken in about each second.
+const ENTRIES_WHEN_BUSY: u64 = 1024;
+/// Entries of one transaction.
+const ENTRIES_AT_ONCE: u64 = 4096;
+/// Entries that are read together.
+const READ_AT_ONCE: u64 = 256;
+/// Between rounds.
+const PAUSE: Duration = Duration::from_secs(1);
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);

@@ -1,0 +1,27 @@
+//! What auditors asked before.
+
+use saphan_schemas::facts::EntryKind;
+
+use super::{Asked, AuditError, Filter, PastQueries, PastQuery, QueriesQuery};
+
+impl Asked<'_> {
+    /// Past queries, this one not among them, newest first.
+    ///
+    /// # Errors
+    /// [`AuditError`].
+    pub async fn queries(&self, QueriesQuery { before, limit }: &QueriesQuery) -> Result<PastQueries, AuditError> {
+        let (index, indexed) = self.index().await?;
+        let before = before.unwrap_or(u64::MAX).min(indexed).min(self.place);
+        let filter = Filter { kind: Some(EntryKind::Query), ..Filter::default() };
+        let found = index.search(&filter, before, limit.rows()).await.map_err(|error| self.noted(error))?;
+        let places: Vec<u64> = found.rows.iter().map(|row| row.index).collect();
+        let mut kept = self.app.store.queries(&places).await?;
+        let query = |row: super::Row| {
+            let at = kept.iter().position(|kept| kept.index == row.index);
+            let kept = at.map(|at| kept.swap_remove(at));
+            let (salt, text) = kept.map(|kept| (kept.salt.to_text(), kept.text)).unzip();
+            PastQuery { index: row.index, at: row.at, auditor: row.from.unwrap_or_default(), text, salt }
+        };
+        Ok(PastQueries { queries: found.rows.into_iter().map(query).collect(), next: found.next })
+    }
+}

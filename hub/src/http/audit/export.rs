@@ -1,0 +1,203 @@
+//! `POST /v1/audit/export`: what fits, as JSON Lines or CSV, each row with its proof. Nothing but a few rows is held at once.
+
+mod csv;
+
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::response::IntoResponse;
+use futures_util::stream;
+use saphan_schemas::digest::Sha256Hash;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::Question;
+use crate::app::App;
+use crate::audit::{AuditError, Export, Exported, Filter, Row};
+use crate::http::ApiError;
+use crate::http::auth::AuditorCaller;
+
+/// What is exported.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct ExportRequest {
+    /// Which entries.
+    #[serde(default)]
+    filter: Filter,
+}
+
+/// The first line: what the proofs are for.
+#[derive(Debug, Serialize)]
+struct Head<'a> {
+    format: &'static str,
+    log: &'a str,
+    size: u64,
+    checkpoint: &'a str,
+    query: u64,
+    indexed: u64,
+    filter: &'a Filter,
+}
+
+/// The last line: without it, the file was cut off.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+struct End {
+    rows: u64,
+    supporting: u64,
+}
+
+/// A row with its proof.
+#[derive(Debug, Serialize)]
+struct Line<'a> {
+    row: &'a Row,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    supports: bool,
+    leaf: &'a str,
+    hash: Sha256Hash,
+    proof: &'a [Sha256Hash],
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Format {
+    JsonLines,
+    Csv,
+}
+
+/// Everything that fits, newest first, each row with its exact leaf and the proof that it is in the log of one checkpoint.
+#[utoipa::path(
+    post, path = "/v1/audit/export", tag = "auditors", operation_id = "audit_export",
+    request_body = ExportRequest,
+    params(("Accept" = Option<String>, Header, description = "text/csv for CSV; JSON Lines otherwise")),
+    responses(
+        (status = 200, description = "One line for the export, one for each row, one for the end", content_type = "application/jsonl"),
+        (status = "4XX", description = "A problem", content_type = "application/problem+json"),
+    )
+)]
+pub(in crate::http) async fn export(
+    State(app): State<Arc<App>>,
+    AuditorCaller(auditor): AuditorCaller,
+    headers: HeaderMap,
+    question: Question<ExportRequest>,
+) -> Result<impl IntoResponse, ApiError> {
+    let accepted = headers.get(ACCEPT).and_then(|accepted| accepted.to_str().ok()).unwrap_or_default();
+    let format = if accepted.contains("text/csv") { Format::Csv } else { Format::JsonLines };
+    let asked = question.ask(&app, &auditor).await?;
+    let export = asked.export(question.asks.filter).await?;
+    let (media_type, suffix) = match format {
+        Format::JsonLines => ("application/jsonl; charset=utf-8", "jsonl"),
+        Format::Csv => ("text/csv; charset=utf-8; header=present", "csv"),
+    };
+    let name = format!("attachment; filename=\"audit-{}.{suffix}\"", export.query);
+    let headers =
+        [(CONTENT_TYPE, media_type.to_owned()), (CONTENT_DISPOSITION, name), (CACHE_CONTROL, "no-store".to_owned())];
+    let writing = Writing { app: Arc::clone(&app), export, format, end: End::default(), stage: Stage::Head };
+    Ok((headers, Body::from_stream(stream::try_unfold(writing, Writing::step))))
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Head,
+    Rows,
+    Done,
+}
+
+struct Writing {
+    app: Arc<App>,
+    export: Export,
+    format: Format,
+    end: End,
+    stage: Stage,
+}
+
+/// The file ends in the middle; who reads it misses its last line.
+#[derive(Debug, thiserror::Error)]
+#[error("the export was broken off")]
+struct BrokenOff;
+
+impl Writing {
+    async fn step(mut self) -> Result<Option<(Bytes, Self)>, BrokenOff> {
+        let mut text = Vec::new();
+        match self.stage {
+            Stage::Head => {
+                self.head(&mut text).map_err(|_| BrokenOff)?;
+                self.stage = Stage::Rows;
+            }
+            Stage::Rows if self.app.is_stopping() => return Err(BrokenOff),
+            Stage::Rows => match self.export.next().await {
+                Ok(Some(rows)) => {
+                    for row in &rows {
+                        self.row(row, &mut text).map_err(|_| BrokenOff)?;
+                    }
+                }
+                Ok(None) => {
+                    self.end(&mut text).map_err(|_| BrokenOff)?;
+                    self.stage = Stage::Done;
+                }
+                Err(error) => {
+                    let error: &(dyn std::error::Error + 'static) = &error;
+                    tracing::error!(error, "an auditor's export was broken off");
+                    return Err(BrokenOff);
+                }
+            },
+            Stage::Done => return Ok(None),
+        }
+        Ok(Some((text.into(), self)))
+    }
+
+    fn head(&self, to: &mut Vec<u8>) -> serde_json::Result<()> {
+        let Export { query, indexed, size, checkpoint, .. } = &self.export;
+        let head = Head {
+            format: FORMAT,
+            log: &self.app.origin,
+            size: *size,
+            checkpoint,
+            query: *query,
+            indexed: *indexed,
+            filter: self.export.filter(),
+        };
+        match self.format {
+            Format::JsonLines => line(to, &serde_json::json!({ "export": head })),
+            Format::Csv => {
+                csv::header(to);
+                csv::note(to, "export", *size, &serde_json::to_string(&head)?);
+                Ok(())
+            }
+        }
+    }
+
+    fn row(&mut self, exported: &Exported, to: &mut Vec<u8>) -> Result<(), AuditError> {
+        let Exported { row, supports, leaf, hash, proof } = exported;
+        *(if *supports { &mut self.end.supporting } else { &mut self.end.rows }) += 1;
+        let unreadable = |_| crate::store::StoreError::Corrupt { what: "a leaf that is no text" };
+        let leaf = std::str::from_utf8(leaf).map_err(unreadable)?;
+        let whole = Line { row, supports: *supports, leaf, hash: *hash, proof };
+        match self.format {
+            Format::JsonLines => line(to, &whole).map_err(|_| AuditError::Lost),
+            Format::Csv => {
+                csv::row(to, &whole);
+                Ok(())
+            }
+        }
+    }
+
+    fn end(&self, to: &mut Vec<u8>) -> serde_json::Result<()> {
+        match self.format {
+            Format::JsonLines => line(to, &serde_json::json!({ "end": self.end })),
+            Format::Csv => {
+                csv::note(to, "end", self.end.rows, &serde_json::to_string(&self.end)?);
+                Ok(())
+            }
+        }
+    }
+}
+
+fn line(to: &mut Vec<u8>, value: &impl Serialize) -> serde_json::Result<()> {
+    serde_json::to_writer(&mut *to, value)?;
+    to.push(b'\n');
+    Ok(())
+}
+
+/// What the first line says about all that follow.
+const FORMAT: &str = "saphan-audit-export-1";
