@@ -90,6 +90,9 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(log::checkpoint))
         .routes(routes!(log::cosigned_checkpoint))
         .routes(routes!(log::tile))
+        .routes(routes!(log::shard_verifier_key))
+        .routes(routes!(log::shard_checkpoint))
+        .routes(routes!(log::shard_tile))
         // Whoever runs the hub.
         .routes(routes!(operations::live))
         .routes(routes!(operations::ready))

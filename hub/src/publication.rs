@@ -18,6 +18,7 @@ use tokio::time::timeout;
 use crate::app::App;
 use crate::ledger::file;
 use crate::objects::Objects;
+use crate::shards::{self, Shard};
 use crate::store::sqlite::Copies;
 use crate::store::{Store, StoreError};
 
@@ -47,19 +48,21 @@ pub enum PublicationError {
 type Head = (u64, String);
 
 impl PublishedLog {
-    /// The place that `[log] publish` names: a folder, which is made if it is not there, or `s3://bucket/prefix`; `None` for none.
+    /// The folder of a shard in the place that `[log] publish` names: a folder, which is made if it is not there, or
+    /// `s3://bucket/prefix`; `None` for none.
     ///
     /// # Errors
     /// When it cannot be used.
-    pub fn open(place: &str) -> anyhow::Result<Option<Self>> {
+    pub fn open(place: &str, shard: &str) -> anyhow::Result<Option<Self>> {
         if place.is_empty() {
             return Ok(None);
         }
-        let objects = match place.strip_prefix(BUCKET) {
+        let mut objects = match place.strip_prefix(BUCKET) {
             Some(bucket) => Objects::in_bucket(bucket, "log.publish")?,
             None => Objects::in_folder(Path::new(place), PUBLIC)?,
         };
-        Ok(Some(Self { objects, place: place.to_owned() }))
+        objects.prefix = objects.prefix.join(shard);
+        Ok(Some(Self { objects, place: format!("{}/{shard}", place.trim_end_matches('/')) }))
     }
 
     /// Whether the place is a folder that is not there.
@@ -68,7 +71,17 @@ impl PublishedLog {
         !place.is_empty() && !place.starts_with(BUCKET) && !Path::new(place).is_dir()
     }
 
-    /// In these objects; `place` is what people call them.
+    /// That of another shard, beside this one.
+    #[must_use]
+    pub fn beside(&self, shard: &str) -> Self {
+        let mut parts: Vec<_> = self.objects.prefix.parts().collect();
+        parts.pop();
+        let prefix = parts.into_iter().collect::<ObjectPath>().join(shard);
+        let place = self.place.rsplit_once('/').map_or("", |(place, _)| place);
+        Self { objects: Objects { store: Arc::clone(&self.objects.store), prefix }, place: format!("{place}/{shard}") }
+    }
+
+    /// In these objects, without a folder of its own; `place` is what people call them.
     #[must_use]
     pub fn new(store: Arc<dyn ObjectStore>, place: &str) -> Self {
         Self { objects: Objects { store, prefix: ObjectPath::default() }, place: place.to_owned() }
@@ -94,7 +107,7 @@ impl PublishedLog {
         String::from_utf8(bytes.to_vec()).map(Some).map_err(|_| PublicationError::NotText)
     }
 
-    /// Publishes the log up to `newest`, and up to `cosigned`, the newest that a quorum of witnesses has cosigned; `before` entries
+    /// Publishes this log up to `newest`, and up to `cosigned`, the newest that a quorum of witnesses has cosigned; `before` entries
     /// are there.
     ///
     /// # Errors
@@ -102,19 +115,20 @@ impl PublishedLog {
     pub async fn publish(
         &self,
         store: &dyn Store,
+        shard: &Shard,
         before: u64,
         newest: &Head,
         cosigned: Option<&Head>,
     ) -> Result<(), PublicationError> {
         for path in tiles_completed(before, newest.0).chain(partial_tiles(newest.0)) {
-            self.put_file(store, &path).await?;
+            self.put_file(store, shard, &path).await?;
         }
         // One that is newer than what is published now comes with the next round.
         let cosigned = cosigned.filter(|(size, _)| *size <= newest.0);
         for path in cosigned.into_iter().flat_map(|(size, _)| partial_tiles(*size)) {
             // Where its own partial files are full by now, those are there.
             if !path.full().exists_at(newest.0) {
-                self.put_file(store, &path).await?;
+                self.put_file(store, shard, &path).await?;
             }
         }
         // This one first: at the next start it says how much others have seen.
@@ -138,8 +152,20 @@ impl PublishedLog {
         entries.into_iter().map(<[u8]>::to_vec).collect()
     }
 
-    async fn put_file(&self, store: &dyn Store, path: &TilePath) -> Result<(), PublicationError> {
-        let bytes = file(store, path).await?;
+    /// Publishes what is not published yet of an earlier log: the hub was stopped in a moment of trouble, or killed.
+    ///
+    /// # Errors
+    /// [`PublicationError`].
+    pub async fn complete(&self, store: &dyn Store, shard: &Shard, size: u64) -> Result<(), PublicationError> {
+        let Some(last) = store.checkpoint(shard.first + size).await? else { return Ok(()) };
+        let published = self.checkpoint().await?.unwrap_or_default();
+        let published = published.lines().nth(1).and_then(|size| size.parse().ok()).unwrap_or(0);
+        // More than the store has is nothing that this hub could have published; an audit tells.
+        if published >= size { Ok(()) } else { self.publish(store, shard, published, &(size, last), None).await }
+    }
+
+    async fn put_file(&self, store: &dyn Store, shard: &Shard, path: &TilePath) -> Result<(), PublicationError> {
+        let bytes = file(store, shard, path).await?;
         self.put(&path.to_string(), bytes).await
     }
 
@@ -181,11 +207,12 @@ impl Copies for PublishedLog {
 pub async fn run(app: Arc<App>, publication: Arc<PublishedLog>, published: u64) {
     let mut stopping = app.stopping.clone();
     let (mut before, mut last, mut trouble) = (published, None, false);
+    let mut closed: Vec<_> = app.shards.closed().collect();
     loop {
         let is_last = app.is_stopping();
         let heads = (app.newest_checkpoint(), app.cosigned().map(|cosigned| (cosigned.size, cosigned.text.clone())));
         if heads.0.0 > 0 && last.as_ref() != Some(&heads) {
-            match publication.publish(&*app.store, before, &heads.0, heads.1.as_ref()).await {
+            match publish_all(&app, &publication, &mut closed, before, &heads).await {
                 Ok(()) => {
                     if std::mem::take(&mut trouble) {
                         tracing::info!(place = publication.place(), "the log is published again");
@@ -212,6 +239,20 @@ pub async fn run(app: Arc<App>, publication: Arc<PublishedLog>, published: u64) 
         }
         let _ = timeout(PAUSE, stopping.wait_for(|stop| *stop)).await;
     }
+}
+
+async fn publish_all(
+    app: &App,
+    publication: &PublishedLog,
+    closed: &mut Vec<(&Shard, u64)>,
+    before: u64,
+    heads: &(Head, Option<Head>),
+) -> Result<(), PublicationError> {
+    while let Some((shard, size)) = closed.last() {
+        publication.beside(shards::name(&shard.origin)).complete(&*app.store, shard, *size).await?;
+        closed.pop();
+    }
+    publication.publish(&*app.store, app.shards.present(), before, &heads.0, heads.1.as_ref()).await
 }
 
 const BUCKET: &str = "s3://";

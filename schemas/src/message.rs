@@ -124,7 +124,8 @@ pub fn verify(
     sender_key: impl FnOnce(&SystemId, KeyId) -> Option<PublicKey>,
 ) -> Result<(Verified, Receipt), VerifyError> {
     let verified = verify_delivered(parts, trust, sender_key, |text| trust.verify_checkpoint(text))?;
-    let key = trust.receipt_key(verified.receipt.kid(), &verified.receipt.claims().log, verified.receipt.claims().index)?;
+    let key =
+        trust.receipt_key(verified.receipt.kid(), &verified.receipt.claims().log, verified.receipt.claims().index)?;
     let receipt = verified.receipt.clone().verify(key).map_err(|_| VerifyError::ReceiptSignature)?;
     Ok((verified, receipt))
 }

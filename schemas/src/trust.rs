@@ -393,8 +393,11 @@ mod tests {
             (None, &[(ORIGIN, 6)], &[(ORIGIN, 7), (NEXT, 0)]),
         ] {
             let trust = end(log);
-            good.iter().for_each(|(log, index)| assert!(trust.receipt_key(receipts, log, *index).is_ok(), "{log} {index}"));
-            ended.iter().for_each(|(log, index)| assert!(trust.receipt_key(receipts, log, *index).is_err(), "{log} {index}"));
+            good.iter()
+                .for_each(|(log, index)| assert!(trust.receipt_key(receipts, log, *index).is_ok(), "{log} {index}"));
+            ended
+                .iter()
+                .for_each(|(log, index)| assert!(trust.receipt_key(receipts, log, *index).is_err(), "{log} {index}"));
         }
     }
 

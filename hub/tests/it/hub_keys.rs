@@ -210,7 +210,7 @@ async fn a_key_that_the_hub_still_signs_with_is_not_revoked_though_another_is_re
     rotate(&hub, KeyUse::Receipts).await;
     hub.apply([revoked()]).await;
     let trust = hub.get("/v1/trust").await.json::<TrustBundle>(200);
-    let end = EndedKey { key: HubKeyId::Receipts(kid), index: hub.size() - 1 };
+    let end = EndedKey { key: HubKeyId::Receipts(kid), index: hub.size() - 1, log: None };
     assert_eq!(trust.ended, [end], "who joins now knows where it ended");
 }
 
