@@ -4,6 +4,7 @@
 //! names an entry by its log's origin and its *index* in that log's tree. Here one becomes the other.
 
 pub mod beginning;
+pub mod closing;
 
 use saphan_schemas::acknowledgement::{Acknowledged, AcknowledgementClaims};
 use saphan_schemas::ids::HubId;

@@ -18,7 +18,7 @@ use super::Inbox;
 use crate::clock;
 use crate::error::own_code;
 use crate::handler::Handled;
-use crate::journal::{JournalError, Settled, ToAcknowledge};
+use crate::journal::{JournalError, LogPlace, Settled, ToAcknowledge};
 use crate::message::Received;
 use crate::stats::Stats;
 use crate::stop::Stop;
@@ -135,11 +135,12 @@ async fn handle(inbox: Arc<Inbox>, work: Work) -> (i64, Verdict) {
             }
         },
     };
-    let (index, message) = (received.receipt.index, received.claims.jti);
+    let (place, message) = (LogPlace::of(&received.receipt), received.claims.jti);
+    let index = place.index;
     // Called inside, so that a handler that panics before its first await is caught as well.
     let handled = AssertUnwindSafe(async { inbox.handlers.call(received).await }).catch_unwind().await;
     let verdict = match handled {
-        Ok(Ok(handled)) => verdict(&inbox, id, index, handled).await,
+        Ok(Ok(handled)) => verdict(&inbox, id, place, handled).await,
         Ok(Err(_)) => {
             // The error may quote the message, so its text is left to the handler's own log.
             tracing::warn!(%message, index, "a handler failed; its message is handled again");
@@ -159,19 +160,20 @@ fn is_over(received: &Received) -> bool {
 }
 
 fn too_late(id: i64, received: &Received) -> Verdict {
-    let index = received.receipt.index;
-    tracing::warn!(index, "a message came after its not_after; it is rejected and no handler sees it");
+    let place = LogPlace::of(&received.receipt);
+    tracing::warn!(index = place.index, "a message came after its not_after; it is rejected and no handler sees it");
     match own_code(ProblemCode::MessageExpired) {
         Some(code) => Verdict::Settled(Settled {
-            acknowledge: ToAcknowledge { id, index, code: Some(code) },
+            acknowledge: ToAcknowledge { id, place, code: Some(code) },
             replies: Vec::new(),
         }),
         None => Verdict::Retry { after: None },
     }
 }
 
-async fn verdict(inbox: &Inbox, id: i64, index: u64, handled: Handled) -> Verdict {
-    let settled = |code, replies| Verdict::Settled(Settled { acknowledge: ToAcknowledge { id, index, code }, replies });
+async fn verdict(inbox: &Inbox, id: i64, place: LogPlace, handled: Handled) -> Verdict {
+    let index = place.index;
+    let settled = |code, replies| Verdict::Settled(Settled { acknowledge: ToAcknowledge { id, place, code }, replies });
     match handled {
         Handled::Done => settled(None, Vec::new()),
         Handled::Reject(code) => settled(Some(code), Vec::new()),

@@ -3,7 +3,7 @@
 use saphan_schemas::ids::MessageId;
 use sqlx::SqliteConnection;
 
-use super::rows::{StoredOutgoing, ToAcknowledge, read_code, read_salt};
+use super::rows::{StoredOutgoing, ToAcknowledge, read_code, read_place, read_salt};
 use super::{Journal, JournalError};
 use crate::hub_api::Answer;
 use crate::message::Parts;
@@ -70,19 +70,19 @@ impl Journal {
     /// What a restarted connector has to go on with.
     pub(crate) async fn unsettled(&self) -> Result<Unsettled, JournalError> {
         // Contents are there exactly as long as a message is not settled.
-        let rows: Vec<(i64, i64, i64, Option<String>)> = sqlx::query_as(
-            "SELECT i.id, i.idx, i.state, i.code FROM inbox_content c JOIN inbox i ON i.id = c.id \
+        let rows: Vec<(i64, String, i64, Option<String>)> = sqlx::query_as(
+            "SELECT i.id, c.receipt, i.state, i.code FROM inbox_content c JOIN inbox i ON i.id = c.id \
              WHERE i.state < 2 ORDER BY i.id",
         )
         .fetch_all(&mut *self.reader.lock().await)
         .await?;
         let mut unsettled = Unsettled { pending: Vec::new(), handled: Vec::new() };
-        for (id, index, state, code) in rows {
+        for (id, receipt, state, code) in rows {
             if state == 0 {
                 unsettled.pending.push(id);
             } else {
-                let code = read_code(code)?;
-                unsettled.handled.push(ToAcknowledge { id, index: index.cast_unsigned(), code });
+                let (place, code) = (read_place(&receipt)?, read_code(code)?);
+                unsettled.handled.push(ToAcknowledge { id, place, code });
             }
         }
         Ok(unsettled)

@@ -180,11 +180,6 @@ pub(super) fn read<T>(config: &Config, look: impl FnOnce(&Registry) -> anyhow::R
     })
 }
 
-/// An entry of the operator.
-pub(super) fn sign_as_operator(config: &Config, operator: &dyn Signer, change: Change) -> anyhow::Result<String> {
-    sign(config, &config.hub.id.to_string(), operator, change)
-}
-
 fn sign_all(
     config: &Config,
     operator: &dyn Signer,

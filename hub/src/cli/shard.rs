@@ -2,22 +2,19 @@
 
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
-use saphan_schemas::leaf::ShardEvent;
 use saphan_schemas::log::VerifierKey;
-use saphan_schemas::registry::{Change, Entry, HubKey, RegistryState, is_shard_name};
+use saphan_schemas::registry::{Change, Entry, HubKey, is_shard_name};
 use tokio::sync::watch;
 
 use super::{ConfigArguments, change, run};
-use crate::app::{App, Opened};
+use crate::app::Opened;
 use crate::config::Config;
 use crate::keys::{KeyStore, KeyUse};
-use crate::ledger::Draft;
-use crate::publication::PublishedLog;
 use crate::shards::beginning::closed_for;
+use crate::shards::closing::{close, must_be_new, publish, usable_key};
 use crate::shards::{Shards, name, origin};
 use crate::store::Store as _;
 use crate::store::sqlite::SqliteStore;
-use crate::witnesses::rounds;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ShardCommand {
@@ -47,6 +44,7 @@ pub(super) fn shard(command: &ShardCommand) -> anyhow::Result<()> {
             let Some(_lock) = run::lock(&config)? else {
                 bail!("{} is in use by a hub process; stop it first", config.hub.data_dir.display());
             };
+            run::log_to_stderr();
             run::runtime()?.block_on(open(&config))
         }
     }
@@ -83,13 +81,6 @@ fn register(config: &Config, next: &str) -> anyhow::Result<VerifierKey> {
     prepared.context("no key was made")
 }
 
-/// A key of that log that the registry has and that is here.
-fn usable_key(store: &KeyStore, registry: &RegistryState, log: &str) -> anyhow::Result<Option<VerifierKey>> {
-    let here = store.open()?.logs.keys;
-    let mut known = registry.keys_of_log(log);
-    Ok(known.find(|vkey| here.iter().any(|signer| signer.verifier_key() == *vkey)).cloned())
-}
-
 async fn open(config: &Config) -> anyhow::Result<()> {
     let next = config.origin();
     let store = SqliteStore::open(&config.store_file()).await?;
@@ -97,8 +88,8 @@ async fn open(config: &Config) -> anyhow::Result<()> {
     let shards = Shards::from_stored(store.shards().await?);
     store.close().await?;
     let shards = shards.context("the hub has not begun its log yet: `serve` begins it")?;
-    let before = shards.present();
-    if before.origin == next {
+    let before = &shards.present().origin;
+    if *before == next {
         println!(
             "the hub is in the log {next} already; nothing was done. To go on in another one, set log.shard first"
         );
@@ -106,102 +97,24 @@ async fn open(config: &Config) -> anyhow::Result<()> {
     }
     if closed.is_none() {
         must_be_new(config, &shards, &next).await?;
-        close(config, &before.origin, &next).await?;
+        let mut as_before = config.clone();
+        name(before).clone_into(&mut as_before.log.shard);
+        let opened = opened(&as_before).await?;
+        let closed = close(&as_before, &opened.app, &next).await;
+        finish(opened).await?;
+        closed?;
     }
     // Opening it begins the log that the last one was closed for.
-    let (_stop, stopping) = watch::channel(false);
-    let opened = run::open(config, stopping).await?;
-    publish(&opened).await;
+    let opened = opened(config).await?;
+    publish(&opened.app).await;
     finish(opened).await?;
-    println!("{} is closed for ever; the hub goes on in {next}", before.origin);
+    println!("{before} is closed for ever; the hub goes on in {next}");
     Ok(())
 }
 
-/// A log that began once is never begun again: the store would be an old copy of the one that began it.
-async fn must_be_new(config: &Config, shards: &Shards, next: &str) -> anyhow::Result<()> {
-    if shards.of_origin(next).is_some() {
-        bail!("the hub had a log {next} before; log.shard must be a name that was never used");
-    }
-    let published = PublishedLog::open(&config.log.publish, name(next))?;
-    if let Some(published) = published
-        && published.checkpoint().await?.is_some()
-    {
-        bail!(
-            "a log {next} is published in {} already: this store is an old copy of one that has begun it, or the name was used before",
-            published.place()
-        );
-    }
-    Ok(())
-}
-
-/// Ends the log `before`, with its last checkpoint published and brought before witnesses as far as they answer.
-async fn close(config: &Config, before: &str, next: &str) -> anyhow::Result<()> {
-    let mut as_before = config.clone();
-    name(before).clone_into(&mut as_before.log.shard);
-    if as_before.origin() != before {
-        bail!("the data are of the log {before}, which is none of the hub {}", config.hub.id);
-    }
+async fn opened(config: &Config) -> anyhow::Result<Opened> {
     let (_stop, stopping) = watch::channel(false);
-    let opened = run::open(&as_before, stopping).await?;
-    let added = make_ready(&as_before, &opened, next).await;
-    let closed = match added {
-        Ok(()) => {
-            let event = ShardEvent::Closed { next: next.to_owned() };
-            let appended = opened.app.ledger.append(Draft::Shard(Box::new(event))).await;
-            appended.context("the log's last entry cannot be written")
-        }
-        Err(error) => Err(error),
-    };
-    if closed.is_ok() {
-        publish(&opened).await;
-    }
-    finish(opened).await?;
-    closed.map(|_| ())
-}
-
-/// Registers the key of the next log, and asks witnesses whether they have seen anything of that one: once this log is closed for it,
-/// there is no way back.
-async fn make_ready(config: &Config, opened: &Opened, next: &str) -> anyhow::Result<()> {
-    let app = &opened.app;
-    let store = KeyStore { origin: next.to_owned(), ..config.key_store() };
-    add_key(config, app, &store, next).await?;
-    let keys = store.open()?.signing(&app.registry.state(), next)?;
-    match &app.witnesses {
-        Some(witnesses) => rounds::before_the_first_entry(witnesses, &keys).await,
-        None => Ok(()),
-    }
-}
-
-async fn add_key(config: &Config, app: &App, store: &KeyStore, next: &str) -> anyhow::Result<()> {
-    if usable_key(store, &app.registry.state(), next)?.is_some() {
-        return Ok(());
-    }
-    let operators = config.key_store().open_operators()?;
-    let operator = change::operator(&app.registry.state(), &operators)?;
-    let key = store.add(KeyUse::Log)?;
-    eprintln!(
-        "made the key of the next log; keep a copy of the new file in {} apart from this machine",
-        config.hub.data_dir.display()
-    );
-    let entry = change::sign_as_operator(config, operator, Change::Added(Entry::HubKey(key)))?;
-    app.registry.change(&[entry], &[], change::now(), &app.ledger, &*app.store).await?;
-    Ok(())
-}
-
-/// Brings the newest checkpoint before the witnesses and publishes it. What fails here the running hub does.
-async fn publish(opened: &Opened) {
-    let app = &opened.app;
-    if let Some(witnesses) = &app.witnesses
-        && let Err(error) = rounds::first(app, witnesses).await
-    {
-        eprintln!("a witness has not cosigned: {error}");
-    }
-    let Some((publication, published)) = &app.publication else { return };
-    let heads = (app.newest_checkpoint(), app.cosigned().map(|cosigned| (cosigned.size, cosigned.text.clone())));
-    let done = publication.publish(&*app.store, app.shards.present(), *published, &heads.0, heads.1.as_ref()).await;
-    if let Err(error) = done {
-        eprintln!("not published yet: {error}");
-    }
+    run::open(config, stopping).await
 }
 
 async fn finish(opened: Opened) -> anyhow::Result<()> {

@@ -165,7 +165,7 @@ async fn a_key_file_that_does_not_open_is_passed_over_unless_the_registry_may_ha
 async fn a_key_of_another_log_is_refused() {
     let hub = TestHub::new().await;
     let elsewhere = tempfile::tempdir().unwrap();
-    let key = KeyStore::new(elsewhere.path(), "hub.local/log/other".into()).add(KeyUse::Log).unwrap();
+    let key = KeyStore::new(elsewhere.path(), "hub.other/log/main".into()).add(KeyUse::Log).unwrap();
     let problem = hub.change_registry([Change::Added(Entry::HubKey(key))]).await;
     let problem = problem.problem(ProblemCode::RegistryEntryInvalid);
     assert!(problem.detail.as_ref().unwrap().contains(&hub.app.origin), "{problem:?}");

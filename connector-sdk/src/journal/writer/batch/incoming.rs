@@ -9,7 +9,7 @@ use sqlx::SqliteConnection;
 use super::{Numbers, Request, Statements, stored};
 use crate::journal::JournalError;
 use crate::journal::insert::Values;
-use crate::journal::rows::{Filed, InboxState, ReceivedRow, Settled, ToAcknowledge, read_code};
+use crate::journal::rows::{Filed, InboxState, LogPlace, ReceivedRow, Settled, ToAcknowledge, read_code};
 
 struct NewIncoming<'a> {
     id: i64,
@@ -126,18 +126,23 @@ async fn known_incoming(
 ) -> Result<HashMap<i64, Filed>, JournalError> {
     let wanted: Vec<_> =
         rows.iter().map(|new| json!([new.id, new.row.received.claims.iss, new.row.received.claims.jti])).collect();
-    let found: Vec<(i64, i64, i64, i64, Option<String>)> = sqlx::query_as(
-        "SELECT j.value ->> 0, i.id, i.idx, i.state, i.code FROM json_each(?) j \
+    let found: Vec<(i64, i64, i64, Option<String>)> = sqlx::query_as(
+        "SELECT j.value ->> 0, i.id, i.state, i.code FROM json_each(?) j \
          JOIN inbox i ON i.iss = j.value ->> 1 AND i.jti = j.value ->> 2 WHERE i.id <> j.value ->> 0",
     )
     .bind(json!(wanted).to_string())
     .fetch_all(connection)
     .await?;
-    let states = found.into_iter().map(|(wanted, id, index, state, code)| {
-        let state = match state {
-            0 => InboxState::Pending,
-            1 => InboxState::Handled,
-            _ => InboxState::Acknowledged(ToAcknowledge { id, index: index.cast_unsigned(), code: read_code(code)? }),
+    // The hub gives a message one receipt for ever.
+    let places: HashMap<i64, &ReceivedRow> = rows.iter().map(|new| (new.id, new.row)).collect();
+    let states = found.into_iter().map(|(wanted, id, state, code)| {
+        let state = match (state, places.get(&wanted)) {
+            (0, _) => InboxState::Pending,
+            (1, _) | (_, None) => InboxState::Handled,
+            (_, Some(row)) => {
+                let place = LogPlace::of(&row.received.receipt);
+                InboxState::Acknowledged(ToAcknowledge { id, place, code: read_code(code)? })
+            }
         };
         Ok((wanted, Filed::Known(state)))
     });
