@@ -204,6 +204,7 @@ fn acknowledgements(log: &RealLog, broken: Take<'_>) {
             aud: log.hub.clone(),
             jti: MessageId::new(),
             iat,
+            log: None,
             messages: vec![said],
         };
         Leaf::Acknowledgement { ts: log.last_ts(), acknowledgement: sign(claims, key) }.to_bytes()
@@ -252,7 +253,7 @@ fn acknowledgements(log: &RealLog, broken: Take<'_>) {
 }
 
 fn erasure(log: &RealLog, index: usize) -> Vec<u8> {
-    Leaf::Erasure { ts: log.last_ts(), index: index as u64, basis: "pdpa-s33".parse().unwrap() }.to_bytes()
+    Leaf::Erasure { ts: log.last_ts(), index: index as u64, basis: "pdpa-s33".parse().unwrap(), log: None }.to_bytes()
 }
 
 fn registry(log: &RealLog, broken: Take<'_>) {
