@@ -133,6 +133,8 @@ class History:
         log = claims.get("log", self.origin if self.first == 0 else None)
         for said in claims["messages"]:
             index, outcome = self.place_of(log, said["index"]), (said["outcome"], said.get("code"))
+            if index is None and not self.whole:
+                continue  # it is about a log of which the bundle shows nothing
             require(index is not None, "false-acknowledgement", f"{said['index']} is in no log of this hub so far")
             if not self.whole and index < place and index not in self.places:
                 continue  # it is about more messages than the bundle shows

@@ -61,11 +61,11 @@ class Log:
             require(new, "misplaced-entry", f"the log {last.origin} is not there")
             seen.add(last.origin)
             log = Log(folder, None, self.history)
-            opened = log._opening(last)
-            keys = log._keys(last, opened)
+            shown = Checkpoint(log._read("checkpoint"), f"the checkpoint of {last.origin}")
+            opened = log._opening(shown)
+            keys = log._keys(shown, opened)
             require(any(last.is_signed_by(key) for key in keys), "changed-checkpoint",
                     f"the last checkpoint of {last.origin} is not signed by a key of it")
-            shown = Checkpoint(log._read("checkpoint"))
             require(any(shown.is_signed_by(key) for key in keys), "changed-checkpoint",
                     f"{last.origin} shows a checkpoint that is not signed by a key of it")
             if (shown.size, shown.root) != (last.size, last.root):

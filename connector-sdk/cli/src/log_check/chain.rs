@@ -44,9 +44,9 @@ pub(crate) async fn earlier(
 ) -> Result<Vec<Link>, LogCheckError> {
     let mut links: Vec<Link> = Vec::new();
     // One that cannot be read, or has not its hash, the check of the entries tells.
-    let Some(mut opening) = opening(source, shown).await? else { return Ok(links) };
+    let Some(mut begins) = opening(source, shown).await? else { return Ok(links) };
     let mut origin = shown.origin.clone();
-    while let Some(text) = opening.previous.take().filter(|_| until != Some(&*origin)) {
+    while let Some(text) = begins.previous.take().filter(|_| until != Some(&*origin)) {
         let here = links.last().map_or(source, |link| &*link.source);
         let said = checkpoint_of(&text).ok_or(LogCheckError::Leaf { index: 0, fault: LeafFault::PreviousNotSigned })?;
         let is_known =
@@ -54,7 +54,9 @@ pub(crate) async fn earlier(
         let beside = said.origin.rsplit_once('/').filter(|_| !is_known).and_then(|(_, shard)| here.beside(shard));
         let before = beside.ok_or(LogCheckError::Leaf { index: 0, fault: LeafFault::NotClosed })?;
         let in_it = |error: LogCheckError| error.in_earlier(&said.origin);
-        let begun = self::opening(&*before, &said).await.map_err(in_it)?;
+        let shown = checkpoint_text(&*before).await.map_err(in_it)?;
+        // Its files are those of the size that it shows.
+        let begun = opening(&*before, checkpoint_of(&shown).as_ref().unwrap_or(&said)).await.map_err(in_it)?;
         let begun = begun.ok_or_else(|| in_it(LogCheckError::Leaf { index: 0, fault: LeafFault::NotOpened }))?;
         let keys = match SignedCheckpoint::parse_and_verify(&text, &begun.root.log) {
             Ok(_) => vec![begun.root.log.clone()],
@@ -64,8 +66,8 @@ pub(crate) async fn earlier(
         let not_signed = LogCheckError::Leaf { index: 0, fault: LeafFault::PreviousNotSigned };
         let by = |key: &VerifierKey| Some((SignedCheckpoint::parse_and_verify(&text, key).ok()?, key.clone()));
         let (signed, key) = keys.iter().find_map(by).ok_or(not_signed)?;
-        must_show(&*before, &signed, &keys).await.map_err(in_it)?;
-        (opening, origin) = (begun, said.origin);
+        must_show(&shown, &signed, &keys).map_err(in_it)?;
+        (begins, origin) = (begun, said.origin);
         links.push(Link { source: before, signed, key });
     }
     links.reverse();
@@ -73,14 +75,9 @@ pub(crate) async fn earlier(
 }
 
 /// That a closed log still shows what the next one began after.
-async fn must_show(
-    source: &dyn LogSource,
-    closed: &SignedCheckpoint,
-    keys: &[VerifierKey],
-) -> Result<(), LogCheckError> {
-    let text = checkpoint_text(source).await?;
+fn must_show(text: &str, closed: &SignedCheckpoint, keys: &[VerifierKey]) -> Result<(), LogCheckError> {
     let Some((key, more)) = keys.split_first() else { return Ok(()) };
-    let shown = SignedCheckpoint::parse_and_verify_any(&text, key, more)?.into_checkpoint();
+    let shown = SignedCheckpoint::parse_and_verify_any(text, key, more)?.into_checkpoint();
     let closed = closed.checkpoint();
     if (shown.size, shown.root) == (closed.size, closed.root) {
         return Ok(());
