@@ -72,7 +72,9 @@ impl VerifyError {
             self,
             Self::ReceiptKeyUnknown
                 | Self::CheckpointKeyRevoked
-                | Self::Checkpoint(CheckpointError::Note(NoteError::NotSignedBy { .. }))
+                | Self::Checkpoint(
+                    CheckpointError::Note(NoteError::NotSignedBy { .. }) | CheckpointError::WrongOrigin { .. }
+                )
         )
     }
 }
