@@ -84,11 +84,12 @@ def check_entry(entry, checkpoint, history):
         raise Fault("malformed-entry", f"it cannot be read: {error}") from None
     if entry["index"] == 0:
         opened = leaf["t"] == "shard" and leaf["event"].get("opened")
-        require(opened and opened["origin"] == history.origin, "missing-entries", "it does not open this log")
+        require(opened and opened["origin"] == history.origin and "previous" not in opened, "missing-entries",
+                "it does not open this log, or not as the hub's first")
     else:
         require(leaf["t"] not in ("shard", "refusal", "query"), "malformed-entry", f"no {leaf['t']} belongs into a bundle")
     if leaf["t"] == "erasure":
-        require(leaf["index"] in history.receivers, "malformed-entry", "it erases no message of the bundle")
+        require("log" not in leaf and leaf["index"] in history.receivers, "malformed-entry", "it erases no message of the bundle")
     return leaf, history.take(entry["index"], leaf), leaf_hash
 
 

@@ -139,8 +139,8 @@ EVENTS = {"opened": record({"origin": ORIGIN, "hub": HUB, "operator": opened_jwk
           "closed": record({"next": string})}
 
 
-def written(**members):
-    return record({"t": string, "ts": MILLISECONDS, **members}, ordered=True)
+def written(optional={}, **members):
+    return record({"t": string, "ts": MILLISECONDS, **members}, optional, ordered=True)
 
 
 LEAF = tagged("t", {
@@ -148,7 +148,7 @@ LEAF = tagged("t", {
     "refusal": written(code=NAME, env=HASH, nonce=NONCE),
     "acknowledgement": written(acknowledgement=string),
     "registry": written(entry=string),
-    "erasure": written(index=COUNT, basis=NAME),
+    "erasure": written({"log": string}, index=COUNT, basis=NAME),
     "query": written(auditor=SYSTEM, commit=HASH),
     "shard": written(event=event)})
 
@@ -174,7 +174,7 @@ ENVELOPE = record(
 ACKNOWLEDGEMENT = record(
     {"iss": SYSTEM, "aud": HUB, "jti": UUID, "iat": SECONDS, "messages": listed(tagged("outcome", {
         "processed": record({"index": COUNT, "outcome": string}),
-        "rejected": record({"index": COUNT, "outcome": string, "code": NAME})}), least=1, most=256)})
+        "rejected": record({"index": COUNT, "outcome": string, "code": NAME})}), least=1, most=256)}, {"log": string})
 RECEIPT = record({"iss": HUB, "iat": SECONDS, "jti": UUID, "log": ORIGIN, "index": COUNT, "leaf": HASH, "env": HASH,
                   "size": COUNT, "root": HASH, "schema": SCHEMA})
 

@@ -2,13 +2,17 @@
 whole log"). The entries of a whole log and those of an evidence bundle are judged by the same rules."""
 import forms
 from faults import Fault, Unreadable, require
+from jws import key_of
+from notes import Checkpoint
 from registry import Registry
 
 
 class History:
     def __init__(self, origin, whole):
         self.origin, self.whole = origin, whole
-        self.registry, self.closed, self.ts = None, False, 0
+        self.registry, self.closed, self.ts = None, None, 0  # closed: for which log
+        # A hub has one log after the other. Entries are known by their places, which go on over all of them.
+        self.first, self.logs, self.last = 0, [], None  # last: the last checkpoint of the log before
         self.receivers, self.outcomes = {}, {}  # of each message, by its place
         self.places, self.ids = set(), set()
         self.counts = dict.fromkeys(("messages", "acknowledgements", "refusals", "registry", "erasures", "queries"), 0)
@@ -17,12 +21,23 @@ class History:
             ("malformed-entry", "wrong-hub", "false-acknowledgement") if whole else ("changed-envelope",) * 3)
         self.misplaced = "misplaced-entry" if whole else "malformed-entry"
 
-    def take(self, place, leaf):
-        """Judges the entry at a place, and gives the claims of its statement, if it has one."""
-        kind = leaf["t"]
+    def begin(self, origin, last):
+        """The next log, after the one whose last checkpoint this is."""
+        self.origin, self.last, self.first = origin, last, self.first + last.size
+
+    def place_of(self, log, index):
+        """The place of an entry of one of the hub's logs; None in one that is not, or behind the end of one."""
+        at = next((at for at, (origin, _) in enumerate(self.logs) if origin == log), None)
+        if at is None or at + 1 < len(self.logs) and self.logs[at][1] + index >= self.logs[at + 1][1]:
+            return None
+        return self.logs[at][1] + index
+
+    def take(self, index, leaf):
+        """Judges the entry at an index of the log, and gives the claims of its statement, if it has one."""
+        kind, place = leaf["t"], self.first + index
         opening = kind == "shard" and "opened" in leaf["event"]
-        require(opening == (self.registry is None), "misplaced-entry", "a shard is opened once, by its first entry")
-        require(not self.closed, "misplaced-entry", "the shard was closed before this entry")
+        require(opening == (index == 0), "misplaced-entry", "a shard is opened once, by its first entry")
+        require(opening or not self.closed, "misplaced-entry", "the shard was closed before this entry")
         require(leaf["ts"] >= self.ts, self.misplaced, "its time is before that of the entry before it")
         self.ts = leaf["ts"]
         self.places.add(place)
@@ -31,7 +46,8 @@ class History:
         elif kind == "refusal":
             self.counts["refusals"] += 1
         elif kind == "erasure":
-            require(leaf["index"] in self.receivers, "false-erasure", f"{leaf['index']} is no message before it")
+            erased = self.place_of(leaf.get("log", self.origin), leaf["index"])
+            require(erased in self.receivers, "false-erasure", f"{leaf['index']} is no message before it")
             self.counts["erasures"] += 1
         elif kind == "query":
             require("auditor" in self.registry.roles(leaf["auditor"]), "false-query",
@@ -48,25 +64,42 @@ class History:
             return self._acknowledgement(place, leaf)
 
     def log_keys(self):
-        """The keys of the log there ever were, each with the places at which it came and went."""
+        """The keys of this log there ever were, each with the places at which it came and went."""
         hub_keys = self.registry.hub_keys if self.registry else {}
-        return [key for (use, _), key in hub_keys.items() if use == "log"]
+        return [key for (use, _), key in hub_keys.items() if use == "log" and key.key.name.decode() == self.origin]
 
     def check_log_key(self, key, size):
         """What was signed before a key was revoked stays valid: checkpoints of sizes up to that place."""
         for known in self.log_keys():
-            if known.key.text == key.text and known.ended is not None and size > known.ended:
-                raise Fault("invalid-key", f"entry {known.ended} revoked the key of the checkpoint", known.ended)
+            if known.key.text == key.text and known.ended is not None and self.first + size > known.ended:
+                index = known.ended - self.first
+                raise Fault("invalid-key", f"entry {index} revoked the key of the checkpoint", index)
 
     def _shard(self, event):
         if "closed" in event:
-            self.closed = True
+            self.closed = event["closed"]["next"]
             return
         opened = event["opened"]
         require(opened["origin"] == self.origin, "misplaced-entry", f"it opens the log {opened['origin']}")
         fit = opened["origin"].startswith(opened["hub"] + "/log/") and opened["log"].startswith(opened["origin"] + "+")
         require(fit, "malformed-entry", "the names of hub, log and key do not fit together")
-        self.registry = Registry(opened)
+        self.logs.append((self.origin, self.first))
+        if self.registry is None:
+            require("previous" not in opened, "misplaced-entry", "the log before it is not there")
+            self.registry = Registry(opened)
+            return
+        require(self.closed == self.origin, "misplaced-entry", "the log before it is not closed for this one")
+        keys = [("log", opened["log"]), *((use, key_of(opened[use]).kid) for use in ("operator", "receipts"))]
+        stand = all(key in self.registry.hub_keys and self.registry.hub_keys[key].ended is None for key in keys)
+        require(stand and opened["hub"] == self.registry.hub, "unknown-key", "it names keys that the hub does not have")
+        said = Checkpoint(opened.get("previous", "").encode(), "the checkpoint of the log before")
+        signers = [key.key for (use, _), key in self.registry.hub_keys.items()
+                   if use == "log" and key.ended is None and key.key.name.decode() == said.origin]
+        require(any(said.is_signed_by(key) for key in signers), "changed-checkpoint",
+                "the checkpoint of the log before is not signed by a key of it")
+        same = (said.origin, said.size, said.root) == (self.last.origin, self.last.size, self.last.root)
+        require(same, "fork", "the log before it has another last checkpoint than the one that it begins with")
+        self.closed = None
 
     def _read(self, text, typ):
         try:
@@ -101,13 +134,17 @@ class History:
         self.registry.check_signer(statement, leaf["ts"], self.unsigned)
         require(claims["aud"] == self.registry.hub, self.elsewhere, f"it is meant for the hub {claims['aud']}")
         self._once("acknowledgement", claims)
+        log = claims.get("log", self.origin if self.first == 0 else None)
         for said in claims["messages"]:
-            index, outcome = said["index"], (said["outcome"], said.get("code"))
+            index, outcome = self.place_of(log, said["index"]), (said["outcome"], said.get("code"))
+            if index is None and not self.whole:
+                continue  # it is about a log of which the bundle shows nothing
+            require(index is not None, "false-acknowledgement", f"{said['index']} is in no log of this hub so far")
             if not self.whole and index < place and index not in self.places:
                 continue  # it is about more messages than the bundle shows
             require(self.receivers.get(index) == claims["iss"], "false-acknowledgement",
-                    f"{index} is no message before it to {claims['iss']}")
+                    f"{said['index']} is no message before it to {claims['iss']}")
             require(self.outcomes.setdefault(index, outcome) == outcome, "false-acknowledgement",
-                    f"an acknowledgement before it says otherwise of message {index}")
+                    f"an acknowledgement before it says otherwise of message {said['index']}")
         self.counts["acknowledgements"] += 1
         return claims

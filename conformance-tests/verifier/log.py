@@ -6,20 +6,41 @@ import tree
 from faults import Fault, Unreadable, Unusable, require
 from history import History
 from jws import to_b64url
-from notes import Checkpoint, signed_checkpoint
+from notes import LOG, Checkpoint, VerifierKey, signed_checkpoint
+from registry import beside
 
 
 class Log:
-    def __init__(self, folder, key):
+    def __init__(self, folder, key, history=None):
         if not folder.is_dir():
             raise Unusable(f"{folder} is not a folder")
         self.folder, self.key = folder, key
-        self.history = History(key.name.decode(), whole=True)
+        self.history = history or History(key.name.decode(), whole=True)
         self.levels = [[]]  # the hashes of each level of tiles; those of level 0 are leaf hashes
 
     def check(self, older, policy):
         """Judges the log in its order, so that the first thing that is wrong is told; gives what it counted."""
         checkpoint = signed_checkpoint(self._read("checkpoint"), self.key)
+        earlier = self._earlier(checkpoint)
+        for log, last in earlier:
+            self.history.origin = last.origin
+            log._entries(last)
+            self.history.begin(checkpoint.origin, last)
+        self._entries(checkpoint)
+        self.history.check_log_key(self.key, checkpoint.size)
+        answer = {"origin": self.history.origin, "size": checkpoint.size, "root": to_b64url(checkpoint.root)}
+        answer |= self.history.counts
+        if earlier:
+            answer["earlier"] = [last.origin for _, last in earlier]
+        if older is not None:
+            answer["grown_from"] = self._grown_from(older, "the older checkpoint").size
+        if policy:
+            name = "checkpoint.cosigned" if (self.folder / "checkpoint.cosigned").exists() else "checkpoint"
+            cosigned = self._grown_from(self._read(name), name)
+            answer |= {"cosigned_size": cosigned.size, "cosigned_by": policy.verify(cosigned)}
+        return answer
+
+    def _entries(self, checkpoint):
         for first in range(0, checkpoint.size, tree.WIDTH):
             entries = self._bundle(first, min(tree.WIDTH, checkpoint.size - first))
             for place, entry in enumerate(entries, first):
@@ -29,16 +50,58 @@ class Log:
                 self._compare_tile(level)
         require(tree.root(self.levels[0]) == checkpoint.root, "changed-checkpoint",
                 "the entries do not lead to the root that is signed")
-        self.history.check_log_key(self.key, checkpoint.size)
-        answer = {"origin": self.history.origin, "size": checkpoint.size, "root": to_b64url(checkpoint.root)}
-        answer |= self.history.counts
-        if older is not None:
-            answer["grown_from"] = self._grown_from(older, "the older checkpoint").size
-        if policy:
-            name = "checkpoint.cosigned" if (self.folder / "checkpoint.cosigned").exists() else "checkpoint"
-            cosigned = self._grown_from(self._read(name), name)
-            answer |= {"cosigned_size": cosigned.size, "cosigned_by": policy.verify(cosigned)}
-        return answer
+
+    def _earlier(self, checkpoint):
+        """The hub's logs before this one, oldest first, each with its last checkpoint, as the one after it names it."""
+        found, log, opened, seen = [], self, self._opening(checkpoint), {checkpoint.origin}
+        while "previous" in opened:
+            last = Checkpoint(opened["previous"].encode(), "the checkpoint of the log before")
+            folder = log.folder / ".." / last.origin.rpartition("/")[2]
+            new = last.origin not in seen and beside(checkpoint.origin, last.origin) and folder.is_dir()
+            require(new, "misplaced-entry", f"the log {last.origin} is not there")
+            seen.add(last.origin)
+            log = Log(folder, None, self.history)
+            shown = Checkpoint(log._read("checkpoint"), f"the checkpoint of {last.origin}")
+            opened = log._opening(shown)
+            keys = log._keys(shown, opened)
+            require(any(last.is_signed_by(key) for key in keys), "changed-checkpoint",
+                    f"the last checkpoint of {last.origin} is not signed by a key of it")
+            require(any(shown.is_signed_by(key) for key in keys), "changed-checkpoint",
+                    f"{last.origin} shows a checkpoint that is not signed by a key of it")
+            if (shown.size, shown.root) != (last.size, last.root):
+                raise Fault("rollback" if shown.size < last.size else "fork",
+                            f"{last.origin} shows {shown.size} entries, and the next log began after {last.size}")
+            found.append((log, last))
+        return found[::-1]
+
+    def _opening(self, checkpoint):
+        """What the first entry says, if it can be read and has its hash. If not, the check of the entries tells."""
+        width = min(tree.WIDTH, checkpoint.size)
+        try:
+            first = tree.split_bundle(self._read(tree.tile_name("entries", 0, width)))[0]
+            leaf = forms.leaf(first)
+        except (Unreadable, IndexError):
+            return {}
+        opened = leaf["event"].get("opened", {}) if leaf["t"] == "shard" else {}
+        if "previous" in opened and self._tile(tree.tile_name(0, 0, width), width)[0] != tree.leaf_hash(first):
+            return {}
+        return opened
+
+    def _keys(self, checkpoint, opened):
+        """Keys that a closed log can have had at its end. What its entries are worth is told when they are judged."""
+        texts = [opened["log"]] if "log" in opened else []
+        for first in range(0, checkpoint.size, tree.WIDTH):
+            width = min(tree.WIDTH, checkpoint.size - first)
+            for data in tree.split_bundle(self._read(tree.tile_name("entries", first // tree.WIDTH, width))):
+                try:
+                    leaf = forms.leaf(data)
+                    if leaf["t"] == "registry":
+                        change = forms.statement(leaf["entry"], "saphan-registry+jws").claims["change"]
+                        texts += [change["entry"]["vkey"]] if "vkey" in change["entry"] else []
+                except Unreadable:
+                    continue
+        keys = [VerifierKey(text.encode(), LOG) for text in texts]
+        return [key for key in keys if key.name.decode() == checkpoint.origin]
 
     def _read(self, name):
         try:
@@ -91,7 +154,7 @@ class Log:
     def _grown_from(self, data, name):
         """A checkpoint that the log showed another time. Any key that the log had at its size may have signed it."""
         before = Checkpoint(data, name)
-        keys = [self.key] + [known.key for known in self.history.log_keys() if known.stood(before.size)]
+        keys = [self.key] + [known.key for known in self.history.log_keys() if known.stood(self.history.first + before.size)]
         require(any(before.is_signed_by(key) for key in keys), "changed-checkpoint", f"{name} is not signed by the log")
         size = len(self.levels[0])
         require(before.size <= size, "rollback", f"{name} has {before.size} entries, and the log shows {size}")

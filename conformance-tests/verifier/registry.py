@@ -1,5 +1,7 @@
 """Who may do what at a place of the log: the fold over the entries before it (wire-contract.md, "Registry entries",
 "Joining")."""
+import re
+
 import notes
 from faults import Fault, require
 from jws import b64url, key_of, sha256
@@ -14,6 +16,12 @@ def member(system):
 def valid(terms, ts):
     """Whether not_before and not_after, in seconds, allow this time, in milliseconds."""
     return terms.get("not_before", 0) * 1000 <= ts and ("not_after" not in terms or ts < terms["not_after"] * 1000)
+
+
+def beside(origin, other):
+    """Whether two logs can be of one hub, one after the other: they differ in the shard at the end of their names."""
+    hub, other_hub = (re.fullmatch(r"(.*)/[a-z0-9-]{1,63}", one) for one in (origin, other))
+    return origin == other or bool(hub and other_hub) and hub[1] == other_hub[1]
 
 
 class SystemKey:
@@ -171,7 +179,7 @@ class Registry:
         require(action == "added", FALSE, "a key of the hub is never changed")
         if entry["use"] == "log":
             key, ident = notes.VerifierKey(entry["vkey"].encode(), notes.LOG), entry["vkey"]
-            require(key.name.decode() == self.origin, FALSE, "the key is that of another log")
+            require(beside(self.origin, key.name.decode()), FALSE, "the key is that of another hub's log")
         else:
             key, ident = key_of(entry["jwk"]), key_of(entry["jwk"]).kid
         require((entry["use"], ident) not in self.hub_keys, FALSE, f"the key {ident} was registered before")
@@ -207,5 +215,7 @@ class Registry:
     def _end_hub_key(self, use, ident, place):
         standing = [name for name, key in self.hub_keys.items() if name[0] == use and key.ended is None]
         require((use, ident) in standing, FALSE, f"the hub has no key {ident} for {use}")
+        if use == "log":
+            standing = [name for name in standing if self.hub_keys[name].key.name == self.hub_keys[use, ident].key.name]
         require(len(standing) > 1, FALSE, f"the last key for {use} stays")
         self.hub_keys[use, ident].ended = place

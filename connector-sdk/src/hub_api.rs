@@ -198,7 +198,7 @@ pub struct Lease {
 /// A leased message with all its parts as text; nothing is verified yet.
 #[derive(Debug)]
 pub struct Leased {
-    /// Its place in the log, by which leases are kept.
+    /// The number by which the hub leases it: its place over all of the hub's logs.
     pub index: u64,
     /// What was submitted.
     pub submission: Submission,

@@ -23,7 +23,9 @@ use crate::outbox::{Accepted, Notice, Waiter};
 use crate::outgoing::SignedMessage;
 
 pub(crate) use self::read::OutgoingState;
-pub(crate) use self::rows::{Ending, Enqueued, Filed, InboxState, ReceivedRow, Settled, StoredOutgoing, ToAcknowledge};
+pub(crate) use self::rows::{
+    Ending, Enqueued, Filed, InboxState, LogPlace, ReceivedRow, Settled, StoredOutgoing, ToAcknowledge,
+};
 use self::writer::{Request, Writer};
 
 /// The journal could not do its part.

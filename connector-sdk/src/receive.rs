@@ -9,6 +9,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use crate::hub_api::{Answer, HubError, Submission};
+use crate::journal::LogPlace;
 
 /// How a connector receives.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -86,7 +87,7 @@ pub(crate) trait Transport: Send + Sync {
     fn refuse<'a>(&'a self, tokens: &'a [Token]) -> TransportFuture<'a, ()>;
 
     /// The hub has the outcomes of the messages at these places in the log.
-    fn acknowledged(&self, indices: &[u64]);
+    fn acknowledged(&self, places: &[LogPlace]);
 
     /// Work that goes on beside; runs until dropped.
     fn maintain(&self) -> TransportFuture<'_, ()> {

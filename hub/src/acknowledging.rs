@@ -8,6 +8,7 @@ use saphan_schemas::problem::ProblemCode;
 use crate::app::App;
 use crate::ledger::{AcknowledgementDraft, Appended, Draft, Judgement, LedgerError};
 use crate::limits::Payer;
+use crate::shards::{Shard, UnknownLog};
 use crate::store::{Asker, StoreError};
 
 /// Why a batch of acknowledgements is not accepted. Nothing of it is recorded then.
@@ -35,7 +36,7 @@ pub enum AcknowledgementError {
 /// A batch that is in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Recorded {
-    /// Its place.
+    /// Its place, over all logs.
     pub index: u64,
     /// Whether this submission was the first.
     pub first: bool,
@@ -71,10 +72,17 @@ pub async fn acknowledge(app: &App, caller: &SystemId, text: &str) -> Result<Rec
             Err(problem(ProblemCode::DuplicateId, "the batch's id was used before with other content"))
         };
     }
-    check_messages(app, caller, &batch).await?;
+    let log = app.shards.of_batch(batch.claims()).map_err(|unknown| {
+        let code = match unknown {
+            UnknownLog::NotNamed => ProblemCode::AcknowledgementMalformed,
+            UnknownLog::Foreign => ProblemCode::AcknowledgementUnknownMessage,
+        };
+        problem(code, &unknown.to_string())
+    })?;
+    check_messages(app, caller, log, &batch).await?;
     let count = batch.claims().messages.len() as u64;
     let judgement = Judgement::new(registry.next(), record.key.not_after);
-    let draft = AcknowledgementDraft { judgement, acknowledgement: batch };
+    let draft = AcknowledgementDraft { judgement, acknowledgement: batch, first: log.first };
     let payer = Payer::System(caller.clone());
     match app.ledger.append_for(&payer, Draft::Acknowledgement(Box::new(draft))).await? {
         Appended::Entry { index } | Appended::Message { index, .. } => {
@@ -90,19 +98,26 @@ pub async fn acknowledge(app: &App, caller: &SystemId, text: &str) -> Result<Rec
 async fn check_messages(
     app: &App,
     caller: &SystemId,
+    log: &Shard,
     batch: &saphan_schemas::acknowledgement::Acknowledgement,
 ) -> Result<(), AcknowledgementError> {
-    let messages = &batch.claims().messages;
-    let indices: Vec<u64> = messages.iter().map(|message| message.index).collect();
+    let named = &batch.claims().messages;
     let problem = |code, index: u64| AcknowledgementError::Problem { code, detail: format!("place {index}") };
-    if let Some(index) = app.store.not_addressed(caller, &indices).await? {
-        return Err(problem(ProblemCode::AcknowledgementUnknownMessage, index));
+    let mut messages = Vec::with_capacity(named.len());
+    for one in named {
+        let place = app.shards.place(&log.origin, one.index);
+        let place = place.ok_or_else(|| problem(ProblemCode::AcknowledgementUnknownMessage, one.index))?;
+        messages.push(Acknowledged { index: place, ..one.clone() });
     }
-    let settled = app.store.outcomes(Asker::Request, &indices).await?;
+    let places: Vec<u64> = messages.iter().map(|message| message.index).collect();
+    if let Some(place) = app.store.not_addressed(caller, &places).await? {
+        return Err(problem(ProblemCode::AcknowledgementUnknownMessage, app.shards.located(place).index));
+    }
+    let settled = app.store.outcomes(Asker::Request, &places).await?;
     let contradicted =
         |message: &&Acknowledged| settled.iter().any(|said| said.index == message.index && said != *message);
     match messages.iter().find(contradicted) {
-        Some(message) => Err(problem(ProblemCode::AcknowledgementConflict, message.index)),
+        Some(message) => Err(problem(ProblemCode::AcknowledgementConflict, app.shards.located(message.index).index)),
         None => Ok(()),
     }
 }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use saphan_schemas::catalogue::Catalogue;
 use saphan_schemas::ids::{HubId, SystemId};
-use saphan_schemas::leaf::ShardEvent;
 use saphan_schemas::registry::Root;
 use tokio::sync::{Mutex, Semaphore, watch};
 use tokio::task::JoinHandle;
@@ -26,9 +25,11 @@ use crate::limits::{Exhausted, Payer, SystemLimits};
 use crate::metrics::Metrics;
 use crate::publication::PublishedLog;
 use crate::refusals::LoggedRefusals;
-use crate::registry::{self, Registry};
+use crate::registry::Registry;
 use crate::routing::Wakeups;
 use crate::sealing::StorageKeys;
+use crate::shards::Shards;
+use crate::shards::beginning::{self, Beginning, Found};
 use crate::store::Store;
 use crate::timestamps::Timestamps;
 use crate::tls;
@@ -39,8 +40,10 @@ use crate::witnesses::{Cosigned, Witnesses, rounds};
 pub struct App {
     /// The hub's name, as envelopes and tokens give it.
     pub hub: HubId,
-    /// The log's origin.
+    /// The present log's origin.
     pub origin: String,
+    /// The hub's logs.
+    pub shards: Arc<Shards>,
     /// Where its keys are.
     pub key_store: KeyStore,
     /// Where connectors reach the broker, if there is one.
@@ -104,7 +107,8 @@ pub struct Opened {
 }
 
 impl App {
-    /// Puts a hub together on an open store, and opens the log's shard if the log is empty.
+    /// Puts a hub together on an open store, and begins the log that the configuration names if the store is empty, or if the log
+    /// before was closed for it.
     ///
     /// # Errors
     /// When store, keys and log do not belong together.
@@ -120,18 +124,20 @@ impl App {
         let wakeups = Arc::new(Wakeups::default());
         let metrics = Arc::new(Metrics::default());
         let origin = config.origin();
-        let begun = registry::opening(&*store).await?;
-        let is_new = begun.is_none();
-        let (logged_origin, root) = match begun {
-            Some(begun) => begun,
-            None => (origin.clone(), new_root(config, &keys)?),
+        let Found { shards, root, begins } = beginning::look(&*store, &origin).await?;
+        let shards = Arc::new(shards);
+        let root = match root {
+            Some(root) => root,
+            None => new_root(config, &keys)?,
         };
-        if (&logged_origin, &root.hub) != (&origin, &config.hub.id) {
+        if root.hub != config.hub.id {
             bail!(
-                "the data are of the log {logged_origin}, not of {origin}; start with the configuration that belongs to them"
+                "the data are of the hub {}, not of {}; start with the configuration that belongs to them",
+                root.hub,
+                config.hub.id
             );
         }
-        let registry = Arc::new(Registry::new(root.clone(), catalogue));
+        let registry = Arc::new(Registry::new(root, catalogue));
         registry.catch_up(&*store).await.context("the registry cannot be read from the log")?;
         let key_store = config.key_store();
         let storage_keys = storage_keys(&key_store, &*store).await?;
@@ -139,6 +145,7 @@ impl App {
         let ledger_keys = keys.signing(&registry.state(), &origin)?;
         let (ledger, writer) = Ledger::open(
             Arc::clone(&store),
+            Arc::clone(&shards),
             ledger_keys,
             Arc::clone(&clock),
             config.limits.queue,
@@ -146,41 +153,35 @@ impl App {
             Arc::clone(&metrics),
         )
         .await?;
-        let publication = publication(config, is_new)?;
+        let publication = publication(config, begins.as_ref() == Some(&Beginning::First))?;
         let publication = match publication {
             None => None,
             Some(publication) => {
                 let ring = registry.state();
-                let known: Vec<_> = ring.log_keys().standing().cloned().collect();
-                let published = continuity::with_publication(&publication, &*store, &known).await?;
+                let known: Vec<_> = ring.keys_of_log(&origin).cloned().collect();
+                let published = continuity::with_publication(&publication, &*store, shards.present(), &known).await?;
                 Some((Arc::new(publication), published))
             }
         };
         let timestamps = Timestamps::open(&config.timestamps, clock.now_ms())?.map(Arc::new);
         let witnesses = witnesses(config, &*clock)?;
-        if let Some(witnesses) = witnesses.as_ref().filter(|_| is_new) {
-            rounds::before_the_first_entry(witnesses, &ledger.keys().borrow()).await?;
-        }
-        if is_new {
-            let opening = ShardEvent::Opened {
-                origin: origin.clone(),
-                hub: root.hub,
-                operator: Box::new(root.operator),
-                receipts: Box::new(root.receipts),
-                log: Box::new(root.log),
-                previous: None,
-            };
+        if let Some(beginning) = &begins {
+            if let Some(witnesses) = &witnesses {
+                rounds::before_the_first_entry(witnesses, &ledger.keys().borrow()).await?;
+            }
+            let opening = beginning::opening(&registry.state(), &ledger.keys().borrow(), beginning)?;
             ledger.append(Draft::Shard(Box::new(opening))).await.context("the log's first entry cannot be written")?;
         }
         let broker_login = HubLogin::new(config.hub.id.clone(), ledger.keys(), Arc::clone(&clock));
         let admission =
             Admission::new(config.hub.id.clone(), Arc::clone(&registry), Arc::clone(&clock), config.message_limits());
-        let cases = cases(config, &store, &registry, &clock, &ledger)?;
+        let cases = cases(config, &store, &shards, &registry, &clock, &ledger)?;
         let documents =
             Documents::open(&config.documents, &config.hub.data_dir, storage_keys, &store, Arc::clone(&clock))?;
         let app = Self {
             hub: config.hub.id.clone(),
             origin,
+            shards,
             key_store,
             broker_address: Some(config.amqp.address.clone()).filter(|address| !address.is_empty()),
             ca,
@@ -287,7 +288,7 @@ fn publication(config: &Config, is_new: bool) -> anyhow::Result<Option<Published
             "log.publish: the folder {place} is not there; is it mounted? Make it if the log is to be published for the first time"
         );
     }
-    PublishedLog::open(place)
+    PublishedLog::open(place, &config.log.shard)
 }
 
 /// The witnesses, if the configuration names any.
@@ -303,6 +304,7 @@ pub(crate) fn witnesses(config: &Config, clock: &dyn Clock) -> anyhow::Result<Op
 fn cases(
     config: &Config,
     store: &Arc<dyn Store>,
+    shards: &Arc<Shards>,
     registry: &Arc<Registry>,
     clock: &Arc<dyn Clock>,
     ledger: &Ledger,
@@ -314,7 +316,7 @@ fn cases(
         tracing::warn!(system = %own, "the hub's own system is not registered with its key; `saphan-hub registry apply` does it");
     }
     let pseudonyms = keys.pseudonyms().context("the key of pseudonyms cannot be used")?;
-    let desk = Desk { own, hub: config.hub.id.clone(), signer };
+    let desk = Desk { own, hub: config.hub.id.clone(), shards: Arc::clone(shards), signer };
     let limits = CaseLimits {
         patience: config.cases.evidence_seconds * 1000,
         answer_time: u64::from(config.cases.answer_days) * 86_400_000,

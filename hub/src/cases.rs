@@ -160,7 +160,7 @@ impl Cases {
         clock: Arc<dyn Clock>,
         committed: watch::Receiver<Committed>,
     ) -> Self {
-        let (followed, started_at) = (watch::Sender::new(0), committed.borrow().size);
+        let (followed, started_at) = (watch::Sender::new(0), committed.borrow().end());
         let consents = RwLock::default();
         Self { desk, pseudonyms, limits, store, registry, clock, committed, followed, started_at, consents }
     }
@@ -256,7 +256,7 @@ impl Cases {
         let is_said = said::TYPES.contains(&claims.message_type.as_str()) && !self.is_of_own(claims);
         let Some(id) = claims.case.filter(|_| is_said) else { return Ok(Ok(())) };
         // Before the case is read: what was followed since may be what moved it.
-        let (size, followed) = (self.committed.borrow().size, *self.followed.borrow());
+        let (size, followed) = (self.committed.borrow().end(), *self.followed.borrow());
         let fits = |case: Case| Said::of(&case, claims, &draft.body).map_or(Ok(()), |said| case.may_hear(&said));
         let first = self.case(id).await?.map_or(Ok(()), fits);
         if first.is_ok() || followed >= size || self.reached(size - 1).await.is_err() {

@@ -1,4 +1,5 @@
-//! The command line: `init`, `serve`, `registry`, `invite`, `schema`, `catalogue`, `broker config`, `keys`, `erase`, `recover`,
+//! The command line: `init`, `serve`, `registry`, `invite`, `schema`, `catalogue`, `broker config`, `keys`, `shard`, `erase`,
+//! `recover`,
 //! `check-config`, `default-config`.
 
 mod broker;
@@ -14,6 +15,7 @@ mod registry;
 mod run;
 mod running;
 mod schema;
+mod shard;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -52,6 +54,9 @@ enum Command {
     /// Rotate the hub's own keys.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
+    /// Close the log and go on in another one.
+    #[command(subcommand)]
+    Shard(shard::ShardCommand),
     /// Erase the bodies of messages for ever; the log keeps what was said of them, and that they were erased. Refused before they
     /// are acknowledged or have expired, and in a case that has not ended. Works on a running hub and on a stopped one.
     Erase(erase::EraseArguments),
@@ -98,6 +103,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Catalogue(command) => catalogue::catalogue(command),
         Command::Broker(BrokerCommand::Config(arguments)) => broker::config(&arguments),
         Command::Keys(command) => keys::keys(&command),
+        Command::Shard(command) => shard::shard(&command),
         Command::Erase(arguments) => erase::erase(&arguments),
         Command::Recover(arguments) => recover::recover(&arguments),
         Command::CheckConfig(arguments) => run::check(&arguments.config),

@@ -19,6 +19,7 @@ use std::{fs, io};
 
 use saphan_keys::KeySource;
 use saphan_schemas::ids::{HubId, SystemId};
+use saphan_schemas::registry::is_shard_name;
 use serde::Deserialize;
 
 use crate::admission::MessageLimits;
@@ -309,7 +310,6 @@ impl Config {
 
     fn check(&self) -> Result<(), ConfigError> {
         let shard = &self.log.shard;
-        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
         let rules = [
             (
                 self.hub.listen.ip().is_loopback() || self.tls.is_on(),
@@ -333,7 +333,7 @@ impl Config {
                 "tls.client_certificates",
                 "\"none\" as long as tls.certificate and tls.key are not set",
             ),
-            (!shard.is_empty() && shard.bytes().all(plain), "log.shard", "of a-z, 0-9 and '-'"),
+            (is_shard_name(shard), "log.shard", "1 to 63 of a-z, 0-9 and '-'"),
             ((1..=64 << 20).contains(&self.limits.body_bytes), "limits.body_bytes", "1 to 67108864"),
             ((1..=100).contains(&self.limits.body_depth), "limits.body_depth", "1 to 100"),
             ((1..=1 << 20).contains(&self.limits.body_memory_mib), "limits.body_memory_mib", "1 to 1048576"),

@@ -6,6 +6,7 @@ use saphan_schemas::log::{Checkpoint, ProofPlan, SignedCheckpoint, VerifierKey, 
 
 use crate::ledger::hashes_of;
 use crate::publication::PublishedLog;
+use crate::shards::Shard;
 use crate::store::Store;
 
 /// The store does not have what somebody has seen of its log.
@@ -34,13 +35,14 @@ pub enum NotAll {
 const ADVICE: &str = "The hub does not go on with it: it would give the same places of the log a second time. Bring a newer copy \
     back, or open a new shard: `Back up and restore` in the operator guide";
 
-/// Holds the store against what was published last. Returns how many entries were.
+/// Holds what the store has of a log, the newest, against what was published last of it. Returns how many entries were.
 ///
 /// # Errors
 /// [`NotAll`]; or that what is published cannot be read, or is not of this log, so that nobody knows.
 pub async fn with_publication(
     publication: &PublishedLog,
     store: &dyn Store,
+    shard: &Shard,
     keys: &[VerifierKey],
 ) -> anyhow::Result<u64> {
     let place = publication.place();
@@ -59,18 +61,18 @@ pub async fn with_publication(
             )
         })?
         .into_checkpoint();
-    must_begin_with(store, &seen, &format!("the published log in {place}")).await?;
+    must_begin_with(store, shard, &seen, &format!("the published log in {place}")).await?;
     Ok(seen.size)
 }
 
-async fn must_begin_with(store: &dyn Store, seen: &Checkpoint, who: &str) -> anyhow::Result<()> {
-    let head = store.head().await?;
+async fn must_begin_with(store: &dyn Store, shard: &Shard, seen: &Checkpoint, who: &str) -> anyhow::Result<()> {
+    let head = store.head().await?.filter(|head| head.first == shard.first);
     let (size, root) = head.map_or((0, None), |head| (head.range.size(), Some(head.range.root())));
     let Some(root) = root.filter(|_| seen.size <= size) else {
         return Err(NotAll::Behind { who: who.to_owned(), seen: seen.size, size }.into());
     };
     let plan = ProofPlan::consistency(seen.size, size).context("the published size is none")?;
-    let proof = hashes_of(store, &plan).await?;
+    let proof = hashes_of(store, shard, &plan).await?;
     verify_consistency(seen.size, seen.root, size, root, &proof)
         .map_err(|_| NotAll::OtherHistory { who: who.to_owned() })?;
     Ok(())

@@ -93,7 +93,7 @@ struct Candidate {
     cases: Vec<CaseId>,
 }
 
-/// Erases the bodies of the messages at these places, for this legal basis. One that was erased before stays as it is.
+/// Erases the bodies of the messages at these places, over all logs, for this legal basis. One that was erased before stays as it is.
 ///
 /// # Errors
 /// [`EraseError`].
@@ -112,6 +112,22 @@ pub async fn erase(app: &App, indices: &[u64], basis: &Code) -> Result<Erasure, 
         wipe(app).await;
     }
     Ok(Erasure { erased, copies })
+}
+
+/// As [`erase`], of the messages at these indices of one log; errors name them so.
+///
+/// # Errors
+/// [`EraseError`].
+pub async fn erase_in(app: &App, log: &str, indices: &[u64], basis: &Code) -> Result<Erasure, EraseError> {
+    let mut places = Vec::with_capacity(indices.len());
+    for index in indices.iter().copied() {
+        places.push(app.shards.place(log, index).ok_or(EraseError::NoMessage { index })?);
+    }
+    erase(app, &places, basis).await.map_err(|error| match error {
+        EraseError::NoMessage { index } => EraseError::NoMessage { index: app.shards.located(index).index },
+        EraseError::Needed { index, need } => EraseError::Needed { index: app.shards.located(index).index, need },
+        other => other,
+    })
 }
 
 /// The places of complete cases that hold copies of these, and are not among them or erased.
@@ -213,5 +229,8 @@ async fn wipe(app: &App) {
     }
 }
 
+/// What is said to who names no log when the hub has several.
+pub const WHICH_LOG: &str =
+    "`log` is missing: the hub has several logs, and each counts from 0; name the origin that is in the receipts";
 /// Bodies of one request: one commit's worth.
 pub const AT_ONCE: usize = 256;

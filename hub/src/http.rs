@@ -93,6 +93,9 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(log::tile))
         .routes(routes!(log::timestamps))
         .routes(routes!(log::timestamp))
+        .routes(routes!(log::shard_verifier_key))
+        .routes(routes!(log::shard_checkpoint))
+        .routes(routes!(log::shard_tile))
         // Whoever runs the hub.
         .routes(routes!(operations::live))
         .routes(routes!(operations::ready))

@@ -145,7 +145,7 @@ impl KeyStore {
             KeyUse::Log => {
                 let mut found = Found::new();
                 self.find(LOG, false, &mut found, |path| self.log_key(path).map(Arc::new))?;
-                found.lacks_none_of(&unopened_logs(&found.keys, registry))
+                found.lacks_none_of(&unopened_logs(&found.keys, registry, &self.origin))
             }
             KeyUse::Operator => Ok(()),
         }
@@ -321,10 +321,10 @@ impl HubKeys {
     /// [`KeysUnusable`]: one that the registry has does not open, or none is here.
     pub fn signing(&self, registry: &RegistryState, origin: &str) -> Result<LedgerKeys, KeysUnusable> {
         self.receipts.lacks_none_of(&unopened_signers(&self.receipts.keys, registry.receipt_keys()))?;
-        self.logs.lacks_none_of(&unopened_logs(&self.logs.keys, registry))?;
+        self.logs.lacks_none_of(&unopened_logs(&self.logs.keys, registry, origin))?;
         let receipts = newest(&self.receipts.keys, registry.receipt_keys()).ok_or(KeysUnusable::Missing("receipts"))?;
         let mut logs = Vec::new();
-        for vkey in registry.log_keys().standing() {
+        for vkey in registry.keys_of_log(origin) {
             match self.logs.keys.iter().find(|signer| signer.verifier_key() == vkey) {
                 Some(signer) => logs.push(Arc::clone(signer)),
                 None => tracing::error!(

@@ -30,6 +30,7 @@ use crate::clock::Clock;
 use crate::limits::{Exhausted, Payer, Share, Shares};
 use crate::metrics::Metrics;
 use crate::routing::Wakeups;
+use crate::shards::Shards;
 use crate::store::{Store, StoreError};
 
 /// What the ledger signs with, and as whom.
@@ -63,10 +64,10 @@ pub enum LedgerError {
     /// The message id was used before by the same sender with other content.
     #[error("the message id was used before with other content")]
     DuplicateId,
-    /// An acknowledgement that contradicts what was acknowledged before, at this place in the log.
+    /// An acknowledgement that contradicts what was acknowledged before of the message at this index of its log.
     #[error("message {index} was acknowledged before with another outcome")]
     Contradiction {
-        /// The message's place.
+        /// The message's index.
         index: u64,
     },
     /// The registry changed since the draft was judged, or what the judgement rests on has ended: to be judged again.
@@ -123,12 +124,13 @@ struct Waiting {
 }
 
 impl Ledger {
-    /// Reads the head and starts the writer. At most `capacity` drafts wait. `wakeups` is told of each commit.
+    /// Reads the head of the present log, which may be still to begin, and starts the writer. At most `capacity` drafts wait. `wakeups` is told of each commit.
     ///
     /// # Errors
     /// [`OpenError`].
     pub async fn open(
         store: Arc<dyn Store>,
+        shards: Arc<Shards>,
         keys: LedgerKeys,
         clock: Arc<dyn Clock>,
         capacity: usize,
@@ -137,7 +139,7 @@ impl Ledger {
     ) -> Result<(Self, JoinHandle<()>), OpenError> {
         let (queue, waiting) = mpsc::channel(capacity);
         let (keys, keys_seen) = watch::channel(Arc::new(keys));
-        let writer = writer::Writer::open(store, keys_seen, clock, waiting, wakeups, metrics).await?;
+        let writer = writer::Writer::open(store, shards, keys_seen, clock, waiting, wakeups, metrics).await?;
         let committed = writer.committed();
         let shares = Shares::new((capacity / 2).max(1), "entries that wait for the log");
         Ok((Self { keys, queue, shares, committed }, tokio::spawn(writer.run())))

@@ -50,6 +50,7 @@ pub mod registry;
 pub mod routing;
 pub mod sealing;
 pub mod serve;
+pub mod shards;
 pub mod store;
 pub mod submission;
 pub mod timestamps;

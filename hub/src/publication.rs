@@ -20,6 +20,7 @@ use tokio::time::timeout;
 use crate::app::App;
 use crate::ledger::file;
 use crate::objects::Objects;
+use crate::shards::{self, Shard};
 use crate::store::sqlite::Copies;
 use crate::store::{Store, StoreError};
 
@@ -49,19 +50,21 @@ pub enum PublicationError {
 type Head = (u64, String);
 
 impl PublishedLog {
-    /// The place that `[log] publish` names: a folder, which is made if it is not there, or `s3://bucket/prefix`; `None` for none.
+    /// The folder of a shard in the place that `[log] publish` names: a folder, which is made if it is not there, or
+    /// `s3://bucket/prefix`; `None` for none.
     ///
     /// # Errors
     /// When it cannot be used.
-    pub fn open(place: &str) -> anyhow::Result<Option<Self>> {
+    pub fn open(place: &str, shard: &str) -> anyhow::Result<Option<Self>> {
         if place.is_empty() {
             return Ok(None);
         }
-        let objects = match place.strip_prefix(BUCKET) {
+        let mut objects = match place.strip_prefix(BUCKET) {
             Some(bucket) => Objects::in_bucket(bucket, "log.publish")?,
             None => Objects::in_folder(Path::new(place), PUBLIC)?,
         };
-        Ok(Some(Self { objects, place: place.to_owned() }))
+        objects.prefix = objects.prefix.join(shard);
+        Ok(Some(Self { objects, place: format!("{}/{shard}", place.trim_end_matches('/')) }))
     }
 
     /// Whether the place is a folder that is not there.
@@ -70,7 +73,17 @@ impl PublishedLog {
         !place.is_empty() && !place.starts_with(BUCKET) && !Path::new(place).is_dir()
     }
 
-    /// In these objects; `place` is what people call them.
+    /// That of another shard, beside this one.
+    #[must_use]
+    pub fn beside(&self, shard: &str) -> Self {
+        let mut parts: Vec<_> = self.objects.prefix.parts().collect();
+        parts.pop();
+        let prefix = parts.into_iter().collect::<ObjectPath>().join(shard);
+        let place = self.place.rsplit_once('/').map_or("", |(place, _)| place);
+        Self { objects: Objects { store: Arc::clone(&self.objects.store), prefix }, place: format!("{place}/{shard}") }
+    }
+
+    /// In these objects, without a folder of its own; `place` is what people call them.
     #[must_use]
     pub fn new(store: Arc<dyn ObjectStore>, place: &str) -> Self {
         Self { objects: Objects { store, prefix: ObjectPath::default() }, place: place.to_owned() }
@@ -91,7 +104,7 @@ impl PublishedLog {
         String::from_utf8(bytes).map(Some).map_err(|_| PublicationError::NotText)
     }
 
-    /// Publishes the log up to `newest`, and up to `cosigned`, the newest that a quorum of witnesses has cosigned; `before` entries
+    /// Publishes this log up to `newest`, and up to `cosigned`, the newest that a quorum of witnesses has cosigned; `before` entries
     /// are there.
     ///
     /// # Errors
@@ -99,19 +112,20 @@ impl PublishedLog {
     pub async fn publish(
         &self,
         store: &dyn Store,
+        shard: &Shard,
         before: u64,
         newest: &Head,
         cosigned: Option<&Head>,
     ) -> Result<(), PublicationError> {
         for path in tiles_completed(before, newest.0).chain(partial_tiles(newest.0)) {
-            self.put_file(store, &path).await?;
+            self.put_file(store, shard, &path).await?;
         }
         // One that is newer than what is published now comes with the next round.
         let cosigned = cosigned.filter(|(size, _)| *size <= newest.0);
         for path in cosigned.into_iter().flat_map(|(size, _)| partial_tiles(*size)) {
             // Where its own partial files are full by now, those are there.
             if !path.full().exists_at(newest.0) {
-                self.put_file(store, &path).await?;
+                self.put_file(store, shard, &path).await?;
             }
         }
         // This one first: at the next start it says how much others have seen.
@@ -135,8 +149,20 @@ impl PublishedLog {
         entries.into_iter().map(<[u8]>::to_vec).collect()
     }
 
-    async fn put_file(&self, store: &dyn Store, path: &TilePath) -> Result<(), PublicationError> {
-        let bytes = file(store, path).await?;
+    /// Publishes what is not published yet of an earlier log: the hub was stopped in a moment of trouble, or killed.
+    ///
+    /// # Errors
+    /// [`PublicationError`].
+    pub async fn complete(&self, store: &dyn Store, shard: &Shard, size: u64) -> Result<(), PublicationError> {
+        let Some(last) = store.checkpoint(shard.first + size).await? else { return Ok(()) };
+        let published = self.checkpoint().await?.unwrap_or_default();
+        let published = published.lines().nth(1).and_then(|size| size.parse().ok()).unwrap_or(0);
+        // More than the store has is nothing that this hub could have published; an audit tells.
+        if published >= size { Ok(()) } else { self.publish(store, shard, published, &(size, last), None).await }
+    }
+
+    async fn put_file(&self, store: &dyn Store, shard: &Shard, path: &TilePath) -> Result<(), PublicationError> {
+        let bytes = file(store, shard, path).await?;
         self.put(&path.to_string(), bytes).await
     }
 
@@ -185,7 +211,8 @@ impl Copies for PublishedLog {
 /// Publishes what is new, until the hub stops, and once more then. `published` entries are there.
 pub async fn run(app: Arc<App>, publication: Arc<PublishedLog>, published: u64) {
     let mut stopping = app.stopping.clone();
-    let (mut done, mut trouble) = (Done { size: published, ..Done::default() }, false);
+    let mut done = Done { closed: app.shards.closed().collect(), size: published, heads: None, timestamps: None };
+    let mut trouble = false;
     loop {
         let is_last = app.is_stopping();
         match done.publish(&app, &publication).await {
@@ -214,19 +241,24 @@ pub async fn run(app: Arc<App>, publication: Arc<PublishedLog>, published: u64) 
 }
 
 /// What is published.
-#[derive(Default)]
-struct Done {
+struct Done<'a> {
+    /// Earlier logs of which not all may be published, the last one first, with their sizes.
+    closed: Vec<(&'a Shard, u64)>,
     size: u64,
     heads: Option<(Head, Option<Head>)>,
     /// How many timestamps, once that is known.
     timestamps: Option<u64>,
 }
 
-impl Done {
+impl Done<'_> {
     async fn publish(&mut self, app: &App, publication: &PublishedLog) -> Result<(), PublicationError> {
         let heads = (app.newest_checkpoint(), app.cosigned().map(|cosigned| (cosigned.size, cosigned.text.clone())));
         if heads.0.0 > 0 && self.heads.as_ref() != Some(&heads) {
-            publication.publish(&*app.store, self.size, &heads.0, heads.1.as_ref()).await?;
+            while let Some((shard, size)) = self.closed.last() {
+                publication.beside(shards::name(&shard.origin)).complete(&*app.store, shard, *size).await?;
+                self.closed.pop();
+            }
+            publication.publish(&*app.store, app.shards.present(), self.size, &heads.0, heads.1.as_ref()).await?;
             self.size = heads.0.0;
             app.metrics.log_published_size.set(i64::try_from(self.size).unwrap_or(i64::MAX));
             self.heads = Some(heads);

@@ -32,6 +32,7 @@ use saphan_schemas::log::{CompactRange, TileHash};
 use saphan_schemas::registry::TransportKind;
 
 use crate::sealing::{SealError, StorageKeys};
+use crate::shards::Shard;
 
 /// Why the store did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -73,16 +74,28 @@ impl StoreError {
 /// The tree head: everything needed to append without reading the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Head {
-    /// The compact range; its size is the number of entries.
+    /// The place of the log's first entry.
+    pub first: u64,
+    /// The compact range; its size is the number of the log's entries.
     pub range: CompactRange,
     /// The signed checkpoint of that size.
     pub checkpoint: String,
 }
 
+impl Head {
+    /// The place after the last entry.
+    #[must_use]
+    pub const fn end(&self) -> u64 {
+        self.first + self.range.size()
+    }
+}
+
 /// Entries that are written together with the head that they lead to.
 #[derive(Debug, Clone)]
 pub struct Batch {
-    /// The number of entries before.
+    /// Which log they are of, from 0.
+    pub shard: u32,
+    /// The place of the first one.
     pub first: u64,
     /// The entries, in order from `first` on.
     pub entries: Vec<NewEntry>,
@@ -106,8 +119,13 @@ pub struct NewEntry {
 /// What is written together with an entry.
 #[derive(Debug, Clone)]
 pub enum Effect {
-    /// Nothing: a refusal, a shard link.
+    /// Nothing: a refusal, the end of a shard.
     None,
+    /// A log begins with it.
+    Opened {
+        /// The log's origin.
+        origin: String,
+    },
     /// The erasure of a body, with its key and what rests on it: documents that nothing else cites, evidence to use again, and a
     /// delivery that there should not be any more.
     Erasure {
@@ -330,11 +348,14 @@ pub trait Store: DocumentIndex + BodyIndex + KeyIndex + QueryIndex + TimestampIn
     /// Seals bodies with these keys from now on, and opens them. Without keys no body is written, and none is read that was sealed.
     fn seal_with(&self, keys: Arc<StorageKeys>);
 
-    /// The head; `None` in a store that was never written.
+    /// The logs, oldest first.
+    fn shards(&self) -> BoxFuture<'_, Result<Vec<Shard>, StoreError>>;
+
+    /// The head of the newest log; `None` in a store that was never written.
     fn head(&self) -> BoxFuture<'_, Result<Option<Head>, StoreError>>;
 
     /// Writes entries, message records, outbox rows, outcomes and the new head together or not at all. Refused with
-    /// [`StoreError::HeadMoved`] when the log does not have `batch.first` entries. After [`StoreError::Failed`] the outcome
+    /// [`StoreError::HeadMoved`] when `batch.first` is not the next place. After [`StoreError::Failed`] the outcome
     /// is unknown: read [`Self::head`] before anything else. A message id that its sender used before makes it fail;
     /// callers look first with [`Self::known`].
     fn commit<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<(), StoreError>>;
@@ -374,14 +395,21 @@ pub trait Store: DocumentIndex + BodyIndex + KeyIndex + QueryIndex + TimestampIn
         id: MessageId,
     ) -> BoxFuture<'a, Result<Option<(Sha256Hash, u64)>, StoreError>>;
 
-    /// Leaf bytes of `count` entries from `first` on; fewer at the end of the log.
+    /// Leaf bytes of `count` entries from place `first` on; fewer at the end of the newest log. Places go on over all logs.
     fn entries(&self, first: u64, count: u32) -> BoxFuture<'_, Result<Vec<Vec<u8>>, StoreError>>;
 
-    /// `count` hashes of a tile level from `first` on; level 0 is the leaf hashes. Fewer where the log ends.
-    fn hashes(&self, level: u8, first: u64, count: u32) -> BoxFuture<'_, Result<Vec<Sha256Hash>, StoreError>>;
+    /// `count` hashes of a tile level of a log from index `first` on; level 0 is the leaf hashes. Fewer where the newest log ends;
+    /// nobody asks beyond the end of an earlier one.
+    fn hashes<'a>(
+        &'a self,
+        shard: &'a Shard,
+        level: u8,
+        first: u64,
+        count: u32,
+    ) -> BoxFuture<'a, Result<Vec<Sha256Hash>, StoreError>>;
 
-    /// The checkpoint that was signed at exactly this size.
-    fn checkpoint(&self, size: u64) -> BoxFuture<'_, Result<Option<String>, StoreError>>;
+    /// The checkpoint that was signed when exactly this was the next place.
+    fn checkpoint(&self, end: u64) -> BoxFuture<'_, Result<Option<String>, StoreError>>;
 
     /// The registry entries from place `first` on, in order.
     fn registry_entries(&self, first: u64) -> BoxFuture<'_, Result<Vec<LoggedEntry>, StoreError>>;

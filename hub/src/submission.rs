@@ -291,7 +291,8 @@ pub async fn refuse(app: &App, caller: Option<&SystemId>, refusal: Refusal) -> R
     }
     let payer = payer(app, &refusal, message);
     Charge::take(app, caller, payer.clone())?;
-    let index = log_refusal(app, Some(&payer), message.envelope, refusal.code).await?;
+    let place = log_refusal(app, Some(&payer), message.envelope, refusal.code).await?;
+    let index = place.map(|place| app.shards.located(place).index);
     Err(SubmissionError::Refused { refusal: Box::new(refusal), index })
 }
 
@@ -370,7 +371,7 @@ async fn known(
 async fn first_receipt(app: &App, sender: &SystemId, id: MessageId) -> Result<Option<Accepted>, SubmissionError> {
     let records: Vec<MessageRecord> = app.store.messages(id).await?;
     let Some(record) = records.into_iter().find(|record| record.sender == *sender) else { return Ok(None) };
-    let evidence = evidence(&*app.store, record.index, None).await?;
+    let evidence = evidence(&*app.store, &app.shards, record.index, None).await?;
     app.metrics.duplicates.inc();
     Ok(Some(Accepted { index: record.index, receipt: evidence.receipt, proof: evidence.proof, first: false }))
 }

@@ -25,7 +25,11 @@ pub struct AcknowledgementClaims {
     pub jti: MessageId,
     /// When it was signed, in seconds since 1970.
     pub iat: u64,
-    /// The messages, each once, by their place in the log.
+    /// The origin of the log that the messages are in, as in their receipts. One batch is about one log. In the first log of a hub
+    /// it may be left out; in later ones it must not, so that no place of an earlier log is taken for one of this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<String>,
+    /// The messages, each once, by their place in that log.
     pub messages: Vec<Acknowledged>,
 }
 

@@ -97,8 +97,11 @@ pub struct EntryFacts {
     pub code: Option<Code>,
     /// What an acknowledgement says of messages.
     pub acknowledged: Vec<Acknowledged>,
-    /// The place of the message whose body was erased.
+    /// The index of the message whose body was erased.
     pub erases: Option<u64>,
+    /// The origin of the log of the messages that it speaks of, if it names one. An acknowledgement that names none is of the hub's first
+    /// log, an erasure of the log that it stands in.
+    pub log: Option<Box<str>>,
 }
 
 impl EntryFacts {
@@ -116,6 +119,7 @@ impl EntryFacts {
                     id: Some(claims.jti),
                     from: Some(claims.iss.as_str().into()),
                     acknowledged: claims.messages.clone(),
+                    log: claims.log.as_deref().map(Into::into),
                     ..Self::of(EntryKind::Acknowledgement, ts)
                 })
             }
@@ -129,9 +133,12 @@ impl EntryFacts {
                     ..Self::of(EntryKind::Registry, ts)
                 })
             }
-            Leaf::Erasure { ts, index, basis } => {
-                Some(Self { code: Some(basis), erases: Some(index), ..Self::of(EntryKind::Erasure, ts) })
-            }
+            Leaf::Erasure { ts, index, basis, log } => Some(Self {
+                code: Some(basis),
+                erases: Some(index),
+                log: log.map(Into::into),
+                ..Self::of(EntryKind::Erasure, ts)
+            }),
             Leaf::Query { ts, auditor, .. } => {
                 Some(Self { from: Some(auditor.as_str().into()), ..Self::of(EntryKind::Query, ts) })
             }
@@ -168,6 +175,7 @@ impl EntryFacts {
             code: None,
             acknowledged: Vec::new(),
             erases: None,
+            log: None,
         }
     }
 }

@@ -55,10 +55,13 @@ pub enum Leaf {
     Erasure {
         /// When.
         ts: u64,
-        /// The erased message's place in the log.
+        /// The erased message's place in its log.
         index: u64,
         /// The legal-basis code.
         basis: Code,
+        /// The origin of that log, if it is an earlier one than this.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        log: Option<String>,
     },
     /// An auditor's query, before it was answered. What was asked is committed to, not shown: the log is public.
     Query {

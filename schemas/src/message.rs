@@ -72,7 +72,9 @@ impl VerifyError {
             self,
             Self::ReceiptKeyUnknown
                 | Self::CheckpointKeyRevoked
-                | Self::Checkpoint(CheckpointError::Note(NoteError::NotSignedBy { .. }))
+                | Self::Checkpoint(
+                    CheckpointError::Note(NoteError::NotSignedBy { .. }) | CheckpointError::WrongOrigin { .. }
+                )
         )
     }
 }
@@ -124,7 +126,8 @@ pub fn verify(
     sender_key: impl FnOnce(&SystemId, KeyId) -> Option<PublicKey>,
 ) -> Result<(Verified, Receipt), VerifyError> {
     let verified = verify_delivered(parts, trust, sender_key, |text| trust.verify_checkpoint(text))?;
-    let key = trust.receipt_key(verified.receipt.kid(), verified.receipt.claims().index)?;
+    let key =
+        trust.receipt_key(verified.receipt.kid(), &verified.receipt.claims().log, verified.receipt.claims().index)?;
     let receipt = verified.receipt.clone().verify(key).map_err(|_| VerifyError::ReceiptSignature)?;
     Ok((verified, receipt))
 }
@@ -164,7 +167,7 @@ pub fn verify_acceptance(
     checkpoint: impl FnOnce(&str) -> Result<Checkpoint, VerifyError>,
 ) -> Result<UnverifiedReceipt, VerifyError> {
     let (receipt, _) = verify_place(envelope, receipt, proof, trust, checkpoint)?;
-    trust.receipt_key(receipt.kid(), receipt.claims().index)?;
+    trust.receipt_key(receipt.kid(), &receipt.claims().log, receipt.claims().index)?;
     Ok(receipt)
 }
 

@@ -13,7 +13,7 @@ mod state;
 pub use agreement::{AgreementFlaw, AgreementGap, AgreementRecord, Intention, MessageFacts};
 pub use authority::{MOST_KEYS, Taken};
 pub use error::RejectedEntry;
-pub use hub_keys::{HubKey, HubKeyId, HubKeyRecord, HubKeyRing, Revocation};
+pub use hub_keys::{HubKey, HubKeyId, HubKeyRecord, HubKeyRing, Revocation, are_logs_of_one_hub, is_shard_name};
 pub use keys::{KeyNotUsable, KeyRecord};
 pub use schemas::{InvalidVersion, Schema, TextVersion};
 pub use state::{Place, RegistryState, Root};

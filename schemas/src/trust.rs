@@ -6,7 +6,7 @@ use crate::ids::HubId;
 use crate::keys::{KeyId, PublicKey};
 use crate::log::{Checkpoint, SignedCheckpoint, VerifierKey};
 use crate::message::VerifyError;
-use crate::registry::{Change, Entry, EntryId, HubKey, HubKeyId, UnverifiedRegistryEntry};
+use crate::registry::{Change, Entry, EntryId, HubKey, HubKeyId, UnverifiedRegistryEntry, are_logs_of_one_hub};
 
 /// What a verifier trusts: one hub's receipt keys and its log's keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,10 +19,12 @@ pub struct Trust {
     pub former_operators: Vec<PublicKey>,
     /// The keys that may sign its receipts.
     pub receipts: Vec<PublicKey>,
-    /// The key that signs its log's checkpoints; its name is the log's origin.
+    /// A key that signs the checkpoints of one of its logs; its name is the log's origin.
     pub log: VerifierKey,
-    /// Other keys that sign or signed them.
+    /// Other keys that sign or signed them, and those of its other logs.
     pub more_logs: Vec<VerifierKey>,
+    /// The origins of its logs, oldest first; empty as long as there is one.
+    pub logs: Vec<String>,
     /// Where keys among these were revoked.
     pub ended: Vec<EndedKey>,
 }
@@ -35,6 +37,9 @@ pub struct EndedKey {
     pub key: HubKeyId,
     /// The place of the entry that revoked it.
     pub index: u64,
+    /// The origin of the log that the entry is in; left out as long as there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<String>,
 }
 
 /// What a system needs to know about a hub, and keeps: `GET /v1/trust`, `trust.json`.
@@ -59,6 +64,9 @@ pub struct TrustBundle {
     /// Other keys that sign the log's checkpoints, or signed them once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub more_vkeys: Vec<VerifierKey>,
+    /// The origins of its logs, oldest first; left out as long as there is one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub logs: Vec<String>,
     /// Where keys of receipts and log were revoked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ended: Vec<EndedKey>,
@@ -83,18 +91,18 @@ pub struct TrustEntries {
 pub struct TrustEntry {
     /// Its place in the log.
     pub index: u64,
+    /// The origin of that log; left out as long as there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<String>,
     /// A compact JWS.
     pub entry: String,
 }
 
 impl Trust {
-    /// The key of a receipt for this place of the log.
-    pub(crate) fn receipt_key(&self, kid: KeyId, index: u64) -> Result<&PublicKey, VerifyError> {
+    /// The key of a receipt for this place of this log.
+    pub(crate) fn receipt_key(&self, kid: KeyId, log: &str, index: u64) -> Result<&PublicKey, VerifyError> {
         let key = self.receipts.iter().find(|key| key.id() == kid).ok_or(VerifyError::ReceiptKeyUnknown)?;
-        match self.end(&HubKeyId::Receipts(kid)) {
-            Some(end) if end <= index => Err(VerifyError::ReceiptKeyRevoked),
-            _ => Ok(key),
-        }
+        if self.has_ended(&HubKeyId::Receipts(kid), log, index) { Err(VerifyError::ReceiptKeyRevoked) } else { Ok(key) }
     }
 
     /// Checks the signature of a checkpoint. Callers that see the same checkpoint often keep the result.
@@ -106,10 +114,13 @@ impl Trust {
         for key in std::iter::once(&self.log).chain(&self.more_logs) {
             match SignedCheckpoint::parse_and_verify(text, key).map(SignedCheckpoint::into_checkpoint) {
                 // A log of that size has entries up to the place before.
-                Ok(checkpoint) if self.end(&HubKeyId::Log(key.clone())).is_none_or(|end| checkpoint.size <= end) => {
-                    return Ok(checkpoint);
+                Ok(checkpoint) => {
+                    let last = checkpoint.size.saturating_sub(1);
+                    if !self.has_ended(&HubKeyId::Log(key.clone()), &checkpoint.origin, last) {
+                        return Ok(checkpoint);
+                    }
+                    failed = Some(VerifyError::CheckpointKeyRevoked);
                 }
-                Ok(_) => failed = Some(VerifyError::CheckpointKeyRevoked),
                 Err(error) => {
                     failed.get_or_insert(error.into());
                 }
@@ -118,8 +129,24 @@ impl Trust {
         Err(failed.unwrap_or(VerifyError::CheckpointKeyRevoked))
     }
 
-    fn end(&self, key: &HubKeyId) -> Option<u64> {
-        self.ended.iter().find(|ended| ended.key == *key).map(|ended| ended.index)
+    /// Whether the key was revoked before this place of this log, or at it.
+    fn has_ended(&self, key: &HubKeyId, log: &str, index: u64) -> bool {
+        let Some(ended) = self.end(key) else { return false };
+        let number = |log: &str| self.logs.iter().position(|origin| origin == log);
+        match ended.log.as_deref() {
+            Some(end_log) if end_log != log => match (number(end_log), number(log)) {
+                (Some(end), Some(this)) => end < this,
+                // Which of the two is earlier nobody has said.
+                _ => true,
+            },
+            // Said without a log: of the first one.
+            None if number(log).is_some_and(|this| this > 0) => true,
+            _ => ended.index <= index,
+        }
+    }
+
+    fn end(&self, key: &HubKeyId) -> Option<&EndedKey> {
+        self.ended.iter().find(|ended| ended.key == *key)
     }
 
     /// This trust with the keys that the hub's operator has added and revoked since, as [`TrustEntries`] brings them. An entry
@@ -129,14 +156,14 @@ impl Trust {
     #[must_use]
     pub fn follow(&self, entries: &[TrustEntry]) -> Option<Self> {
         let mut trust = self.clone();
-        for TrustEntry { index, entry } in entries {
+        for TrustEntry { index, log, entry } in entries {
             match trust.vouched_for(entry) {
                 Some(Change::Added(Entry::HubKey(key))) => trust.add(key),
                 Some(Change::Revoked(EntryId::HubKey(HubKeyId::Operator(kid)))) => {
                     trust.former_operators.extend(trust.operators.extract_if(.., |key| key.id() == kid));
                 }
                 Some(Change::Revoked(EntryId::HubKey(key))) if trust.end(&key).is_none() => {
-                    trust.ended.push(EndedKey { key, index: *index });
+                    trust.ended.push(EndedKey { key, index: *index, log: log.clone() });
                 }
                 _ => {}
             }
@@ -159,7 +186,13 @@ impl Trust {
             // A list that leaves out its end does not bring it back.
             HubKey::Operator { jwk } if self.former_operators.contains(&jwk) => {}
             HubKey::Operator { jwk } => add_once(&mut self.operators, jwk),
-            HubKey::Log { vkey } if vkey.name() == self.log.name() && vkey != self.log => {
+            HubKey::Log { vkey } if are_logs_of_one_hub(self.log.name(), vkey.name()) && vkey != self.log => {
+                if vkey.name() != self.log.name() && !self.logs.iter().any(|log| log == vkey.name()) {
+                    if self.logs.is_empty() {
+                        self.logs.push(self.log.name().to_owned());
+                    }
+                    self.logs.push(vkey.name().to_owned());
+                }
                 add_once(&mut self.more_logs, vkey);
             }
             HubKey::Log { .. } => {}
@@ -184,6 +217,7 @@ impl TrustBundle {
             receipts: self.receipts.clone(),
             log: self.vkey.clone(),
             more_logs: self.more_vkeys.clone(),
+            logs: self.logs.clone(),
             ended: self.ended.clone(),
         }
     }
@@ -204,6 +238,7 @@ impl TrustBundle {
             receipts: trust.receipts,
             vkey: trust.log,
             more_vkeys: trust.more_logs,
+            logs: trust.logs,
             ended: trust.ended,
             ..self
         }
@@ -245,6 +280,7 @@ mod tests {
             receipts: vec![*key().public()],
             log: vkey(ORIGIN),
             more_logs: Vec::new(),
+            logs: Vec::new(),
             ended: Vec::new(),
         }
     }
@@ -259,7 +295,7 @@ mod tests {
             change,
             invitation: None,
         };
-        TrustEntry { index: 7, entry: Signed::sign(claims, signer).unwrap().as_str().to_owned() }
+        TrustEntry { index: 7, log: None, entry: Signed::sign(claims, signer).unwrap().as_str().to_owned() }
     }
 
     fn ended(key: &HubKey) -> Change {
@@ -293,9 +329,10 @@ mod tests {
         for (case, entry) in [
             ("another key", entry(&thief, "hub.test", receipts())),
             ("another hub", entry(&operator, "hub.other", receipts())),
-            ("another log", entry(&operator, "hub.test", added(HubKey::Log { vkey: vkey("hub.test/log/2") }))),
+            ("another log", entry(&operator, "hub.test", added(HubKey::Log { vkey: vkey("hub.other/log/2") }))),
+            ("a log below", entry(&operator, "hub.test", added(HubKey::Log { vkey: vkey("hub.test/log/1/2") }))),
             ("an end, by another", entry(&thief, "hub.test", ended(&HubKey::Log { vkey: trust.log.clone() }))),
-            ("no entry", TrustEntry { index: 7, entry: "e30.e30.e30".to_owned() }),
+            ("no entry", TrustEntry { index: 7, log: None, entry: "e30.e30.e30".to_owned() }),
         ] {
             assert_eq!(trust.follow(&[entry]), None, "{case}");
         }
@@ -328,9 +365,40 @@ mod tests {
         let end = entry(&operator, "hub.test", ended(&HubKey::Receipts { jwk: receipts }));
         let after = before.follow(std::slice::from_ref(&end)).unwrap();
         assert_eq!(after.follow(&[TrustEntry { index: 9, ..end }]), None, "its first end counts");
-        assert!(after.receipt_key(receipts.id(), 6).is_ok());
-        assert!(matches!(after.receipt_key(receipts.id(), 7), Err(VerifyError::ReceiptKeyRevoked)));
-        assert!(before.receipt_key(receipts.id(), 7).is_ok());
+        assert!(after.receipt_key(receipts.id(), ORIGIN, 6).is_ok());
+        assert!(matches!(after.receipt_key(receipts.id(), ORIGIN, 7), Err(VerifyError::ReceiptKeyRevoked)));
+        assert!(before.receipt_key(receipts.id(), ORIGIN, 7).is_ok());
+    }
+
+    #[test]
+    fn the_next_log_is_trusted_by_the_key_that_the_operator_gave_it_and_an_end_counts_from_there_on() {
+        const NEXT: &str = "hub.test/log/2";
+        let operator = key();
+        let before = trust(Some(&operator));
+        let next = NoteSigner::from_pkcs8(NEXT, &NoteSigner::generate_pkcs8().unwrap()).unwrap();
+        let checkpoint = Checkpoint::new(NEXT.to_owned(), 3, Sha256Hash::of(b"root")).sign_with(&next, []).unwrap();
+        assert!(before.verify_checkpoint(&checkpoint).is_err());
+        let vkey = next.verifier_key().clone();
+        let opened = before.follow(&[entry(&operator, "hub.test", added(HubKey::Log { vkey }))]).unwrap();
+        assert_eq!(opened.verify_checkpoint(&checkpoint).unwrap().size, 3);
+        assert_eq!(opened.logs, [ORIGIN, NEXT]);
+        let receipts = before.receipts[0].id();
+        let end = |log: Option<&str>| {
+            let end = entry(&operator, "hub.test", ended(&HubKey::Receipts { jwk: before.receipts[0] }));
+            opened.follow(&[TrustEntry { log: log.map(ToOwned::to_owned), ..end }]).unwrap()
+        };
+        for (log, good, ended) in [
+            (Some(NEXT), [(ORIGIN, 900), (NEXT, 6)].as_slice(), [(NEXT, 7), (NEXT, 900)].as_slice()),
+            (Some(ORIGIN), &[(ORIGIN, 6)], &[(ORIGIN, 7), (NEXT, 0)]),
+            (None, &[(ORIGIN, 6)], &[(ORIGIN, 7), (NEXT, 0)]),
+        ] {
+            let trust = end(log);
+            good.iter()
+                .for_each(|(log, index)| assert!(trust.receipt_key(receipts, log, *index).is_ok(), "{log} {index}"));
+            ended
+                .iter()
+                .for_each(|(log, index)| assert!(trust.receipt_key(receipts, log, *index).is_err(), "{log} {index}"));
+        }
     }
 
     #[test]

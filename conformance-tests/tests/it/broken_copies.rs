@@ -4,6 +4,7 @@
 mod bundles;
 mod copies;
 mod real_log;
+mod shards;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -109,6 +110,7 @@ async fn two_verifiers_give_each_broken_copy_of_a_log_of_ten_thousand_entries_it
     let export = Export::of(&log);
     logs(&log, &export).await;
     histories(&log, &export).await;
+    shards::shards(&log, &export).await;
     evidence(&log, &export).await;
     messages(&export).await;
     flipped_bits(&log).await;
@@ -250,6 +252,10 @@ impl LogSource for Flipped<'_> {
             Ok(bytes)
         }
         .boxed()
+    }
+
+    fn beside(&self, _: &str) -> Option<Box<dyn LogSource>> {
+        None
     }
 }
 

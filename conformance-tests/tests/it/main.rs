@@ -28,6 +28,7 @@ mod publication;
 mod rotation;
 mod schemas;
 mod secrets;
+mod shards;
 mod stolen_keys;
 mod tampering;
 mod timestamps;

@@ -37,7 +37,9 @@ impl Stage {
 
     /// Follows the files, and answers how many entries there are: everything holds, and goes on from what was there before.
     async fn audit(&self) -> u64 {
-        let arguments = ["audit", "log", "log", "--vkey", "vkey", "--state", "state"];
+        let (_, shard) = self.world.trust.log.name().rsplit_once('/').unwrap();
+        let log = format!("log/{shard}");
+        let arguments = ["audit", "log", &log, "--vkey", "vkey", "--state", "state"];
         let told: Value = done(self.outside.path(), &arguments).await;
         assert_eq!(told["verdict"]["holds"], true, "{told}");
         told["log"]["size"].as_u64().unwrap_or_else(|| panic!("{told}"))

@@ -4,23 +4,27 @@
 //!
 //! - [`state`]: what is kept between two audits, in a folder;
 //! - `consistency`: whether the log that is shown now begins with the one that was shown before;
+//! - `follow`: from a log that was closed to the next;
 //! - [`finding`]: what does not hold;
 //! - `stamped`: the timestamps beside the log;
 //! - [`monitor`]: when somebody must be told.
 
 mod consistency;
 pub mod finding;
+mod follow;
 pub mod monitor;
 mod stamped;
 pub mod state;
 
 use saphan_schemas::log::{Checkpoint, SignedCheckpoint, TILE_WIDTH};
 
+use crate::log_check::chain::checkpoint_of;
 use crate::log_check::{self, LogCheckError, LogReport, LogSource, Progress};
 use crate::timestamps::TimestampReport;
 use consistency::Consistency;
 pub(crate) use consistency::root_at;
 use finding::Finding;
+use follow::Followed;
 use state::{AuditState, Known, Start, StateError};
 
 /// What an audit found.
@@ -49,7 +53,8 @@ pub enum AuditFailure {
     State(#[from] StateError),
 }
 
-/// Audits what the log got since the last audit in this state folder, or all of it.
+/// Audits what the log got since the last audit in this state folder, or all of it. Where the hub has closed the log since and shows
+/// a later one, it follows: each log to its end, and on in the next with the key that the one before registers for it.
 ///
 /// # Errors
 /// [`AuditFailure`]: nothing new is known about the log, and the trusted checkpoint is what it was.
@@ -60,9 +65,29 @@ pub async fn audit(
 ) -> Result<Audit, AuditFailure> {
     // What an audit before it left open, because it could not write.
     state.give_up().await;
+    let shown = log_check::checkpoint_text(source).await;
+    let origin = shown.as_ref().ok().and_then(|text| checkpoint_of(text));
+    let followed = match follow::follow(source, origin, state, progress).await? {
+        Followed::Here { since, entries } => (since, entries),
+        Followed::Ended(audit) => return Ok(audit),
+    };
+    let shown = shown.and_then(|text| Ok(SignedCheckpoint::parse_and_verify(&text, state.vkey())?));
+    let mut audit = audit_one(source, state, progress, shown).await?;
+    audit.since = audit.since.or(followed.0);
+    audit.entries += followed.1;
+    Ok(audit)
+}
+
+/// Audits the log that the state is in, up to this checkpoint.
+async fn audit_one(
+    source: &dyn LogSource,
+    state: &mut AuditState,
+    progress: &dyn Progress,
+    signed: Result<SignedCheckpoint, LogCheckError>,
+) -> Result<Audit, AuditFailure> {
     let known = state.known().await?;
     let since = known.iter().find(|known| known.trusted).map(|known| known.signed.checkpoint().clone());
-    let signed = match log_check::signed_checkpoint(source, state.vkey()).await {
+    let signed = match signed {
         Ok(signed) => signed,
         Err(error) => {
             let verdict = Err(Finding::Log(verdict_or_failure(error)?));

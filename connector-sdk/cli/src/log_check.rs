@@ -6,6 +6,7 @@
 //! Memory does not grow with the log. In reading order:
 //!
 //! - `source`, `folder`, `http`: where the files come from;
+//! - `chain`: the hub's earlier logs;
 //! - `entries`: the leaves of one bundle, read;
 //! - `ledger`: the fold over all leaves, in order: the tree and the registered keys;
 //! - `history`: what entries say about others, on disk; `place`: where a later check can go on;
@@ -16,6 +17,7 @@
 //! - `export`: writing the static copy.
 
 mod arrangement;
+pub(crate) mod chain;
 mod class;
 mod cosigned;
 mod entries;
@@ -34,7 +36,7 @@ mod source;
 
 use std::path::Path;
 
-use saphan_schemas::log::{Checkpoint, SignedCheckpoint, VerifierKey, empty_root};
+use saphan_schemas::log::{SignedCheckpoint, VerifierKey};
 
 pub use arrangement::Arrangement;
 pub use class::TamperClass;
@@ -48,6 +50,7 @@ pub use report::{LeafCounts, LogReport};
 pub(crate) use source::fetch_tile;
 pub use source::{LogSource, SourceError, SourceFuture};
 
+use chain::Link;
 use export::Export;
 use history::History;
 use ledger::{Checked, Ledger};
@@ -65,7 +68,7 @@ pub trait Progress: Send + Sync {
 
 impl Progress for () {}
 
-/// Checks a whole log against its key.
+/// Checks a whole log against its key, and before it the hub's earlier logs, which its registry follows from.
 ///
 /// # Errors
 /// The first thing that does not hold, in the order of the log; or why the log could not be checked
@@ -115,11 +118,23 @@ async fn run(
 ) -> Result<Checked, LogCheckError> {
     let signed = signed_checkpoint(source, vkey).await?;
     let checkpoint = signed.checkpoint();
-    progress.started(checkpoint.size);
-    let ledger = Ledger::new(checkpoint, moment);
+    let earlier = chain::earlier(source, checkpoint, None).await?;
+    let before: u64 = earlier.iter().map(|link| link.signed.checkpoint().size).sum();
+    let mut ledger = Ledger::new(moment.map(|moment| moment.in_log_at(before)));
+    progress.started(before + checkpoint.size);
     let mut history = History::passing().await?;
+    for Link { source, signed, .. } in &earlier {
+        let checkpoint = signed.checkpoint();
+        let in_it = |error: LogCheckError| error.in_earlier(&checkpoint.origin);
+        ledger.begin(checkpoint);
+        let pipeline = Pipeline { source: &**source, progress, export: None };
+        ledger = pipeline.run(checkpoint, ledger, &mut history).await.map_err(in_it)?;
+        ledger.close(signed).map_err(in_it)?;
+    }
+    ledger.begin(checkpoint);
     let ledger = Pipeline { source, progress, export }.run(checkpoint, ledger, &mut history).await?;
-    let checked = ledger.finish(&signed)?;
+    let mut checked = ledger.finish(&signed)?;
+    checked.registry = checked.registry.and_then(|found| found.in_log_at(before));
     if let Some(export) = export {
         export.copy_timestamps(source, signed.checkpoint().size).await?;
         export.write(VKEY_PATH, format!("{vkey}\n").as_bytes()).await?;
@@ -133,15 +148,23 @@ pub(crate) async fn signed_checkpoint(
     source: &dyn LogSource,
     vkey: &VerifierKey,
 ) -> Result<SignedCheckpoint, LogCheckError> {
-    let text = source::fetch(source, CHECKPOINT_PATH).await?;
-    let text = String::from_utf8(text).map_err(|_| LogCheckError::NotText { path: CHECKPOINT_PATH.to_owned() })?;
-    Ok(SignedCheckpoint::parse_and_verify(&text, vkey)?)
+    Ok(SignedCheckpoint::parse_and_verify(&checkpoint_text(source).await?, vkey)?)
 }
 
-/// Whether the leaves that a log's registry follows from say that `key` signs its checkpoints too.
+/// What the log shows as its checkpoint, whoever signed it.
+pub(crate) async fn checkpoint_text(source: &dyn LogSource) -> Result<String, LogCheckError> {
+    let text = source::fetch(source, CHECKPOINT_PATH).await?;
+    String::from_utf8(text).map_err(|_| LogCheckError::NotText { path: CHECKPOINT_PATH.to_owned() })
+}
+
+/// Whether the leaves that the registry follows from say that `key` signs checkpoints of one of the hub's logs.
 pub(crate) fn registers(registry: &[(u64, Vec<u8>)], key: &VerifierKey) -> bool {
-    let named = Checkpoint::new(key.name().to_owned(), 0, empty_root());
-    Ledger::registers(&named, registry, key)
+    Ledger::keys_of_log(registry, key.name()).contains(key)
+}
+
+/// The keys of a log of the hub that stand after these leaves, newest first.
+pub(crate) fn keys_of_log(registry: &[(u64, Vec<u8>)], origin: &str) -> Vec<VerifierKey> {
+    Ledger::keys_of_log(registry, origin)
 }
 
 /// Goes on from a place, with the leaves before it that the registry follows from. `None` if the two do not belong together.

@@ -136,7 +136,7 @@ impl<'a> Comparing<'a> {
         }
         let record =
             self.registry.receipt_keys().all().find(|record| record.key.id() == kid).ok_or(NotOfThisHub::Key)?;
-        if record.revoked.is_some_and(|end| end.index <= claims.index) {
+        if record.revoked.is_some_and(|end| end.index <= self.report.first + claims.index) {
             return Err(NotOfThisHub::Key);
         }
         let key = record.key;

@@ -14,7 +14,7 @@ use tokio::time::sleep;
 use super::{BATCH, Inbox};
 use crate::clock;
 use crate::hub_api::HubError;
-use crate::journal::ToAcknowledge;
+use crate::journal::{LogPlace, ToAcknowledge};
 use crate::stats::Stats;
 use crate::stop::Stop;
 
@@ -41,7 +41,7 @@ pub(super) async fn run(inbox: Arc<Inbox>, mut settled: mpsc::Receiver<Outcome>,
                     batches.push_front(first);
                 }
                 HandedIn::NotAcceptable => {
-                    let index = batch.first().map(|outcome| outcome.acknowledge.index);
+                    let index = batch.first().map(|outcome| outcome.acknowledge.place.index);
                     tracing::error!(index, "the hub does not take the acknowledgement of this message; it is given up");
                     done(&inbox, &batch).await;
                 }
@@ -105,11 +105,13 @@ fn is_about_content(error: &HubError) -> bool {
 
 async fn sign(inbox: &Inbox, batch: &[Outcome]) -> Result<String, SignError> {
     let messages = batch.iter().map(|outcome| said(&outcome.acknowledge)).collect();
+    let log = batch.first().map(|outcome| outcome.acknowledge.place.log.as_ref().to_owned());
     let claims = AcknowledgementClaims {
         iss: inbox.identity.system.clone(),
         aud: inbox.identity.hub.clone(),
         jti: MessageId::new(),
         iat: clock::unix_seconds(),
+        log,
         messages,
     };
     Ok(inbox.identity.sign(claims).await?.as_str().to_owned())
@@ -117,32 +119,35 @@ async fn sign(inbox: &Inbox, batch: &[Outcome]) -> Result<String, SignError> {
 
 fn said(acknowledge: &ToAcknowledge) -> Acknowledged {
     let outcome = if acknowledge.code.is_some() { Said::Rejected } else { Said::Processed };
-    Acknowledged { index: acknowledge.index, outcome, code: acknowledge.code.clone() }
+    Acknowledged { index: acknowledge.place.index, outcome, code: acknowledge.code.clone() }
 }
 
 async fn done(inbox: &Inbox, batch: &[Outcome]) {
     let first: Vec<&Outcome> = batch.iter().filter(|outcome| !outcome.again).collect();
     let ids: Vec<i64> = first.iter().map(|outcome| outcome.acknowledge.id).collect();
-    let indices: Vec<u64> = batch.iter().map(|outcome| outcome.acknowledge.index).collect();
+    let places: Vec<LogPlace> = batch.iter().map(|outcome| outcome.acknowledge.place.clone()).collect();
     if !ids.is_empty() {
         inbox.until_written(|| inbox.journal.acknowledged(ids.clone())).await;
     }
     // After the journal: a message that comes again until then is known as handled, and its lease ends here too.
-    inbox.transport.acknowledged(&indices);
+    inbox.transport.acknowledged(&places);
     Stats::add(&inbox.stats.acknowledged, batch.len());
     inbox.unsettled.send_modify(|count| *count = count.saturating_sub(first.len()));
 }
 
-/// Batches that fit into a leaf, each message once.
-fn pack(outcomes: Vec<Outcome>) -> VecDeque<Vec<Outcome>> {
+/// Batches that fit into a leaf, each about one log, each message once.
+fn pack(mut outcomes: Vec<Outcome>) -> VecDeque<Vec<Outcome>> {
+    outcomes.sort_by(|one, other| one.acknowledge.place.log.cmp(&other.acknowledge.place.log));
     let mut batches = VecDeque::new();
-    let (mut batch, mut bytes, mut indices) = (Vec::new(), 0, HashSet::new());
+    let (mut batch, mut bytes, mut places) = (Vec::<Outcome>::new(), 0, HashSet::new());
     for outcome in outcomes {
-        if !indices.insert(outcome.acknowledge.index) {
+        if !places.insert(outcome.acknowledge.place.clone()) {
             continue;
         }
         let more = entry_bytes(&outcome.acknowledge);
-        if batch.len() == MAX_ACKNOWLEDGED || bytes + more > ENTRIES_BYTES {
+        let is_of_another = |first: &Outcome| first.acknowledge.place.log != outcome.acknowledge.place.log;
+        let is_full = batch.len() == MAX_ACKNOWLEDGED || bytes + more > ENTRIES_BYTES;
+        if is_full || batch.first().is_some_and(is_of_another) {
             batches.push_back(mem::take(&mut batch));
             bytes = 0;
         }
@@ -157,7 +162,7 @@ fn pack(outcomes: Vec<Outcome>) -> VecDeque<Vec<Outcome>> {
 
 /// The most that an entry can take in the payload: `{"index":…,"outcome":"processed","code":"…"},`.
 fn entry_bytes(acknowledge: &ToAcknowledge) -> usize {
-    let digits = acknowledge.index.checked_ilog10().unwrap_or(0) as usize + 1;
+    let digits = acknowledge.place.index.checked_ilog10().unwrap_or(0) as usize + 1;
     let code = acknowledge.code.as_ref().map_or(0, |code| code.as_str().len() + r#","code":"""#.len());
     r#"{"index":,"outcome":"processed"},"#.len() + digits + code
 }
@@ -165,8 +170,8 @@ fn entry_bytes(acknowledge: &ToAcknowledge) -> usize {
 /// What entries may take in the payload: base64 makes four bytes of three, and header, other claims and signature need room.
 const ENTRIES_BYTES: usize = (AcknowledgementClaims::MAX_BYTES - FRAME_BYTES) / 4 * 3;
 
-/// Header (170), signature (86), and the other claims at their longest (128 + 128 + 36 + names, in base64), rounded up.
-const FRAME_BYTES: usize = 900;
+/// Header (170), signature (86), and the other claims at their longest (128 + 128 + 36 + 196 + names, in base64), rounded up.
+const FRAME_BYTES: usize = 1200;
 
 #[cfg(test)]
 mod tests {
@@ -175,9 +180,9 @@ mod tests {
 
     use super::*;
 
-    fn outcome(index: u64, code: Option<&str>) -> Outcome {
+    fn outcome(log: &str, index: u64, code: Option<&str>) -> Outcome {
         let code = code.map(|code| code.parse().unwrap());
-        Outcome { acknowledge: ToAcknowledge { id: 0, index, code }, again: false }
+        Outcome { acknowledge: ToAcknowledge { id: 0, place: LogPlace { log: log.into(), index }, code }, again: false }
     }
 
     #[test]
@@ -185,7 +190,8 @@ mod tests {
         let key = SigningKey::generate().unwrap().0;
         let code = "x".repeat(64);
         for (code, most) in [(None, 5), (Some(code.as_str()), 12)] {
-            let outcomes = (0..1000).map(|at| outcome(u64::MAX - at, code)).collect();
+            let log = format!("{}/log/{}", "h".repeat(128), "s".repeat(63));
+            let outcomes = (0..1000).map(|at| outcome(&log, u64::MAX - at, code)).collect();
             let batches = pack(outcomes);
             assert!(batches.len() <= most, "{} batches", batches.len());
             assert_eq!(batches.iter().map(Vec::len).sum::<usize>(), 1000);
@@ -195,6 +201,7 @@ mod tests {
                     aud: "h".repeat(128).parse().unwrap(),
                     jti: MessageId::new(),
                     iat: u64::MAX,
+                    log: Some(log.clone()),
                     messages: batch.iter().map(|outcome| said(&outcome.acknowledge)).collect(),
                 };
                 Signed::sign(claims, &key).unwrap();
@@ -204,7 +211,14 @@ mod tests {
 
     #[test]
     fn a_message_stands_once_in_what_is_packed() {
-        let batches = pack(vec![outcome(7, None), outcome(7, None), outcome(8, None)]);
+        let batches = pack(vec![outcome("a", 7, None), outcome("a", 7, None), outcome("a", 8, None)]);
         assert_eq!(batches.iter().map(Vec::len).sum::<usize>(), 2);
+    }
+
+    #[test]
+    fn a_batch_is_about_one_log() {
+        let batches = pack(vec![outcome("a", 7, None), outcome("b", 7, None), outcome("a", 8, None)]);
+        let logs = batches.iter().map(|batch| batch.iter().map(|one| &*one.acknowledge.place.log).collect::<Vec<_>>());
+        assert_eq!(logs.collect::<Vec<_>>(), [vec!["a", "a"], vec!["b"]]);
     }
 }

@@ -13,7 +13,7 @@ use super::handling::Work;
 use super::trying::{Tried, attempts};
 use super::verify::Arrival;
 use super::{BATCH, Inbox};
-use crate::journal::{Ending, Filed, InboxState, ReceivedRow, ToAcknowledge};
+use crate::journal::{Ending, Filed, InboxState, LogPlace, ReceivedRow, ToAcknowledge};
 use crate::receive::Token;
 use crate::stats::Stats;
 use crate::stop::Stop;
@@ -86,7 +86,11 @@ fn sort(arrivals: &[Arrival], known: Vec<Option<InboxState>>) -> (Vec<&Arrival>,
     for (arrival, known) in arrivals.iter().zip(known) {
         match known {
             None if ids.insert(id(arrival)) => new.push(arrival),
-            Some(InboxState::Acknowledged(acknowledge)) => next.outcomes.push(Outcome { acknowledge, again: true }),
+            Some(InboxState::Acknowledged { id, code }) => {
+                // The hub gives a message one receipt for ever.
+                let place = LogPlace::of(&arrival.received.receipt);
+                next.outcomes.push(Outcome { acknowledge: ToAcknowledge { id, place, code }, again: true });
+            }
             None | Some(InboxState::Pending | InboxState::Handled) => {}
         }
     }
@@ -104,6 +108,6 @@ fn row(arrival: &Arrival, tried: Tried) -> (ReceivedRow, Tried) {
 
 fn outcome(inbox: &Inbox, id: i64, row: &ReceivedRow, ended: &Ending) -> Outcome {
     inbox.stats.ended(ended.code.is_some());
-    let acknowledge = ToAcknowledge { id, index: row.received.receipt.index, code: ended.code.clone() };
-    Outcome { acknowledge, again: false }
+    let place = LogPlace::of(&row.received.receipt);
+    Outcome { acknowledge: ToAcknowledge { id, place, code: ended.code.clone() }, again: false }
 }

@@ -17,7 +17,7 @@ use super::attempt::{Verdict, attempt};
 use super::trying::Tried;
 use crate::clock;
 use crate::error::own_code;
-use crate::journal::{Ending, JournalError, Settled, ToAcknowledge};
+use crate::journal::{Ending, JournalError, LogPlace, Settled, ToAcknowledge};
 use crate::message::Received;
 use crate::stats::Stats;
 use crate::stop::Stop;
@@ -90,12 +90,12 @@ impl Handling {
                 Tried::Not => self.ready.push_back((id, received)),
                 Tried::Finished(Verdict::Retry { after }) => self.again(id, after),
                 Tried::Finished(Verdict::Ended(ending)) => {
-                    let index = received.receipt.index;
-                    self.running.spawn(async move { Ok((id, Outcome::Settled(settled(id, index, ending)))) });
+                    let place = LogPlace::of(&received.receipt);
+                    self.running.spawn(async move { Ok((id, Outcome::Settled(settled(id, place, ending)))) });
                 }
                 Tried::Running(run) => {
-                    let index = received.receipt.index;
-                    self.running.spawn(async move { run.await.map(|verdict| (id, Outcome::of(id, index, verdict))) });
+                    let place = LogPlace::of(&received.receipt);
+                    self.running.spawn(async move { run.await.map(|verdict| (id, Outcome::of(id, place, verdict))) });
                 }
             }
         }
@@ -146,31 +146,31 @@ impl Handling {
 }
 
 impl Outcome {
-    fn of(id: i64, index: u64, verdict: Verdict) -> Self {
+    fn of(id: i64, place: LogPlace, verdict: Verdict) -> Self {
         match verdict {
-            Verdict::Ended(ending) => Self::Settled(settled(id, index, ending)),
+            Verdict::Ended(ending) => Self::Settled(settled(id, place, ending)),
             Verdict::Retry { after } => Self::Again { after },
         }
     }
 }
 
-fn settled(id: i64, index: u64, ending: Ending) -> Settled {
+fn settled(id: i64, place: LogPlace, ending: Ending) -> Settled {
     let Ending { code, replies } = ending;
-    Settled { acknowledge: ToAcknowledge { id, index, code }, replies }
+    Settled { acknowledge: ToAcknowledge { id, place, code }, replies }
 }
 
 async fn handle_fresh(inbox: &Inbox, id: i64, received: Arc<Received>) -> Outcome {
-    let index = received.receipt.index;
+    let place = LogPlace::of(&received.receipt);
     // Too late to act on. One that was stored before may have had its effect already, so it is handled all the same.
     if is_over(&received) {
-        return too_late(id, index);
+        return too_late(id, place);
     }
-    Outcome::of(id, index, attempt(inbox, received).await)
+    Outcome::of(id, place, attempt(inbox, received).await)
 }
 
 async fn handle_stored(inbox: &Inbox, id: i64) -> Outcome {
     match restore(inbox, id).await {
-        Ok(received) => Outcome::of(id, received.receipt.index, attempt(inbox, Arc::new(received)).await),
+        Ok(received) => Outcome::of(id, LogPlace::of(&received.receipt), attempt(inbox, Arc::new(received)).await),
         Err(error) => {
             tracing::error!(%error, "a message could not be read back from the journal; it is tried again");
             Outcome::Again { after: None }
@@ -183,10 +183,10 @@ fn is_over(received: &Received) -> bool {
     received.claims.not_after.is_some_and(|end| end <= clock::unix_seconds())
 }
 
-fn too_late(id: i64, index: u64) -> Outcome {
-    tracing::warn!(index, "a message came after its not_after; it is rejected and no handler sees it");
+fn too_late(id: i64, place: LogPlace) -> Outcome {
+    tracing::warn!(index = place.index, "a message came after its not_after; it is rejected and no handler sees it");
     match own_code(ProblemCode::MessageExpired) {
-        Some(code) => Outcome::Settled(settled(id, index, Ending { code: Some(code), replies: Vec::new() })),
+        Some(code) => Outcome::Settled(settled(id, place, Ending { code: Some(code), replies: Vec::new() })),
         None => Outcome::Again { after: None },
     }
 }

@@ -4,7 +4,7 @@ use saphan_schemas::ids::{MessageId, SystemId};
 use serde_json::json;
 use sqlx::SqliteConnection;
 
-use super::rows::{InboxState, StoredOutgoing, ToAcknowledge, read_code, read_salt};
+use super::rows::{InboxState, LogPlace, StoredOutgoing, ToAcknowledge, read_code, read_place, read_salt};
 use super::{Journal, JournalError};
 use crate::hub_api::Answer;
 use crate::message::Parts;
@@ -70,17 +70,25 @@ impl Journal {
 
     /// What a restarted connector has to go on with.
     pub(crate) async fn unsettled(&self) -> Result<Unsettled, JournalError> {
-        let text = "SELECT id, idx, state, code FROM inbox WHERE state < 2 ORDER BY id";
-        let rows: Vec<(i64, i64, i64, Option<String>)> =
-            sqlx::query_as(text).fetch_all(&mut *self.reader.lock().await).await?;
+        type Row = (i64, i64, Option<String>, Option<String>, i64, Option<String>);
+        let rows: Vec<Row> = sqlx::query_as(
+            "SELECT i.id, i.idx, i.log, c.receipt, i.state, i.code FROM inbox i LEFT JOIN inbox_content c ON c.id = i.id \
+             WHERE i.state < 2 ORDER BY i.id",
+        )
+        .fetch_all(&mut *self.reader.lock().await)
+        .await?;
         let mut unsettled = Unsettled { pending: Vec::new(), handled: Vec::new() };
-        for (id, index, state, code) in rows {
+        for (id, index, log, receipt, state, code) in rows {
             if state == 0 {
                 unsettled.pending.push(id);
-            } else {
-                let code = read_code(code)?;
-                unsettled.handled.push(ToAcknowledge { id, index: index.cast_unsigned(), code });
+                continue;
             }
+            let place = match (log, receipt) {
+                (Some(log), _) => LogPlace { log: log.into(), index: index.cast_unsigned() },
+                (None, Some(receipt)) => read_place(&receipt)?,
+                (None, None) => return Err(JournalError::Damaged { column: "log" }),
+            };
+            unsettled.handled.push(ToAcknowledge { id, place, code: read_code(code)? });
         }
         Ok(unsettled)
     }
@@ -132,18 +140,18 @@ pub(super) async fn known_incoming(
     connection: &mut SqliteConnection,
     messages: &[(&SystemId, MessageId)],
 ) -> Result<Vec<Known>, JournalError> {
-    let found: Vec<(i64, i64, i64, i64, Option<String>)> = sqlx::query_as(
-        "SELECT j.key, i.id, i.idx, i.state, i.code FROM json_each(?) j \
+    let found: Vec<(i64, i64, i64, Option<String>)> = sqlx::query_as(
+        "SELECT j.key, i.id, i.state, i.code FROM json_each(?) j \
          JOIN inbox i ON i.iss = j.value ->> 0 AND i.jti = j.value ->> 1",
     )
     .bind(json!(messages).to_string())
     .fetch_all(connection)
     .await?;
-    let known = found.into_iter().map(|(at, id, index, state, code)| {
+    let known = found.into_iter().map(|(at, id, state, code)| {
         let state = match state {
             0 => InboxState::Pending,
             1 => InboxState::Handled,
-            _ => InboxState::Acknowledged(ToAcknowledge { id, index: index.cast_unsigned(), code: read_code(code)? }),
+            _ => InboxState::Acknowledged { id, code: read_code(code)? },
         };
         let at = usize::try_from(at).map_err(|_| JournalError::Damaged { column: "id" })?;
         Ok(Known { at, id, state })

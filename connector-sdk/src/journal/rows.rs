@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use saphan_schemas::commitment::Salt;
 use saphan_schemas::ids::{Code, MessageId};
+use saphan_schemas::receipt::{ReceiptClaims, UnverifiedReceipt};
 
 use super::JournalError;
 use crate::message::Received;
@@ -63,7 +64,12 @@ pub(crate) enum InboxState {
     /// Handled; its acknowledgement is on its way.
     Handled,
     /// The hub had its acknowledgement.
-    Acknowledged(ToAcknowledge),
+    Acknowledged {
+        /// The row.
+        id: i64,
+        /// The code of a rejection.
+        code: Option<Code>,
+    },
 }
 
 /// The end of a message that is in the inbox.
@@ -72,17 +78,37 @@ pub(crate) struct Settled {
     pub(crate) replies: Vec<Arc<SignedMessage>>,
 }
 
+/// A message's place, as in its receipt. A hub has one log after the other, and each counts from 0.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct LogPlace {
+    /// The log's origin.
+    pub(crate) log: Arc<str>,
+    pub(crate) index: u64,
+}
+
+impl LogPlace {
+    pub(crate) fn of(receipt: &ReceiptClaims) -> Self {
+        Self { log: receipt.log.as_str().into(), index: receipt.index }
+    }
+}
+
 /// An outcome as the hub is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ToAcknowledge {
     pub(crate) id: i64,
-    pub(crate) index: u64,
+    pub(crate) place: LogPlace,
     /// The code of a rejection; `None` when the message was processed.
     pub(crate) code: Option<Code>,
 }
 
 pub(super) fn read_code(code: Option<String>) -> Result<Option<Code>, JournalError> {
     code.map(|code| code.parse().map_err(|_| JournalError::Damaged { column: "code" })).transpose()
+}
+
+/// Of a stored receipt, which was verified before it was stored.
+pub(super) fn read_place(receipt: &str) -> Result<LogPlace, JournalError> {
+    let receipt = UnverifiedReceipt::parse(receipt).map_err(|_| JournalError::Damaged { column: "receipt" })?;
+    Ok(LogPlace::of(receipt.claims()))
 }
 
 pub(super) fn read_salt(bytes: &[u8]) -> Result<Salt, JournalError> {

@@ -82,13 +82,14 @@ const CHANGES: [(i64, &str); 2] = [
     (2, "BEGIN IMMEDIATE; ALTER TABLE outbox ADD COLUMN salt BLOB; PRAGMA user_version = 2; COMMIT;"),
     (
         3,
-        "BEGIN IMMEDIATE; CREATE INDEX inbox_unsettled ON inbox (id) WHERE state < 2; PRAGMA user_version = 3; COMMIT;",
+        "BEGIN IMMEDIATE; ALTER TABLE inbox ADD COLUMN log TEXT; CREATE INDEX inbox_unsettled ON inbox (id) WHERE state < 2; \
+         PRAGMA user_version = 3; COMMIT;",
     ),
 ];
 
 /// State and content are apart, so that contents can be dropped when they are no longer needed while the small rows that
 /// stop duplicates stay. States: outbox 0 waiting, 1 accepted, 2 refused; inbox 0 pending, 1 handled, 2 acknowledged; `code`
-/// is that of a rejection. What was handled before it was stored never had a content. The salt beside an envelope opens its commitment when its id comes again, chosen by the caller.
+/// is that of a rejection. What was handled before it was stored never had a content; `log` is that of its receipt until it is acknowledged. The salt beside an envelope opens its commitment when its id comes again, chosen by the caller.
 const TABLES: &str = "
 CREATE TABLE owner (system TEXT NOT NULL) STRICT;
 
@@ -103,7 +104,7 @@ CREATE TABLE outbox_receipt (
 
 CREATE TABLE inbox (
     id INTEGER PRIMARY KEY, iss TEXT NOT NULL, jti TEXT NOT NULL, idx INTEGER NOT NULL, at INTEGER NOT NULL,
-    state INTEGER NOT NULL DEFAULT 0, code TEXT, UNIQUE (iss, jti)
+    state INTEGER NOT NULL DEFAULT 0, code TEXT, log TEXT, UNIQUE (iss, jti)
 ) STRICT;
 CREATE TABLE inbox_content (
     id INTEGER PRIMARY KEY, envelope TEXT NOT NULL, salt BLOB NOT NULL, body BLOB NOT NULL, receipt TEXT NOT NULL,
@@ -124,7 +125,8 @@ mod tests {
         let system: SystemId = "th.dlt/licensing".parse().unwrap();
         let mut connection = connect(&folder.path().join("journal.sqlite")).await.unwrap();
         prepare(&mut connection, &system).await.unwrap();
-        let first = "ALTER TABLE outbox DROP COLUMN salt; DROP INDEX inbox_unsettled; PRAGMA user_version = 1; \
+        let first = "ALTER TABLE outbox DROP COLUMN salt; DROP INDEX inbox_unsettled; ALTER TABLE inbox DROP COLUMN log; \
+             PRAGMA user_version = 1; \
              INSERT INTO outbox (seq, jti, at, envelope) VALUES (1, 'a', 0, 'e')";
         sqlx::raw_sql(first).execute(&mut connection).await.unwrap();
         for _ in 0..2 {

@@ -20,6 +20,7 @@ pub(crate) use self::looking::inbox;
 use super::{Delivery, ReceiveError, Token, Transport, TransportFuture};
 use crate::error::ConnectorError;
 use crate::hub_api::{Answer, Submission};
+use crate::journal::LogPlace;
 use crate::outgoing::Identity;
 
 /// A consumer of one inbox queue. It connects when it is asked for messages, and again after each failure.
@@ -111,7 +112,7 @@ impl Transport for Amqp {
         })
     }
 
-    fn acknowledged(&self, _: &[u64]) {}
+    fn acknowledged(&self, _: &[LogPlace]) {}
 
     fn close(&self) -> TransportFuture<'_, ()> {
         Box::pin(async move {

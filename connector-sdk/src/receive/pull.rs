@@ -1,14 +1,16 @@
 //! Receiving over HTTP: long poll with leases.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use saphan_schemas::receipt::UnverifiedReceipt;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 use super::{Delivery, ReceiveError, Token, Transport, TransportFuture};
 use crate::hub_api::{HubApi, Lease, Leased};
+use crate::journal::LogPlace;
 
 /// Leases messages and keeps the leases while the messages are worked on.
 pub(crate) struct Pull {
@@ -21,15 +23,17 @@ pub(crate) struct Pull {
 struct Leases {
     epoch: u64,
     held: HashMap<u64, Held>,
-    /// Which lease holds a message, by its place in the log.
+    /// Which lease holds a message, by the number that the hub leases it by.
     holder: HashMap<u64, u64>,
+    /// That number, by the message's place.
+    leased: HashMap<LogPlace, u64>,
 }
 
 struct Held {
     id: Arc<str>,
     lasts: Duration,
     renew: Instant,
-    indices: HashSet<u64>,
+    indices: HashMap<u64, Option<LogPlace>>,
 }
 
 impl Pull {
@@ -83,9 +87,13 @@ impl Transport for Pull {
         })
     }
 
-    fn acknowledged(&self, indices: &[u64]) {
+    fn acknowledged(&self, places: &[LogPlace]) {
         let mut leases = self.lock();
-        indices.iter().for_each(|index| leases.settle(*index));
+        for place in places {
+            if let Some(index) = leases.leased.get(place).copied() {
+                leases.settle(index);
+            }
+        }
     }
 
     fn maintain(&self) -> TransportFuture<'_, ()> {
@@ -109,11 +117,16 @@ impl Leases {
         let Some(id) = lease.id else { return Vec::new() };
         self.epoch += 1;
         let epoch = self.epoch;
+        let mut indices = HashMap::new();
         for message in &lease.messages {
             self.settle(message.index);
             self.holder.insert(message.index, epoch);
+            // One that cannot be read is given back by its number.
+            let receipt = UnverifiedReceipt::parse(&message.answer.receipt).ok();
+            let place = receipt.map(|receipt| LogPlace::of(receipt.claims()));
+            self.leased.extend(place.clone().map(|place| (place, message.index)));
+            indices.insert(message.index, place);
         }
-        let indices = lease.messages.iter().map(|message| message.index).collect();
         let renew = Instant::now() + lease.expires_in / 2;
         self.held.insert(epoch, Held { id: id.into(), lasts: lease.expires_in, renew, indices });
         let deliver = |Leased { index, submission, answer }| {
@@ -126,7 +139,9 @@ impl Leases {
     fn settle(&mut self, index: u64) {
         let Some(epoch) = self.holder.remove(&index) else { return };
         if let Some(held) = self.held.get_mut(&epoch) {
-            held.indices.remove(&index);
+            if let Some(place) = held.indices.remove(&index).flatten() {
+                self.leased.remove(&place);
+            }
             if held.indices.is_empty() {
                 self.held.remove(&epoch);
             }
@@ -163,9 +178,10 @@ impl Leases {
 
     fn drop_lease(&mut self, epoch: u64) {
         if let Some(held) = self.held.remove(&epoch) {
-            held.indices.iter().for_each(|index| {
-                self.holder.remove(index);
-            });
+            for (index, place) in held.indices {
+                self.holder.remove(&index);
+                place.map(|place| self.leased.remove(&place));
+            }
         }
     }
 }

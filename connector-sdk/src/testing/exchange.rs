@@ -105,6 +105,7 @@ impl Exchange {
             receipts: vec![*self.receipts.public()],
             log: self.log.verifier_key().clone(),
             more_logs: Vec::new(),
+            logs: Vec::new(),
             ended: Vec::new(),
         }
     }
@@ -139,7 +140,7 @@ impl Exchange {
             invitation: None,
         };
         let entry = Signed::sign(claims, &self.operator)?.as_str().to_owned();
-        self.trust_entries.push(TrustEntry { index: self.range.size(), entry });
+        self.trust_entries.push(TrustEntry { index: self.range.size(), log: None, entry });
         Ok(())
     }
 
@@ -244,6 +245,9 @@ impl Exchange {
         let claims = batch.claims();
         if claims.iss != *system || claims.aud != self.hub {
             return Err(malformed());
+        }
+        if claims.log.as_deref() != Some(self.log.name()) {
+            return Err(problem(ProblemCode::AcknowledgementUnknownMessage));
         }
         let to_system = |index| self.messages.get(index).is_some_and(|logged| logged.envelope.claims().aud == *system);
         if !claims.messages.iter().all(|message| to_system(&message.index)) {

@@ -357,6 +357,7 @@ async fn hub_trust(State(server): State<Server>) -> Json<TrustBundle> {
         receipts: trust.receipts,
         vkey: trust.log,
         more_vkeys: trust.more_logs,
+        logs: trust.logs,
         ended: trust.ended,
         broker: None,
         ca: None,

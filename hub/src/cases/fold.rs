@@ -155,7 +155,7 @@ impl<'a> Fold<'a> {
         }
         match &entry.says {
             Says::Message { claims, .. } => self.message(entry, claims).await,
-            Says::Acknowledged(_) => self.rejections(entry).await,
+            Says::Acknowledged { .. } => self.rejections(entry).await,
         }
     }
 
@@ -187,7 +187,7 @@ impl<'a> Fold<'a> {
             let Some(code) = rejected.code.clone() else { continue };
             let found = self.store.follow_entries(rejected.index, 1).await?.pop();
             let Some(Entry { says: Says::Message { claims, .. }, .. }) =
-                found.and_then(|found| super::reading::read(&found))
+                found.and_then(|found| super::reading::read(&found, &self.room.desk.shards))
             else {
                 continue;
             };

@@ -52,7 +52,7 @@ impl Follower {
         while !self.app.is_stopping() {
             let (size, is_in_trouble) = {
                 let committed = committed.borrow_and_update();
-                (committed.size, committed.failed || committed.halted)
+                (committed.end(), committed.failed || committed.halted)
             };
             // Its mark stays until something is committed; whether there is room again is tried out.
             if is_in_trouble && self.app.store.probe().await.is_err() {
@@ -166,7 +166,7 @@ impl Follower {
         let mut entries = Vec::new();
         let mut bytes = 0;
         for followed in self.app.store.cases().follow_entries(self.next, count).await? {
-            let Some(entry) = reading::read(&followed) else { continue };
+            let Some(entry) = reading::read(&followed, &self.room.desk.shards) else { continue };
             bytes += entry.body_needed(&self.room.desk.own);
             if bytes > BYTES_AT_ONCE && !entries.is_empty() {
                 last = entry.index;

@@ -44,8 +44,11 @@ fn reopen_message(app: &App, desk: &Desk, stored: &StoredLetter) -> Result<Envel
 
 fn reopen_acknowledgement(app: &App, desk: &Desk, stored: StoredLetter) -> Result<Letter, Option<NotSent>> {
     let unverified = UnverifiedAcknowledgement::parse(&stored.text).map_err(|_| None)?;
-    let again =
-        NotSent { id: stored.id, index: None, what: Unsent::Acknowledged(unverified.claims().messages.clone()) };
+    let again = NotSent {
+        id: stored.id,
+        index: None,
+        what: Unsent::Acknowledged(app.shards.acknowledged(unverified.claims())),
+    };
     let key = key_of(app, desk, unverified.kid()).ok_or(Some(again))?;
     let signed = SignedLetter::Acknowledgement(Box::new(unverified.verify(&key).map_err(|_| None)?));
     Ok(Letter { stored, signed })
@@ -126,7 +129,10 @@ async fn acknowledge(app: &App, acknowledgement: &Acknowledgement) -> Result<App
     let record = record.ok_or(Unposted::Refused(ProblemCode::KeyUnknown))?;
     record.usable_at(app.clock.now_ms() / 1000).map_err(|reason| Unposted::Refused(reason.into()))?;
     let judgement = Judgement::new(registry.next(), record.key.not_after);
-    let draft = AcknowledgementDraft { judgement, acknowledgement: acknowledgement.clone() };
+    // A letter of a version that named no log is signed anew once the hub is in another one than the first.
+    let log = app.shards.of_batch(acknowledgement.claims());
+    let first = log.map_err(|_| Unposted::Refused(ProblemCode::AcknowledgementMalformed))?.first;
+    let draft = AcknowledgementDraft { judgement, acknowledgement: acknowledgement.clone(), first };
     app.ledger.append(Draft::Acknowledgement(Box::new(draft))).await.map_err(Unposted::Ledger)
 }
 
@@ -183,7 +189,7 @@ async fn refused(app: &App, letter: &Letter, code: ProblemCode) -> Result<Option
     let envelope = match &letter.signed {
         SignedLetter::Message(envelope) => envelope,
         SignedLetter::Acknowledgement(batch) => {
-            let what = Unsent::Acknowledged(batch.claims().messages.clone());
+            let what = Unsent::Acknowledged(app.shards.acknowledged(batch.claims()));
             return Ok(Some(NotSent { id: letter.stored.id, index: None, what }));
         }
     };

@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use super::opening::subject_of;
 use super::said;
+use crate::shards::Shards;
 use crate::store::cases::FollowedEntry;
 
 /// What bodies about one person have in common.
@@ -44,13 +45,19 @@ pub(super) struct Entry {
 /// What it says. The hub checked signatures before it was logged.
 #[derive(Debug)]
 pub(super) enum Says {
-    Message { claims: Box<EnvelopeClaims> },
-    Acknowledged(AcknowledgementClaims),
+    Message {
+        claims: Box<EnvelopeClaims>,
+    },
+    /// By their places.
+    Acknowledged {
+        claims: Box<AcknowledgementClaims>,
+        messages: Vec<Acknowledged>,
+    },
 }
 
 /// Reads an entry; `None` for what is no message and no acknowledgement, or cannot be read: a log that was changed behind the
 /// hub's back is not followed into a wrong state.
-pub(super) fn read(entry: &FollowedEntry) -> Option<Entry> {
+pub(super) fn read(entry: &FollowedEntry, shards: &Shards) -> Option<Entry> {
     match Leaf::parse(&entry.leaf).ok()? {
         Leaf::Message { ts, envelope, .. } => {
             let claims = UnverifiedEnvelope::parse(&envelope).ok()?.claims().clone();
@@ -59,7 +66,9 @@ pub(super) fn read(entry: &FollowedEntry) -> Option<Entry> {
         }
         Leaf::Acknowledgement { ts, acknowledgement } => {
             let claims = UnverifiedAcknowledgement::parse(&acknowledgement).ok()?.claims().clone();
-            Some(Entry { index: entry.index, at: ts, says: Says::Acknowledged(claims) })
+            let messages = shards.acknowledged(&claims);
+            let says = Says::Acknowledged { claims: Box::new(claims), messages };
+            Some(Entry { index: entry.index, at: ts, says })
         }
         _ => None,
     }
@@ -78,7 +87,7 @@ impl Entry {
     /// The place and the code of messages that it rejects.
     pub(super) fn rejections(&self) -> impl Iterator<Item = &Acknowledged> {
         let messages = match &self.says {
-            Says::Acknowledged(claims) => &claims.messages[..],
+            Says::Acknowledged { messages, .. } => &messages[..],
             Says::Message { .. } => &[],
         };
         messages.iter().filter(|one| one.outcome == Outcome::Rejected)
@@ -88,7 +97,7 @@ impl Entry {
     pub(super) fn own_id(&self, own: &SystemId) -> Option<MessageId> {
         match &self.says {
             Says::Message { claims, .. } => (claims.iss == *own).then_some(claims.jti),
-            Says::Acknowledged(claims) => (claims.iss == *own).then_some(claims.jti),
+            Says::Acknowledged { claims, .. } => (claims.iss == *own).then_some(claims.jti),
         }
     }
 }

@@ -9,6 +9,7 @@ use super::case::{Case, CaseStatus};
 use super::requirement::{Candidate, Requirement, State};
 use super::texts;
 use super::what::{Failure, What};
+use crate::shards::{Located, Shards};
 use crate::store::cases::CaseEvent;
 
 /// Where a case is.
@@ -51,9 +52,9 @@ struct RequirementView {
     provider: Option<SystemId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<ProofSource>,
-    /// The place of the message that proves it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    index: Option<u64>,
+    /// The message that proves it.
+    #[serde(flatten)]
+    place: Option<LogPlace>,
     /// The last day on which the applicant may answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     answer_by: Option<Date>,
@@ -79,21 +80,37 @@ pub struct EventView {
     /// Counts from 0 in each case.
     pub seq: u64,
     at: Option<Timestamp>,
-    /// The place of the entry that caused it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    index: Option<u64>,
+    /// The entry that caused it.
+    #[serde(flatten)]
+    place: Option<LogPlace>,
     #[serde(flatten)]
     what: What,
+}
+
+/// Where an entry is, for everybody.
+#[derive(Debug, Serialize)]
+struct LogPlace {
+    /// The origin of its log.
+    log: String,
+    /// Its index in it.
+    index: u64,
+}
+
+impl LogPlace {
+    fn of(place: u64, shards: &Shards) -> Self {
+        let Located { log, index } = shards.located(place);
+        Self { log: log.to_owned(), index }
+    }
 }
 
 impl CaseView {
     /// The view of a case, with names of the catalogue.
     #[must_use]
-    pub fn new(case: &Case, catalogue: &Catalogue) -> Self {
+    pub fn new(case: &Case, catalogue: &Catalogue, shards: &Shards) -> Self {
         let service = catalogue.service(&case.service);
         let view = |requirement: &Requirement| {
             let required = service.and_then(|service| service.requirements.iter().find(|one| one.id == requirement.id));
-            RequirementView::new(requirement, required.map(|required| required.name.clone()))
+            RequirementView::new(requirement, required.map(|required| required.name.clone()), shards)
         };
         Self {
             case: case.id,
@@ -114,7 +131,7 @@ impl CaseView {
 }
 
 impl RequirementView {
-    fn new(requirement: &Requirement, name: Option<BilingualText>) -> Self {
+    fn new(requirement: &Requirement, name: Option<BilingualText>, shards: &Shards) -> Self {
         let mut view = Self {
             requirement: requirement.id.clone(),
             name,
@@ -122,7 +139,7 @@ impl RequirementView {
             evidence_type: None,
             provider: None,
             source: None,
-            index: None,
+            place: None,
             answer_by: requirement.last_day().and_then(|day| Date::in_thailand(day).ok()),
             because: None,
             failures: requirement.failures.iter().map(FailureView::new).collect(),
@@ -137,7 +154,7 @@ impl RequirementView {
                 view.evidence_type.clone_from(&proof.evidence_type);
                 view.provider = Some(proof.provider.clone());
                 view.source = Some(proof.source);
-                view.index = Some(proof.index);
+                view.place = Some(LogPlace::of(proof.index, shards));
             }
             State::Missing { because } => view.because = Some(*because),
             State::Asked { .. } => {}
@@ -156,9 +173,12 @@ impl FailureView {
     }
 }
 
-impl From<CaseEvent> for EventView {
-    fn from(event: CaseEvent) -> Self {
-        Self { seq: event.seq, at: timestamp(event.at), index: event.index, what: event.what }
+impl EventView {
+    /// The view of an event.
+    #[must_use]
+    pub fn new(event: CaseEvent, shards: &Shards) -> Self {
+        let place = event.index.map(|place| LogPlace::of(place, shards));
+        Self { seq: event.seq, at: timestamp(event.at), place, what: event.what }
     }
 }
 

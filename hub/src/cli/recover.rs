@@ -8,8 +8,11 @@ use saphan_schemas::catalogue::Catalogue;
 
 use super::{ConfigArguments, run};
 use crate::config::Config;
+use crate::keys::KeyStore;
 use crate::publication::PublishedLog;
 use crate::registry::{self, Registry};
+use crate::shards::{self, Shard, Shards};
+use crate::store::Store as _;
 use crate::store::sqlite::{Copies, Recovered, SqliteStore};
 
 #[derive(Debug, Args)]
@@ -31,21 +34,17 @@ pub(super) fn recover(arguments: &RecoverArguments) -> anyhow::Result<()> {
     if PublishedLog::is_missing(place) {
         bail!("{place} is not a folder; name the place where the log is published");
     }
-    let published = PublishedLog::open(place)?;
+    let published = PublishedLog::open(place, &config.log.shard)?;
     run::runtime()?.block_on(recover_from(&config, published.as_ref()))
 }
 
 async fn recover_from(config: &Config, published: Option<&PublishedLog>) -> anyhow::Result<()> {
-    let keys = config.key_store().open()?;
-    let keys: Vec<_> = keys.logs.keys.iter().map(|signer| signer.verifier_key().clone()).collect();
-    let checkpoint = match published {
-        Some(published) => published.checkpoint().await?,
-        None => None,
-    };
     let store = SqliteStore::open(&config.store_file()).await?;
-    let copies = published.map(|published| published as &dyn Copies);
-    let recovered = store.recover(&keys, checkpoint.as_deref(), copies).await?;
-    tell(&recovered);
+    let shards = Shards::from_stored(store.shards().await?).unwrap_or_else(|| Shards::first(config.origin()));
+    for (shard, size) in shards.closed() {
+        recover_log(config, &store, shard, Some(size), published).await?;
+    }
+    recover_log(config, &store, shards.present(), None, published).await?;
     let (_, root) = registry::opening(&store).await?.context("the log is empty")?;
     let registry = Registry::new(root, Arc::new(Catalogue::embedded().context("the embedded catalogue is broken")?));
     registry.catch_up(&store).await.context("the registry cannot be read from the log")?;
@@ -57,6 +56,26 @@ async fn recover_from(config: &Config, published: Option<&PublishedLog>) -> anyh
         state.agreements().count()
     );
     store.close().await?;
+    Ok(())
+}
+
+async fn recover_log(
+    config: &Config,
+    store: &SqliteStore,
+    shard: &Shard,
+    size: Option<u64>,
+    published: Option<&PublishedLog>,
+) -> anyhow::Result<()> {
+    let keys = KeyStore { origin: shard.origin.clone(), ..config.key_store() }.open()?;
+    let keys: Vec<_> = keys.logs.keys.iter().map(|signer| signer.verifier_key().clone()).collect();
+    let published = published.map(|published| published.beside(shards::name(&shard.origin)));
+    let checkpoint = match &published {
+        Some(published) => published.checkpoint().await?,
+        None => None,
+    };
+    let copies = published.as_ref().map(|published| published as &dyn Copies);
+    let recovered = store.recover(shard, size, &keys, checkpoint.as_deref(), copies).await;
+    tell(&recovered.with_context(|| format!("the log {}", shard.origin))?);
     Ok(())
 }
 

@@ -164,7 +164,7 @@ async fn reload(tls: Arc<ServerTls>, mut hangup: Signal) {
     }
 }
 
-fn log_to_stderr() {
+pub(super) fn log_to_stderr() {
     let wanted = std::env::var("SAPHAN_LOG").unwrap_or_else(|_| "info".to_owned());
     let log = tracing_subscriber::fmt().json().with_writer(std::io::stderr).with_env_filter(EnvFilter::new(wanted));
     let log = log.finish().with(filter_fn(may_be_logged));

@@ -14,11 +14,14 @@ use super::auth::SystemCaller;
 use super::error::WholeBody;
 use crate::acknowledging::acknowledge;
 use crate::app::App;
+use crate::shards::Located;
 
 /// The batch is in the log.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct RecordedBody {
-    /// Its place.
+    /// The origin of its log.
+    log: String,
+    /// Its place in it.
     index: u64,
 }
 
@@ -42,5 +45,6 @@ pub(super) async fn submit(
     let text = std::str::from_utf8(&body).map_err(|error| malformed(error.to_string()))?;
     let recorded = acknowledge(&app, &caller, text).await?;
     let status = if recorded.first { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, Json(RecordedBody { index: recorded.index })))
+    let Located { log, index } = app.shards.located(recorded.index);
+    Ok((status, Json(RecordedBody { log: log.to_owned(), index })))
 }

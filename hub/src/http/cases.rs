@@ -136,7 +136,8 @@ impl Watching {
         let now = view(&self.app, &case);
         let event = |event: crate::store::cases::CaseEvent| {
             let id = event.seq.to_string();
-            let body = serde_json::to_string(&CaseEventBody { event: event.into(), now: &now }).ok()?;
+            let event = EventView::new(event, &self.app.shards);
+            let body = serde_json::to_string(&CaseEventBody { event, now: &now }).ok()?;
             Some(Event::default().event("case").id(id).data(body))
         };
         self.next = events.last().map_or(self.next, |last| last.seq + 1);
@@ -163,7 +164,7 @@ pub(super) fn room(app: &App) -> Result<&Cases, ApiError> {
 }
 
 pub(super) fn view(app: &App, case: &Case) -> CaseView {
-    CaseView::new(case, &app.registry.catalogue())
+    CaseView::new(case, &app.registry.catalogue(), &app.shards)
 }
 
 /// What nobody who reads notices.

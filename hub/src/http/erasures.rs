@@ -19,7 +19,10 @@ use crate::erasing::{self, EraseError, Erased, Erasure};
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct EraseBody {
-    /// The places of their messages in the log, at most 256.
+    /// The origin of the log that the messages are in; left out as long as the hub has one log.
+    #[serde(default)]
+    log: Option<String>,
+    /// The places of their messages in that log, at most 256.
     messages: Vec<u64>,
     /// The code of the legal basis, which the log will show, e.g. `pdpa-s33`.
     #[schema(value_type = String)]
@@ -30,8 +33,19 @@ pub(super) struct EraseBody {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ErasedBody {
     erased: Vec<ErasedMessage>,
-    /// The places of complete cases that hold copies of what was erased, and stand.
+    /// The places in that log of complete cases that hold copies of what was erased, and stand.
     copies: Vec<u64>,
+    /// Those in other logs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    copies_elsewhere: Vec<Elsewhere>,
+}
+
+/// A place in a log.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Elsewhere {
+    /// The log's origin.
+    log: String,
+    index: u64,
 }
 
 /// A body that is gone.
@@ -41,6 +55,8 @@ pub(super) struct ErasedMessage {
     message: u64,
     /// The place of the entry that says so; of the first one, if it was erased before.
     erasure: u64,
+    /// The origin of the log of that entry.
+    erasure_log: String,
 }
 
 /// Erases the bodies of messages, all or none, for the operator: their keys are destroyed, and the log says so. Not before they are
@@ -52,7 +68,7 @@ pub(super) struct ErasedMessage {
 pub(super) async fn erase(
     State(app): State<Arc<App>>,
     caller: KnownCaller,
-    JsonBody(EraseBody { messages, basis }): JsonBody<EraseBody>,
+    JsonBody(EraseBody { log, messages, basis }): JsonBody<EraseBody>,
 ) -> Result<Json<ErasedBody>, ApiError> {
     if caller != KnownCaller::Operator {
         return Err(ApiError::problem(ProblemCode::Forbidden));
@@ -61,9 +77,24 @@ pub(super) async fn erase(
         let detail = format!("at most {} messages at once", erasing::AT_ONCE);
         return Err(ApiError::detailed(ProblemCode::RequestMalformed, detail));
     }
-    let Erasure { erased, copies } = erasing::erase(&app, &messages, &basis).await?;
-    let told = |Erased { message, erasure, .. }: Erased| ErasedMessage { message, erasure };
-    Ok(Json(ErasedBody { erased: erased.into_iter().map(told).collect(), copies }))
+    let log = match log.as_deref() {
+        Some(log) => log,
+        None if app.shards.present().number == 0 => &app.origin,
+        None => return Err(ApiError::detailed(ProblemCode::RequestMalformed, erasing::WHICH_LOG)),
+    };
+    let Erasure { erased, copies } = erasing::erase_in(&app, log, &messages, &basis).await?;
+    let told = |Erased { message, erasure, .. }: Erased| {
+        let (message, erasure) = (app.shards.located(message).index, app.shards.located(erasure));
+        ErasedMessage { message, erasure: erasure.index, erasure_log: erasure.log.to_owned() }
+    };
+    let (copies, elsewhere): (Vec<_>, Vec<_>) =
+        copies.into_iter().map(|place| app.shards.located(place)).partition(|copy| copy.log == log);
+    let elsewhere = elsewhere.into_iter().map(|copy| Elsewhere { log: copy.log.to_owned(), index: copy.index });
+    Ok(Json(ErasedBody {
+        erased: erased.into_iter().map(told).collect(),
+        copies: copies.into_iter().map(|copy| copy.index).collect(),
+        copies_elsewhere: elsewhere.collect(),
+    }))
 }
 
 impl From<EraseError> for ApiError {

@@ -42,7 +42,7 @@ pub(super) struct LeasedBody {
 /// A leased message.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct LeasedMessage {
-    /// Its place in the log.
+    /// Its place, over all logs, for `release`. Its index in its log is in the receipt.
     index: u64,
     /// Which delivery this is, from 1.
     attempt: u32,
@@ -73,7 +73,7 @@ pub(super) struct ExtendedBody {
 #[serde(deny_unknown_fields)]
 pub(super) struct ReleaseBody {
     lease: String,
-    /// Their places in the log; all of the lease when absent.
+    /// Their places, as leased; all of the lease when absent.
     #[serde(default)]
     indices: Option<Vec<u64>>,
     /// Not to be leased again before so many seconds.

@@ -9,7 +9,7 @@ use saphan_schemas::invitation::InvitationId;
 use saphan_schemas::joining::{InvitationBody, JoinRequest};
 use saphan_schemas::leaf::Leaf;
 use saphan_schemas::problem::ProblemCode;
-use saphan_schemas::registry::UnverifiedRegistryEntry;
+use saphan_schemas::registry::{RegistryState, UnverifiedRegistryEntry};
 use saphan_schemas::trust::{EndedKey, TrustBundle, TrustEntries, TrustEntry};
 
 use super::ApiError;
@@ -17,6 +17,7 @@ use super::error::{JsonBody, PathPart};
 use super::registry::apply;
 use crate::app::App;
 use crate::registry::ChangeError;
+use crate::shards::Located;
 
 /// What an invitation is for. Its id is derived from its code, so only who has the code, or read the log, can ask.
 #[utoipa::path(
@@ -92,7 +93,9 @@ pub(super) async fn trust_entries(State(app): State<Arc<App>>) -> Result<Json<Tr
     let places = app.registry.state().hub_key_entries();
     let mut entries = Vec::with_capacity(places.len());
     for index in places {
-        entries.push(TrustEntry { index, entry: registry_entry(&app, index).await? });
+        let Located { log, index: of_log } = app.shards.located(index);
+        let log = is_one_of_many(&app.registry.state()).then(|| log.to_owned());
+        entries.push(TrustEntry { index: of_log, log, entry: registry_entry(&app, index).await? });
     }
     Ok(Json(TrustEntries { entries }))
 }
@@ -109,10 +112,16 @@ pub(super) async fn registry_entry(app: &App, index: u64) -> Result<String, ApiE
     }
 }
 
+/// Whether the hub has another log than its first, or will have.
+fn is_one_of_many(registry: &RegistryState) -> bool {
+    registry.logs().len() > 1
+}
+
 fn bundle(app: &App) -> Result<TrustBundle, ApiError> {
     let registry = app.registry.state();
+    let of_many = is_one_of_many(&registry);
     // A hub has at least one of each.
-    let vkey = registry.log_keys().standing().next().ok_or_else(|| ApiError::problem(ProblemCode::Internal))?;
+    let vkey = registry.keys_of_log(&app.origin).next().ok_or_else(|| ApiError::problem(ProblemCode::Internal))?;
     let mut operators = registry.operator_keys().standing().copied();
     // Also those that are revoked: what they signed before stays valid.
     let vkeys = registry.log_keys().all().map(|record| &record.key);
@@ -124,7 +133,14 @@ fn bundle(app: &App) -> Result<TrustBundle, ApiError> {
         receipts: registry.receipt_keys().all().map(|record| record.key).collect(),
         vkey: vkey.clone(),
         more_vkeys: vkeys.filter(|other| *other != vkey).cloned().collect(),
-        ended: registry.ended_hub_keys().map(|(key, index)| EndedKey { key, index }).collect(),
+        logs: if of_many { registry.logs().into_iter().map(ToOwned::to_owned).collect() } else { Vec::new() },
+        ended: registry
+            .ended_hub_keys()
+            .map(|(key, place)| {
+                let Located { log, index } = app.shards.located(place);
+                EndedKey { key, index, log: of_many.then(|| log.to_owned()) }
+            })
+            .collect(),
         broker: app.broker_address.clone(),
         ca: app.ca.clone(),
     })

@@ -1,4 +1,4 @@
-//! `GET /v1/log/…`: the log, by C2SP `tlog-tiles`.
+//! `GET /v1/log/…`: the present log, by C2SP `tlog-tiles`; `GET /v1/logs/<shard>/…`: each of the hub's logs, for ever.
 
 use std::sync::Arc;
 
@@ -13,11 +13,12 @@ use super::ApiError;
 use super::error::PathPart;
 use crate::app::App;
 use crate::ledger::file;
+use crate::shards::{Shard, origin};
 
 /// The key that signs checkpoints, as a C2SP verifier key; the newest, if there are several.
 #[utoipa::path(get, path = "/v1/log/vkey", tag = "anyone", responses((status = 200, content_type = "text/plain", description = "name+hash+key")))]
 pub(super) async fn verifier_key(State(app): State<Arc<App>>) -> impl IntoResponse {
-    let vkey = app.registry.state().log_keys().standing().next().map(|vkey| format!("{vkey}\n"));
+    let vkey = app.registry.state().keys_of_log(&app.origin).next().map(|vkey| format!("{vkey}\n"));
     ([(CONTENT_TYPE, TEXT)], vkey.unwrap_or_default())
 }
 
@@ -42,6 +43,67 @@ pub(super) async fn cosigned_checkpoint(State(app): State<Arc<App>>) -> Result<i
     Ok(([(CONTENT_TYPE, TEXT), (CACHE_CONTROL, "no-store")], cosigned.text.clone()))
 }
 
+/// The key that signed a log's checkpoints.
+#[utoipa::path(
+    get, path = "/v1/logs/{shard}/vkey", tag = "anyone", params(("shard" = String, Path)),
+    responses(
+        (status = 200, content_type = "text/plain", description = "name+hash+key"),
+        (status = 404, description = "A problem", content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn shard_verifier_key(
+    State(app): State<Arc<App>>,
+    PathPart(shard): PathPart<String>,
+) -> Result<impl IntoResponse, ApiError> {
+    let (shard, _) = shard_of(&app, &shard)?;
+    let vkey = app.registry.state().keys_of_log(&shard.origin).next().map(|vkey| format!("{vkey}\n"));
+    Ok(([(CONTENT_TYPE, TEXT)], vkey.unwrap_or_default()))
+}
+
+/// The signed tree head of a log of this hub; of an earlier one the last that there is.
+#[utoipa::path(
+    get, path = "/v1/logs/{shard}/checkpoint", tag = "anyone", params(("shard" = String, Path)),
+    responses(
+        (status = 200, content_type = "text/plain", description = "A C2SP checkpoint"),
+        (status = 404, description = "A problem", content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn shard_checkpoint(
+    State(app): State<Arc<App>>,
+    PathPart(shard): PathPart<String>,
+) -> Result<Response, ApiError> {
+    let text = match shard_of(&app, &shard)? {
+        (_, None) => app.newest_checkpoint().1,
+        (shard, Some(size)) => {
+            let text = app.store.checkpoint(shard.first + size).await?;
+            text.ok_or_else(|| ApiError::problem(ProblemCode::Internal))?
+        }
+    };
+    Ok(([(CONTENT_TYPE, TEXT), (CACHE_CONTROL, "no-store")], text).into_response())
+}
+
+/// A tile or a bundle of a log of this hub.
+#[utoipa::path(
+    get, path = "/v1/logs/{shard}/tile/{*path}", tag = "anyone",
+    params(("shard" = String, Path), ("path" = String, Path, description = "<L>/<N>[.p/<W>] or entries/<N>[.p/<W>]")),
+    responses(
+        (status = 200, content_type = "application/octet-stream", description = "A C2SP tile or entry bundle"),
+        (status = 404, description = "A problem", content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn shard_tile(
+    State(app): State<Arc<App>>,
+    PathPart((shard, path)): PathPart<(String, String)>,
+) -> Result<Response, ApiError> {
+    let (shard, size) = shard_of(&app, &shard)?;
+    let size = size.unwrap_or_else(|| app.ledger.committed().borrow().size);
+    tile_of(&app, shard, size, &path).await
+}
+
+fn shard_of<'a>(app: &'a App, name: &str) -> Result<(&'a Shard, Option<u64>), ApiError> {
+    app.shards.of_origin(&origin(&app.hub, name)).ok_or_else(|| ApiError::problem(ProblemCode::NotFound))
+}
+
 /// A tile of hashes or a bundle of entries.
 #[utoipa::path(
     get, path = "/v1/log/tile/{*path}", tag = "anyone",
@@ -52,12 +114,17 @@ pub(super) async fn cosigned_checkpoint(State(app): State<Arc<App>>) -> Result<i
     )
 )]
 pub(super) async fn tile(State(app): State<Arc<App>>, PathPart(path): PathPart<String>) -> Result<Response, ApiError> {
+    let size = app.ledger.committed().borrow().size;
+    tile_of(&app, app.shards.present(), size, &path).await
+}
+
+async fn tile_of(app: &App, shard: &Shard, size: u64, path: &str) -> Result<Response, ApiError> {
     let not_found = || ApiError::problem(ProblemCode::NotFound);
     let path: TilePath = format!("tile/{path}").parse().map_err(|_| not_found())?;
-    if !path.exists_at(app.ledger.committed().borrow().size) {
+    if !path.exists_at(size) {
         return Err(not_found());
     }
-    let bytes = file(&*app.store, &path).await?;
+    let bytes = file(&*app.store, shard, &path).await?;
     Ok(([(CONTENT_TYPE, BYTES), (CACHE_CONTROL, IMMUTABLE)], bytes).into_response())
 }
 

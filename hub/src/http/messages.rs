@@ -46,7 +46,9 @@ pub(super) struct MessageBody {
     aud: String,
     #[serde(rename = "type")]
     message_type: String,
-    /// Its place in the log.
+    /// The origin of its log.
+    log: String,
+    /// Its place in it.
     index: u64,
     /// `accepted`, `delivered`, `processed`, `rejected` or `expired`.
     state: &'static str,
@@ -61,9 +63,12 @@ pub(super) struct MessageBody {
     /// The receiver's compact JWS.
     #[serde(skip_serializing_if = "Option::is_none")]
     acknowledgement: Option<String>,
-    /// The place in the log of the entry that says that its body was erased.
+    /// The place of the entry that says that its body was erased.
     #[serde(skip_serializing_if = "Option::is_none")]
     erased: Option<u64>,
+    /// The origin of the log of that entry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    erased_log: Option<String>,
 }
 
 /// Submits a message. The envelope is its own authentication. The same message again is answered with its first receipt.
@@ -147,25 +152,29 @@ pub(super) async fn show(
 
 async fn message_body(app: &App, id: MessageId, record: MessageRecord) -> Result<MessageBody, ApiError> {
     let cosigned = app.cosigned();
-    let evidence = evidence(&*app.store, record.index, cosigned.as_deref()).await?;
+    let evidence = evidence(&*app.store, &app.shards, record.index, cosigned.as_deref()).await?;
     let envelope = UnverifiedEnvelope::parse(&evidence.envelope).map_err(EvidenceError::from)?;
     let acknowledgement = match record.acknowledgement {
         Some(index) => app.store.entries(index, 1).await?.pop().and_then(|leaf| acknowledgement_of(&leaf)),
         None => None,
     };
+    let place = app.shards.located(record.index);
+    let erased = record.erased.map(|place| app.shards.located(place));
     Ok(MessageBody {
         jti: id.to_string(),
         iss: record.sender.to_string(),
         aud: record.recipient.to_string(),
         message_type: envelope.claims().message_type.to_string(),
-        index: record.index,
+        log: place.log.to_owned(),
+        index: place.index,
         state: state(record.state),
         code: record.code.map(|code| code.to_string()),
         receipt: evidence.receipt,
         proof: evidence.proof,
         cosigned_proof: evidence.cosigned_proof,
         acknowledgement,
-        erased: record.erased,
+        erased: erased.map(|erased| erased.index),
+        erased_log: erased.map(|erased| erased.log.to_owned()),
     })
 }
 

@@ -27,7 +27,7 @@ pub(super) struct TraceRequest {
     /// The person, as in `evidence.requested`; the portal has identified this person, who asks.
     #[schema(value_type = Object)]
     subject: Subject,
-    /// Only what stands before this place of the log: `next` of the page before.
+    /// Only what stands before this place, over all logs: `next` of the page before.
     before: Option<u64>,
     /// At most so many (1 to 100; default 50).
     limit: Option<u32>,
@@ -45,7 +45,9 @@ pub(super) struct TraceBody {
 /// One message about the person, from its envelope in the log.
 #[derive(Debug, Serialize, ToSchema)]
 struct TraceItem {
-    /// Its place in the log, where anyone can verify it.
+    /// The origin of its log, where anyone can verify it.
+    log: String,
+    /// Its place in it.
     index: u64,
     at: Option<String>,
     from: String,
@@ -107,8 +109,10 @@ async fn item(app: &App, used: DataUse) -> Result<Option<TraceItem>, ApiError> {
     let Ok(Leaf::Message { ts, envelope, .. }) = Leaf::parse(&leaf) else { return Ok(None) };
     let Ok(envelope) = UnverifiedEnvelope::parse(&envelope) else { return Ok(None) };
     let claims = envelope.claims();
+    let place = app.shards.located(used.index);
     Ok(Some(TraceItem {
-        index: used.index,
+        log: place.log.to_owned(),
+        index: place.index,
         at: Timestamp::from_unix_seconds(ts / 1000).ok().map(|at| at.to_string()),
         from: claims.iss.to_string(),
         to: claims.aud.to_string(),

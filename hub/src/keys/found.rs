@@ -133,8 +133,8 @@ pub(super) fn unopened_signers(signers: &[Arc<dyn Signer>], ring: &HubKeyRing<Pu
 }
 
 /// The same for keys of the log.
-pub(super) fn unopened_logs(signers: &[Arc<NoteSigner>], registry: &RegistryState) -> Vec<String> {
-    let standing = registry.log_keys().standing();
+pub(super) fn unopened_logs(signers: &[Arc<NoteSigner>], registry: &RegistryState, origin: &str) -> Vec<String> {
+    let standing = registry.keys_of_log(origin);
     standing.filter(|key| signers.iter().all(|signer| signer.verifier_key() != *key)).map(log_name).collect()
 }
 

@@ -6,11 +6,12 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use saphan_schemas::commitment::Committing;
 use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::jws::{SignError, Signed};
-use saphan_schemas::leaf::{Leaf, MAX_LEAF_BYTES, message_leaf, message_prefix};
+use saphan_schemas::leaf::{Leaf, MAX_LEAF_BYTES, ShardEvent, message_leaf, message_prefix};
 use saphan_schemas::log::{BatchAppend, Checkpoint, CheckpointError, CompactRange, TlogProof, leaf_hash};
 use saphan_schemas::receipt::ReceiptClaims;
 
 use super::{AcknowledgementDraft, Appended, Draft, ErasureDraft, LedgerError, LedgerKeys, MessageDraft, QueryDraft};
+use crate::shards::{Shard, Shards};
 use crate::store::{Batch, Effect, Head, NewAcknowledgement, NewEntry, NewMessage, NewQuery};
 
 /// A draft with its leaf.
@@ -37,7 +38,7 @@ pub(super) enum BatchError {
 }
 
 /// Writes the leaf of a draft at the time `now` (ms).
-pub(super) fn write_leaf(draft: Draft, now: u64) -> Result<Written, LedgerError> {
+pub(super) fn write_leaf(draft: Draft, shards: &Shards, now: u64) -> Result<Written, LedgerError> {
     let (prefix, leaf) = match &draft {
         Draft::Message(message) => {
             let prefix = message_prefix(now, &message.schema).into_bytes();
@@ -57,7 +58,9 @@ pub(super) fn write_leaf(draft: Draft, now: u64) -> Result<Written, LedgerError>
             (Vec::new(), Leaf::Registry { ts: now, entry: draft.entry.as_str().to_owned() }.to_bytes())
         }
         Draft::Erasure(draft) => {
-            let leaf = Leaf::Erasure { ts: now, index: draft.index, basis: draft.basis.clone() };
+            let erased = shards.located(draft.index);
+            let log = (erased.log != shards.present().origin).then(|| erased.log.to_owned());
+            let leaf = Leaf::Erasure { ts: now, index: erased.index, basis: draft.basis.clone(), log };
             (Vec::new(), leaf.to_bytes())
         }
         Draft::Query(query) => {
@@ -75,6 +78,7 @@ pub(super) fn write_leaf(draft: Draft, now: u64) -> Result<Written, LedgerError>
 /// Appends the leaves to the tree and signs what follows: the batch to commit, and the answer for each draft.
 pub(super) fn build(
     before: &CompactRange,
+    shard: &Shard,
     written: Vec<Written>,
     keys: &LedgerKeys,
     now: u64,
@@ -88,34 +92,37 @@ pub(super) fn build(
     let mut answers = Vec::with_capacity(written.len());
     for ((index, written), hash) in (tree.first_index()..).zip(written).zip(hashes) {
         let Written { leaf, prefix, draft } = written;
+        let place = shard.first + index;
         let (effect, answer) = match draft {
             Draft::Message(message) => {
                 let receipt = sign_receipt(&message, index, hash, &tree, keys, now)?;
                 let path = tree.inclusion_proof(index).ok_or(BatchError::Proof)?;
                 let proof = TlogProof::new(Some(prefix), index, path, checkpoint.clone()).to_string();
-                let answer = Appended::Message { index, receipt: receipt.clone(), proof: proof.clone() };
+                let answer = Appended::Message { index: place, receipt: receipt.clone(), proof: proof.clone() };
                 (Effect::Message(Box::new(new_message(*message, now, receipt, proof))), answer)
             }
             Draft::Acknowledgement(draft) => {
-                (Effect::Acknowledgement(new_acknowledgement(&draft)), Appended::Entry { index })
+                (Effect::Acknowledgement(new_acknowledgement(&draft)), Appended::Entry { index: place })
             }
-            Draft::Registry(_) => (Effect::Registry, Appended::Entry { index }),
+            Draft::Registry(_) => (Effect::Registry, Appended::Entry { index: place }),
             Draft::Erasure(ErasureDraft { index: erased, .. }) => {
-                (Effect::Erasure { index: erased }, Appended::Entry { index })
+                (Effect::Erasure { index: erased }, Appended::Entry { index: place })
             }
             Draft::Query(query) => {
                 let commit = query_commitment(&query);
                 let QueryDraft { salt, text, .. } = *query;
-                (Effect::Query(Box::new(NewQuery { commit, salt, text })), Appended::Entry { index })
+                (Effect::Query(Box::new(NewQuery { commit, salt, text })), Appended::Entry { index: place })
             }
-            Draft::Refusal(_) | Draft::Shard(_) => (Effect::None, Appended::Entry { index }),
+            Draft::Shard(event) => (effect_of(*event), Appended::Entry { index: place }),
+            Draft::Refusal(_) => (Effect::None, Appended::Entry { index: place }),
         };
         entries.push(NewEntry { leaf, hash, effect });
         answers.push(answer);
     }
-    let head = Head { range: tree.range(), checkpoint };
+    let head = Head { first: shard.first, range: tree.range(), checkpoint };
     let tile_hashes = tree.completed_tile_hashes().collect();
-    Ok((Batch { first: tree.first_index(), entries, tile_hashes, head }, answers))
+    let first = shard.first + tree.first_index();
+    Ok((Batch { shard: shard.number, first, entries, tile_hashes, head }, answers))
 }
 
 fn sign_receipt(
@@ -165,7 +172,14 @@ fn new_acknowledgement(draft: &AcknowledgementDraft) -> NewAcknowledgement {
         receiver: claims.iss.clone(),
         id: claims.jti,
         content: draft.acknowledgement.content_hash(),
-        outcomes: claims.messages.iter().map(|one| (one.index, one.outcome, one.code.clone())).collect(),
+        outcomes: draft.places().map(|one| (one.index, one.outcome, one.code)).collect(),
+    }
+}
+
+fn effect_of(event: ShardEvent) -> Effect {
+    match event {
+        ShardEvent::Opened { origin, .. } => Effect::Opened { origin },
+        ShardEvent::Closed { .. } => Effect::None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU16;
 
-use saphan_schemas::acknowledgement::Acknowledgement;
+use saphan_schemas::acknowledgement::{Acknowledged, Acknowledgement};
 use saphan_schemas::commitment::Salt;
 use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::envelope::Envelope;
@@ -92,6 +92,16 @@ pub struct AcknowledgementDraft {
     pub judgement: Judgement,
     /// The verified batch.
     pub acknowledgement: Acknowledgement,
+    /// The place of the first entry of the log that it is about.
+    pub first: u64,
+}
+
+impl AcknowledgementDraft {
+    /// What it says, with the places of the messages in place of their indices.
+    pub(crate) fn places(&self) -> impl Iterator<Item = Acknowledged> {
+        let messages = self.acknowledgement.claims().messages.iter();
+        messages.map(|one| Acknowledged { index: one.index.saturating_add(self.first), ..one.clone() })
+    }
 }
 
 /// A change of the registry whose signer may make it.

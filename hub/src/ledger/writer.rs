@@ -5,23 +5,26 @@ use std::collections::hash_map::Entry as Slot;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use saphan_schemas::acknowledgement::{Acknowledged, AcknowledgementClaims};
+use saphan_schemas::acknowledgement::Acknowledged;
 use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::ids::{MessageId, SystemId};
-use saphan_schemas::leaf::Leaf;
+use saphan_schemas::leaf::{Leaf, ShardEvent};
 use saphan_schemas::log::{CompactRange, SignedCheckpoint};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::batch::{BatchError, Written, build, write_leaf};
-use super::{Appended, Draft, Judgement, LedgerError, LedgerKeys, OpenError, SentBack, Waiting};
+use super::{AcknowledgementDraft, Appended, Draft, Judgement, LedgerError, LedgerKeys, OpenError, SentBack, Waiting};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::routing::Wakeups;
+use crate::shards::Shards;
 use crate::store::{Asker, Batch, Head, Store, StoreError};
 
 /// What was committed last.
 #[derive(Debug, Clone, Default)]
 pub struct Committed {
+    /// The place of the log's first entry.
+    pub first: u64,
     /// The number of entries in the log.
     pub size: u64,
     /// The signed checkpoint of that size; empty for a log without entries.
@@ -32,8 +35,17 @@ pub struct Committed {
     pub failed: bool,
 }
 
+impl Committed {
+    /// The place after the last entry.
+    #[must_use]
+    pub const fn end(&self) -> u64 {
+        self.first + self.size
+    }
+}
+
 pub(super) struct Writer {
     store: Arc<dyn Store>,
+    shards: Arc<Shards>,
     keys: watch::Receiver<Arc<LedgerKeys>>,
     clock: Arc<dyn Clock>,
     waiting: mpsc::Receiver<Waiting>,
@@ -42,6 +54,8 @@ pub(super) struct Writer {
     last_ts: u64,
     /// The place after the last registry entry.
     registry: u64,
+    /// Whether the log has its last entry.
+    closed: bool,
     wakeups: Arc<Wakeups>,
     metrics: Arc<Metrics>,
 }
@@ -51,13 +65,20 @@ type Reply = oneshot::Sender<Result<Appended, LedgerError>>;
 impl Writer {
     pub(super) async fn open(
         store: Arc<dyn Store>,
+        shards: Arc<Shards>,
         keys: watch::Receiver<Arc<LedgerKeys>>,
         clock: Arc<dyn Clock>,
         waiting: mpsc::Receiver<Waiting>,
         wakeups: Arc<Wakeups>,
         metrics: Arc<Metrics>,
     ) -> Result<Self, OpenError> {
-        let head = store.head().await?;
+        let newest = store.head().await?;
+        let end = newest.as_ref().map_or(0, Head::end);
+        // A log that is to begin has none yet.
+        let head = newest.filter(|head| head.first == shards.present().first);
+        if head.is_none() && end != shards.present().first {
+            return Err(OpenError::BrokenHead);
+        }
         if let Some(head) = &head {
             let vkeys: Vec<_> = keys.borrow().logs.iter().map(|signer| signer.verifier_key().clone()).collect();
             let (vkey, more) = vkeys.split_first().ok_or(OpenError::BrokenHead)?;
@@ -68,16 +89,30 @@ impl Writer {
             }
         }
         // The log's times never run backwards, whatever the clock does; not after a restart either.
-        let last_ts = match head.as_ref().and_then(|head| head.range.size().checked_sub(1)) {
+        let last_ts = match end.checked_sub(1) {
             Some(last) => {
                 store.entries(last, 1).await?.pop().and_then(|leaf| Leaf::parse(&leaf).ok()).map_or(0, |leaf| leaf.ts())
             }
             None => 0,
         };
-        let committed = watch::Sender::new(Committed::default());
+        let first = shards.present().first;
+        let committed = watch::Sender::new(Committed { first, ..Committed::default() });
         let registry = store.registry_entries(0).await?.last().map_or(0, |entry| entry.index + 1);
         let range = CompactRange::new();
-        let mut writer = Self { registry, store, keys, clock, waiting, range, committed, last_ts, wakeups, metrics };
+        let mut writer = Self {
+            registry,
+            closed: false,
+            store,
+            shards,
+            keys,
+            clock,
+            waiting,
+            range,
+            committed,
+            last_ts,
+            wakeups,
+            metrics,
+        };
         if let Some(head) = head {
             writer.advance(head);
         }
@@ -107,6 +142,10 @@ impl Writer {
         let (mut written, mut replies) = (Vec::new(), Vec::new());
         let mut registry = self.registry;
         for Waiting { draft, reply, .. } in fresh {
+            if self.closed {
+                answer(reply, Err(LedgerError::Stopped));
+                continue;
+            }
             let outdated = |judgement: Judgement| {
                 judgement.registry < registry || judgement.until.is_some_and(|until| until <= now)
             };
@@ -115,9 +154,10 @@ impl Writer {
                 continue;
             }
             if matches!(draft, Draft::Registry(_)) {
-                registry = self.range.size() + written.len() as u64 + 1;
+                registry = self.end() + written.len() as u64 + 1;
             }
-            match write_leaf(draft, now) {
+            self.closed = matches!(&draft, Draft::Shard(event) if matches!(**event, ShardEvent::Closed { .. }));
+            match write_leaf(draft, &self.shards, now) {
                 Ok(leaf) => {
                     written.push(leaf);
                     replies.push(reply);
@@ -125,8 +165,11 @@ impl Writer {
                 Err(error) => answer(reply, Err(error)),
             }
         }
-        if !written.is_empty() && self.commit(written, replies, now).await {
-            self.registry = registry;
+        if !written.is_empty() {
+            match self.commit(written, replies, now).await {
+                true => self.registry = registry,
+                false => self.closed = false,
+            }
         }
         for Waiting { draft, reply, .. } in twins {
             answer(reply, self.find(&draft).await);
@@ -173,10 +216,12 @@ impl Writer {
     async fn build(&self, written: Vec<Written>, now: u64) -> Result<(Batch, Vec<Appended>), BatchError> {
         let keys = Arc::clone(&self.keys.borrow());
         if !keys.receipts.waits() {
-            return build(&self.range, written, &keys, now);
+            return build(&self.range, self.shards.present(), written, &keys, now);
         }
-        let range = self.range.clone();
-        tokio::task::spawn_blocking(move || build(&range, written, &keys, now)).await.map_err(|_| BatchError::Thread)?
+        let (range, shards) = (self.range.clone(), Arc::clone(&self.shards));
+        tokio::task::spawn_blocking(move || build(&range, shards.present(), written, &keys, now))
+            .await
+            .map_err(|_| BatchError::Thread)?
     }
 
     /// Returns whether the batch was written.
@@ -224,8 +269,9 @@ impl Writer {
         };
         let written = head.as_ref() == Some(&batch.head);
         match head {
-            Some(head) => self.advance(head),
-            None => self.committed.send_modify(|committed| committed.halted = false),
+            Some(head) if head.first == self.shards.present().first => self.advance(head),
+            // Its log has not begun.
+            _ => self.committed.send_modify(|committed| committed.halted = false),
         }
         if written {
             self.wakeups.committed(batch.first, batch.entries);
@@ -239,9 +285,14 @@ impl Writer {
         self.committed.send_modify(|committed| committed.failed = true);
     }
 
+    /// The place after the last entry.
+    fn end(&self) -> u64 {
+        self.shards.present().first + self.range.size()
+    }
+
     fn advance(&mut self, head: Head) {
-        let (size, checkpoint) = (head.range.size(), head.checkpoint.into());
-        let committed = Committed { size, checkpoint, halted: false, failed: false };
+        let (first, size, checkpoint) = (head.first, head.range.size(), head.checkpoint.into());
+        let committed = Committed { first, size, checkpoint, halted: false, failed: false };
         self.range = head.range;
         self.committed.send_replace(committed);
     }
@@ -252,7 +303,7 @@ impl Writer {
         let named: Vec<u64> = fresh
             .iter()
             .filter_map(|waiting| acknowledged(&waiting.draft))
-            .flat_map(|claims| claims.messages.iter().map(|message| message.index))
+            .flat_map(|draft| draft.places().map(|message| message.index))
             .collect();
         if named.is_empty() {
             return Some(fresh);
@@ -268,13 +319,14 @@ impl Writer {
         };
         let mut kept = Vec::with_capacity(fresh.len());
         for waiting in fresh {
-            let messages = acknowledged(&waiting.draft).map_or(&[][..], |claims| &claims.messages);
+            let draft = acknowledged(&waiting.draft);
+            let messages: Vec<_> = draft.map(|draft| draft.places().collect()).unwrap_or_default();
             let contradicted = messages.iter().find(|one| settled.get(&one.index).is_some_and(|said| said != *one));
-            if let Some(index) = contradicted.map(|one| one.index) {
+            if let Some(index) = contradicted.map(|one| self.shards.located(one.index).index) {
                 answer(waiting.reply, Err(LedgerError::Contradiction { index }));
                 continue;
             }
-            settled.extend(messages.iter().map(|one| (one.index, one.clone())));
+            settled.extend(messages.into_iter().map(|one| (one.index, one)));
             kept.push(waiting);
         }
         Some(kept)
@@ -313,10 +365,10 @@ impl Writer {
     }
 }
 
-/// The acknowledgement of a draft that is one.
-fn acknowledged(draft: &Draft) -> Option<&AcknowledgementClaims> {
+/// A draft that is a batch of acknowledgements.
+fn acknowledged(draft: &Draft) -> Option<&AcknowledgementDraft> {
     match draft {
-        Draft::Acknowledgement(draft) => Some(draft.acknowledgement.claims()),
+        Draft::Acknowledgement(draft) => Some(draft),
         _ => None,
     }
 }

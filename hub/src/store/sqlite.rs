@@ -43,6 +43,7 @@ use super::{
     Settlement, Store, StoreCounts, StoreError,
 };
 use crate::sealing::StorageKeys;
+use crate::shards::Shard;
 
 /// The store in one SQLite file.
 #[derive(Debug)]
@@ -137,6 +138,10 @@ impl Store for SqliteStore {
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
     }
 
+    fn shards(&self) -> BoxFuture<'_, Result<Vec<Shard>, StoreError>> {
+        read::shards(&self.readers).boxed()
+    }
+
     fn head(&self) -> BoxFuture<'_, Result<Option<Head>, StoreError>> {
         read::head(&self.readers).boxed()
     }
@@ -207,12 +212,18 @@ impl Store for SqliteStore {
         read::entries(&self.readers, first, count).boxed()
     }
 
-    fn hashes(&self, level: u8, first: u64, count: u32) -> BoxFuture<'_, Result<Vec<Sha256Hash>, StoreError>> {
-        read::hashes(&self.readers, level, first, count).boxed()
+    fn hashes<'a>(
+        &'a self,
+        shard: &'a Shard,
+        level: u8,
+        first: u64,
+        count: u32,
+    ) -> BoxFuture<'a, Result<Vec<Sha256Hash>, StoreError>> {
+        read::hashes(&self.readers, shard, level, first, count).boxed()
     }
 
-    fn checkpoint(&self, size: u64) -> BoxFuture<'_, Result<Option<String>, StoreError>> {
-        read::checkpoint(&self.readers, size).boxed()
+    fn checkpoint(&self, end: u64) -> BoxFuture<'_, Result<Option<String>, StoreError>> {
+        read::checkpoint(&self.readers, end).boxed()
     }
 
     fn registry_entries(&self, first: u64) -> BoxFuture<'_, Result<Vec<LoggedEntry>, StoreError>> {
@@ -325,7 +336,7 @@ async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
 /// Marks the file as ours: the bytes of `Saph`.
 const PROBE: &str = "PRAGMA application_id = 0x53617068";
 /// The version of a store is how many of these it has seen; each stamps it.
-const MIGRATIONS: [&str; 9] = [
+const MIGRATIONS: [&str; 10] = [
     include_str!("sqlite/schema.sql"),
     include_str!("sqlite/2-schema-texts.sql"),
     include_str!("sqlite/3-documents.sql"),
@@ -333,8 +344,9 @@ const MIGRATIONS: [&str; 9] = [
     include_str!("sqlite/5-bodies.sql"),
     include_str!("sqlite/6-sharing.sql"),
     include_str!("sqlite/7-cited-documents.sql"),
-    include_str!("sqlite/8-queries.sql"),
+    include_str!("sqlite/8-shards.sql"),
     include_str!("sqlite/9-timestamps.sql"),
+    include_str!("sqlite/10-queries.sql"),
 ];
 const READERS: u32 = 4;
 /// How long a connection waits for another's lock.

@@ -7,6 +7,7 @@ use saphan_schemas::log::{AddCheckpoint, CosignerKey, NoteSignature, ProofPlan, 
 
 use super::Head;
 use crate::ledger::hashes_of;
+use crate::shards::Shard;
 use crate::store::{Store, StoreError};
 
 /// A witness that is asked.
@@ -86,22 +87,23 @@ impl Asked {
         &self.key
     }
 
-    /// Asks for a cosignature of `head`; it is verified. `seen` is how much the witness cosigned before, as far as is known; what
+    /// Asks for a cosignature of `head`, which is of this log; it is verified. `seen` is how much the witness cosigned before, as far as is known; what
     /// it answers corrects it.
     pub(super) async fn cosign(
         &self,
         store: &dyn Store,
+        shard: &Shard,
         head: &Head,
         seen: &mut u64,
     ) -> Result<NoteSignature, NotCosigned> {
-        match self.ask(store, head, *seen).await? {
+        match self.ask(store, shard, head, *seen).await? {
             Answer::Cosigned(line) => {
                 *seen = head.size;
                 return Ok(line);
             }
             Answer::Seen(size) => *seen = size,
         }
-        match self.ask(store, head, *seen).await? {
+        match self.ask(store, shard, head, *seen).await? {
             Answer::Cosigned(line) => {
                 *seen = head.size;
                 Ok(line)
@@ -124,10 +126,10 @@ impl Asked {
         AddCheckpoint::parse_size(&text(answer).await.ok()?)
     }
 
-    async fn ask(&self, store: &dyn Store, head: &Head, old: u64) -> Result<Answer, NotCosigned> {
+    async fn ask(&self, store: &dyn Store, shard: &Shard, head: &Head, old: u64) -> Result<Answer, NotCosigned> {
         let size = head.size;
         let plan = ProofPlan::consistency(old, size).map_err(|_| NotCosigned::Ahead { seen: old, size })?;
-        let proof = hashes_of(store, &plan).await?;
+        let proof = hashes_of(store, shard, &plan).await?;
         let body = AddCheckpoint { old, proof, checkpoint: head.checkpoint.to_string() }.to_string();
         let answer = self.client.post(self.url.clone()).body(body).send().await.map_err(NotCosigned::Unreachable)?;
         let (status, tells_size) = (answer.status(), tells_size(&answer));

@@ -23,7 +23,7 @@ use crate::ledger::LedgerKeys;
 /// [`NotAll`].
 pub async fn first(app: &App, witnesses: &Witnesses) -> Result<(), NotAll> {
     let Some(head) = newest(app) else { return Ok(()) };
-    let ask = async |asked: &Asked| timeout(SOON, asked.cosign(&*app.store, &head, &mut 0)).await;
+    let ask = async |asked: &Asked| timeout(SOON, asked.cosign(&*app.store, app.shards.present(), &head, &mut 0)).await;
     let answers = join_all(witnesses.asked.iter().map(ask)).await;
     for (asked, answer) in witnesses.asked.iter().zip(answers) {
         let who = || format!("the witness {}", asked.name());
@@ -94,7 +94,7 @@ async fn ask_on(app: Arc<App>, witnesses: Arc<Witnesses>, place: usize, mut head
         if signed.is_some_and(|(size, at_ms)| size == head.size && recent(at_ms)) {
             continue;
         }
-        let outcome = asked.cosign(&*app.store, &head, &mut seen).await;
+        let outcome = asked.cosign(&*app.store, app.shards.present(), &head, &mut seen).await;
         let now_ms = app.clock.now_ms();
         note(&app, asked, &mut trouble, outcome.as_ref().err());
         if let Ok(line) = outcome {

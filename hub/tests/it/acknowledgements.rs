@@ -24,12 +24,13 @@ async fn a_message_that_was_processed_is_shown_so_with_the_receivers_own_words()
     let evidence: Evidence = hub.submit(&message).await.json(200);
     let batch = sign_batch(batch(office, &[(index, None)]), &office.key);
     let recorded: Value = hub.acknowledge(office, &batch).await.json(201);
-    assert_eq!(recorded, json!({ "index": index + 1 }));
+    assert_eq!(recorded, json!({ "log": hub.app.origin, "index": index + 1 }));
     let expected = json!({
         "jti": message.id(),
         "iss": hub.world.portal.id,
         "aud": office.id,
         "type": "application.withdrawn",
+        "log": hub.app.origin,
         "index": index,
         "state": "processed",
         "receipt": evidence.receipt,
@@ -104,7 +105,10 @@ async fn the_same_batch_many_times_at_the_same_moment_is_recorded_once_and_nobod
     let answers = join_all((0..8).map(|_| hub.acknowledge(office, &batch))).await;
     let firsts = answers.iter().filter(|answer| answer.status == 201).count();
     for answer in &answers {
-        assert_eq!(answer.json::<Value>(if answer.status == 201 { 201 } else { 200 }), json!({ "index": index + 1 }));
+        assert_eq!(
+            answer.json::<Value>(if answer.status == 201 { 201 } else { 200 }),
+            json!({ "log": hub.app.origin, "index": index + 1 })
+        );
     }
     assert_eq!((firsts, hub.size()), (1, index + 2));
 }

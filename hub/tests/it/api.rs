@@ -77,6 +77,7 @@ fn filled(path: &str, invitation: &str) -> String {
         .replace("/services/{id}", "/services/th.dlt.driving-licence-renewal")
         .replace("/evidence-types/{id}", "/evidence-types/th.dopa.identity")
         .replace("{id}", "application.withdrawn@1")
+        .replace("{shard}", "main")
         .replace("{member}", "th.dga")
         .replace("{system}", "portal")
         .replace("{*path}", "entries/000.p/1")

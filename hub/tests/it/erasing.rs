@@ -16,10 +16,14 @@ const DAY: u64 = 86_400;
 impl TestHub {
     /// Asks, as the operator, to erase the bodies at these places.
     pub(crate) async fn erase(&self, messages: &[u64], basis: &str) -> Answer {
+        self.erase_of(&json!({ "messages": messages, "basis": basis })).await
+    }
+
+    /// Asks it in these words.
+    pub(crate) async fn erase_of(&self, body: &Value) -> Answer {
         let path = "/v1/erasures";
         let token = sign_token(self.token(HUB, "POST", path), &self.operator);
-        let body = json!({ "messages": messages, "basis": basis });
-        self.call_with(&format!("Bearer {token}"), "POST", path, &body).await
+        self.call_with(&format!("Bearer {token}"), "POST", path, body).await
     }
 
     /// Accepts a message and has its recipient acknowledge it.

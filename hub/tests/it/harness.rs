@@ -48,6 +48,7 @@ use saphan_hub::documents::storage::Storage;
 use saphan_hub::keys::KeyStore;
 use saphan_hub::routing::relay::Broker;
 use saphan_hub::serve;
+use saphan_hub::shards::closing;
 use saphan_hub::store::sqlite::SqliteStore;
 use saphan_hub::tls::ServerTls;
 use saphan_schemas::ids::SystemId;
@@ -157,6 +158,22 @@ impl Site {
         self.open(self.open_store().await, stopping).await
     }
 
+    /// Closes its log for one with this shard's name, as `saphan-hub shard open` does; commits meet these faults.
+    pub(crate) async fn close_for(
+        &self,
+        shard: &str,
+        faults: impl IntoIterator<Item = Option<CommitFault>>,
+    ) -> anyhow::Result<()> {
+        let store = self.open_store().await;
+        let (_stop, stopping) = watch::channel(false);
+        let Opened { app, writer } = self.open(Arc::clone(&store), stopping).await?;
+        store.next_commits(faults);
+        let closed = closing::close(&self.config, &app, &format!("{HUB}/log/{shard}")).await;
+        drop((app, store));
+        writer.await?;
+        closed
+    }
+
     async fn open_store(&self) -> Arc<FaultyStore> {
         open_store(&self.config).await
     }
@@ -218,6 +235,14 @@ impl TestHub {
     pub(crate) fn stop_listening(&self) {
         self.begin_to_stop();
         self.stop.send_replace(true);
+    }
+
+    /// Stops it, and starts it in the next log.
+    pub(crate) async fn go_on_in(self, shard: &str) -> Self {
+        let mut site = self.stop().await;
+        site.close_for(shard, []).await.unwrap();
+        site.config.log.shard = shard.to_owned();
+        site.start().await
     }
 
     /// Stops it in good order; everything in progress is finished first.

@@ -165,7 +165,7 @@ async fn a_key_file_that_does_not_open_is_passed_over_unless_the_registry_may_ha
 async fn a_key_of_another_log_is_refused() {
     let hub = TestHub::new().await;
     let elsewhere = tempfile::tempdir().unwrap();
-    let key = KeyStore::new(elsewhere.path(), "hub.local/log/other".into()).add(KeyUse::Log).unwrap();
+    let key = KeyStore::new(elsewhere.path(), "hub.other/log/main".into()).add(KeyUse::Log).unwrap();
     let problem = hub.change_registry([Change::Added(Entry::HubKey(key))]).await;
     let problem = problem.problem(ProblemCode::RegistryEntryInvalid);
     assert!(problem.detail.as_ref().unwrap().contains(&hub.app.origin), "{problem:?}");
@@ -210,7 +210,7 @@ async fn a_key_that_the_hub_still_signs_with_is_not_revoked_though_another_is_re
     rotate(&hub, KeyUse::Receipts).await;
     hub.apply([revoked()]).await;
     let trust = hub.get("/v1/trust").await.json::<TrustBundle>(200);
-    let end = EndedKey { key: HubKeyId::Receipts(kid), index: hub.size() - 1 };
+    let end = EndedKey { key: HubKeyId::Receipts(kid), index: hub.size() - 1, log: None };
     assert_eq!(trust.ended, [end], "who joins now knows where it ended");
 }
 

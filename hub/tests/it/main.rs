@@ -39,6 +39,7 @@ mod registry;
 mod relay;
 mod restart;
 mod schemas;
+mod shards;
 mod smuggling;
 mod store_contract;
 mod store_failures;

@@ -15,6 +15,7 @@ use tokio::process::{Child, Command};
 use crate::harness::{Answer, in_time};
 
 mod keys;
+mod shards;
 mod tls;
 
 /// A folder made by `saphan-hub init`.

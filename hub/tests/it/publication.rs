@@ -27,7 +27,7 @@ impl Stage {
     }
 
     fn file(&self, name: &str) -> PathBuf {
-        self.folder.path().join("log").join(name)
+        self.folder.path().join("log/main").join(name)
     }
 
     /// The size of a published checkpoint; 0 if there is none.

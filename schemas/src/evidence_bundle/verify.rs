@@ -54,12 +54,15 @@ struct Fold<'a> {
 }
 
 impl<'a> Fold<'a> {
-    /// The entry that opens the log names its keys.
+    /// The entry that opens the log names its keys. Not that of a later log: its registry goes on from those before it, of which a
+    /// bundle holds nothing.
     fn open(bundle: &'a EvidenceBundle, checkpoint: &'a Checkpoint) -> Result<Self, BundleFault> {
         let first = bundle.entries.first().filter(|entry| entry.index == 0).ok_or(BundleFault::NotOpened)?;
         let in_first = |fault| BundleFault::Entry { index: 0, fault };
         let leaf = read(first, checkpoint).map_err(in_first)?;
-        let Leaf::Shard { ts, event: ShardEvent::Opened { origin, hub, operator, receipts, log, .. } } = leaf else {
+        let Leaf::Shard { ts, event: ShardEvent::Opened { origin, hub, operator, receipts, log, previous: None } } =
+            leaf
+        else {
             return Err(BundleFault::NotOpened);
         };
         if origin != checkpoint.origin {
@@ -85,8 +88,10 @@ impl<'a> Fold<'a> {
                 self.proven.insert(entry.index, proven);
             }
             Leaf::Acknowledgement { ts, acknowledgement } => self.acknowledgement(entry.index, ts, &acknowledgement)?,
-            Leaf::Erasure { index: erased, basis, .. } => self.erasure(entry.index, erased, basis)?,
-            Leaf::Refusal { .. } | Leaf::Query { .. } | Leaf::Shard { .. } => return Err(EntryFault::Misplaced),
+            Leaf::Erasure { index: erased, basis, log: None, .. } => self.erasure(entry.index, erased, basis)?,
+            Leaf::Refusal { .. } | Leaf::Query { .. } | Leaf::Shard { .. } | Leaf::Erasure { .. } => {
+                return Err(EntryFault::Misplaced);
+            }
         }
         Ok(())
     }
@@ -184,7 +189,9 @@ impl<'a> Fold<'a> {
         }
         let key = self.key(batch.kid(), &batch.claims().iss, ts)?;
         let batch = batch.verify(&key).map_err(|_| EntryFault::Signature)?;
-        for said in &batch.claims().messages {
+        // About another log than the only one that the bundle is of: about none of its messages.
+        let is_of_this = batch.claims().log.as_ref().is_none_or(|log| *log == self.checkpoint.origin);
+        for said in batch.claims().messages.iter().filter(|_| is_of_this) {
             let Some(message) = self.proven.get_mut(&said.index) else { continue };
             if message.envelope.aud != batch.claims().iss {
                 return Err(EntryFault::NotTheReceivers { index: said.index });

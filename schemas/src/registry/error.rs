@@ -31,8 +31,8 @@ pub enum RejectedEntry {
         /// The version that it must have.
         expected: TextVersion,
     },
-    /// A log has one name.
-    #[error("a key of this hub's log has the name {origin}")]
+    /// The logs of a hub differ in the last part of their names.
+    #[error("a key of this hub's log has the name {origin}, or that with another shard of a-z, 0-9 and '-' at its end")]
     OtherLog {
         /// The log's origin.
         origin: String,

@@ -19,7 +19,7 @@ pub enum HubKey {
     },
     /// Signs checkpoints from now on, beside those that are not revoked: whoever trusts one of them can go on.
     Log {
-        /// The C2SP verifier key; its name is the log's origin.
+        /// The C2SP verifier key; its name is the log's origin. One with another name is of the log that comes next.
         vkey: VerifierKey,
     },
     /// May make every change of the registry, as those may that are not revoked.
@@ -102,7 +102,7 @@ impl<K: Clone + PartialEq> HubKeyRing<K> {
         self.0.iter().flat_map(places).flatten()
     }
 
-    /// The key that the log began with.
+    /// The key that the first log began with.
     pub(super) fn first(&self) -> Option<&K> {
         self.0.first().map(|record| &record.key)
     }
@@ -128,10 +128,11 @@ impl<K: Clone + PartialEq> HubKeyRing<K> {
     pub(super) fn revoke(
         &mut self,
         is_it: impl Fn(&K) -> bool,
+        has_its_use: impl Fn(&K) -> bool,
         name: &HubKeyId,
         end: Revocation,
     ) -> Result<(), RejectedEntry> {
-        let standing = self.standing().count();
+        let standing = self.standing().filter(|key| has_its_use(key)).count();
         let record = self.0.iter_mut().find(|record| record.revoked.is_none() && is_it(&record.key));
         let record = record.ok_or_else(|| RejectedEntry::Missing { id: name.to_string() })?;
         if standing == 1 {
@@ -142,7 +143,41 @@ impl<K: Clone + PartialEq> HubKeyRing<K> {
     }
 }
 
+/// Whether two origins are of logs of one hub, one after the other: they differ in the name of the shard.
+#[must_use]
+pub fn are_logs_of_one_hub(one: &str, other: &str) -> bool {
+    let hub = |origin: &str| {
+        let (hub, shard) = origin.rsplit_once('/')?;
+        is_shard_name(shard).then(|| hub.to_owned())
+    };
+    one == other || hub(one).is_some_and(|first| hub(other) == Some(first))
+}
+
+/// Whether this may be the name of a shard: 1 to 63 of `a-z`, `0-9` and `-`.
+#[must_use]
+pub fn is_shard_name(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=63).contains(&name.len()) && name.bytes().all(plain)
+}
+
 impl RegistryState {
+    /// The origins of the hub's logs, oldest first; also of one that is to come and has a key already.
+    #[must_use]
+    pub fn logs(&self) -> Vec<&str> {
+        let mut logs: Vec<&str> = Vec::new();
+        for record in self.log_keys().all() {
+            if !logs.contains(&record.key.name()) {
+                logs.push(record.key.name());
+            }
+        }
+        logs
+    }
+
+    /// The keys of one of its logs that are not revoked, newest first.
+    pub fn keys_of_log<'a>(&'a self, origin: &'a str) -> impl Iterator<Item = &'a VerifierKey> {
+        self.log_keys().standing().filter(move |key| key.name() == origin)
+    }
+
     /// The places of all entries about the hub's own keys, in the log's order.
     #[must_use]
     pub fn hub_key_entries(&self) -> Vec<u64> {

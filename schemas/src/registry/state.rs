@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::agreement::{AgreementGap, AgreementRecord, MessageFacts};
 use super::error::RejectedEntry;
-use super::hub_keys::{HubKey, HubKeyId, HubKeyRing, Revocation};
+use super::hub_keys::{HubKey, HubKeyId, HubKeyRing, Revocation, are_logs_of_one_hub};
 use super::keys::KeyRecord;
 use super::schemas::{Schema, Schemas, TextVersion};
 use super::{Agreement, AgreementSignature, Change, Entry, EntryId, Invitation, Member, Service, System, SystemKey};
@@ -331,7 +331,7 @@ impl RegistryState {
             Entry::HubKey(key @ HubKey::Operator { jwk }) => self.operator_keys.add(jwk, &key.id(), place.index),
             Entry::HubKey(key @ HubKey::Log { vkey }) => {
                 let origin = self.log_keys.first().map(VerifierKey::name).unwrap_or_default();
-                if vkey.name() != origin {
+                if !are_logs_of_one_hub(origin, vkey.name()) {
                     return Err(RejectedEntry::OtherLog { origin: origin.to_owned() });
                 }
                 self.log_keys.add(vkey, &key.id(), place.index)
@@ -365,12 +365,14 @@ impl RegistryState {
             EntryId::Agreement(id) => remove(&mut self.agreements, id),
             EntryId::Invitation(id) => remove(&mut self.invitations, id),
             EntryId::HubKey(name @ HubKeyId::Receipts(kid)) => {
-                self.receipt_keys.revoke(|key| key.id() == *kid, name, end)
+                self.receipt_keys.revoke(|key| key.id() == *kid, |_| true, name, end)
             }
             EntryId::HubKey(name @ HubKeyId::Operator(kid)) => {
-                self.operator_keys.revoke(|key| key.id() == *kid, name, end)
+                self.operator_keys.revoke(|key| key.id() == *kid, |_| true, name, end)
             }
-            EntryId::HubKey(name @ HubKeyId::Log(vkey)) => self.log_keys.revoke(|key| key == vkey, name, end),
+            EntryId::HubKey(name @ HubKeyId::Log(vkey)) => {
+                self.log_keys.revoke(|key| key == vkey, |key| key.name() == vkey.name(), name, end)
+            }
             EntryId::Key(id) => {
                 let record = self.keys.get_mut(id).filter(|record| record.revoked.is_none());
                 record.ok_or_else(|| RejectedEntry::Missing { id: id.to_string() })?.revoked = Some(at);

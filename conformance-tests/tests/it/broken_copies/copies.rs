@@ -204,6 +204,7 @@ fn acknowledgements(log: &RealLog, broken: Take<'_>) {
             aud: log.hub.clone(),
             jti: MessageId::new(),
             iat,
+            log: None,
             messages: vec![said],
         };
         Leaf::Acknowledgement { ts: log.last_ts(), acknowledgement: sign(claims, key) }.to_bytes()
@@ -259,7 +260,7 @@ fn query(log: &RealLog, auditor: &SystemId) -> Vec<u8> {
 }
 
 fn erasure(log: &RealLog, index: usize) -> Vec<u8> {
-    Leaf::Erasure { ts: log.last_ts(), index: index as u64, basis: "pdpa-s33".parse().unwrap() }.to_bytes()
+    Leaf::Erasure { ts: log.last_ts(), index: index as u64, basis: "pdpa-s33".parse().unwrap(), log: None }.to_bytes()
 }
 
 fn registry(log: &RealLog, broken: Take<'_>) {

@@ -100,18 +100,20 @@ impl RealLog {
         let operators = config.key_store().open_operators().unwrap().keys;
         let operator = operators.into_iter().find(|key| key.public().id() != former.public().id()).unwrap();
         let mut files = Files::new();
-        let checkpoint = fs::read(published.path().join("checkpoint")).unwrap();
+        let vkey = world.trust.log.clone();
+        let (_, shard) = vkey.name().rsplit_once('/').unwrap();
+        let published = published.path().join(shard);
+        let checkpoint = fs::read(published.join("checkpoint")).unwrap();
         let size: u64 = String::from_utf8_lossy(&checkpoint).lines().nth(1).unwrap().parse().unwrap();
         files.insert("checkpoint".into(), checkpoint);
         let mut leaves = Vec::new();
         for path in tiles_for_size(size) {
-            let bytes = fs::read(published.path().join(path.to_string())).unwrap();
+            let bytes = fs::read(published.join(path.to_string())).unwrap();
             if path.content() == TileContent::Entries {
                 leaves.extend(decode_bundle(&bytes, path.width()).unwrap().into_iter().map(<[u8]>::to_vec));
             }
             files.insert(path.to_string(), bytes);
         }
-        let vkey = world.trust.log.clone();
         let revoked: SystemId = BYSTANDER.parse().unwrap();
         let key = |system: &SystemId| world.key(system).unwrap();
         Self {
@@ -133,6 +135,12 @@ impl RealLog {
 
     /// The files of a log of these leaves, signed by the log's keys: what a dishonest hub could show.
     pub(super) fn signed(&self, leaves: &[Vec<u8>]) -> Files {
+        let signers: Vec<&NoteSigner> = self.signers.iter().map(AsRef::as_ref).collect();
+        Self::signed_by(&signers, leaves)
+    }
+
+    /// The same of a log whose keys these are.
+    pub(super) fn signed_by(signers: &[&NoteSigner], leaves: &[Vec<u8>]) -> Files {
         let mut rebuilder = LogRebuilder::new();
         let mut tiles = Vec::new();
         for leaf in leaves {
@@ -140,9 +148,9 @@ impl RealLog {
         }
         tiles.extend(rebuilder.partial_tiles());
         let mut files: Files = tiles.into_iter().map(|tile| (tile.path.to_string(), tile.bytes)).collect();
-        let checkpoint = Checkpoint::new(self.origin.clone(), rebuilder.size(), rebuilder.root());
-        let (first, more) = self.signers.split_first().unwrap();
-        let checkpoint = checkpoint.sign_with(first, more.iter().map(AsRef::as_ref)).unwrap();
+        let (first, more) = signers.split_first().unwrap();
+        let checkpoint = Checkpoint::new(first.name().to_owned(), rebuilder.size(), rebuilder.root());
+        let checkpoint = checkpoint.sign_with(first, more.iter().copied()).unwrap();
         files.insert("checkpoint".into(), checkpoint.into_bytes());
         files
     }

@@ -88,7 +88,7 @@ impl Finding {
 
     /// The entry that it is about, if it is about one.
     #[must_use]
-    pub const fn entry(&self) -> Option<u64> {
+    pub fn entry(&self) -> Option<u64> {
         match self {
             Self::Log(error) => error.index(),
             _ => None,

@@ -20,11 +20,11 @@ mod timestamps;
 
 use std::path::{Path, PathBuf};
 
-use saphan_schemas::log::{SignedCheckpoint, VerifierKey};
+use saphan_schemas::log::{SignedCheckpoint, TILE_WIDTH, VerifierKey};
 
-use crate::log_check;
 use crate::log_check::history::{AHEAD, History, integer};
 use crate::log_check::place::Place;
+use crate::log_check::{self, LogReport};
 
 pub use error::StateError;
 
@@ -73,11 +73,17 @@ impl AuditState {
         match bound {
             Some((found, _)) if found != FORMAT => Err(StateError::OtherFormat { found }),
             Some((_, found)) if found != vkey.to_string() => {
-                let until = state.place(TRUSTED).await?.unwrap_or_default().size;
+                let until = state.place(TRUSTED).await?.unwrap_or_default().end();
                 if !log_check::registers(&state.registry(until).await?, vkey) {
                     return Err(StateError::OtherLog { found });
                 }
-                state.former.push(found.parse().map_err(|_| StateError::Damaged { what: "the log's key" })?);
+                let found: VerifierKey = found.parse().map_err(|_| StateError::Damaged { what: "the log's key" })?;
+                if found.name() == vkey.name() {
+                    state.former.push(found);
+                } else {
+                    // Of another log of the hub: the audit goes on in the one that it was in.
+                    state.vkey = found;
+                }
                 Ok(state)
             }
             _ => Ok(state),
@@ -150,7 +156,7 @@ impl AuditState {
             self.history.give_up().await;
             return Err(StateError::Damaged { what: "the list of messages" });
         }
-        let registry = self.registry(place.size).await?;
+        let registry = self.registry(place.end()).await?;
         Ok(Start { place, registry, is_ahead })
     }
 
@@ -167,6 +173,51 @@ impl AuditState {
         let bind = sqlx::query("UPDATE log SET vkey = ?").bind(self.vkey.to_string());
         bind.execute(self.history.connection()).await?;
         Ok(self.history.execute("COMMIT").await?)
+    }
+
+    /// The keys of the hub's log of this name that the trusted part registers, newest first.
+    pub(super) async fn keys_of_log(&mut self, origin: &str) -> Result<Vec<VerifierKey>, StateError> {
+        let until = self.place(TRUSTED).await?.unwrap_or_default().end();
+        // The last bundle is not part of the place.
+        let until = until + u64::from(TILE_WIDTH);
+        Ok(log_check::keys_of_log(&self.registry(until).await?, origin))
+    }
+
+    /// Goes on in the next log, whose key this is, after the trusted checkpoint of a log that is closed and of which everything is
+    /// audited.
+    pub(super) async fn move_on(
+        &mut self,
+        vkey: &VerifierKey,
+        closed: &SignedCheckpoint,
+        report: &LogReport,
+    ) -> Result<(), StateError> {
+        let before = self.place(TRUSTED).await?.unwrap_or_default();
+        let place = Place {
+            first: before.first + closed.checkpoint().size,
+            previous: Some(closed.text().to_owned()),
+            size: 0,
+            levels: Vec::new(),
+            counts: report.leaves,
+            signatures: report.signatures,
+            ts: report.ts,
+        };
+        self.history.execute("BEGIN IMMEDIATE; DELETE FROM checkpoint; DELETE FROM place").await?;
+        self.history.write_place(TRUSTED, &place).await?;
+        let bind = sqlx::query("UPDATE log SET vkey = ?").bind(vkey.to_string());
+        bind.execute(self.history.connection()).await?;
+        self.history.execute("COMMIT").await?;
+        (self.vkey, self.former) = (vkey.clone(), Vec::new());
+        Ok(())
+    }
+
+    /// Begins in the log of this key, which is the hub's first.
+    pub(super) fn begin_with(&mut self, vkey: &VerifierKey) {
+        self.vkey = vkey.clone();
+    }
+
+    /// Whether anything was ever audited.
+    pub(super) async fn is_new(&mut self) -> Result<bool, StateError> {
+        Ok(self.place(TRUSTED).await?.is_none() && self.place(AHEAD).await?.is_none() && self.known().await?.is_empty())
     }
 
     /// Ends an audit that found something: the next one begins at the trusted place.

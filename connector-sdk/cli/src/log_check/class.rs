@@ -219,8 +219,11 @@ impl Serialize for TamperClass {
 impl LogCheckError {
     /// The class of what does not hold; `None` if nothing is known about the log.
     #[must_use]
-    pub const fn class(&self) -> Option<TamperClass> {
+    pub fn class(&self) -> Option<TamperClass> {
         Some(match self {
+            Self::Earlier { source, .. } => return source.class(),
+            Self::ClosedLogDiffers { shown, size, .. } if shown < size => TamperClass::Rollback,
+            Self::ClosedLogDiffers { .. } => TamperClass::Fork,
             Self::File { source: SourceError::NotFound, .. } => TamperClass::MissingFile,
             Self::Bundle { source: BundleError::WrongCount { expected, found }, .. } if *found < *expected as usize => {
                 TamperClass::MissingEntries
@@ -260,10 +263,14 @@ impl LeafFault {
             | Self::NotBefore { .. }
             | Self::AcknowledgesNoMessage { .. }
             | Self::NotTheReceiver { .. }
+            | Self::AcknowledgesInNoLog { .. }
             | Self::OtherOutcome { .. } => TamperClass::FalseAcknowledgement,
-            Self::ErasesNoMessage { .. } => TamperClass::FalseErasure,
+            Self::OtherPrevious => TamperClass::Fork,
+            Self::PreviousNotSigned => TamperClass::ChangedCheckpoint,
+            Self::OtherRoot => TamperClass::UnknownKey,
+            Self::ErasesNoMessage { .. } | Self::ErasesInNoLog { .. } => TamperClass::FalseErasure,
             Self::NotAnAuditor { .. } => TamperClass::FalseQuery,
-            Self::NotOpened | Self::Misplaced | Self::TimeRunsBack => TamperClass::MisplacedEntry,
+            Self::NotOpened | Self::NotClosed | Self::Misplaced | Self::TimeRunsBack => TamperClass::MisplacedEntry,
         }
     }
 }

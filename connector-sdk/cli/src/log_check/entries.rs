@@ -23,7 +23,7 @@ pub(super) enum ReadLeaf {
     Refusal { ts: u64 },
     Acknowledgement { ts: u64, batch: Box<UnverifiedAcknowledgement> },
     Registry { ts: u64, entry: Box<UnverifiedRegistryEntry> },
-    Erasure { ts: u64, index: u64 },
+    Erasure { ts: u64, index: u64, log: Option<String> },
     Query { ts: u64, auditor: SystemId },
     Shard { ts: u64, event: Box<ShardEvent> },
 }
@@ -51,7 +51,7 @@ pub(super) fn read_bundle(path: TilePath, bytes: Vec<u8>) -> Result<ReadBundle, 
 }
 
 impl ReadBundle {
-    /// The entries that the registry follows from, verbatim. The first is entry `first` of the log.
+    /// The entries that the registry follows from, verbatim. The first has the place `first`.
     pub(super) fn kept(&self, first: u64) -> Vec<(u64, Vec<u8>)> {
         let entries = decode_bundle(&self.bytes, self.path.width()).unwrap_or_default();
         let matters =
@@ -80,7 +80,7 @@ pub(super) fn read_leaf(bytes: &[u8]) -> Result<ReadLeaf, LeafFault> {
             let entry = UnverifiedRegistryEntry::parse(&entry).map_err(LeafFault::Registry)?;
             Ok(ReadLeaf::Registry { ts, entry: Box::new(entry) })
         }
-        Leaf::Erasure { ts, index, .. } => Ok(ReadLeaf::Erasure { ts, index }),
+        Leaf::Erasure { ts, index, log, .. } => Ok(ReadLeaf::Erasure { ts, index, log }),
         Leaf::Query { ts, auditor, .. } => Ok(ReadLeaf::Query { ts, auditor }),
         Leaf::Shard { ts, event, .. } => Ok(ReadLeaf::Shard { ts, event: Box::new(event) }),
     }

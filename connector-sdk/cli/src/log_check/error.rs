@@ -11,6 +11,7 @@ use saphan_schemas::log::{BundleError, CheckpointError, NotAPage, TileMismatch, 
 use saphan_schemas::registry::{AgreementGap, RejectedEntry};
 
 use super::arrangement::Arrangement;
+use super::ledger::Counting;
 use super::source::SourceError;
 
 /// The first thing of a log that does not hold, or why it could not be checked.
@@ -106,6 +107,26 @@ pub enum LogCheckError {
         /// The operating system's answer.
         source: std::io::Error,
     },
+    /// An earlier log of the hub does not hold.
+    #[error("the earlier log {log}: {source}")]
+    Earlier {
+        /// Its origin.
+        log: String,
+        /// What does not hold.
+        source: Box<LogCheckError>,
+    },
+    /// A closed log shows another history than the one that the next log began after.
+    #[error(
+        "the closed log {log} shows {shown} entries, and the next log began after {size} of them with another root or another number"
+    )]
+    ClosedLogDiffers {
+        /// Its origin.
+        log: String,
+        /// How many it shows.
+        shown: u64,
+        /// How many it had.
+        size: u64,
+    },
     /// What is known of the entries so far could not be kept or looked up.
     #[error("what entries say about others cannot be kept: {0}")]
     History(#[source] sqlx::Error),
@@ -114,7 +135,42 @@ pub enum LogCheckError {
     Stopped,
 }
 
+fn told_log(log: Option<&str>) -> &str {
+    log.unwrap_or("a log that it does not name")
+}
+
+impl LeafFault {
+    /// With the indices of other entries as their logs count them. `index_of` gives that of a place.
+    pub(super) fn counted(self, index_of: impl Fn(u64) -> u64) -> Self {
+        match self {
+            Self::Duplicate { first } => Self::Duplicate { first: index_of(first) },
+            Self::NotBefore { index } => Self::NotBefore { index: index_of(index) },
+            Self::AcknowledgesNoMessage { index } => Self::AcknowledgesNoMessage { index: index_of(index) },
+            Self::NotTheReceiver { index } => Self::NotTheReceiver { index: index_of(index) },
+            Self::OtherOutcome { index } => Self::OtherOutcome { index: index_of(index) },
+            Self::ErasesNoMessage { index } => Self::ErasesNoMessage { index: index_of(index) },
+            other => other,
+        }
+    }
+}
+
 impl LogCheckError {
+    /// As said of an earlier log of the hub.
+    pub(super) fn in_earlier(self, log: &str) -> Self {
+        Self::Earlier { log: log.to_owned(), source: Box::new(self) }
+    }
+
+    /// With indices in the place of places.
+    pub(super) fn counted(self, counting: &Counting) -> Self {
+        match self {
+            Self::Leaf { index, fault } => {
+                let fault = fault.counted(|place| counting.index(place));
+                Self::Leaf { index: counting.index(index), fault }
+            }
+            other => other,
+        }
+    }
+
     pub(crate) fn fetch(path: &str, source: SourceError) -> Self {
         let path = path.to_owned();
         match source {
@@ -125,7 +181,10 @@ impl LogCheckError {
 
     /// Whether the log does not hold; otherwise it could not be checked, and nothing is known about it.
     #[must_use]
-    pub const fn is_verdict(&self) -> bool {
+    pub fn is_verdict(&self) -> bool {
+        if let Self::Earlier { source, .. } = self {
+            return source.is_verdict();
+        }
         !matches!(self, Self::Fetch { .. } | Self::Export { .. } | Self::History(_) | Self::Stopped)
     }
 
@@ -138,14 +197,17 @@ impl LogCheckError {
             Self::Checkpoint(_) | Self::Root { .. } => Some("checkpoint".to_owned()),
             Self::Bundle { path, .. } | Self::OldTiles { path, .. } => Some(path.to_string()),
             Self::EntryHash { mismatch, .. } | Self::Tile(mismatch) => Some(mismatch.path.to_string()),
+            Self::Earlier { source, .. } => source.path(),
+            Self::ClosedLogDiffers { .. } => Some("checkpoint".to_owned()),
             Self::Leaf { .. } | Self::Export { .. } | Self::History(_) | Self::Stopped => None,
         }
     }
 
     /// The entry that the error is about, if it is about one.
     #[must_use]
-    pub const fn index(&self) -> Option<u64> {
+    pub fn index(&self) -> Option<u64> {
         match self {
+            Self::Earlier { source, .. } => source.index(),
             Self::EntryHash { index, .. } | Self::Leaf { index, .. } => Some(*index),
             _ => None,
         }
@@ -262,6 +324,30 @@ pub enum LeafFault {
         /// The system.
         system: SystemId,
     },
+    /// It names a log that is none of the hub's so far, or none where there are several.
+    #[error("it acknowledges messages of {}, which is none of this hub's logs before it", told_log(log.as_deref()))]
+    AcknowledgesInNoLog {
+        /// The log.
+        log: Option<String>,
+    },
+    /// The same of an erasure.
+    #[error("it speaks of an erasure in {}, which is none of this hub's logs before it", told_log(log.as_deref()))]
+    ErasesInNoLog {
+        /// The log.
+        log: Option<String>,
+    },
+    /// A log begins though the one before is not closed for it.
+    #[error("it begins a log though the log before it does not end with an entry that names this one")]
+    NotClosed,
+    /// A log begins after another history of the log before it.
+    #[error("the log before it has another last checkpoint than the one that it begins with")]
+    OtherPrevious,
+    /// What it names as the last checkpoint of the log before was not signed by that log's key.
+    #[error("the checkpoint of the log before that it begins with is not signed by a key of that log")]
+    PreviousNotSigned,
+    /// It begins with keys that the hub does not have.
+    #[error("it begins with keys that the registry does not have for this log at its place")]
+    OtherRoot,
     /// The first leaf must open this very log.
     #[error("the first leaf does not open this log, so its keys are not known")]
     NotOpened,

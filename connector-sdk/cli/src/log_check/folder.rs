@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::source::{LogSource, MAX_FILE_BYTES, SourceError, SourceFuture};
 
-/// A log in a folder: `checkpoint` and `tile/…` right below it.
+/// A log in a folder: `checkpoint` and `tile/…` right below it. Those of other shards are in folders beside it.
 #[derive(Debug, Clone)]
 pub struct FolderLog {
     root: PathBuf,
@@ -38,6 +38,10 @@ fn read(path: &Path) -> Result<Vec<u8>, SourceError> {
 impl LogSource for FolderLog {
     fn fetch<'a>(&'a self, path: &'a str) -> SourceFuture<'a> {
         Box::pin(self.read(path))
+    }
+
+    fn beside(&self, shard: &str) -> Option<Box<dyn LogSource>> {
+        Some(Box::new(Self::new(self.root.join("..").join(shard))))
     }
 }
 

@@ -90,7 +90,7 @@ impl History {
     /// Begins to add entries from a place on, in a transaction; forgets what was known of later ones.
     pub(crate) async fn begin(&mut self, place: &Place) -> Result<(), sqlx::Error> {
         self.execute("BEGIN IMMEDIATE").await?;
-        self.forget_from(place.size).await
+        self.forget_from(place.end()).await
     }
 
     /// Gives up what was added since [`Self::rest`].

@@ -84,6 +84,19 @@ impl LogSource for HttpLog {
     fn fetch<'a>(&'a self, path: &'a str) -> SourceFuture<'a> {
         Box::pin(self.read(path))
     }
+
+    fn beside(&self, shard: &str) -> Option<Box<dyn LogSource>> {
+        let mut prefix = self.prefix.clone();
+        let path = match prefix.path().strip_suffix(HUB_LOG_PATH) {
+            Some(hub) => format!("{hub}{HUB_LOGS_PATH}{shard}/"),
+            None => {
+                let (above, _) = prefix.path().trim_end_matches('/').rsplit_once('/')?;
+                format!("{above}/{shard}/")
+            }
+        };
+        prefix.set_path(&path);
+        Some(Box::new(Self { client: self.client.clone(), prefix }))
+    }
 }
 
 async fn body(mut response: Response) -> Result<Vec<u8>, SourceError> {
@@ -121,6 +134,8 @@ fn unreachable(source: reqwest::Error) -> SourceError {
 }
 
 const HUB_LOG_PATH: &str = "/v1/log/";
+/// Where a hub serves each of its logs.
+const HUB_LOGS_PATH: &str = "/v1/logs/";
 const ATTEMPTS: u32 = 4;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);

@@ -26,6 +26,14 @@ pub(super) struct Ledger {
     origin: String,
     size: u64,
     tree: LogRebuilder,
+    /// The number of entries of the logs before. Entries are known by their places, which go on over all logs.
+    first: u64,
+    /// The logs so far, the one that is checked among them: the origin, and the place of the first entry.
+    logs: Vec<(String, u64)>,
+    /// The last checkpoint of the log before.
+    previous: Option<SignedCheckpoint>,
+    /// Whether it goes over leaves that were judged before.
+    is_resuming: bool,
     shard: Option<Shard>,
     counts: LeafCounts,
     signatures: u64,
@@ -74,13 +82,50 @@ pub(super) enum Statement {
     Acknowledgement(Box<UnverifiedAcknowledgement>),
 }
 
+/// Where the hub's logs begin.
+pub(super) struct Counting(Vec<u64>);
+
+impl Counting {
+    /// The index of a place in its log.
+    pub(super) fn index(&self, place: u64) -> u64 {
+        place - self.0.iter().rev().find(|first| **first <= place).copied().unwrap_or_default()
+    }
+}
+
+impl Shard {
+    fn keys_of_log(&self, origin: &str) -> Vec<VerifierKey> {
+        self.registry.keys_of_log(origin).cloned().collect()
+    }
+
+    /// Whether these are keys of the hub, and of this log.
+    fn has(&self, root: &Root, origin: &str) -> bool {
+        self.registry.hub() == &root.hub
+            && self.registry.operator_keys().standing().any(|key| *key == root.operator)
+            && self.registry.receipt_keys().standing().any(|key| *key == root.receipts)
+            && self.registry.keys_of_log(origin).any(|key| *key == root.log)
+    }
+}
+
+/// That a log begins with the last checkpoint of the one before it.
+fn must_be_last(text: &str, last: Option<&SignedCheckpoint>, shard: &Shard) -> Result<(), LeafFault> {
+    let last = last.ok_or(LeafFault::NotClosed)?.checkpoint();
+    let keys = shard.keys_of_log(&last.origin);
+    let (key, more) = keys.split_first().ok_or(LeafFault::PreviousNotSigned)?;
+    let said = SignedCheckpoint::parse_and_verify_any(text, key, more).map_err(|_| LeafFault::PreviousNotSigned)?;
+    if said.checkpoint() == last { Ok(()) } else { Err(LeafFault::OtherPrevious) }
+}
+
 impl Ledger {
-    /// Before the first leaf of the log that `checkpoint` describes.
-    pub(super) fn new(checkpoint: &Checkpoint, moment: Option<Moment>) -> Self {
+    /// Before the first leaf of a hub's first log.
+    pub(super) fn new(moment: Option<Moment>) -> Self {
         Self {
-            origin: checkpoint.origin.clone(),
-            size: checkpoint.size,
+            origin: String::new(),
+            size: 0,
             tree: LogRebuilder::new(),
+            first: 0,
+            logs: Vec::new(),
+            previous: None,
+            is_resuming: false,
             shard: None,
             counts: LeafCounts::default(),
             signatures: 0,
@@ -89,44 +134,76 @@ impl Ledger {
         }
     }
 
-    /// At a place of that log, from the leaves before it that the registry follows from. `None` if these do not belong together.
+    /// Before the first leaf of the log that `checkpoint` describes.
+    pub(super) fn begin(&mut self, checkpoint: &Checkpoint) {
+        self.first += self.tree.size();
+        (self.origin, self.size) = (checkpoint.origin.clone(), checkpoint.size);
+        self.tree = LogRebuilder::new();
+    }
+
+    /// After the last leaf of a log that is closed.
+    pub(super) fn close(&mut self, signed: &SignedCheckpoint) -> Result<(), LogCheckError> {
+        self.must_have_root(signed)?;
+        self.previous = Some(signed.clone());
+        Ok(())
+    }
+
+    /// At a place of the log that `checkpoint` describes, from the leaves before it that the registry follows from. `None` if these
+    /// do not belong together.
     pub(super) fn resume(checkpoint: &Checkpoint, place: Place, registry: &[(u64, Vec<u8>)]) -> Option<Self> {
-        let mut ledger = Self::fold(checkpoint, registry)?;
-        let Place { size, levels, counts, signatures, ts } = place;
+        let mut ledger = Self::fold(registry)?;
+        let Place { first, previous, size, levels, counts, signatures, ts } = place;
         let folded = (ledger.counts.registry, ledger.counts.shards);
+        if let Some(previous) = previous {
+            let origin = previous.lines().next()?;
+            let keys = ledger.shard.as_ref()?.keys_of_log(origin);
+            let (key, more) = keys.split_first()?;
+            ledger.previous = Some(SignedCheckpoint::parse_and_verify_any(&previous, key, more).ok()?);
+        }
+        ledger.is_resuming = false;
+        ledger.first = first;
+        (ledger.origin, ledger.size) = (checkpoint.origin.clone(), checkpoint.size);
         ledger.tree = LogRebuilder::resume(size, levels).ok()?;
         ledger.counts = counts;
         (ledger.signatures, ledger.ts) = (signatures, ts);
         (folded == (counts.registry, counts.shards)).then_some(ledger)
     }
 
-    /// Whether these leaves of the log that `checkpoint` names register a key for its checkpoints.
-    pub(super) fn registers(checkpoint: &Checkpoint, registry: &[(u64, Vec<u8>)], key: &VerifierKey) -> bool {
-        let shard = Self::fold(checkpoint, registry).and_then(|ledger| ledger.shard);
-        shard.is_some_and(|shard| shard.registry.log_keys().standing().any(|standing| standing == key))
+    /// The keys of a log that stand after these leaves.
+    pub(super) fn keys_of_log(registry: &[(u64, Vec<u8>)], origin: &str) -> Vec<VerifierKey> {
+        let shard = Self::fold(registry).and_then(|ledger| ledger.shard);
+        shard.map(|shard| shard.keys_of_log(origin)).unwrap_or_default()
     }
 
-    fn fold(checkpoint: &Checkpoint, registry: &[(u64, Vec<u8>)]) -> Option<Self> {
-        let mut ledger = Self::new(checkpoint, None);
-        for (index, leaf) in registry {
+    fn fold(registry: &[(u64, Vec<u8>)]) -> Option<Self> {
+        let mut ledger = Self::new(None);
+        ledger.is_resuming = true;
+        for (place, leaf) in registry {
             let leaf = read_leaf(leaf).ok()?;
-            ledger.judge(*index, leaf, &mut Relations::default()).ok()?;
+            if let ReadLeaf::Shard { event, .. } = &leaf
+                && let ShardEvent::Opened { origin, .. } = &**event
+            {
+                (ledger.first, ledger.origin) = (*place, origin.clone());
+            }
+            ledger.judge(*place, leaf, &mut Relations::default()).ok()?;
         }
         Some(ledger)
     }
 
     /// Takes the next bundle.
     pub(super) fn take(&mut self, bundle: ReadBundle) -> Result<Judgement, LogCheckError> {
-        let first = self.tree.size();
+        let first = self.first + self.tree.size();
         let files = self.grow(&bundle)?;
         let entries = bundle.leaves.len() as u64;
         let mut signatures = Ok(Vec::new());
         let mut relations = Relations { registry: bundle.kept(first), ..Relations::default() };
-        for (index, leaf) in (first..).zip(bundle.leaves) {
-            match (leaf.and_then(|leaf| self.judge(index, leaf, &mut relations)), &mut signatures) {
+        for (place, leaf) in (first..).zip(bundle.leaves) {
+            let index = place - self.first;
+            match (leaf.and_then(|leaf| self.judge(place, leaf, &mut relations)), &mut signatures) {
                 (Ok(Some((key, statement))), Ok(list)) => list.push(SignatureCheck { index, key, statement }),
                 (Ok(_), _) => {}
                 (Err(fault), _) => {
+                    let fault = fault.counted(|place| self.counting().index(place));
                     signatures = Err(LogCheckError::Leaf { index, fault });
                     break;
                 }
@@ -141,6 +218,8 @@ impl Ledger {
         let size = self.tree.size();
         let is_last = size == self.size - self.size % u64::from(TILE_WIDTH);
         (is_last || size.is_multiple_of(REST_EVERY)).then(|| Place {
+            first: self.first,
+            previous: self.previous.as_ref().map(|signed| signed.text().to_owned()),
             size,
             levels: self.tree.levels().to_vec(),
             counts: self.counts,
@@ -156,15 +235,12 @@ impl Ledger {
 
     /// That the whole log was taken and leads to the signed root.
     pub(super) fn finish(self, signed: &SignedCheckpoint) -> Result<Checked, LogCheckError> {
-        let checkpoint = signed.checkpoint();
-        let derived = self.tree.root();
-        if derived != checkpoint.root {
-            return Err(LogCheckError::Root { size: self.size, derived, signed: checkpoint.root });
-        }
+        let derived = self.must_have_root(signed)?;
         let Some(shard) = self.shard else {
             return Err(LogCheckError::Leaf { index: 0, fault: LeafFault::NotOpened });
         };
         let registry = self.waiting.and_then(|waiting| waiting.end(&shard.registry));
+        let earlier = self.logs.iter().map(|(log, _)| log.clone()).filter(|log| *log != self.origin).collect();
         let report = LogReport {
             origin: self.origin,
             hub: shard.registry.hub().clone(),
@@ -174,8 +250,29 @@ impl Ledger {
             signatures: self.signatures,
             closed_for: shard.next,
             checkpoint: signed.text().to_owned(),
+            earlier,
+            first: self.first,
+            ts: self.ts,
         };
         Ok(Checked { report, registry })
+    }
+
+    fn must_have_root(&self, signed: &SignedCheckpoint) -> Result<Sha256Hash, LogCheckError> {
+        let (derived, signed) = (self.tree.root(), signed.checkpoint().root);
+        if derived == signed { Ok(derived) } else { Err(LogCheckError::Root { size: self.size, derived, signed }) }
+    }
+
+    /// How places become indices.
+    pub(super) fn counting(&self) -> Counting {
+        Counting(self.logs.iter().map(|(_, first)| *first).chain([self.first]).collect())
+    }
+
+    /// The place of an entry of one of the hub's logs so far. Without a log it is of the first, as long as that is this one.
+    fn place_of(&self, log: Option<&str>, index: u64) -> Option<u64> {
+        let Some(log) = log else { return (self.logs.len() == 1).then_some(index) };
+        let at = self.logs.iter().position(|(origin, _)| origin == log)?;
+        let place = self.logs[at].1.checked_add(index)?;
+        self.logs.get(at + 1).is_none_or(|(_, end)| place < *end).then_some(place)
     }
 
     /// Adds the entries to the tree; gives every file they complete, after the last bundle the partial ones too.
@@ -224,13 +321,20 @@ impl Ledger {
                 let claims = batch.claims();
                 let id = statement_id("acknowledgement", &claims.iss, claims.jti);
                 relations.statements.push(StatementRow(index, id, None));
-                let row = |message: &Acknowledged| settled_row(index, &claims.iss, message);
-                relations.settled.extend(claims.messages.iter().map(row));
-                self.acknowledgement(index, ts, batch).map(Some)
+                let mut places = Vec::with_capacity(claims.messages.len());
+                for message in &claims.messages {
+                    let place = self.place_of(claims.log.as_deref(), message.index);
+                    places.push(place.ok_or_else(|| LeafFault::AcknowledgesInNoLog { log: claims.log.clone() })?);
+                }
+                let row = |(message, place): (&Acknowledged, &u64)| settled_row(index, &claims.iss, message, *place);
+                relations.settled.extend(claims.messages.iter().zip(&places).map(row));
+                self.acknowledgement(index, ts, batch, &places).map(Some)
             }
             ReadLeaf::Registry { ts, entry } => self.registry(index, ts, *entry).map(|()| None),
-            ReadLeaf::Erasure { index: erased, .. } => {
+            ReadLeaf::Erasure { index: erased, log, .. } => {
                 self.counts.erasures += 1;
+                let place = self.place_of(log.as_deref().or(Some(&*self.origin)), erased);
+                let erased = place.ok_or(LeafFault::ErasesInNoLog { log })?;
                 relations.erased.push((index, erased));
                 if erased < index { Ok(None) } else { Err(LeafFault::ErasesNoMessage { index: erased }) }
             }
@@ -247,12 +351,31 @@ impl Ledger {
 
     fn shard_event(&mut self, index: u64, event: ShardEvent) -> Result<(), LeafFault> {
         self.counts.shards += 1;
+        let is_first = index == self.first;
         match (event, &mut self.shard) {
-            (ShardEvent::Opened { origin, hub, operator, receipts, log, .. }, None)
-                if index == 0 && origin == self.origin =>
+            (ShardEvent::Opened { origin, hub, operator, receipts, log, previous: None }, None)
+                if is_first && origin == self.origin =>
             {
                 let registry = RegistryState::new(Root { hub, operator: *operator, receipts: *receipts, log: *log });
                 self.shard = Some(Shard { registry, next: None });
+                self.logs.push((origin, index));
+                Ok(())
+            }
+            (ShardEvent::Opened { origin, hub, operator, receipts, log, previous: Some(previous) }, Some(shard))
+                if is_first && origin == self.origin =>
+            {
+                if shard.next.as_ref() != Some(&origin) {
+                    return Err(LeafFault::NotClosed);
+                }
+                let root = Root { hub, operator: *operator, receipts: *receipts, log: *log };
+                if !shard.has(&root, &origin) {
+                    return Err(LeafFault::OtherRoot);
+                }
+                if !self.is_resuming {
+                    must_be_last(&previous, self.previous.as_ref(), shard)?;
+                }
+                shard.next = None;
+                self.logs.push((origin, index));
                 Ok(())
             }
             (ShardEvent::Closed { next }, Some(shard)) if shard.next.is_none() => {
@@ -288,14 +411,15 @@ impl Ledger {
         index: u64,
         ts: u64,
         batch: Box<UnverifiedAcknowledgement>,
+        places: &[u64],
     ) -> Result<(PublicKey, Statement), LeafFault> {
         self.counts.acknowledgements += 1;
         let claims = batch.claims();
         self.must_be_our_hub(&claims.aud)?;
+        if let Some(place) = places.iter().find(|place| **place >= index) {
+            return Err(LeafFault::NotBefore { index: *place });
+        }
         for message in &claims.messages {
-            if message.index >= index {
-                return Err(LeafFault::NotBefore { index: message.index });
-            }
             match message.outcome {
                 Outcome::Processed => self.counts.processed += 1,
                 Outcome::Rejected => self.counts.rejected += 1,
@@ -340,8 +464,8 @@ fn statement_id(kind: &str, signer: &SystemId, id: MessageId) -> String {
     b64::encode_url(&hash.as_bytes()[..16])
 }
 
-fn settled_row(index: u64, receiver: &SystemId, message: &Acknowledged) -> SettledRow {
+fn settled_row(index: u64, receiver: &SystemId, message: &Acknowledged, place: u64) -> SettledRow {
     let outcome = message.outcome.as_str();
     let outcome = message.code.as_ref().map_or_else(|| outcome.to_owned(), |code| format!("{outcome} {code}"));
-    SettledRow(index, message.index, receiver.clone(), outcome)
+    SettledRow(index, place, receiver.clone(), outcome)
 }

@@ -13,6 +13,24 @@ pub enum Moment {
     End,
 }
 
+impl Moment {
+    /// The same of a log before which the hub's other logs have so many entries.
+    pub(super) const fn in_log_at(self, first: u64) -> Self {
+        match self {
+            Self::Index(index) => Self::Index(index.saturating_add(first)),
+            other => other,
+        }
+    }
+}
+
+impl RegistryAt {
+    /// The same, counted in that log; `None` if the moment is before it.
+    pub(super) fn in_log_at(self, first: u64) -> Option<Self> {
+        let entries = self.entries.checked_sub(first).filter(|entries| *entries > 0)?;
+        Some(Self { entries, ..self })
+    }
+}
+
 /// The registry at a moment.
 #[derive(Debug, Clone)]
 pub struct RegistryAt {

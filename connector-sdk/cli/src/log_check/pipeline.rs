@@ -42,6 +42,7 @@ impl<'a> Pipeline<'a> {
         mut ledger: Ledger,
         history: &mut History,
     ) -> Result<Ledger, LogCheckError> {
+        let counting = ledger.counting();
         let bundles = bundles(ledger.taken(), checkpoint.size);
         let fetched = stream::iter(bundles).map(move |path| self.read(path)).buffered(AHEAD);
         let folded = fetched.map(|bundle| -> Step<'a, Held> {
@@ -53,7 +54,7 @@ impl<'a> Pipeline<'a> {
         let mut checked = folded.buffered(AHEAD);
         while let Some(held) = checked.next().await {
             let Held { entries, relations, place } = held?;
-            history.take(&relations).await?;
+            history.take(&relations).await.map_err(|error| error.counted(&counting))?;
             if let Some(place) = place {
                 history.rest(&place).await?;
             }

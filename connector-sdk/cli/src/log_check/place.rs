@@ -5,12 +5,18 @@ use serde::{Deserialize, Serialize};
 
 use super::report::LeafCounts;
 
-/// What a check knows after the first `size` entries, a multiple of 256, beside what [`super::history::History`] keeps.
+/// What a check knows after the first `size` entries of a log, a multiple of 256, beside what [`super::history::History`] keeps.
 ///
 /// It is as small for a long log as for a short one: a level has at most 255 hashes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Place {
+    /// The number of entries of the hub's logs before this one.
+    #[serde(default)]
+    pub(crate) first: u64,
+    /// The last checkpoint of the log before, as it was signed.
+    #[serde(default)]
+    pub(crate) previous: Option<String>,
     /// The number of entries.
     pub(crate) size: u64,
     /// The hashes since the last full tile, level by level.
@@ -25,6 +31,11 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// The place after the last entry, over all of the hub's logs.
+    pub(crate) const fn end(&self) -> u64 {
+        self.first + self.size
+    }
+
     /// The text of the place, and a sum that shows whether it was damaged.
     pub(crate) fn to_text(&self) -> (String, String) {
         // Numbers and texts always serialize.

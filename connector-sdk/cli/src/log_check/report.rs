@@ -23,6 +23,15 @@ pub struct LogReport {
     pub closed_for: Option<String>,
     /// The signed checkpoint, verbatim.
     pub checkpoint: String,
+    /// The hub's earlier logs, oldest first; the counts are over all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<String>,
+    /// The number of entries of those.
+    #[serde(skip)]
+    pub first: u64,
+    /// The time of the last entry, in milliseconds since 1970.
+    #[serde(skip)]
+    pub ts: u64,
 }
 
 /// Entries of a log by kind.

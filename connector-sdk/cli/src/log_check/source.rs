@@ -14,6 +14,9 @@ pub type SourceFuture<'a> = Pin<Box<dyn Future<Output = Result<Vec<u8>, SourceEr
 pub trait LogSource: Send + Sync {
     /// The exact bytes of the file at `path`, relative to the log's prefix.
     fn fetch<'a>(&'a self, path: &'a str) -> SourceFuture<'a>;
+
+    /// Where the hub's log of this shard is, beside this one; `None` if that is not known.
+    fn beside(&self, shard: &str) -> Option<Box<dyn LogSource>>;
 }
 
 /// Why a file could not be had.

@@ -85,7 +85,16 @@ impl TrustedKeys {
         let receipts = self.receipts.iter().map(|published| published.key).collect();
         let (log, more_logs) = (self.log.clone(), self.more_logs.clone());
         let (operators, former_operators) = (Vec::new(), Vec::new());
-        Trust { hub: self.hub.clone(), operators, former_operators, receipts, log, more_logs, ended: Vec::new() }
+        Trust {
+            hub: self.hub.clone(),
+            operators,
+            former_operators,
+            receipts,
+            log,
+            more_logs,
+            logs: Vec::new(),
+            ended: Vec::new(),
+        }
     }
 
     pub(super) fn knows(&self, system: &SystemId) -> bool {

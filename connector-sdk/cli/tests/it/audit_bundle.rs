@@ -163,7 +163,7 @@ fn a_message_stays_proven_after_its_body_was_erased_and_after_its_key_and_agreem
     let key = ledger.key(SENDER).public().id();
     ledger.change(Change::Revoked(EntryId::Key(key)));
     ledger.change(Change::Revoked(EntryId::Agreement(AGREEMENT.parse().unwrap())));
-    let erasure = ledger.push(&Leaf::Erasure { ts: NOW * 1000, index, basis: "pdpa-s33".parse().unwrap() });
+    let erasure = ledger.push(&Leaf::Erasure { ts: NOW * 1000, index, basis: "pdpa-s33".parse().unwrap(), log: None });
     let site = Site::of(ledger);
     let id = site.ledger.messages[&index].envelope.claims().jti.to_string();
     assert_eq!(site.make(&["--message", &id]).code, 0);

@@ -36,6 +36,7 @@ pub(crate) const NOW: u64 = 1_795_543_200;
 /// A hub's keys and its log. Index 0 opens it; then come ten registry entries: a schema, the two systems with their
 /// members and keys, and an agreement with its signatures.
 pub(crate) struct Ledger {
+    pub(crate) origin: String,
     operator: SigningKey,
     receipts: SigningKey,
     signer: NoteSigner,
@@ -60,6 +61,7 @@ pub(crate) struct Sent {
 impl Ledger {
     pub(crate) fn new() -> Self {
         let mut ledger = Self {
+            origin: ORIGIN.into(),
             operator: new_key(),
             receipts: new_key(),
             signer: new_signer(),
@@ -200,8 +202,12 @@ impl Ledger {
     }
 
     pub(crate) fn acknowledge_as(&mut self, system: &str, messages: Vec<Acknowledged>) -> u64 {
-        let (iss, jti) = (system.parse().unwrap(), MessageId::new());
-        let claims = AcknowledgementClaims { iss, aud: hub(), jti, iat: NOW, messages };
+        self.acknowledge_in(None, system, messages)
+    }
+
+    pub(crate) fn acknowledge_in(&mut self, log: Option<&str>, system: &str, messages: Vec<Acknowledged>) -> u64 {
+        let (iss, jti, log) = (system.parse().unwrap(), MessageId::new(), log.map(ToOwned::to_owned));
+        let claims = AcknowledgementClaims { iss, aud: hub(), jti, iat: NOW, log, messages };
         let batch = Signed::sign(claims, self.key(system)).unwrap();
         self.push(&Leaf::Acknowledgement { ts: NOW * 1000, acknowledgement: batch.as_str().to_owned() })
     }
@@ -214,7 +220,7 @@ impl Ledger {
             iss: hub(),
             iat: NOW,
             jti: sent.envelope.claims().jti,
-            log: ORIGIN.into(),
+            log: self.origin.clone(),
             index,
             leaf: leaf_hash(&self.leaves[usize::try_from(index).unwrap()]),
             env: sent.envelope.hash(),
@@ -239,7 +245,7 @@ impl Ledger {
     }
 
     pub(crate) fn checkpoint_of(&self, size: u64, root: Sha256Hash) -> String {
-        Checkpoint::new(ORIGIN.into(), size, root).sign_with(&self.signer, &self.second_signer).unwrap()
+        Checkpoint::new(self.origin.clone(), size, root).sign_with(&self.signer, &self.second_signer).unwrap()
     }
 
     pub(crate) fn vkey(&self) -> &VerifierKey {
@@ -259,6 +265,7 @@ impl Ledger {
             receipts: vec![*self.receipts.public()],
             vkey: self.vkey().clone(),
             more_vkeys: Vec::new(),
+            logs: Vec::new(),
             ended: Vec::new(),
             broker: Some("amqps://broker.test/saphan".into()),
             ca: None,
@@ -270,7 +277,7 @@ impl Ledger {
         self.receipts = new_key();
         let change = Change::Added(Entry::HubKey(HubKey::Receipts { jwk: *self.receipts.public() }));
         let entry = registry_entry(change, &self.operator);
-        self.trust_entries.push(TrustEntry { index: self.size(), entry: entry.clone() });
+        self.trust_entries.push(TrustEntry { index: self.size(), log: None, entry: entry.clone() });
         self.push(&Leaf::Registry { ts: NOW * 1000, entry });
     }
 
@@ -286,6 +293,35 @@ impl Ledger {
     /// Signs checkpoints with the second key alone.
     pub(crate) fn use_second_log_key_only(&mut self) {
         self.signer = self.second_signer.take().unwrap();
+    }
+
+    /// Registers a key for the hub's next log.
+    pub(crate) fn prepare(&mut self, origin: &str) -> NoteSigner {
+        let next = NoteSigner::from_pkcs8(origin, &NoteSigner::generate_pkcs8().unwrap()).unwrap();
+        self.change(Change::Added(Entry::HubKey(HubKey::Log { vkey: next.verifier_key().clone() })));
+        next
+    }
+
+    pub(crate) fn close(&mut self, origin: &str) {
+        self.push(&Leaf::Shard { ts: NOW * 1000, event: ShardEvent::Closed { next: origin.into() } });
+    }
+
+    /// The hub's next log, which begins with this.
+    pub(crate) fn into_next(self, signer: NoteSigner, previous: String) -> Self {
+        let origin = signer.name().to_owned();
+        let opened = Leaf::Shard {
+            ts: NOW * 1000,
+            event: ShardEvent::Opened {
+                origin: origin.clone(),
+                hub: hub(),
+                operator: Box::new(*self.operator.public()),
+                receipts: Box::new(*self.receipts.public()),
+                log: Box::new(signer.verifier_key().clone()),
+                previous: Some(previous),
+            },
+        };
+        let (leaves, messages) = (vec![opened.to_bytes()], BTreeMap::new());
+        Self { origin, signer, second_signer: None, leaves, messages, ..self }
     }
 
     pub(crate) fn system_keys(&self, system: &str) -> JwkSet {

@@ -271,7 +271,7 @@ fn an_acknowledgement_or_erasure_speaks_of_earlier_entries() {
     refused(&ledger, index, "does not come before it");
     let mut ledger = Ledger::with_messages(1);
     let next = ledger.size();
-    let index = ledger.push(&Leaf::Erasure { ts: NOW * 1000, index: next, basis: "pdpa".parse().unwrap() });
+    let index = ledger.push(&Leaf::Erasure { ts: NOW * 1000, index: next, basis: "pdpa".parse().unwrap(), log: None });
     refused(&ledger, index, "which is no message before it");
 }
 
@@ -324,7 +324,7 @@ fn a_message_and_a_batch_of_acknowledgements_are_in_a_log_once() {
 
 #[test]
 fn an_erasure_speaks_of_a_message() {
-    let erasure = |index| Leaf::Erasure { ts: NOW * 1000, index, basis: "pdpa".parse().unwrap() };
+    let erasure = |index| Leaf::Erasure { ts: NOW * 1000, index, basis: "pdpa".parse().unwrap(), log: None };
     let mut ledger = Ledger::with_messages(1);
     let message = ledger.send("{}");
     let index = ledger.push(&erasure(message));

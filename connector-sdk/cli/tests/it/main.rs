@@ -12,6 +12,7 @@ mod keys;
 mod ledger;
 mod listen;
 mod log_check;
+mod log_shards;
 mod passphrases;
 mod program;
 mod send;

@@ -36,8 +36,8 @@ impl Statements {
             outbox_content: Insert::new("INSERT OR FAIL INTO outbox_content (seq, salt, body)", 3, ""),
             outbox_receipt: Insert::new("INSERT OR FAIL INTO outbox_receipt (seq, idx, receipt, proof)", 4, ""),
             inbox: Insert::new(
-                "INSERT OR FAIL INTO inbox (id, iss, jti, idx, at, state, code)",
-                7,
+                "INSERT OR FAIL INTO inbox (id, iss, jti, idx, at, state, code, log)",
+                8,
                 "ON CONFLICT DO NOTHING",
             ),
             inbox_content: Insert::new(

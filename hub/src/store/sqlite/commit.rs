@@ -6,7 +6,7 @@ use sqlx::{Connection as _, SqliteConnection};
 use super::bodies::{erase, overwrite_removed};
 use super::insert::insert;
 use super::queries::{self, SealedQuery};
-use super::rows::{UNREADABLE, signed, transport};
+use super::rows::{UNREADABLE, signed, tile_place, transport};
 use super::{documents, failed};
 use crate::sealing::SealedOnce;
 use crate::store::{Batch, Effect, NewAcknowledgement, NewMessage, StoreError};
@@ -77,17 +77,30 @@ async fn write(to: &mut SqliteConnection, batch: &Batch, sealed: &[SealedOnce]) 
     let citations: Vec<_> = messages.iter().flat_map(cited).collect();
     documents::cite(to, &citations).await?;
     insert(to, "INSERT OR FAIL INTO tile_hash (level, idx, hash) ", &batch.tile_hashes, |row, tile| {
-        row.push_bind(i64::from(tile.level)).push_bind(signed(tile.index)).push_bind(&tile.hash.as_bytes()[..]);
+        row.push_bind(i64::from(tile.level)).push_bind(signed(tile_place(batch.shard, tile.index)));
+        row.push_bind(&tile.hash.as_bytes()[..]);
     })
     .await?;
     for (index, entry) in &entries {
         match &entry.effect {
             Effect::Acknowledgement(acknowledgement) => settle(to, *index, acknowledgement).await?,
             Effect::Erasure { index: message } => erase(to, *index, *message).await?,
+            Effect::Opened { origin } => open_shard(to, batch.shard, *index, origin).await?,
             Effect::None | Effect::Message(_) | Effect::Query(_) | Effect::Registry => {}
         }
     }
     write_head(to, batch).await
+}
+
+async fn open_shard(to: &mut SqliteConnection, number: u32, first: u64, origin: &str) -> Result<(), StoreError> {
+    sqlx::query("INSERT OR FAIL INTO shard (number, first, origin) VALUES (?1, ?2, ?3)")
+        .bind(number)
+        .bind(signed(first))
+        .bind(origin)
+        .execute(to)
+        .await
+        .map_err(failed("began a log"))?;
+    Ok(())
 }
 
 async fn check_head(to: &mut SqliteConnection, expected: u64) -> Result<(), StoreError> {
@@ -98,7 +111,7 @@ async fn check_head(to: &mut SqliteConnection, expected: u64) -> Result<(), Stor
 }
 
 async fn write_head(to: &mut SqliteConnection, batch: &Batch) -> Result<(), StoreError> {
-    let size = signed(batch.head.range.size());
+    let size = signed(batch.head.end());
     sqlx::query(
         "INSERT OR FAIL INTO head (id, size, range, checkpoint) VALUES (1, ?1, ?2, ?3) \
          ON CONFLICT (id) DO UPDATE SET size = ?1, range = ?2, checkpoint = ?3",
@@ -155,7 +168,7 @@ async fn settle(to: &mut SqliteConnection, index: u64, new: &NewAcknowledgement)
 
 const fn kind(effect: &Effect) -> i64 {
     match effect {
-        Effect::None | Effect::Erasure { .. } | Effect::Query(_) => 0,
+        Effect::None | Effect::Opened { .. } | Effect::Erasure { .. } | Effect::Query(_) => 0,
         Effect::Message(_) => 1,
         Effect::Acknowledgement(_) => 2,
         Effect::Registry => 3,

@@ -8,15 +8,23 @@ use sqlx::sqlite::SqlitePool;
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
 use super::failed;
-use super::rows::{MESSAGE, UNREADABLE, column, hash, index, message, outcome, parsed, signed};
+use super::rows::{MESSAGE, UNREADABLE, column, hash, index, message, outcome, parsed, signed, tile_place};
+use crate::shards::Shard;
 use crate::store::{Head, Known, LoggedEntry, MessageRecord, StoreCounts, StoreError};
 
 pub(super) async fn head(pool: &SqlitePool) -> Result<Option<Head>, StoreError> {
-    let row = sqlx::query("SELECT range, checkpoint FROM head").fetch_optional(pool).await;
+    let row = sqlx::query("SELECT range, checkpoint, size FROM head").fetch_optional(pool).await;
     let Some(row) = row.map_err(failed("read the head"))? else { return Ok(None) };
     let range = CompactRange::from_bytes(&column::<Vec<u8>>(&row, 0)?);
     let range = range.map_err(|_| StoreError::Corrupt { what: "the head" })?;
-    Ok(Some(Head { range, checkpoint: column(&row, 1)? }))
+    let first = index(&row, 2)?.checked_sub(range.size()).ok_or(StoreError::Corrupt { what: "the head" })?;
+    Ok(Some(Head { first, range, checkpoint: column(&row, 1)? }))
+}
+
+pub(super) async fn shards(pool: &SqlitePool) -> Result<Vec<Shard>, StoreError> {
+    let rows = sqlx::query("SELECT number, first, origin FROM shard ORDER BY number").fetch_all(pool).await;
+    let shard = |row| Ok(Shard { number: column(row, 0)?, first: index(row, 1)?, origin: column(row, 2)? });
+    rows.map_err(failed("read the list of logs"))?.iter().map(shard).collect()
 }
 
 pub(super) async fn known(
@@ -112,10 +120,12 @@ pub(super) async fn entries(pool: &SqlitePool, first: u64, count: u32) -> Result
 
 pub(super) async fn hashes(
     pool: &SqlitePool,
+    shard: &Shard,
     level: u8,
     first: u64,
     count: u32,
 ) -> Result<Vec<Sha256Hash>, StoreError> {
+    let first = if level == 0 { first.saturating_add(shard.first) } else { tile_place(shard.number, first) };
     let query = if level == 0 {
         sqlx::query("SELECT hash FROM entry WHERE idx >= ?1 AND idx < ?2 ORDER BY idx")
     } else {
@@ -127,9 +137,9 @@ pub(super) async fn hashes(
     rows.iter().map(|row| hash(row, 0)).collect()
 }
 
-pub(super) async fn checkpoint(pool: &SqlitePool, size: u64) -> Result<Option<String>, StoreError> {
+pub(super) async fn checkpoint(pool: &SqlitePool, end: u64) -> Result<Option<String>, StoreError> {
     sqlx::query_scalar("SELECT note FROM checkpoint WHERE size = ?1")
-        .bind(signed(size))
+        .bind(signed(end))
         .fetch_optional(pool)
         .await
         .map_err(failed("read a checkpoint"))

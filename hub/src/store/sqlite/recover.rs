@@ -12,8 +12,9 @@ use sqlx::sqlite::SqlitePool;
 use sqlx::{Connection as _, SqliteConnection};
 
 use super::insert::{insert, upsert};
-use super::rows::{column, hash, index, signed};
+use super::rows::{column, hash, index, signed, tile_place};
 use super::{SqliteStore, failed};
+use crate::shards::Shard;
 use crate::store::StoreError;
 
 /// Where entries are that the store has lost.
@@ -85,19 +86,24 @@ struct Rebuilt {
 }
 
 impl SqliteStore {
-    /// Makes head, hashes and kinds again, and entries from `copies` where the store has none or damaged ones. `keys` are those
-    /// of the log, `published` the checkpoint beside the copies. No hub may run on the store.
+    /// Makes head, hashes and kinds of a log again, and entries from `copies` where the store has none or damaged ones. `keys` are those
+    /// of the log, `published` the checkpoint beside the copies; `closed` is how many entries it has if it is not the newest. No hub may run on the store.
     ///
     /// # Errors
     /// [`RecoverError`]; then the store is as it was.
     pub async fn recover(
         &self,
+        shard: &Shard,
+        closed: Option<u64>,
         keys: &[VerifierKey],
         published: Option<&str>,
         copies: Option<&dyn Copies>,
     ) -> Result<Recovered, RecoverError> {
-        let entries = last(&self.readers).await?.map_or(0, |last| last + 1);
-        let stored = stored_checkpoints(&self.readers).await?;
+        let entries = match closed {
+            Some(size) => size,
+            None => last(&self.readers).await?.map_or(0, |last| (last + 1).saturating_sub(shard.first)),
+        };
+        let stored = stored_checkpoints(&self.readers, shard.first.saturating_add(entries)).await?;
         // What the store never had is not brought into it: of a message it must know more than the log says.
         let published =
             published.and_then(|note| verified(note, keys)).filter(|seen| seen.checkpoint().size <= entries);
@@ -108,9 +114,12 @@ impl SqliteStore {
         if entries > size {
             return Err(RecoverError::Beyond(size));
         }
-        let mut rebuilt = self.rebuild(size, copies, Trust::Store).await?;
+        if closed.is_some_and(|closed| size < closed) {
+            return Err(RecoverError::NoCheckpoint);
+        }
+        let mut rebuilt = self.rebuild(shard, size, copies, Trust::Store).await?;
         if rebuilt.rebuilder.root() != root && copies.is_some() {
-            rebuilt = self.rebuild(size, copies, Trust::Copies).await?;
+            rebuilt = self.rebuild(shard, size, copies, Trust::Copies).await?;
         }
         if rebuilt.rebuilder.root() != root {
             return Err(RecoverError::WrongRoot(size));
@@ -118,7 +127,7 @@ impl SqliteStore {
         let mut writer = self.writer.lock().await;
         let mut transaction =
             writer.durable().await?.begin_with("BEGIN IMMEDIATE").await.map_err(failed("began a recovery"))?;
-        let recovered = write(&mut transaction, &newest, rebuilt).await?;
+        let recovered = write(&mut transaction, (shard, closed.is_none()), &newest, rebuilt).await?;
         if let Some(message) = first_unknown(&mut transaction).await? {
             return Err(RecoverError::Unknown(message));
         }
@@ -126,13 +135,19 @@ impl SqliteStore {
         Ok(recovered)
     }
 
-    async fn rebuild(&self, size: u64, copies: Option<&dyn Copies>, trust: Trust) -> Result<Rebuilt, RecoverError> {
+    async fn rebuild(
+        &self,
+        shard: &Shard,
+        size: u64,
+        copies: Option<&dyn Copies>,
+        trust: Trust,
+    ) -> Result<Rebuilt, RecoverError> {
         let mut rebuilt =
             Rebuilt { rebuilder: LogRebuilder::new(), rows: Vec::new(), entries: Vec::new(), tiles: Vec::new() };
         let mut first = 0;
         while first < size {
             let count = (size - first).min(AT_ONCE);
-            let stored = stored(&self.readers, first, count).await?;
+            let stored = stored(&self.readers, shard.first + first, count).await?;
             let is_good = |entry: &Stored| entry.hash == Some(leaf_hash(&entry.leaf));
             let all_good = stored.len() as u64 == count && stored.iter().all(is_good);
             let copied = match copies {
@@ -141,8 +156,9 @@ impl SqliteStore {
             };
             let mut stored = stored.into_iter().peekable();
             for (at, index) in (first..first + count).enumerate() {
-                let found = stored.next_if(|entry| entry.index == index);
-                rebuilt.take(index, found, copied.get(at), trust)?;
+                let place = shard.first + index;
+                let found = stored.next_if(|entry| entry.index == place);
+                rebuilt.take(place, found, copied.get(at), trust)?;
             }
             first += count;
         }
@@ -208,11 +224,12 @@ async fn last(pool: &SqlitePool) -> Result<Option<u64>, StoreError> {
     Ok(last.and_then(|last| u64::try_from(last).ok()))
 }
 
-/// The newest checkpoints of the store, damaged ones too.
-async fn stored_checkpoints(pool: &SqlitePool) -> Result<Vec<String>, StoreError> {
-    let newest =
-        "SELECT checkpoint FROM head UNION ALL SELECT * FROM (SELECT note FROM checkpoint ORDER BY size DESC LIMIT 16)";
-    sqlx::query_scalar(newest).fetch_all(pool).await.map_err(failed("read checkpoints"))
+/// The newest checkpoints of the store up to this place and of its end, damaged ones too.
+async fn stored_checkpoints(pool: &SqlitePool, end: u64) -> Result<Vec<String>, StoreError> {
+    let newest = "SELECT checkpoint FROM head UNION ALL \
+        SELECT * FROM (SELECT note FROM checkpoint ORDER BY size DESC LIMIT 16) UNION ALL \
+        SELECT * FROM (SELECT note FROM checkpoint WHERE size <= ?1 ORDER BY size DESC LIMIT 16)";
+    sqlx::query_scalar(newest).bind(signed(end)).fetch_all(pool).await.map_err(failed("read checkpoints"))
 }
 
 fn verified(note: &str, keys: &[VerifierKey]) -> Option<SignedCheckpoint> {
@@ -240,6 +257,7 @@ async fn first_unknown(connection: &mut SqliteConnection) -> Result<Option<u64>,
 
 async fn write(
     to: &mut SqliteConnection,
+    (shard, is_newest): (&Shard, bool),
     newest: &SignedCheckpoint,
     rebuilt: Rebuilt,
 ) -> Result<Recovered, StoreError> {
@@ -250,22 +268,25 @@ async fn write(
         to.push_bind(&row.hash.as_bytes()[..]).push_bind(&*row.leaf);
     })
     .await?;
-    let tile_hashes = write_tile_hashes(to, &tiles).await?;
-    let head = write_head(to, newest, &rebuilder).await?;
+    let tile_hashes = write_tile_hashes(to, shard.number, &tiles).await?;
+    let head = is_newest && write_head(to, shard.first, newest, &rebuilder).await?;
     let checkpoint = newest.checkpoint().clone();
     Ok(Recovered { checkpoint, labels: rows.len() - entries.len(), entries, tile_hashes, head })
 }
 
 /// Returns how many were missing or wrong.
-async fn write_tile_hashes(to: &mut SqliteConnection, tiles: &[RebuiltTile]) -> Result<usize, StoreError> {
+async fn write_tile_hashes(to: &mut SqliteConnection, number: u32, tiles: &[RebuiltTile]) -> Result<usize, StoreError> {
     let mut hashes = Vec::new();
     for tile in tiles {
         let TileContent::Hashes { level: level @ 1.. } = tile.path.content() else { continue };
         let decoded = tile::decode_hashes(&tile.bytes, tile.path.width());
         let decoded = decoded.map_err(|_| StoreError::Corrupt { what: "a rebuilt tile" })?;
-        hashes.extend((tile.path.start()..).zip(decoded).map(|(index, hash)| (level, index, hash)));
+        hashes.extend((tile.path.start()..).zip(decoded).map(|(index, hash)| (level, tile_place(number, index), hash)));
     }
-    let rows = sqlx::query("SELECT level, idx, hash FROM tile_hash").fetch_all(&mut *to).await;
+    let rows = sqlx::query("SELECT level, idx, hash FROM tile_hash WHERE idx >> 40 = ?1")
+        .bind(number)
+        .fetch_all(&mut *to)
+        .await;
     let rows = rows.map_err(failed("read the hashes of tiles"))?;
     let row = |row| Ok((column::<i64>(row, 0)?, index(row, 1)?, hash(row, 2).ok()));
     let stored = rows.iter().map(row).collect::<Result<std::collections::HashSet<_>, StoreError>>()?;
@@ -275,7 +296,11 @@ async fn write_tile_hashes(to: &mut SqliteConnection, tiles: &[RebuiltTile]) -> 
     if good == hashes.len() && good == stored.len() {
         return Ok(0);
     }
-    sqlx::query("DELETE FROM tile_hash").execute(&mut *to).await.map_err(failed("removed hashes of tiles"))?;
+    sqlx::query("DELETE FROM tile_hash WHERE idx >> 40 = ?1")
+        .bind(number)
+        .execute(&mut *to)
+        .await
+        .map_err(failed("removed hashes of tiles"))?;
     insert(to, "INSERT OR FAIL INTO tile_hash (level, idx, hash) ", &hashes, |row, (level, index, hash)| {
         row.push_bind(i64::from(*level)).push_bind(signed(*index)).push_bind(&hash.as_bytes()[..]);
     })
@@ -286,10 +311,11 @@ async fn write_tile_hashes(to: &mut SqliteConnection, tiles: &[RebuiltTile]) -> 
 /// Returns whether the head was missing or wrong.
 async fn write_head(
     to: &mut SqliteConnection,
+    first: u64,
     newest: &SignedCheckpoint,
     rebuilder: &LogRebuilder,
 ) -> Result<bool, StoreError> {
-    let (size, range) = (signed(rebuilder.size()), rebuilder.range().to_bytes());
+    let (size, range) = (signed(first + rebuilder.size()), rebuilder.range().to_bytes());
     let is_good: bool = sqlx::query_scalar(
         "SELECT EXISTS (SELECT 1 FROM head WHERE id = 1 AND size = ?1 AND range = ?2 AND checkpoint = ?3)",
     )

@@ -117,6 +117,11 @@ pub(super) fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
+/// Where the table of tiles has a hash of a log's tree. A log of 2^40 hashes on a level above 0 is out of anyone's reach.
+pub(super) const fn tile_place(shard: u32, index: u64) -> u64 {
+    ((shard as u64) << 40) | index
+}
+
 pub(super) const fn transport(kind: TransportKind) -> i64 {
     match kind {
         TransportKind::Pull => 0,

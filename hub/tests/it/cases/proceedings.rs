@@ -365,3 +365,23 @@ async fn of_the_day_of_the_decision_the_applicant_is_reminded_while_it_is_the_ap
     assert_eq!(stage.receive(&stage.portal, "case.reminder").await.body["kind"], "DUE_SOON");
     assert!(stage.inbox(&stage.authority).await.is_empty());
 }
+
+#[tokio::test]
+async fn a_case_goes_on_in_the_next_log_with_what_was_said_in_the_one_before() {
+    let stage = Stage::new().await;
+    let consent = stage.consent().await;
+    let id = stage.apply(&stage.application(Some(consent))).await;
+    let before = stage.hub.size();
+    let stage = stage.in_next_log("next").await;
+    // The requests wait since the old log; what proves is in the new one, and the case is handed over with copies of both.
+    stage.provide_all().await;
+    let complete = stage.receive(&stage.authority, "case.submitted").await;
+    assert!(complete.index > before);
+    let view = stage.until(id, |case| case["handed_over"] == true).await;
+    let proven = view["requirements"].as_array().unwrap().iter().filter(|one| one["state"] == "proven");
+    assert!(proven.clone().count() > 0 && proven.clone().all(|one| one["log"] == "hub.local/log/next"), "{view}");
+    says(&stage, id, "application.status-changed", status("PENDING", "WAITING_AGENT_WORKING")).await;
+    seen(&stage, id, "PENDING", "WAITING_AGENT_WORKING").await;
+    says(&stage, id, "application.decided", decision(&rejection())).await;
+    seen(&stage, id, "REJECTED", "DONE").await;
+}

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Mutex;
 
 use saphan_hub::cases::What;
+use saphan_hub::shards::Located;
+use saphan_schemas::acknowledgement::AcknowledgementClaims;
 use saphan_schemas::b64;
 use saphan_schemas::catalogue::Catalogue;
 use saphan_schemas::commitment::{BodyCommitment, Salt};
@@ -101,6 +103,12 @@ impl Stage {
     /// The same people on the hub that was started again.
     pub(crate) async fn restarted(self) -> Self {
         self.restarted_after(0).await
+    }
+
+    /// The same people on the hub that goes on in another log.
+    pub(crate) async fn in_next_log(self, shard: &str) -> Self {
+        let hub = self.hub.go_on_in(shard).await;
+        Self { hub, ..self }
     }
 
     /// The same, when the hub was away for so many seconds.
@@ -376,9 +384,11 @@ impl Stage {
         received
     }
 
-    /// Says what became of a message.
+    /// Says what became of the message at this place.
     pub(crate) async fn acknowledge(&self, party: &Party, index: u64, code: Option<&str>) {
-        let signed = sign_batch(batch(party, &[(index, code)]), &party.key);
+        let Located { log, index } = self.hub.app.shards.located(index);
+        let said = AcknowledgementClaims { log: Some(log.to_owned()), ..batch(party, &[(index, code)]) };
+        let signed = sign_batch(said, &party.key);
         assert_eq!(self.hub.acknowledge(party, &signed).await.status, 201);
     }
 

@@ -31,13 +31,15 @@ async fn what_is_erased_is_gone_with_its_key_and_the_log_stands() {
     let before = hub.show(&hub.world.portal, &message).await.json::<Value>(200);
     let erased = hub.erase(&[index], "pdpa-s33").await.json::<Value>(200);
     let place = hub.size() - 1;
-    assert_eq!(erased, json!({ "erased": [{ "message": index, "erasure": place }], "copies": [] }));
+    let told = json!({ "message": index, "erasure": place, "erasure_log": hub.app.origin });
+    assert_eq!(erased, json!({ "erased": [told], "copies": [] }));
     assert_eq!(hub.stored(index).await, None);
     for (what, bytes) in [("the key", &key[..]), ("the body", &body[..200])] {
         assert_eq!(hub.files_with(bytes), Vec::<String>::new(), "{what}");
     }
     let mut after = before.clone();
     after["erased"] = place.into();
+    after["erased_log"] = hub.app.origin.as_str().into();
     assert_eq!(hub.show(&hub.world.office, &message).await.json::<Value>(200), after, "nothing else has changed");
     let evidence = hub.submit(&message).await.json::<Evidence>(200);
     assert_eq!(evidence.receipt, before["receipt"].as_str().unwrap(), "the same again is answered as ever");

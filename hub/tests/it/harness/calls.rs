@@ -198,6 +198,7 @@ impl TestHub {
             receipts: keys.keys.iter().map(|published| published.key).collect(),
             log: self.get("/v1/log/vkey").await.text().trim_end().parse().unwrap(),
             more_logs: Vec::new(),
+            logs: Vec::new(),
             ended: Vec::new(),
         }
     }
@@ -263,6 +264,7 @@ pub(crate) fn batch(party: &Party, outcomes: &[(u64, Option<&str>)]) -> Acknowle
         aud: HUB.parse().unwrap(),
         jti: MessageId::new(),
         iat: super::clock::NOW,
+        log: None,
         messages: outcomes.iter().map(message).collect(),
     }
 }

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use futures_util::future::{BoxFuture, FutureExt as _};
 use saphan_hub::cases::{Case, Pseudonym};
 use saphan_hub::sealing::{StorageKeyId, StorageKeys};
+use saphan_hub::shards::Shard;
 use saphan_hub::store::cases::{
     CaseEvent, CaseStore, ConsentRecord, Consequences, Content, DataUse, FollowedEntry, HeldEvidence, Seeker,
     StoredLetter,
@@ -229,8 +230,18 @@ impl Store for FaultyStore {
         self.up(self.inner.entries(first, count))
     }
 
-    fn hashes(&self, level: u8, first: u64, count: u32) -> BoxFuture<'_, Result<Vec<Sha256Hash>, StoreError>> {
-        self.up(self.inner.hashes(level, first, count))
+    fn shards(&self) -> BoxFuture<'_, Result<Vec<Shard>, StoreError>> {
+        self.up(self.inner.shards())
+    }
+
+    fn hashes<'a>(
+        &'a self,
+        shard: &'a Shard,
+        level: u8,
+        first: u64,
+        count: u32,
+    ) -> BoxFuture<'a, Result<Vec<Sha256Hash>, StoreError>> {
+        self.up(self.inner.hashes(shard, level, first, count))
     }
 
     fn checkpoint(&self, size: u64) -> BoxFuture<'_, Result<Option<String>, StoreError>> {

@@ -25,12 +25,17 @@ pub(crate) struct LogCopy {
 impl LogCopy {
     /// Fetches the log; each tile, bundle and the root must be what its entries give.
     pub(crate) async fn fetch(hub: &TestHub) -> Self {
-        let key: VerifierKey = hub.get("/v1/log/vkey").await.text().trim_end().parse().unwrap();
-        let checkpoint = hub.get("/v1/log/checkpoint").await;
+        Self::fetch_at(hub, "/v1/log").await
+    }
+
+    /// The same, of the log at this path.
+    pub(crate) async fn fetch_at(hub: &TestHub, log: &str) -> Self {
+        let key: VerifierKey = hub.get(&format!("{log}/vkey")).await.text().trim_end().parse().unwrap();
+        let checkpoint = hub.get(&format!("{log}/checkpoint")).await;
         let checkpoint = SignedCheckpoint::parse_and_verify(checkpoint.text(), &key).unwrap().into_checkpoint();
         let mut entries: Vec<Vec<u8>> = Vec::new();
         for path in tiles_for_size(checkpoint.size).filter(|path| path.content() == TileContent::Entries) {
-            let bundle = hub.get(&format!("/v1/log/{path}")).await;
+            let bundle = hub.get(&format!("{log}/{path}")).await;
             assert_eq!(bundle.status, 200, "{path}");
             entries.extend(decode_bundle(&bundle.body, path.width()).unwrap().iter().map(|entry| entry.to_vec()));
         }
@@ -44,7 +49,7 @@ impl LogCopy {
         tiles.extend(rebuilder.partial_tiles());
         assert_eq!(tiles.len(), tiles_for_size(checkpoint.size).count());
         for tile in &tiles {
-            let served = hub.get(&format!("/v1/log/{}", tile.path)).await;
+            let served = hub.get(&format!("{log}/{}", tile.path)).await;
             assert_eq!(served.status, 200, "{}", tile.path);
             tile.compare(&served.body).unwrap();
         }

@@ -5,7 +5,7 @@ use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::ids::MessageId;
 use saphan_schemas::log::TileHash;
 
-use super::log_writer::{LogWriter, message_of, office};
+use super::log_writer::{LogWriter, first_log, message_of, office};
 
 pub(super) async fn a_store_that_was_never_written_has_nothing(store: &dyn Store) {
     assert_eq!(store.head().await.unwrap(), None);
@@ -13,7 +13,7 @@ pub(super) async fn a_store_that_was_never_written_has_nothing(store: &dyn Store
     assert!(store.outcomes(Asker::Request, &[0, 1]).await.unwrap().is_empty());
     assert_eq!(store.not_addressed(&office(), &[7]).await.unwrap(), Some(7));
     assert!(store.entries(0, 256).await.unwrap().is_empty());
-    assert!(store.hashes(0, 0, 256).await.unwrap().is_empty());
+    assert!(store.hashes(&first_log(), 0, 0, 256).await.unwrap().is_empty());
     assert!(store.registry_entries(0).await.unwrap().is_empty());
     assert!(store.known(Asker::Request, &[]).await.unwrap().is_empty());
     assert_eq!(store.checkpoint(0).await.unwrap(), None);
@@ -31,7 +31,7 @@ pub(super) async fn what_was_committed_is_read_back(store: &dyn Store) {
     assert_eq!(store.head().await.unwrap(), Some(batch.head.clone()));
     assert_eq!(store.checkpoint(2).await.unwrap(), Some(batch.head.checkpoint));
     assert_eq!(store.entries(0, 256).await.unwrap(), [other.leaf.clone(), message.leaf.clone()]);
-    assert_eq!(store.hashes(0, 0, 256).await.unwrap(), [other.hash, message.hash]);
+    assert_eq!(store.hashes(&first_log(), 0, 0, 256).await.unwrap(), [other.hash, message.hash]);
     let written = message_of(&message);
     let [record] = &*store.messages(written.id).await.unwrap() else { panic!("not one record") };
     assert_eq!((record.index, record.state), (1, MessageState::Accepted));
@@ -126,11 +126,11 @@ pub(super) async fn ranges_are_cut_at_the_end_of_the_log(store: &dyn Store) {
     let leaf = |at: usize| entries[at].leaf.clone();
     assert_eq!(store.entries(3, 2).await.unwrap(), [leaf(3), leaf(4)]);
     assert_eq!(store.entries(9, 5).await.unwrap(), [leaf(9)]);
-    assert_eq!(store.hashes(0, 8, 5).await.unwrap(), [entries[8].hash, entries[9].hash]);
+    assert_eq!(store.hashes(&first_log(), 0, 8, 5).await.unwrap(), [entries[8].hash, entries[9].hash]);
     assert!(store.entries(10, 5).await.unwrap().is_empty());
     assert!(store.entries(u64::MAX, 5).await.unwrap().is_empty());
     assert!(store.entries(0, 0).await.unwrap().is_empty());
-    assert!(store.hashes(1, 0, 5).await.unwrap().is_empty());
+    assert!(store.hashes(&first_log(), 1, 0, 5).await.unwrap().is_empty());
 }
 
 pub(super) async fn every_size_that_was_signed_has_its_checkpoint(store: &dyn Store) {
@@ -174,9 +174,9 @@ pub(super) async fn tile_hashes_are_kept_level_by_level(store: &dyn Store) {
         store.commit(&batch).await.unwrap();
     }
     assert_eq!(expected.len(), 856 / 256);
-    assert_eq!(store.hashes(1, 0, 256).await.unwrap(), expected);
-    assert_eq!(store.hashes(1, 1, 1).await.unwrap(), expected[1..2]);
-    assert!(store.hashes(2, 0, 256).await.unwrap().is_empty());
+    assert_eq!(store.hashes(&first_log(), 1, 0, 256).await.unwrap(), expected);
+    assert_eq!(store.hashes(&first_log(), 1, 1, 1).await.unwrap(), expected[1..2]);
+    assert!(store.hashes(&first_log(), 2, 0, 256).await.unwrap().is_empty());
 }
 
 /// That the store holds `last` and nothing of `refused`.

@@ -1,5 +1,6 @@
 //! Makes batches as the ledger does, with content that only the store looks at.
 
+use saphan_hub::shards::Shard;
 use saphan_hub::store::{
     Batch, Deliveries, Effect, Head, LeaseChange, LeaseRequest, Limit, NewEntry, NewMessage, Store,
 };
@@ -12,6 +13,11 @@ use saphan_schemas::registry::TransportKind;
 pub(super) struct LogWriter {
     range: CompactRange,
     signer: NoteSigner,
+}
+
+/// The log that all of these are of.
+pub(super) fn first_log() -> Shard {
+    Shard { number: 0, first: 0, origin: ORIGIN.to_owned() }
 }
 
 impl LogWriter {
@@ -31,8 +37,14 @@ impl LogWriter {
     pub(super) fn batch_apart(&self, entries: Vec<NewEntry>) -> Batch {
         let tree = BatchAppend::new(&self.range, entries.iter().map(|entry| entry.hash).collect());
         let checkpoint = Checkpoint::new(ORIGIN.into(), tree.size(), tree.root()).sign(&self.signer).unwrap();
-        let head = Head { range: tree.range(), checkpoint };
-        Batch { first: tree.first_index(), entries, tile_hashes: tree.completed_tile_hashes().collect(), head }
+        let head = Head { first: 0, range: tree.range(), checkpoint };
+        Batch {
+            shard: 0,
+            first: tree.first_index(),
+            entries,
+            tile_hashes: tree.completed_tile_hashes().collect(),
+            head,
+        }
     }
 
     /// Commits entries; returns the place of the first.

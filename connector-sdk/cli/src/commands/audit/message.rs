@@ -54,6 +54,13 @@ pub(crate) async fn run(arguments: MessageArguments) -> Result<Outcome, Failure>
         Ok(report) => report,
         Err(error) => return Ok(opened.tell(no_or_unknown(&error, &opened.name)?)),
     };
+    if let Some(first) = report.earlier.first() {
+        let what = format!(
+            "{} is a later log of its hub: no bundle can hold yet what its registry has from {first}",
+            report.origin
+        );
+        return Err(Failure::caller(what, "Show the logs themselves, and `saphan log check` over them."));
+    }
     let checkpoint = SignedCheckpoint::parse_and_verify(&report.checkpoint, &opened.vkey);
     let checkpoint = checkpoint.map_err(|error| Failure::hub(error, "Check the log's key."))?;
     let make = async |checkpoint| evidence::make(&*opened.source, checkpoint, &opened.vkey, &wanted).await;

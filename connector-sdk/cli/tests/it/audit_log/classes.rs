@@ -163,7 +163,7 @@ fn what_a_hub_logged_that_may_not_be_there_is_named() {
         ledger.push(&Leaf::Registry { ts: NOW * 1000, entry });
     });
     logged("false-erasure", |ledger| {
-        ledger.push(&Leaf::Erasure { ts: NOW * 1000, index: 3, basis: "pdpa".parse().unwrap() });
+        ledger.push(&Leaf::Erasure { ts: NOW * 1000, index: 3, basis: "pdpa".parse().unwrap(), log: None });
     });
     logged("false-query", |ledger| {
         ledger.push(&query(SENDER));

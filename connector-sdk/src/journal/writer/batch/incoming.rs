@@ -57,6 +57,8 @@ impl Statements {
             values.add(now);
             values.add(i64::from(new.row.ended.is_some()));
             values.add(new.row.ended.as_ref().and_then(|ended| ended.code.as_ref()).map(Code::as_str));
+            // Of what has a content, its receipt names the log.
+            values.add(new.row.ended.as_ref().map(|_| new.row.received.receipt.log.as_str()));
         };
         Ok(self.inbox.run(connection, rows, bind).await?)
     }
@@ -115,7 +117,7 @@ pub(super) async fn acknowledged(connection: &mut SqliteConnection, batch: &[Req
     }
     let ids = json!(ids).to_string();
     for text in [
-        "UPDATE OR FAIL inbox SET state = 2 WHERE id IN (SELECT value FROM json_each(?))",
+        "UPDATE OR FAIL inbox SET state = 2, log = NULL WHERE id IN (SELECT value FROM json_each(?))",
         "DELETE FROM inbox_content WHERE id IN (SELECT value FROM json_each(?))",
     ] {
         sqlx::query(text).bind(&ids).execute(&mut *connection).await?;

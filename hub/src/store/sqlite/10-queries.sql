@@ -8,4 +8,4 @@ CREATE TABLE query (
     content     BLOB NOT NULL
 ) STRICT;
 
-PRAGMA user_version = 8;
+PRAGMA user_version = 10;

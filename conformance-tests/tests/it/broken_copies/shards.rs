@@ -1,0 +1,153 @@
+//! A real log that ends, and another one after it.
+
+use saphan_cli::log_check::{FolderLog, check};
+use saphan_schemas::acknowledgement::{Acknowledged, AcknowledgementClaims, Outcome};
+use saphan_schemas::ids::MessageId;
+use saphan_schemas::leaf::{Leaf, ShardEvent};
+use saphan_schemas::log::NoteSigner;
+use saphan_schemas::registry::{Change, Entry, HubKey, RegistryClaims};
+
+use super::real_log::{Files, RealLog, sign};
+use super::{Export, HOLDS, Verdicts, write};
+
+/// Two logs as a hub could show them, and the class of what is wrong.
+struct Pair {
+    name: &'static str,
+    class: &'static str,
+    old: Vec<Vec<u8>>,
+    new: Vec<Vec<u8>>,
+}
+
+/// What both logs are made of.
+struct Stage<'a> {
+    log: &'a RealLog,
+    next: NoteSigner,
+    /// The first entries, before any key was rotated.
+    begun: Vec<Vec<u8>>,
+    /// A message among them that nobody acknowledged, with its receiver.
+    message: u64,
+}
+
+impl<'a> Stage<'a> {
+    fn new(log: &'a RealLog) -> Self {
+        let (hub, _) = log.origin.rsplit_once('/').unwrap();
+        let next = NoteSigner::from_pkcs8(&format!("{hub}/next"), &NoteSigner::generate_pkcs8().unwrap()).unwrap();
+        let message = log.messages()[0];
+        Self { log, next, begun: log.leaves[..=message].to_vec(), message: message as u64 }
+    }
+
+    fn ts(&self) -> u64 {
+        Leaf::parse(self.begun.last().unwrap()).unwrap().ts()
+    }
+
+    /// The key of the next log, registered.
+    fn prepared(&self) -> Vec<u8> {
+        let key = HubKey::Log { vkey: self.next.verifier_key().clone() };
+        let claims = RegistryClaims {
+            iss: self.log.hub.to_string(),
+            aud: self.log.hub.clone(),
+            iat: self.ts() / 1000,
+            jti: MessageId::new(),
+            change: Change::Added(Entry::HubKey(key)),
+            invitation: None,
+        };
+        let [_, first_operator] = &self.log.operators;
+        Leaf::Registry { ts: self.ts(), entry: sign(claims, &**first_operator) }.to_bytes()
+    }
+
+    fn closed(&self, next: &str) -> Vec<u8> {
+        Leaf::Shard { ts: self.ts(), event: ShardEvent::Closed { next: next.to_owned() } }.to_bytes()
+    }
+
+    /// The old log in good order.
+    fn old(&self, prepared: &[u8]) -> Vec<Vec<u8>> {
+        [&self.begun[..], &[prepared.to_vec(), self.closed(self.next.name())]].concat()
+    }
+
+    fn opened(&self, previous: &[Vec<u8>]) -> Vec<u8> {
+        let previous = String::from_utf8(self.log.signed(previous)["checkpoint"].clone()).unwrap();
+        let Leaf::Shard { event: ShardEvent::Opened { hub, operator, receipts, .. }, .. } = self.log.leaf(0) else {
+            panic!("the log is not opened")
+        };
+        let (origin, log) = (self.next.name().to_owned(), Box::new(self.next.verifier_key().clone()));
+        let event = ShardEvent::Opened { origin, hub, operator, receipts, log, previous: Some(previous) };
+        Leaf::Shard { ts: self.ts(), event }.to_bytes()
+    }
+
+    /// The receiver says that it processed this.
+    fn said(&self, log: Option<&str>, index: u64) -> Vec<u8> {
+        let claims = AcknowledgementClaims {
+            iss: self.log.receiver_id.clone(),
+            aud: self.log.hub.clone(),
+            jti: MessageId::new(),
+            iat: self.ts() / 1000,
+            log: log.map(ToOwned::to_owned),
+            messages: vec![Acknowledged { index, outcome: Outcome::Processed, code: None }],
+        };
+        Leaf::Acknowledgement { ts: self.ts(), acknowledgement: sign(claims, &self.log.receiver) }.to_bytes()
+    }
+
+    fn erased(&self, log: Option<&str>, index: u64) -> Vec<u8> {
+        let (basis, log) = ("pdpa-s33".parse().unwrap(), log.map(ToOwned::to_owned));
+        Leaf::Erasure { ts: self.ts(), index, basis, log }.to_bytes()
+    }
+
+    fn pairs(&self) -> Vec<Pair> {
+        let (log, prepared) = (self.log, self.prepared());
+        let old = self.old(&prepared);
+        let new = |more: &[Vec<u8>]| [&[self.opened(&old)][..], more].concat();
+        let mut other = old.clone();
+        other.swap(1, 2);
+        let unprepared = [&self.begun[..], &[self.closed(self.next.name())]].concat();
+        let elsewhere = log.origin.replace("/log/", "/log/x");
+        let for_another = [&self.begun[..], &[prepared.clone(), self.closed(&elsewhere)]].concat();
+        let open = [&self.begun[..], std::slice::from_ref(&prepared)].concat();
+        let first = Some(&*log.origin);
+        let pair = |name, class, old: &[Vec<u8>], new| Pair { name, class, old: old.to_vec(), new };
+        vec![
+            pair("in good order", HOLDS, &old, new(&[])),
+            pair("an old message, acknowledged and erased", HOLDS, &old, {
+                new(&[self.said(first, self.message), self.erased(first, self.message)])
+            }),
+            pair("another last checkpoint", "fork", &old, vec![self.opened(&other)]),
+            pair("a closed log that grew", "fork", &[&old[..], &old[1..2]].concat(), new(&[])),
+            pair("a closed log that lost its end", "rollback", &open, new(&[])),
+            pair("not closed", "misplaced-entry", &open, vec![self.opened(&open)]),
+            pair("closed for another", "misplaced-entry", &for_another, vec![self.opened(&for_another)]),
+            pair("a key that nobody registered", "unknown-key", &unprepared, vec![self.opened(&unprepared)]),
+            pair("an acknowledgement in no log", "false-acknowledgement", &old, new(&[self.said(None, self.message)])),
+            pair("an acknowledgement in this log", "false-acknowledgement", &old, {
+                new(&[self.said(Some(self.next.name()), self.message)])
+            }),
+            pair("an acknowledgement behind the end", "false-acknowledgement", &old, {
+                new(&[self.said(first, old.len() as u64)])
+            }),
+            pair("an erasure in this log", "false-erasure", &old, new(&[self.erased(None, self.message)])),
+            pair("a message that was there before", "duplicated-entries", &old, {
+                new(&[self.begun.last().unwrap().clone()])
+            }),
+        ]
+    }
+}
+
+/// Both verifiers follow from one log to the next, and give each way in which they do not follow its name.
+pub(super) async fn shards(log: &RealLog, export: &Export) {
+    let stage = Stage::new(log);
+    let name = |origin: &str| origin.rsplit_once('/').unwrap().1.to_owned();
+    std::fs::write(export.path("next-vkey"), format!("{}\n", stage.next.verifier_key())).unwrap();
+    let mut verdicts = Verdicts::default();
+    for (at, Pair { name: what, class, old, new }) in stage.pairs().into_iter().enumerate() {
+        let folder = export.path(&format!("shards-{at}"));
+        let show = |log: &str, files: &Files| write(files, &folder.join(name(log)));
+        show(&log.origin, &log.signed(&old));
+        show(stage.next.name(), &RealLog::signed_by(&[&stage.next], &new));
+        let newest = folder.join(name(stage.next.name()));
+        let own = match check(&FolderLog::new(&newest), stage.next.verifier_key(), &()).await {
+            Ok(_) => HOLDS.to_owned(),
+            Err(error) => error.class().unwrap_or_else(|| panic!("no verdict: {error}")).name().to_owned(),
+        };
+        let other = export.other_verifier(&["log", newest.to_str().unwrap(), "--vkey", "next-vkey"]).await;
+        verdicts.note(what, class, &own, &other);
+    }
+    verdicts.agree("pairs of logs");
+}

@@ -1,0 +1,91 @@
+//! From a log that the hub has closed to the next one.
+
+use saphan_schemas::log::{Checkpoint, SignedCheckpoint};
+
+use super::finding::Finding;
+use super::state::AuditState;
+use super::{Audit, AuditFailure, audit_one, verdict_or_failure};
+use crate::log_check::chain::{self, Link};
+use crate::log_check::{LeafFault, LogCheckError, LogSource, Progress};
+
+/// How far an audit came that follows.
+pub(super) enum Followed {
+    /// The state is in the log that is shown.
+    Here {
+        /// The checkpoint that was trusted before, if it is of an earlier log.
+        since: Option<Checkpoint>,
+        /// The entries of earlier logs that were checked.
+        entries: u64,
+    },
+    /// An earlier log does not hold, or what is shown is none of this hub.
+    Ended(Audit),
+}
+
+/// Brings the state to the log that is shown, whoever signed that.
+pub(super) async fn follow(
+    source: &dyn LogSource,
+    shown: Option<Checkpoint>,
+    state: &mut AuditState,
+    progress: &dyn Progress,
+) -> Result<Followed, AuditFailure> {
+    let here = Followed::Here { since: None, entries: 0 };
+    // What is no checkpoint the audit itself tells.
+    let Some(shown) = shown else { return Ok(here) };
+    let is_new = state.is_new().await?;
+    if shown.origin == state.vkey().name() && !is_new {
+        return Ok(here);
+    }
+    let until = (!is_new).then(|| state.vkey().name().to_owned());
+    let ended = |since: Option<Checkpoint>, entries, error| {
+        Followed::Ended(Audit { since, shown: None, entries, verdict: Err(Finding::Log(error)) })
+    };
+    let trusted = |state: Vec<super::Known>| {
+        state.into_iter().find(|known| known.trusted).map(|known| known.signed.into_checkpoint())
+    };
+    let since = trusted(state.known().await?);
+    let links = match chain::earlier(source, &shown, until.as_deref()).await {
+        Ok(links) => links,
+        Err(error) => return Ok(ended(since, 0, verdict_or_failure(error)?)),
+    };
+    let Some(oldest) = links.first() else { return Ok(here) };
+    if let Some(until) = &until
+        && oldest.signed.checkpoint().origin != *until
+    {
+        // Not a log of the hub that was audited so far; its key does not sign it.
+        return Ok(here);
+    }
+    if is_new {
+        state.begin_with(oldest.key());
+    }
+    let mut entries = 0;
+    let nexts = links.iter().skip(1).map(|link| link.signed.checkpoint().origin.clone()).chain([shown.origin.clone()]);
+    for (Link { source, signed, .. }, next) in links.iter().zip(nexts) {
+        let audited = audit_one(&**source, state, progress, Ok(signed.clone())).await?;
+        entries += audited.entries;
+        let closed = match audited.verdict {
+            Ok(report) => report,
+            Err(_) => return Ok(Followed::Ended(Audit { since, entries, ..audited })),
+        };
+        match move_on(state, signed, closed, &next).await? {
+            Ok(()) => {}
+            Err(error) => return Ok(ended(since, entries, error)),
+        }
+    }
+    Ok(Followed::Here { since, entries })
+}
+
+async fn move_on(
+    state: &mut AuditState,
+    closed: &SignedCheckpoint,
+    report: crate::log_check::LogReport,
+    next: &str,
+) -> Result<Result<(), LogCheckError>, AuditFailure> {
+    let not_in_next = |fault| Ok(Err(LogCheckError::Leaf { index: 0, fault }));
+    if report.closed_for.as_deref() != Some(next) {
+        return not_in_next(LeafFault::NotClosed);
+    }
+    let keys = state.keys_of_log(next).await?;
+    let Some(key) = keys.first() else { return not_in_next(LeafFault::OtherRoot) };
+    state.move_on(key, closed, &report).await?;
+    Ok(Ok(()))
+}
