@@ -1,7 +1,8 @@
 """Verifies messages, whole logs and evidence bundles of Saphan, by its documents alone and without any of its code.
 
   message EXPORT FILE... [--policy FILE]                      messages, by the keys in EXPORT/keys and EXPORT/log/vkey
-  log LOG --vkey FILE [--older CHECKPOINT] [--policy FILE]    a whole log in static files
+  log LOG --vkey FILE [--older CHECKPOINT] [--policy FILE]    a whole log in static files; those of the hub before
+                                                              it are in folders beside LOG, by the names of their shards
   bundle VKEY FILE... [--policy FILE] [--timestamp-authority PEM]
                                                               evidence bundles
 

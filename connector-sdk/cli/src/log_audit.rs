@@ -69,7 +69,7 @@ pub async fn audit(
     let origin = shown.as_ref().ok().and_then(|text| checkpoint_of(text));
     let followed = match follow::follow(source, origin, state, progress).await? {
         Followed::Here { since, entries } => (since, entries),
-        Followed::Ended(audit) => return Ok(audit),
+        Followed::Ended(audit) => return Ok(*audit),
     };
     let shown = shown.and_then(|text| Ok(SignedCheckpoint::parse_and_verify(&text, state.vkey())?));
     let mut audit = audit_one(source, state, progress, shown).await?;

@@ -18,7 +18,7 @@ pub(super) enum Followed {
         entries: u64,
     },
     /// An earlier log does not hold, or what is shown is none of this hub.
-    Ended(Audit),
+    Ended(Box<Audit>),
 }
 
 /// Brings the state to the log that is shown, whoever signed that.
@@ -37,7 +37,7 @@ pub(super) async fn follow(
     }
     let until = (!is_new).then(|| state.vkey().name().to_owned());
     let ended = |since: Option<Checkpoint>, entries, error| {
-        Followed::Ended(Audit { since, shown: None, entries, verdict: Err(Finding::Log(error)) })
+        Followed::Ended(Box::new(Audit { since, shown: None, entries, verdict: Err(Finding::Log(error)) }))
     };
     let trusted = |state: Vec<super::Known>| {
         state.into_iter().find(|known| known.trusted).map(|known| known.signed.into_checkpoint())
@@ -62,9 +62,8 @@ pub(super) async fn follow(
     for (Link { source, signed, .. }, next) in links.iter().zip(nexts) {
         let audited = audit_one(&**source, state, progress, Ok(signed.clone())).await?;
         entries += audited.entries;
-        let closed = match audited.verdict {
-            Ok(report) => report,
-            Err(_) => return Ok(Followed::Ended(Audit { since, entries, ..audited })),
+        let Ok(closed) = audited.verdict else {
+            return Ok(Followed::Ended(Box::new(Audit { since, entries, ..audited })));
         };
         match move_on(state, signed, closed, &next).await? {
             Ok(()) => {}

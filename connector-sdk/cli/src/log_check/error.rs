@@ -113,7 +113,7 @@ pub enum LogCheckError {
         /// Its origin.
         log: String,
         /// What does not hold.
-        source: Box<LogCheckError>,
+        source: Box<Self>,
     },
     /// A closed log shows another history than the one that the next log began after.
     #[error(

@@ -134,3 +134,28 @@ async fn an_old_copy_of_the_store_does_not_begin_a_log_that_was_begun() {
     let refused = failure(&open().await);
     assert!(refused.contains("is published in") && refused.contains("old copy"), "{refused}");
 }
+
+#[tokio::test]
+async fn what_is_damaged_in_either_log_is_made_again_from_its_entries() {
+    let folder = Folder::new().await;
+    success(&run(&["registry", "apply", &folder.file(&super::registry_file()), "--config", &folder.config()]).await);
+    success(&folder.open_shard("2027h1").await);
+    let recover = async || {
+        let mut command = program(&["recover", "--config", &folder.config()]);
+        in_time(command.env(SHARD, "2027h1").output()).await.unwrap()
+    };
+    let said = success(&recover().await);
+    assert_eq!(said.matches("nothing was damaged").count(), 2, "{said}");
+    let file = SqliteConnectOptions::new().filename(format!("{}/data/hub.sqlite", folder.home()));
+    let mut store = file.connect().await.unwrap();
+    let damage =
+        "UPDATE entry SET hash = zeroblob(32) WHERE idx IN (1, (SELECT max(idx) FROM entry)); DELETE FROM head";
+    sqlx::raw_sql(damage).execute(&mut store).await.unwrap();
+    store.close().await.unwrap();
+    let said = success(&recover().await);
+    assert_eq!(said.matches("hashes or kinds of 1 entries").count(), 2, "{said}");
+    assert!(said.contains(OLD) && said.contains(NEXT) && said.contains("the head"), "{said}");
+    let hub = folder.serve_with(&[(SHARD, "2027h1")]).await;
+    assert!(hub.get("/v1/log/checkpoint").await.text().starts_with(&format!("{NEXT}\n1\n")));
+    hub.terminate().await;
+}

@@ -30,6 +30,8 @@ impl Metrics {
                 self.audits += 1;
                 if let Ok(report) = &audit.verdict {
                     self.held = Some((report.size, now()));
+                    // The hub may have gone on in another one.
+                    self.log.clone_from(&report.origin);
                 }
                 audit.verdict.as_ref().err().map(super::Finding::class)
             }
