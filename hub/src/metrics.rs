@@ -53,6 +53,8 @@ pub struct Metrics {
     pub log_publish_failures: Counter,
     /// Entries of the log that cases have followed.
     pub cases_followed: Gauge,
+    /// Entries of the log that auditors can search.
+    pub audit_indexed: Gauge,
     /// Letters of the hub's own system that the hub refused: an agreement or a key is missing.
     pub letters_refused: Counter,
     /// Letters of the hub's own system that their receivers rejected.
@@ -215,6 +217,7 @@ impl Default for Metrics {
             log_published_size: Gauge::default(),
             log_publish_failures: Counter::default(),
             cases_followed: Gauge::default(),
+            audit_indexed: Gauge::default(),
             letters_refused: Counter::default(),
             letters_rejected: Counter::default(),
             cases_overdue: Counter::default(),
@@ -267,6 +270,11 @@ impl Default for Metrics {
             "cases_followed",
             "Entries of the log that cases have followed",
             metrics.cases_followed.clone(),
+        );
+        registry.register(
+            "audit_indexed",
+            "Entries of the log that auditors can search",
+            metrics.audit_indexed.clone(),
         );
         registry.register(
             "case_letters_refused",

@@ -10,6 +10,7 @@
 mod admin;
 mod agency;
 mod amqp_transport;
+mod auditing;
 mod broken_copies;
 mod broker_access;
 mod broker_belief;

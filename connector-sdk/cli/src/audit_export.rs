@@ -186,10 +186,9 @@ impl Checking {
             return (*row != empty).then_some("kind");
         };
         let mut wanted = plain(row.index, facts);
-        if facts.kind == EntryKind::Message && !supports {
-            if let Err(member) = self.end_of_the_message(row, facts, &mut wanted) {
-                return Some(member);
-            }
+        let ends = facts.kind == EntryKind::Message && !supports;
+        if ends && let Err(member) = self.end_of_the_message(row, facts, &mut wanted) {
+            return Some(member);
         }
         first_difference(row, &wanted)
     }

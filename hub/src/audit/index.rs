@@ -6,6 +6,8 @@
 mod read;
 mod tally;
 mod term;
+#[cfg(test)]
+mod tests;
 mod write;
 
 use std::path::{Path, PathBuf};
@@ -127,7 +129,8 @@ async fn open_as_it_is(path: &Path, origin: &str) -> Result<(Index, Writer, Curs
         .connect_with(options.clone().read_only(true))
         .await
         .map_err(failed("opened its file"))?;
-    Ok((Index { readers }, Writer::new(options, connection), cursor))
+    let at = last_time(&mut connection).await?;
+    Ok((Index { readers }, Writer::new(options, connection, at), cursor))
 }
 
 /// Makes the tables in an empty file.
@@ -172,6 +175,15 @@ async fn cursor(connection: &mut SqliteConnection) -> Result<Cursor, IndexError>
     } else {
         Err(IndexError::Unreadable { what: "how far it is" })
     }
+}
+
+/// The time of the last entry; 0 when there is none.
+async fn last_time(connection: &mut SqliteConnection) -> Result<u64, IndexError> {
+    let at: Option<i64> = sqlx::query_scalar("SELECT at FROM entry ORDER BY idx DESC LIMIT 1")
+        .fetch_optional(connection)
+        .await
+        .map_err(failed("read the last time"))?;
+    Ok(at.map_or(0, i64::unsigned_abs))
 }
 
 /// Makes the file for this user alone, before SQLite makes it for everyone.

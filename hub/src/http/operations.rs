@@ -52,6 +52,8 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> Result<impl IntoResp
     metrics.outbox_amqp.set(i64::try_from(counts.outbox_amqp).unwrap_or(i64::MAX));
     metrics.outbox_pull.set(i64::try_from(counts.outbox_pull).unwrap_or(i64::MAX));
     metrics.log_size.set(i64::try_from(app.ledger.committed().borrow().size).unwrap_or(i64::MAX));
+    let indexed = *app.audit.indexed().borrow();
+    metrics.audit_indexed.set(i64::try_from(indexed).unwrap_or(i64::MAX));
     if let Some(cases) = &app.cases {
         metrics.cases_followed.set(i64::try_from(*cases.followed().borrow()).unwrap_or(i64::MAX));
     }

@@ -7,6 +7,7 @@ mod deliveries;
 mod documents;
 mod leases;
 mod log_writer;
+mod queries;
 mod schemas;
 
 use std::path::Path;
@@ -68,6 +69,10 @@ contract! {
         an_outcome_of_another_system_changes_nothing,
         the_first_outcome_stays,
         a_batch_is_known_by_its_receiver_and_id,
+    ],
+    queries: [
+        a_query_is_kept_with_its_entry_or_not_at_all,
+        queries_are_wrapped_again_with_everything_else,
     ],
     documents: [
         an_upload_grows_part_by_part_and_is_complete_once,

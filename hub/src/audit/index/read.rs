@@ -246,8 +246,11 @@ async fn straight(
     limit: usize,
 ) -> Result<Found, IndexError> {
     let mut query = QueryBuilder::<Sqlite>::new(SELECT);
-    query.push("entry WHERE ");
-    fits(&mut query, numbers, places);
+    // A case is found by its index, not by going through all entries between the bounds.
+    let bound = if numbers.case.is_some() { "+idx" } else { "idx" };
+    query.push("entry WHERE ").push(bound).push(" >= ").push_bind(signed(places.low));
+    query.push(" AND ").push(bound).push(" < ").push_bind(signed(places.high));
+    fits(&mut query, numbers);
     query.push(" ORDER BY idx DESC LIMIT ").push_bind(limit as i64);
     let rows = query.build().fetch_all(connection).await.map_err(failed("searched"))?;
     let rows = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
@@ -321,16 +324,17 @@ async fn within_blocks(
     let blocks = serde_json::to_string(blocks).map_err(|_| IndexError::Unreadable { what: "a block" })?;
     let mut query = QueryBuilder::<Sqlite>::new(SELECT);
     query.push("json_each(").push_bind(blocks).push(") AS listed CROSS JOIN entry ON idx >= listed.value * ");
-    query.push_bind(signed(BLOCK)).push(" AND idx < (listed.value + 1) * ").push_bind(signed(BLOCK)).push(" WHERE ");
-    fits(&mut query, numbers, places);
+    query.push_bind(signed(BLOCK)).push(" AND idx < (listed.value + 1) * ").push_bind(signed(BLOCK));
+    // The signs keep SQLite from going by these bounds, through all entries between them for each block.
+    query.push(" WHERE +idx >= ").push_bind(signed(places.low)).push(" AND +idx < ").push_bind(signed(places.high));
+    fits(&mut query, numbers);
     query.push(" ORDER BY idx DESC LIMIT ").push_bind(limit as i64);
     let rows = query.build().fetch_all(connection).await.map_err(failed("searched"))?;
     rows.iter().map(read).collect()
 }
 
-/// What must hold of a row. Nothing of a caller is in the text.
-fn fits(query: &mut QueryBuilder<Sqlite>, numbers: &Numbers, places: Places) {
-    query.push("idx >= ").push_bind(signed(places.low)).push(" AND idx < ").push_bind(signed(places.high));
+/// What else must hold of a row. Nothing of a caller is in the text.
+fn fits(query: &mut QueryBuilder<Sqlite>, numbers: &Numbers) {
     for (column, number) in &numbers.columns {
         query.push(" AND ").push(*column).push(" = ").push_bind(*number);
     }

@@ -1,6 +1,6 @@
 //! The writing side: some entries of the log in one transaction.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::mem;
 
 use saphan_schemas::acknowledgement::Outcome;
@@ -76,12 +76,12 @@ struct Round {
     /// Of messages before this round.
     said: Vec<Said>,
     /// Messages before this round whose bodies were erased, with the places of the erasures.
-    erased: Vec<(u64, u64)>,
+    erased: BTreeMap<u64, u64>,
 }
 
 impl Writer {
-    pub(super) fn new(options: SqliteConnectOptions, connection: SqliteConnection) -> Self {
-        Self { options, connection, names: HashMap::new(), at: 0, suspect: false }
+    pub(super) fn new(options: SqliteConnectOptions, connection: SqliteConnection, at: u64) -> Self {
+        Self { options, connection, names: HashMap::new(), at, suspect: false }
     }
 
     /// Takes the entries from `first` on in, all or none. The index must end there.
@@ -97,11 +97,11 @@ impl Writer {
         if self.names.len() > MOST_NAMES {
             self.names.clear();
         }
-        let (names, at) = (&mut self.names, &mut self.at);
+        let (names, mut at) = (&mut self.names, self.at);
         let mut transaction =
             self.connection.begin_with("BEGIN IMMEDIATE").await.map_err(failed("began to take entries in"))?;
         learn(&mut transaction, names, &entries).await?;
-        let round = round(first, &entries, names, at);
+        let round = round(first, &entries, names, &mut at);
         let next = first + entries.len() as u64;
         write(&mut transaction, round).await?;
         let moved = sqlx::query("UPDATE cursor SET next = ?2, last = ?3 WHERE next = ?1")
@@ -115,7 +115,7 @@ impl Writer {
             return Err(IndexError::Unreadable { what: "it ends elsewhere than its writer thinks" });
         }
         transaction.commit().await.map_err(failed("took entries in"))?;
-        self.suspect = false;
+        (self.at, self.suspect) = (at, false);
         Ok(())
     }
 
@@ -240,8 +240,9 @@ impl Round {
         }
         if let Some(message) = facts.erases {
             match self.place(message) {
-                Some(place) => self.rows[place].erasure = Some(index),
-                None => self.erased.push((message, index)),
+                // A body is erased once.
+                Some(place) => drop(self.rows[place].erasure.get_or_insert(index)),
+                None => drop(self.erased.entry(message).or_insert(index)),
             }
         }
     }
@@ -376,7 +377,7 @@ async fn settle(to: &mut SqliteConnection, round: &mut Round) -> Result<Vec<u64>
     Ok(updates.into_iter().map(|(message, ..)| message).collect())
 }
 
-async fn erase(to: &mut SqliteConnection, erased: &[(u64, u64)]) -> Result<(), IndexError> {
+async fn erase(to: &mut SqliteConnection, erased: &BTreeMap<u64, u64>) -> Result<(), IndexError> {
     if erased.is_empty() {
         return Ok(());
     }
@@ -384,7 +385,7 @@ async fn erase(to: &mut SqliteConnection, erased: &[(u64, u64)]) -> Result<(), I
         "UPDATE entry SET erasure = said.value ->> 1 FROM json_each(?1) AS said \
          WHERE entry.idx = said.value ->> 0 AND entry.erasure IS NULL",
     )
-    .bind(json(&erased)?)
+    .bind(json(&erased.iter().collect::<Vec<_>>())?)
     .execute(to)
     .await
     .map_err(failed("noted erasures"))?;

@@ -1,5 +1,6 @@
 //! The calls of an auditor, each with a token of its own.
 
+use std::error::Error as _;
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -95,8 +96,9 @@ async fn refused(answer: Response) -> Failure {
 }
 
 fn unreachable(error: &reqwest::Error) -> Failure {
-    let error = error.to_string();
-    Failure::hub(format!("the hub is not reached, or broke off: {error}"), "Check the address, and try again.")
+    // Its cause says more than the library's own words, which name the address.
+    let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+    Failure::hub(format!("the hub is not reached, or broke off{cause}"), "Check the address, and try again.")
 }
 
 /// A hub lets its index catch up first.
