@@ -117,7 +117,8 @@ pub(crate) fn case(fields: &Fields) -> Result<CaseQuery, Mistakes> {
 pub(crate) fn health(fields: &Fields, now: u64) -> Result<HealthQuery, Mistakes> {
     let mut mistakes = Mistakes::default();
     let span = mistakes.read_with(fields, "span", |text| SPANS.into_iter().find(|span| span.name == text));
-    let end = mistakes.read_with(fields, "end", times::parse).unwrap_or(now);
+    // What happens now is looked at too.
+    let end = mistakes.read_with(fields, "end", times::parse).unwrap_or(now + 1);
     let span = mistakes.none_in(span)?.unwrap_or(SPANS[1]);
     // Slots begin on the hour, and at midnight in Thailand.
     let slot = u64::from(span.minutes) * MINUTE_MS;
@@ -206,6 +207,10 @@ mod tests {
         let asked = json!(health(&fields(&[]), now).unwrap());
         let at = |text| times::parse(text).unwrap();
         assert_eq!(asked, json!({ "since": at("2026-11-24T04:15"), "until": at("2026-11-25T04:15"), "minutes": 15 }));
+        let on_the_slot = json!(health(&fields(&[]), at("2026-11-25T04:15")).unwrap());
+        assert_eq!(on_the_slot["until"], at("2026-11-25T04:30"));
+        let until = json!(health(&fields(&[("end", "2026-11-25T04:15")]), now).unwrap());
+        assert_eq!(until["until"], at("2026-11-25T04:15"));
         let quarter = json!(health(&fields(&[("span", "quarter")]), now).unwrap());
         assert_eq!(quarter["until"], at("2026-11-26T00:00"));
     }

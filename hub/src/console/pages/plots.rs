@@ -84,7 +84,7 @@ fn plot(
 ) -> Html {
     let title = frame.say(word);
     let html = Html::new().with(heading(title));
-    if series.iter().all(|one| one.values.iter().flatten().all(|value| *value == 0)) {
+    if series.iter().all(|one| one.values.iter().all(Option::is_none)) {
         return html.with(el("p").class("quiet").with(frame.say(Word::NoneInTime)));
     }
     let key = |one: &Series| el("li").with(el("span").class(one.class).with(" ")).with(&one.name);
@@ -128,7 +128,11 @@ fn by_code(frame: Frame<'_>, slots: &[Slot]) -> Vec<Series> {
 }
 
 fn series(name: &str, class: &'static str, slots: &[Slot], of: impl Fn(&Slot) -> u64) -> Series {
-    Series { name: name.to_owned(), class, values: slots.iter().map(|slot| Some(of(slot))).collect() }
+    Series {
+        name: name.to_owned(),
+        class,
+        values: slots.iter().map(|slot| Some(of(slot)).filter(|count| *count > 0)).collect(),
+    }
 }
 
 fn sums(slots: &[Slot], of: fn(&Slot) -> &BTreeMap<String, u64>) -> BTreeMap<&str, u64> {
