@@ -133,6 +133,11 @@ fn scrolling(label: &str, what: impl Into<Html>) -> Element {
     el("div").class("scroll").attr("role", "region").attr("aria-label", label).attr("tabindex", "0").with(what)
 }
 
+/// What is shown when it is wanted.
+fn details(label: &str, what: impl Into<Html>) -> Element {
+    el("details").attr("aria-label", label).with(el("summary").with(label)).with(what)
+}
+
 /// Terms and what they mean.
 fn terms(pairs: impl IntoIterator<Item = (&'static str, Html)>) -> Element {
     let pair = |(term, meaning)| el("div").with(el("dt").with(term)).with(el("dd").with(meaning));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::messages::meaning;
 use super::searching::asked;
 use super::searching::fields::{choice, moment, summary};
-use super::{Frame, button, cell, heading, scrolling, table};
+use super::{Frame, button, cell, details, heading, scrolling, table};
 use crate::audit::{Health, Slot};
 use crate::console::forms::SPANS;
 use crate::console::svg::plot::{Plot, Series};
@@ -184,9 +184,9 @@ fn slot_by_slot(frame: Frame<'_>, slots: &[Slot]) -> Element {
         Word::Most,
         Word::AllWithin,
     ];
-    let details = el("details").with(el("summary").with(frame.say(Word::SlotBySlot)));
-    let details = details.with(el("p").class("quiet").with(frame.say(Word::SlotNote)));
-    details.with(table(frame.say(Word::SlotBySlot), &head.map(|word| frame.say(word)), rows))
+    let note = el("p").class("quiet").with(frame.say(Word::SlotNote));
+    let rows = table(frame.say(Word::SlotBySlot), &head.map(|word| frame.say(word)), rows);
+    details(frame.say(Word::SlotBySlot), Html::new().with(note).with(rows))
 }
 
 /// Of the most frequent codes; the next is of all others.

@@ -2,7 +2,7 @@
 
 pub(super) mod fields;
 
-use super::{Frame, button, cell, heading, table};
+use super::{Frame, button, cell, details, heading, table};
 use crate::audit::{Page, Row};
 use crate::console::forms::FILTER;
 use crate::console::times::time;
@@ -33,8 +33,7 @@ pub(crate) fn start(frame: Frame<'_>, choices: &Choices, sent: &Fields, mistakes
 
 /// A page of what was found, below the form.
 pub(crate) fn found(frame: Frame<'_>, choices: &Choices, sent: &Fields, page: &Page) -> String {
-    let again = el("details").with(el("summary").with(frame.say(Word::SearchTheLog)));
-    let again = again.with(form(frame, choices, sent, &Mistakes::default()));
+    let again = details(frame.say(Word::SearchTheLog), form(frame, choices, sent, &Mistakes::default()));
     let mut content = Html::new().with(again).with(asked(frame, page.query, page.indexed));
     if page.rows.is_empty() {
         let word = if page.next.is_some() { Word::MoreToCome } else { Word::NothingFits };
