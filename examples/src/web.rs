@@ -11,7 +11,6 @@ mod draft;
 mod files;
 mod form;
 mod guard;
-mod html;
 mod language;
 mod names;
 mod pages;
@@ -27,6 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use saphan_connector::{Connector, ConnectorBuilder, ConnectorError, Drained, JournalError, OutgoingMessage};
+use saphan_hub::html;
 use saphan_schemas::catalogue::{Catalogue, CatalogueError};
 use saphan_schemas::ids::{Code, ServiceId, SystemId};
 use saphan_schemas::message_types::BilingualText;

@@ -17,6 +17,7 @@ use crate::cases::{CaseLimits, Cases, Desk};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::connections::ConnectionLimits;
+use crate::console::Console;
 use crate::continuity;
 use crate::documents::Documents;
 use crate::keys::{HubKeys, KeyStore};
@@ -90,6 +91,8 @@ pub struct App {
     pub inbox: crate::config::InboxConfig,
     /// What auditors search.
     pub audit: Arc<Audit>,
+    /// Who of them is signed in at the pages that show it.
+    pub console: Console,
     /// Applications that need evidence, if the hub has a system for them.
     pub cases: Option<Arc<Cases>>,
     /// How the hub logs in at the broker.
@@ -205,6 +208,7 @@ impl App {
             connections: config.limits.connections(),
             inbox: config.inbox.clone(),
             audit: Arc::new(Audit::new(config.search_file())),
+            console: Console::new(config),
             cases,
             broker_login,
             stopping,

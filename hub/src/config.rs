@@ -1,12 +1,14 @@
 //! The hub's configuration: one struct a concern, one commented default file.
 
 mod amqp;
+mod console;
 mod documents;
 mod timestamps;
 mod witnesses;
 
 pub use amqp::AmqpSection;
 pub(crate) use amqp::is_this_machine;
+pub use console::ConsoleConfig;
 pub use documents::DocumentsConfig;
 pub use timestamps::TimestampsConfig;
 pub use witnesses::WitnessesConfig;
@@ -55,6 +57,8 @@ pub struct Config {
     pub documents: DocumentsConfig,
     /// `[retention]`
     pub retention: RetentionConfig,
+    /// `[console]`
+    pub console: ConsoleConfig,
     /// `[amqp]`
     pub amqp: AmqpSection,
 }
@@ -398,9 +402,13 @@ fn overlay(base: &mut toml::Table, over: toml::Table) {
     }
 }
 
-/// Numbers as numbers, all else as text.
+/// Numbers as numbers, `true` and `false` as such, all else as text.
 fn from_text(value: String) -> toml::Value {
-    value.parse::<i64>().map_or(toml::Value::String(value), toml::Value::Integer)
+    match (value.parse(), value.parse()) {
+        (Ok(number), _) => toml::Value::Integer(number),
+        (_, Ok(holds)) => toml::Value::Boolean(holds),
+        _ => toml::Value::String(value),
+    }
 }
 
 const PREFIX: &str = "SAPHAN_HUB__";
@@ -417,9 +425,11 @@ mod tests {
 
     #[test]
     fn the_environment_wins_over_the_file_and_the_file_over_the_default() {
-        let environment = [("SAPHAN_HUB__LIMITS__QUEUE".to_owned(), "7".to_owned())];
+        let environment = [("LIMITS__QUEUE", "7"), ("CONSOLE__ENABLED", "false")];
+        let environment = environment.map(|(name, value)| (format!("{PREFIX}{name}"), value.to_owned()));
         let config = Config::parse("[limits]\nqueue = 5\nbody_depth = 9", environment.into_iter()).unwrap();
         assert_eq!((config.limits.queue, config.limits.body_depth), (7, 9));
+        assert!(!config.console.enabled);
     }
 
     #[test]

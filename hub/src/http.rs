@@ -10,6 +10,7 @@ mod broker;
 mod cases;
 mod catalogue;
 mod conditional;
+mod console;
 mod documents;
 mod erasures;
 mod error;
@@ -45,6 +46,8 @@ pub fn router(app: Arc<App>) -> Router {
     let (router, openapi) = documented().split_for_parts();
     let openapi: Arc<str> = openapi.to_json().unwrap_or_default().into();
     router
+        // Auditors, in browsers.
+        .merge(console::routes(&app))
         .route("/openapi.json", get(move || operations::openapi(Arc::clone(&openapi))))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)

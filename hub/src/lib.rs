@@ -16,6 +16,7 @@
 //! - [`limits`]: what one system may ask for and hold; [`caller`]: who a request proved to be from;
 //! - [`cases`]: applications and their evidence, asked for once;
 //! - [`audit`]: what auditors search, and that they did;
+//! - [`console`]: the auditors' pages, made with [`html`];
 //! - [`registry`]: members, systems, keys, agreements as a fold over the log;
 //! - [`catalogue`]: what can be asked about services and evidence types;
 //! - [`witnesses`]: who cosigns the log's checkpoints; [`timestamps`]: who says when they existed; [`publication`]: the log as files for everybody; [`continuity`]: whether
@@ -35,9 +36,11 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod connections;
+pub mod console;
 pub mod continuity;
 pub mod documents;
 pub mod erasing;
+pub mod html;
 pub mod http;
 pub mod keys;
 pub mod ledger;

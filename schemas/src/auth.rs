@@ -19,6 +19,12 @@ pub const BROKER_METHOD: &str = "AMQP";
 /// The exchange's virtual host at the broker, as a token for it names it.
 pub const BROKER_PATH: &str = "/saphan";
 
+/// The method that a token for the auditors' console is bound to.
+pub const CONSOLE_METHOD: &str = "POST";
+
+/// The path that a token for the auditors' console is bound to: where it opens a session.
+pub const CONSOLE_PATH: &str = "/console/session";
+
 /// What a token says (RFC 7519; `htm` and `htu` after RFC 9449 section 4.2).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

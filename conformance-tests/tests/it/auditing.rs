@@ -7,7 +7,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream;
 use saphan_conformance::programs;
 use saphan_conformance::world::{World, bodies};
-use saphan_examples::local::hub::HubProgram;
+use saphan_examples::local::hub::{HubProcess, HubProgram};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::process::Command;
@@ -20,11 +20,11 @@ const REGISTRATION: &str = "[[member]]\nid = \"th.oag\"\nname_th = \"ผู้�
     [[system]]\nid = \"th.oag/audit\"\ntransport = \"pull\"\nroles = [\"auditor\"]\n";
 
 /// The auditor's folder.
-async fn admitted(world: &World) -> TempDir {
-    world.hub.apply(REGISTRATION).await.unwrap();
+pub(crate) async fn admitted(hub: &HubProcess) -> TempDir {
+    hub.apply(REGISTRATION).await.unwrap();
     let folder = TempDir::new().unwrap();
-    let code = world.hub.invite(&AUDITOR.parse().unwrap()).await.unwrap();
-    done(folder.path(), &["join", world.hub.url(), &code]).await;
+    let code = hub.invite(&AUDITOR.parse().unwrap()).await.unwrap();
+    done(folder.path(), &["join", hub.url(), &code]).await;
     folder
 }
 
@@ -47,7 +47,7 @@ async fn other_verifier(folder: &Path, arguments: &[&str]) -> Value {
 async fn an_auditor_finds_all_that_was_exchanged_though_the_hub_is_killed_and_each_row_is_proven() {
     let mut world =
         World::start_unlimited(HubProgram::saphan_hub(programs::saphan_hub().unwrap()), None).await.unwrap();
-    let auditor = admitted(&world).await;
+    let auditor = admitted(&world.hub).await;
     let folder = auditor.path();
     let sender = world.connector(&world.sender().unwrap()).unwrap().build().await.unwrap();
     let messages: Vec<_> = bodies(MESSAGES).unwrap().into_iter().map(|body| world.message(body).unwrap()).collect();

@@ -14,7 +14,11 @@ mod auditing;
 mod broken_copies;
 mod broker_access;
 mod broker_belief;
+#[expect(dead_code, reason = "the portal's tests do more with it")]
+#[path = "../../../examples/tests/it/web/browser.rs"]
+mod browser;
 mod cases;
+mod console;
 mod doctor;
 mod documents;
 mod exchange;

@@ -48,15 +48,15 @@ async fn procedures(transport: TransportKind, broker: Option<String>) {
 }
 
 /// A hub with a system of its own, and everybody connected.
-struct Stage {
+pub(crate) struct Stage {
     portal: Portal,
     others: Vec<Connector>,
-    hub: HubProcess,
+    pub(crate) hub: HubProcess,
     _folder: TempDir,
 }
 
 impl Stage {
-    async fn start(transport: TransportKind, broker: Option<String>, procedures: &Procedures) -> Self {
+    pub(crate) async fn start(transport: TransportKind, broker: Option<String>, procedures: &Procedures) -> Self {
         let receive = broker.clone().map_or(Receive::Pull, |uri| Receive::Amqp { uri });
         let registry = registry::of_the_examples(transport, |_| None).unwrap().to_toml().unwrap();
         let program = HubProgram::saphan_hub(programs::saphan_hub().unwrap());
@@ -81,13 +81,13 @@ impl Stage {
         Self { portal, others: connected, hub, _folder: folder }
     }
 
-    async fn carry_out(&self, application: &Application) -> Measured {
+    pub(crate) async fn carry_out(&self, application: &Application) -> Measured {
         let service = application.mandate.service;
         in_time(carry_out(&self.portal, application), || format!("no decision on {service}")).await.unwrap()
     }
 
     /// Stops in good order: nothing is left over, and the log holds.
-    async fn stop(&mut self) {
+    pub(crate) async fn stop(&mut self) {
         let counts = |connector: &Connector| connector.counts();
         for connector in self.others.iter().chain([self.portal.connector()]) {
             assert_eq!((counts(connector).refused, counts(connector).rejected), (0, 0), "{}", connector.system());

@@ -8,6 +8,7 @@
 )]
 
 pub(crate) mod application;
+#[expect(dead_code, reason = "the console's tests do more with it")]
 mod browser;
 mod chromium;
 pub(crate) mod client;

@@ -1,7 +1,7 @@
 //! `/v1/audit/…`: what auditors search. Whoever asks is in the log before the answer; so what is asked stands in bodies, never in
 //! URLs, which others log too.
 
-mod export;
+pub(super) mod export;
 
 pub(super) use export::{__path_export, export};
 

@@ -29,11 +29,22 @@ pub(super) struct WaitingCaller {
 impl WaitingCaller {
     /// Whether the key that was shown is still good, and the system still one that takes part.
     pub(super) fn check(&self, app: &App) -> Result<(), ApiError> {
-        let registry = app.registry.state();
-        let record = registry.key(self.key).ok_or_else(|| ApiError::problem(ProblemCode::KeyUnknown))?;
-        record.usable_at(app.clock.now_ms() / 1000).map_err(|reason| ApiError::problem(reason.into()))?;
+        stands(app, self.key)?;
         must_have_role(app, &self.system, Role::System)
     }
+}
+
+/// Whether the key of a session is still good, and its system still an auditor.
+pub(super) fn is_still_auditor(app: &App, system: &SystemId, key: KeyId) -> Result<(), ApiError> {
+    stands(app, key)?;
+    must_have_role(app, system, Role::Auditor)
+}
+
+/// Whether a key that was shown is still good.
+fn stands(app: &App, key: KeyId) -> Result<(), ApiError> {
+    let registry = app.registry.state();
+    let record = registry.key(key).ok_or_else(|| ApiError::problem(ProblemCode::KeyUnknown))?;
+    record.usable_at(app.clock.now_ms() / 1000).map_err(|reason| ApiError::problem(reason.into()))
 }
 
 /// A registered system of role `auditor`.
@@ -84,9 +95,7 @@ impl FromRequestParts<Arc<App>> for AuditorCaller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
-        let system = any_system(bearer(parts)?, app, &Target::of(parts))?;
-        must_have_role(app, &system, Role::Auditor)?;
-        Ok(Self(system))
+        auditor(bearer(parts)?, app, &Target::of(parts)).map(|(system, _)| Self(system))
     }
 }
 
@@ -180,6 +189,18 @@ pub(super) fn system(token: UnverifiedAuthToken, app: &App, target: &Target<'_>)
     let system = any_system(token, app, target)?;
     must_have_role(app, &system, Role::System)?;
     Ok(system)
+}
+
+/// The system, of role `auditor`, whose usable key signed the token for this target; and that key.
+pub(super) fn auditor(
+    token: UnverifiedAuthToken,
+    app: &App,
+    target: &Target<'_>,
+) -> Result<(SystemId, KeyId), ApiError> {
+    let key = token.kid();
+    let system = any_system(token, app, target)?;
+    must_have_role(app, &system, Role::Auditor)?;
+    Ok((system, key))
 }
 
 /// The system of any role.

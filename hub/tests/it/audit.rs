@@ -77,7 +77,7 @@ impl Hall {
     }
 }
 
-fn registration(auditor: &Party) -> Vec<Change> {
+pub(crate) fn registration(auditor: &Party) -> Vec<Change> {
     let id = auditor.id.member();
     let member = Member {
         name_th: "สำนักงานการตรวจเงินแผ่นดิน".into(), name_en: "Audit".into(), id

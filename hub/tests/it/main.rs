@@ -20,6 +20,7 @@ mod broker;
 mod cases;
 mod catalogue;
 mod connections;
+mod console;
 mod documents;
 mod erasing;
 mod forgery;

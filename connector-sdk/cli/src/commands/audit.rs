@@ -7,6 +7,7 @@ mod message;
 mod receipts;
 mod registry;
 mod search;
+mod sign_in;
 mod verify_export;
 
 use clap::Subcommand;
@@ -29,6 +30,8 @@ pub(crate) enum AuditCommand {
     Search(search::SearchArguments),
     /// Verify what a search wrote into a file
     VerifyExport(verify_export::VerifyExportArguments),
+    /// Sign a token for the sign-in page of the hub's console; the key stays here
+    SignIn(sign_in::SignInArguments),
 }
 
 pub(crate) async fn run(command: AuditCommand, json: bool) -> Result<Outcome, Failure> {
@@ -40,5 +43,6 @@ pub(crate) async fn run(command: AuditCommand, json: bool) -> Result<Outcome, Fa
         AuditCommand::Registry(arguments) => registry::run(arguments).await,
         AuditCommand::Search(arguments) => search::run(arguments).await,
         AuditCommand::VerifyExport(arguments) => verify_export::run(&arguments),
+        AuditCommand::SignIn(arguments) => sign_in::run(&arguments),
     }
 }

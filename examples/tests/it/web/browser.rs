@@ -1,4 +1,5 @@
-//! Headless Chromium, driven over the pipe of its DevTools protocol: JSON that ends with a zero byte, in and out.
+//! Headless Chromium, driven over the pipe of its DevTools protocol: JSON that ends with a zero byte, in and out. The tests of the
+//! console use the same file.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -20,7 +21,7 @@ const PROGRAMS: [&str; 3] = ["chromium-headless-shell", "chromium", "chromium-br
 type Waiting = Arc<Mutex<HashMap<u64, oneshot::Sender<Value>>>>;
 
 /// A running browser. Dropping it kills it.
-pub(super) struct Browser {
+pub(crate) struct Browser {
     _process: Child,
     to: tokio::sync::Mutex<ChildStdin>,
     waiting: Waiting,
@@ -30,14 +31,15 @@ pub(super) struct Browser {
 }
 
 /// One tab, with its own cookies.
-pub(super) struct Tab<'a> {
+pub(crate) struct Tab<'a> {
     browser: &'a Browser,
     session: String,
+    context: Value,
 }
 
 impl Browser {
     /// Starts it; `None` when none is installed.
-    pub(super) fn start() -> Option<Self> {
+    pub(crate) fn start() -> Option<Self> {
         let folders = std::env::var_os("PATH")?;
         let mut all = PROGRAMS.iter().flat_map(|name| std::env::split_paths(&folders).map(move |at| at.join(name)));
         let program = all.find(|path| path.is_file())?;
@@ -74,13 +76,15 @@ impl Browser {
     }
 
     /// Opens a tab of this size, as a phone or not.
-    pub(super) async fn tab(&self, (width, height): (u32, u32), is_phone: bool) -> Tab<'_> {
-        let context = self.call(None, "Target.createBrowserContext", json!({})).await;
-        let target = json!({ "url": "about:blank", "browserContextId": context["browserContextId"] });
+    pub(crate) async fn tab(&self, (width, height): (u32, u32), is_phone: bool) -> Tab<'_> {
+        let mut context = self.call(None, "Target.createBrowserContext", json!({})).await;
+        let context = context["browserContextId"].take();
+        let target = json!({ "url": "about:blank", "browserContextId": context });
         let target = self.call(None, "Target.createTarget", target).await;
         let attach = json!({ "targetId": target["targetId"], "flatten": true });
         let attached = self.call(None, "Target.attachToTarget", attach).await;
-        let tab = Tab { browser: self, session: attached["sessionId"].as_str().unwrap().to_owned() };
+        let session = attached["sessionId"].as_str().unwrap().to_owned();
+        let tab = Tab { browser: self, session, context };
         for domain in ["Page", "Runtime", "Log", "DOM", "Accessibility"] {
             tab.call(&format!("{domain}.enable"), json!({})).await;
         }
@@ -116,7 +120,7 @@ impl Tab<'_> {
     }
 
     /// Lets no script run on any page from now on.
-    pub(super) async fn without_scripts(&self) {
+    pub(crate) async fn without_scripts(&self) {
         self.call("Emulation.setScriptExecutionDisabled", json!({ "value": true })).await;
     }
 
@@ -131,12 +135,12 @@ impl Tab<'_> {
     }
 
     /// Opens a page.
-    pub(super) async fn open(&self, url: &str) {
+    pub(crate) async fn open(&self, url: &str) {
         self.leads_on(async { drop(self.call("Page.navigate", json!({ "url": url })).await) }).await;
     }
 
     /// What an expression is.
-    pub(super) async fn eval(&self, expression: &str) -> Value {
+    pub(crate) async fn eval(&self, expression: &str) -> Value {
         let params = json!({ "expression": expression, "returnByValue": true });
         let mut result = self.call("Runtime.evaluate", params).await;
         assert!(result["exceptionDetails"].is_null(), "{expression}: {result}");
@@ -144,7 +148,7 @@ impl Tab<'_> {
     }
 
     /// Waits until an expression is true.
-    pub(super) async fn until(&self, expression: &str) {
+    pub(crate) async fn until(&self, expression: &str) {
         let deadline = Instant::now() + PATIENCE;
         while self.eval(expression).await != true {
             if Instant::now() > deadline {
@@ -154,7 +158,7 @@ impl Tab<'_> {
     }
 
     /// Presses a key.
-    pub(super) async fn press(&self, key: &str) {
+    pub(crate) async fn press(&self, key: &str) {
         let (code, number, text) = match key {
             "Tab" => ("Tab", 9, None),
             "Enter" => ("Enter", 13, Some("\r")),
@@ -172,7 +176,7 @@ impl Tab<'_> {
     }
 
     /// Types digits or letters.
-    pub(super) async fn type_in(&self, text: &str) {
+    pub(crate) async fn type_in(&self, text: &str) {
         for letter in text.chars() {
             let event = json!({ "type": "char", "text": letter.to_string() });
             self.call("Input.dispatchKeyEvent", event).await;
@@ -180,7 +184,7 @@ impl Tab<'_> {
     }
 
     /// Goes on with the Tab key until the focus is on this.
-    pub(super) async fn tab_to(&self, selector: &str) {
+    pub(crate) async fn tab_to(&self, selector: &str) {
         let here = format!("document.activeElement.matches({selector:?})");
         for _ in 0..MOST_TABS {
             if self.eval(&here).await == true {
@@ -192,12 +196,36 @@ impl Tab<'_> {
     }
 
     /// Presses Enter on what leads to another page.
-    pub(super) async fn enter(&self) {
+    pub(crate) async fn enter(&self) {
         self.leads_on(self.press("Enter")).await;
     }
 
+    /// Puts what is downloaded into this folder, under its own names, from now on.
+    pub(crate) async fn downloads_into(&self, folder: &Path) {
+        let params = json!({
+            "behavior": "allow", "browserContextId": self.context, "downloadPath": folder, "eventsEnabled": true,
+        });
+        self.browser.call(None, "Browser.setDownloadBehavior", params).await;
+    }
+
+    /// Presses Enter on what leads to a download, and waits until it is complete; returns its name.
+    pub(crate) async fn download(&self) -> String {
+        let mut events = self.browser.events.subscribe();
+        let begun = |events: &Vec<Value>| named(events, "Browser.downloadWillBegin").cloned().collect::<Vec<_>>();
+        let before = begun(&events.borrow()).len();
+        self.press("Enter").await;
+        let next = timeout(PATIENCE, events.wait_for(|events| begun(events).len() > before)).await;
+        let next = begun(&next.expect("a download begins").unwrap())[before]["params"].clone();
+        let is_complete = |events: &Vec<Value>| {
+            named(events, "Browser.downloadProgress")
+                .any(|event| event["params"]["guid"] == next["guid"] && event["params"]["state"] == "completed")
+        };
+        timeout(PATIENCE, events.wait_for(is_complete)).await.expect("the download is complete").unwrap();
+        next["suggestedFilename"].as_str().unwrap().to_owned()
+    }
+
     /// Chooses a file, as in the dialogue that a browser opens for it.
-    pub(super) async fn choose(&self, selector: &str, file: &Path) {
+    pub(crate) async fn choose(&self, selector: &str, file: &Path) {
         let document = self.call("DOM.getDocument", json!({})).await;
         let query = json!({ "nodeId": document["root"]["nodeId"], "selector": selector });
         let found = self.call("DOM.querySelector", query).await;
@@ -206,7 +234,7 @@ impl Tab<'_> {
     }
 
     /// What the console holds: errors, warnings, violations of the policy.
-    pub(super) fn complaints(&self) -> Vec<String> {
+    pub(crate) fn complaints(&self) -> Vec<String> {
         let events = self.browser.events.borrow();
         let logged = self.own(&events, "Log.entryAdded").map(|event| &event["params"]["entry"]["text"]);
         let thrown = self.own(&events, "Runtime.exceptionThrown").map(|event| &event["params"]["exceptionDetails"]);
@@ -214,7 +242,7 @@ impl Tab<'_> {
     }
 
     /// What assistive technology is offered to act on without being told what it is.
-    pub(super) async fn nameless(&self) -> Vec<Value> {
+    pub(crate) async fn nameless(&self) -> Vec<Value> {
         let tree = self.call("Accessibility.getFullAXTree", json!({})).await;
         let needs = ["textbox", "searchbox", "combobox", "radio", "checkbox", "button", "link", "group", "Date"];
         let nodes = tree["nodes"].as_array().unwrap().iter().filter(|node| node["ignored"] != true);
@@ -226,10 +254,15 @@ impl Tab<'_> {
     }
 
     /// A picture of what is in view.
-    pub(super) async fn picture(&self, file: &Path) {
+    pub(crate) async fn picture(&self, file: &Path) {
         let picture = self.call("Page.captureScreenshot", json!({ "format": "png" })).await;
         std::fs::write(file, b64::decode_std(picture["data"].as_str().unwrap()).unwrap()).unwrap();
     }
+}
+
+/// The events of this name, of whichever tab.
+fn named<'e>(events: &'e [Value], method: &'static str) -> impl Iterator<Item = &'e Value> {
+    events.iter().filter(move |event| event["method"] == method)
 }
 
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -26,7 +26,7 @@ use crate::http::auth::AuditorCaller;
 pub(in crate::http) struct ExportRequest {
     /// Which entries.
     #[serde(default)]
-    filter: Filter,
+    pub(in crate::http) filter: Filter,
 }
 
 /// The first line: what the proofs are for.
@@ -59,9 +59,12 @@ struct Line<'a> {
     proof: &'a [Sha256Hash],
 }
 
+/// The form of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Format {
+pub(in crate::http) enum Format {
+    /// A JSON object in each line.
     JsonLines,
+    /// Comma-separated values (RFC 4180).
     Csv,
 }
 
@@ -85,6 +88,11 @@ pub(in crate::http) async fn export(
     let format = if accepted.contains("text/csv") { Format::Csv } else { Format::JsonLines };
     let asked = question.ask(&app, &auditor).await?;
     let export = asked.export(question.asks.filter).await?;
+    Ok(file(&app, export, format))
+}
+
+/// The file of an export, while it is made.
+pub(in crate::http) fn file(app: &Arc<App>, export: Export, format: Format) -> impl IntoResponse + use<> {
     let (media_type, suffix) = match format {
         Format::JsonLines => ("application/jsonl; charset=utf-8", "jsonl"),
         Format::Csv => ("text/csv; charset=utf-8; header=present", "csv"),
@@ -92,8 +100,8 @@ pub(in crate::http) async fn export(
     let name = format!("attachment; filename=\"audit-{}.{suffix}\"", export.query);
     let headers =
         [(CONTENT_TYPE, media_type.to_owned()), (CONTENT_DISPOSITION, name), (CACHE_CONTROL, "no-store".to_owned())];
-    let writing = Writing { app: Arc::clone(&app), export, format, end: End::default(), stage: Stage::Head };
-    Ok((headers, Body::from_stream(stream::try_unfold(writing, Writing::step))))
+    let writing = Writing { app: Arc::clone(app), export, format, end: End::default(), stage: Stage::Head };
+    (headers, Body::from_stream(stream::try_unfold(writing, Writing::step)))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! [`TimestampIndex`] on SQLite.
+//! [`TimestampIndex`] on SQLite. A size is stored as the place behind the last entry, which grows over all logs.
 
 use futures_util::future::{BoxFuture, FutureExt as _};
 use saphan_schemas::log::Stamped;
@@ -6,55 +6,75 @@ use sqlx::sqlite::{SqlitePool, SqliteRow};
 
 use super::rows::{index, signed};
 use super::{SqliteStore, failed};
+use crate::shards::Shard;
 use crate::store::{StoreError, TimestampIndex};
 
 impl TimestampIndex for SqliteStore {
-    fn keep_timestamp<'a>(&'a self, stamped: Stamped, token: &'a [u8]) -> BoxFuture<'a, Result<(), StoreError>> {
+    fn keep_timestamp<'a>(
+        &'a self,
+        shard: &'a Shard,
+        stamped: Stamped,
+        token: &'a [u8],
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
         async move {
             let mut writer = self.writer.lock().await;
-            let kept = sqlx::query(KEEP).bind(signed(stamped.size)).bind(signed(stamped.time)).bind(token);
+            let end = shard.first.saturating_add(stamped.size);
+            let kept = sqlx::query(KEEP).bind(signed(end)).bind(signed(stamped.time)).bind(token);
             let kept = kept.execute(writer.durable().await?).await;
             writer.finish(kept.map(|_| ()).map_err(failed("kept a timestamp")))
         }
         .boxed()
     }
 
-    fn timestamps(&self, first: u64, count: u32) -> BoxFuture<'_, Result<Vec<Stamped>, StoreError>> {
-        list(&self.readers, first, count).boxed()
+    fn timestamps<'a>(
+        &'a self,
+        shard: &'a Shard,
+        first: u64,
+        count: u32,
+    ) -> BoxFuture<'a, Result<Vec<Stamped>, StoreError>> {
+        list(&self.readers, shard, first, count).boxed()
     }
 
-    fn newest_timestamp(&self) -> BoxFuture<'_, Result<Option<(u64, Stamped)>, StoreError>> {
-        newest(&self.readers).boxed()
+    fn newest_timestamp<'a>(&'a self, shard: &'a Shard) -> BoxFuture<'a, Result<Option<(u64, Stamped)>, StoreError>> {
+        newest(&self.readers, shard).boxed()
     }
 
-    fn timestamp(&self, size: u64) -> BoxFuture<'_, Result<Option<Vec<u8>>, StoreError>> {
+    fn timestamp<'a>(&'a self, shard: &'a Shard, size: u64) -> BoxFuture<'a, Result<Option<Vec<u8>>, StoreError>> {
         async move {
-            let token = sqlx::query_scalar("SELECT token FROM timestamp WHERE size = ?1").bind(signed(size));
+            let token = sqlx::query_scalar(TOKEN).bind(signed(shard.first)).bind(signed(shard.first.saturating_add(size)));
             token.fetch_optional(&self.readers).await.map_err(failed("read a timestamp"))
         }
         .boxed()
     }
 }
 
-async fn list(pool: &SqlitePool, first: u64, count: u32) -> Result<Vec<Stamped>, StoreError> {
-    let rows = sqlx::query("SELECT size, time FROM timestamp WHERE number >= ?1 AND number < ?2 ORDER BY number")
+async fn list(pool: &SqlitePool, shard: &Shard, first: u64, count: u32) -> Result<Vec<Stamped>, StoreError> {
+    let rows = sqlx::query(LIST)
+        .bind(signed(shard.first))
+        .bind(i64::from(count))
         .bind(signed(first))
-        .bind(signed(first.saturating_add(count.into())))
         .fetch_all(pool)
         .await
         .map_err(failed("read timestamps"))?;
-    rows.iter().map(stamped).collect()
+    rows.iter().map(|row| stamped(shard, row)).collect()
 }
 
-async fn newest(pool: &SqlitePool) -> Result<Option<(u64, Stamped)>, StoreError> {
-    let row = sqlx::query("SELECT size, time, number FROM timestamp ORDER BY number DESC LIMIT 1");
-    let row = row.fetch_optional(pool).await.map_err(failed("read timestamps"))?;
-    row.map(|row| Ok((index(&row, 2)? + 1, stamped(&row)?))).transpose()
+async fn newest(pool: &SqlitePool, shard: &Shard) -> Result<Option<(u64, Stamped)>, StoreError> {
+    let row = sqlx::query(NEWEST).bind(signed(shard.first)).fetch_optional(pool).await;
+    let row = row.map_err(failed("read timestamps"))?;
+    row.map(|row| Ok((index(&row, 2)?, stamped(shard, &row)?))).transpose()
 }
 
-fn stamped(row: &SqliteRow) -> Result<Stamped, StoreError> {
-    Ok(Stamped { size: index(row, 0)?, time: index(row, 1)? })
+fn stamped(shard: &Shard, row: &SqliteRow) -> Result<Stamped, StoreError> {
+    Ok(Stamped { size: index(row, 0)?.saturating_sub(shard.first), time: index(row, 1)? })
 }
 
 const KEEP: &str = "INSERT INTO timestamp (number, size, time, token) SELECT count(*), ?1, ?2, ?3 FROM timestamp \
     HAVING ?1 > coalesce(max(size), 0)";
+/// The log that begins at ?1 ends where the next one begins.
+const LIST: &str = "SELECT size, time FROM timestamp WHERE size > ?1 \
+    AND size <= coalesce((SELECT min(first) FROM shard WHERE first > ?1), 9223372036854775807) ORDER BY size LIMIT ?2 OFFSET ?3";
+const NEWEST: &str = "SELECT max(size), time, count(*) FROM timestamp WHERE size > ?1 \
+    AND size <= coalesce((SELECT min(first) FROM shard WHERE first > ?1), 9223372036854775807) HAVING count(*) > 0";
+const TOKEN: &str = "SELECT token FROM timestamp WHERE size = ?2 AND size > ?1 \
+    AND size <= coalesce((SELECT min(first) FROM shard WHERE first > ?1), 9223372036854775807)";

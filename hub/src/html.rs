@@ -1,36 +1,40 @@
 //! HTML that is well formed and escaped by the way it is made: names are constants of the program, texts and values are escaped, and
-//! there is no way to put in markup as text.
+//! there is no way to put in markup as text. For the console, and for programs that embed a hub and show pages of their own.
 
 use std::fmt::Write as _;
 
 /// Finished markup.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Html(String);
+pub struct Html(String);
 
 impl Html {
     /// Nothing.
-    pub(super) const fn new() -> Self {
+    #[must_use]
+    pub const fn new() -> Self {
         Self(String::new())
     }
 
     /// A whole page.
-    pub(super) fn document(lang: &'static str, head: &Self, body: &Self) -> String {
+    #[must_use]
+    pub fn document(lang: &'static str, head: &Self, body: &Self) -> String {
         format!("<!doctype html><html lang=\"{lang}\"><head>{}</head><body>{}</body></html>", head.0, body.0)
     }
 
     /// This, and then that.
-    pub(super) fn with(mut self, more: impl Into<Self>) -> Self {
+    #[must_use]
+    pub fn with(mut self, more: impl Into<Self>) -> Self {
         self.push(more);
         self
     }
 
     /// Adds at the end.
-    pub(super) fn push(&mut self, more: impl Into<Self>) {
+    pub fn push(&mut self, more: impl Into<Self>) {
         self.0.push_str(&more.into().0);
     }
 
     /// The markup.
-    pub(super) fn as_str(&self) -> &str {
+    #[must_use]
+    pub fn as_str(&self) -> &str {
         &self.0
     }
 }
@@ -82,20 +86,22 @@ impl<T: Into<Self>> FromIterator<T> for Html {
 
 /// An element under construction.
 #[derive(Debug, Clone)]
-pub(super) struct Element {
+pub struct Element {
     name: &'static str,
     start: String,
     inner: Html,
 }
 
 /// Begins an element.
-pub(super) fn el(name: &'static str) -> Element {
+#[must_use]
+pub fn el(name: &'static str) -> Element {
     Element { name, start: format!("<{name}"), inner: Html::new() }
 }
 
 impl Element {
     /// With an attribute.
-    pub(super) fn attr(mut self, name: &'static str, value: impl AsRef<str>) -> Self {
+    #[must_use]
+    pub fn attr(mut self, name: &'static str, value: impl AsRef<str>) -> Self {
         let _ = write!(self.start, " {name}=\"");
         escape(value.as_ref(), &mut self.start);
         self.start.push('"');
@@ -103,7 +109,8 @@ impl Element {
     }
 
     /// With an attribute, if there is a value.
-    pub(super) fn attr_if(self, name: &'static str, value: Option<impl AsRef<str>>) -> Self {
+    #[must_use]
+    pub fn attr_if(self, name: &'static str, value: Option<impl AsRef<str>>) -> Self {
         match value {
             Some(value) => self.attr(name, value),
             None => self,
@@ -111,7 +118,8 @@ impl Element {
     }
 
     /// With an attribute that has no value, when it holds.
-    pub(super) fn flag(mut self, name: &'static str, holds: bool) -> Self {
+    #[must_use]
+    pub fn flag(mut self, name: &'static str, holds: bool) -> Self {
         if holds {
             let _ = write!(self.start, " {name}");
         }
@@ -119,12 +127,14 @@ impl Element {
     }
 
     /// With a class.
-    pub(super) fn class(self, name: &'static str) -> Self {
+    #[must_use]
+    pub fn class(self, name: &'static str) -> Self {
         self.attr("class", name)
     }
 
     /// With content after what it has.
-    pub(super) fn with(mut self, inner: impl Into<Html>) -> Self {
+    #[must_use]
+    pub fn with(mut self, inner: impl Into<Html>) -> Self {
         self.inner.push(inner);
         self
     }
