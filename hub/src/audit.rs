@@ -134,6 +134,11 @@ impl Asked<'_> {
         self.place
     }
 
+    /// The index of its entry, in the newest log.
+    fn index_of_query(&self) -> u64 {
+        self.app.shards.located(self.place).index
+    }
+
     /// The index, once it holds all that was logged before the query; earlier if that takes too long. And how far it is.
     async fn index(&self) -> Result<(Index, u64), AuditError> {
         let audit = &self.app.audit;

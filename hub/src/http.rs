@@ -99,6 +99,8 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(log::shard_verifier_key))
         .routes(routes!(log::shard_checkpoint))
         .routes(routes!(log::shard_tile))
+        .routes(routes!(log::shard_timestamps))
+        .routes(routes!(log::shard_timestamp))
         // Whoever runs the hub.
         .routes(routes!(operations::live))
         .routes(routes!(operations::ready))

@@ -255,7 +255,9 @@ impl Done<'_> {
         let heads = (app.newest_checkpoint(), app.cosigned().map(|cosigned| (cosigned.size, cosigned.text.clone())));
         if heads.0.0 > 0 && self.heads.as_ref() != Some(&heads) {
             while let Some((shard, size)) = self.closed.last() {
-                publication.beside(shards::name(&shard.origin)).complete(&*app.store, shard, *size).await?;
+                let earlier = publication.beside(shards::name(&shard.origin));
+                earlier.complete(&*app.store, shard, *size).await?;
+                earlier.publish_timestamps(&*app.store, shard, None, *size).await?;
                 self.closed.pop();
             }
             publication.publish(&*app.store, app.shards.present(), self.size, &heads.0, heads.1.as_ref()).await?;
@@ -265,7 +267,7 @@ impl Done<'_> {
         }
         // Once at the start, for those of earlier days; and then as long as there may be more.
         if self.timestamps.is_none() || app.timestamps.is_some() {
-            self.timestamps = Some(publication.publish_timestamps(&*app.store, self.timestamps, self.size).await?);
+            self.timestamps = Some(publication.publish_timestamps(&*app.store, app.shards.present(), self.timestamps, self.size).await?);
         }
         Ok(())
     }

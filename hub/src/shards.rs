@@ -58,6 +58,12 @@ impl Shards {
         self
     }
 
+    /// Whether the hub has had no other log.
+    #[must_use]
+    pub const fn is_one(&self) -> bool {
+        self.earlier.is_empty()
+    }
+
     /// The log that entries are appended to.
     #[must_use]
     pub const fn present(&self) -> &Shard {

@@ -23,7 +23,8 @@ impl Asked<'_> {
                 systems.push(system.clone());
             }
         }
-        Ok(CaseView { query: self.place, case: *case, indexed: end, systems, messages, next })
+        let messages = messages.into_iter().map(|row| row.located(&self.app.shards)).collect();
+        Ok(CaseView { query: self.index_of_query(), case: *case, indexed: end, systems, messages, next })
     }
 }
 

@@ -1,4 +1,5 @@
-//! Everything that fits, each row with what proves it, at constant memory.
+//! Everything of the hub's present log that fits, each row with what proves it, at constant memory. Earlier logs have other
+//! checkpoints.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -31,9 +32,9 @@ pub struct Exported {
 
 /// An export under way. It holds a place among the long answers until it is dropped.
 pub struct Export {
-    /// The place of the entry that says that this was asked.
+    /// The index of the entry that says that this was asked.
     pub query: u64,
-    /// How many entries of the log were searched, from the first on.
+    /// How many entries were searched, from the hub's first on.
     pub indexed: u64,
     /// The size of the checkpoint that the proofs are for.
     pub size: u64,
@@ -59,7 +60,7 @@ impl Asked<'_> {
         let indexed = indexed.min(self.place);
         let (size, checkpoint) = self.app.newest_checkpoint();
         Ok(Export {
-            query: self.place,
+            query: self.index_of_query(),
             indexed,
             size,
             checkpoint,
@@ -88,9 +89,10 @@ impl Export {
         let Some(before) = self.before else { return Ok(None) };
         let found = self.index.search(&self.filter, before, ROWS_AT_ONCE).await;
         let found = found.map_err(|error| self.app.audit.noted(error))?;
-        self.before = found.next;
+        let first = self.first();
+        self.before = found.next.filter(|next| *next > first);
         let mut exported = Vec::with_capacity(found.rows.len() * 2);
-        for row in found.rows {
+        for row in found.rows.into_iter().filter(|row| row.index >= first) {
             let row = self.as_of_the_checkpoint(row);
             if self.filter.outcome.is_some() && row.outcome != self.filter.outcome {
                 continue;
@@ -113,24 +115,31 @@ impl Export {
 
     /// What was said of a message after the checkpoint is left out: the export shows the log as it was then.
     fn as_of_the_checkpoint(&self, mut row: Row) -> Row {
-        if row.acknowledgement.is_some_and(|place| place >= self.size) {
+        if row.acknowledgement.is_some_and(|place| place >= self.first() + self.size) {
             (row.outcome, row.code) = (Some(Fate::Unacknowledged), None);
             (row.acknowledgement, row.acknowledged_at) = (None, None);
         }
-        row.erasure = row.erasure.filter(|place| *place < self.size);
+        row.erasure = row.erasure.filter(|place| *place < self.first() + self.size);
         row
+    }
+
+    /// The place at which the log begins.
+    fn first(&self) -> u64 {
+        self.app.shards.present().first
     }
 
     async fn fitting(&self, row: Row) -> Result<Exported, AuditError> {
         let (leaf, hash, proof) = self.proven(row.index).await?;
+        let row = row.located(&self.app.shards);
         // The index is a file like others: what it says is shown only as far as the log says it too.
-        let from_log = EntryFacts::read(&leaf).map(|facts| Row::new(row.index, &facts));
+        let from_log = EntryFacts::read(&leaf).map(|facts| Row { log: row.log.clone(), ..Row::new(row.index, &facts) });
         let agrees = match &from_log {
             Some(facts) => {
                 let mut plain = row.clone();
                 if row.outcome.is_some() {
                     (plain.outcome, plain.code) = (facts.outcome, facts.code.clone());
                     (plain.acknowledgement, plain.acknowledged_at, plain.erasure) = (None, None, None);
+                    (plain.acknowledgement_log, plain.erasure_log) = (None, None);
                 }
                 plain == *facts
             }
@@ -146,15 +155,18 @@ impl Export {
     async fn supporting(&self, place: u64) -> Result<Exported, AuditError> {
         let (leaf, hash, proof) = self.proven(place).await?;
         let facts = EntryFacts::read(&leaf).ok_or(StoreError::Corrupt { what: "an entry that another cites" })?;
-        Ok(Exported { row: Row::new(place, &facts), supports: true, leaf, hash, proof })
+        let found = self.app.shards.located(place);
+        let log = Some(found.log.to_owned()).filter(|_| !self.app.shards.is_one());
+        Ok(Exported { row: Row { log, ..Row::new(found.index, &facts) }, supports: true, leaf, hash, proof })
     }
 
     async fn proven(&self, place: u64) -> Result<(Vec<u8>, Sha256Hash, Vec<Sha256Hash>), AuditError> {
         let store = &*self.app.store;
         let leaf = store.entries(place, 1).await?.pop().ok_or(StoreError::Corrupt { what: "an entry of the log" })?;
-        let plan =
-            ProofPlan::inclusion(place, self.size).map_err(|_| StoreError::Corrupt { what: "the log's size" })?;
-        let proof = hashes_of(store, &plan).await?;
+        let shards = &self.app.shards;
+        let plan = ProofPlan::inclusion(shards.located(place).index, self.size);
+        let plan = plan.map_err(|_| StoreError::Corrupt { what: "the log's size" })?;
+        let proof = hashes_of(store, shards.present(), &plan).await?;
         let hash = leaf_hash(&leaf);
         Ok((leaf, hash, proof))
     }

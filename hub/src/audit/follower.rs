@@ -6,14 +6,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use saphan_schemas::facts::EntryFacts;
+use saphan_schemas::acknowledgement::Acknowledged;
+use saphan_schemas::facts::{EntryFacts, EntryKind};
 use saphan_schemas::log::leaf_hash;
 use tokio::time::{Instant, timeout};
 
 use super::index::{self, Cursor, Entry, IndexError, Writer};
 use super::{Audit, AuditError};
 use crate::app::App;
-use crate::store::{Store, StoreError};
+use crate::shards::Shards;
+use crate::store::StoreError;
 
 /// Follows the log until the hub stops.
 pub async fn run(app: Arc<App>) {
@@ -59,12 +61,12 @@ async fn follow(app: &App) -> Result<(), AuditError> {
 async fn rounds(app: &App, writer: &mut Writer, mut next: u64) -> Result<(), AuditError> {
     let audit = &*app.audit;
     let mut committed = app.ledger.committed();
-    let mut pace = Pace { since: Instant::now(), size: committed.borrow().size, busy: false };
+    let mut pace = Pace { since: Instant::now(), size: committed.borrow().end(), busy: false };
     while !app.is_stopping() {
         if audit.is_damaged() {
             return Err(IndexError::Unreadable { what: "a reader found it damaged" }.into());
         }
-        let size = committed.borrow_and_update().size;
+        let size = committed.borrow_and_update().end();
         let wanted = audit.is_wanted(next);
         let (started, busy) = (Instant::now(), pace.is_busy(size));
         let most = if busy && !wanted { ENTRIES_WHEN_BUSY } else { ENTRIES_AT_ONCE };
@@ -104,9 +106,10 @@ impl Pace {
 
 /// Opens the file; one of a log that went another way is made again.
 async fn open(app: &App) -> Result<(index::Index, Writer, Cursor), AuditError> {
-    let (path, origin) = (app.audit.path(), &*app.origin);
+    // The index is of all logs of the hub, by places; the first one tells whose it is.
+    let (path, origin) = (app.audit.path(), &*app.shards.at(0).origin);
     let opened = index::open(path, origin).await?;
-    if fits(&*app.store, opened.2).await? {
+    if fits(app, opened.2).await? {
         return Ok(opened);
     }
     tracing::warn!("the auditors' index is of a log that went another way; it is made again");
@@ -116,9 +119,10 @@ async fn open(app: &App) -> Result<(index::Index, Writer, Cursor), AuditError> {
 }
 
 /// Whether the log has the entry at which the index ends.
-async fn fits(store: &dyn Store, cursor: Cursor) -> Result<bool, StoreError> {
+async fn fits(app: &App, cursor: Cursor) -> Result<bool, StoreError> {
     let Some(last) = cursor.next.checked_sub(1) else { return Ok(true) };
-    Ok(store.hashes(0, last, 1).await?.pop() == cursor.last)
+    let (shard, index) = (app.shards.at(last), app.shards.located(last).index);
+    Ok(app.store.hashes(shard, 0, index, 1).await?.pop() == cursor.last)
 }
 
 /// Takes entries in, in one transaction; reads them a little at a time, so that others get their turn.
@@ -131,15 +135,33 @@ async fn take(app: &App, writer: &mut Writer, first: u64, until: u64) -> Result<
         if leaves.len() as u64 != count {
             return Err(StoreError::Corrupt { what: "an entry of the log is missing" }.into());
         }
-        let read = tokio::task::spawn_blocking(move || leaves.iter().map(|leaf| entry(leaf)).collect::<Vec<_>>());
+        let shards = Arc::clone(&app.shards);
+        let read = tokio::task::spawn_blocking(move || {
+            let places = at..;
+            places.zip(&leaves).map(|(place, leaf)| entry(&shards, place, leaf)).collect::<Vec<_>>()
+        });
         entries.extend(read.await.map_err(|_| AuditError::Lost)?);
         at += count;
     }
     Ok(writer.take(first, entries).await?)
 }
 
-fn entry(leaf: &[u8]) -> Entry {
-    Entry { hash: leaf_hash(leaf), facts: EntryFacts::read(leaf) }
+fn entry(shards: &Shards, place: u64, leaf: &[u8]) -> Entry {
+    Entry { hash: leaf_hash(leaf), facts: EntryFacts::read(leaf).map(|facts| placed(shards, place, facts)) }
+}
+
+/// The index numbers entries over all logs. What is said of an entry that no log of the hub has is left out.
+fn placed(shards: &Shards, place: u64, facts: EntryFacts) -> EntryFacts {
+    let origin = match (facts.log.as_deref(), facts.kind) {
+        (Some(log), _) => log,
+        (None, EntryKind::Acknowledgement) => &shards.at(0).origin,
+        (None, _) => &shards.at(place).origin,
+    };
+    let acknowledged = facts.acknowledged.iter();
+    let acknowledged =
+        acknowledged.filter_map(|one| Some(Acknowledged { index: shards.place(origin, one.index)?, ..one.clone() }));
+    let (acknowledged, erases) = (acknowledged.collect(), facts.erases.and_then(|index| shards.place(origin, index)));
+    EntryFacts { acknowledged, erases, ..facts }
 }
 
 /// Until `earliest`, or somebody wants to search; and then until there is something new.
@@ -154,7 +176,7 @@ async fn wait(
     let calm = async {
         tokio::time::sleep_until(earliest).await;
         // At its end it waits for what comes; else it goes on.
-        if committed.borrow_and_update().size <= next {
+        if committed.borrow_and_update().end() <= next {
             let _ = committed.changed().await;
         }
     };

@@ -12,6 +12,6 @@ impl Asked<'_> {
         let (index, indexed) = self.index().await?;
         let (since, until, minutes) = query.parts();
         let slots = index.health(since, until, minutes).await.map_err(|error| self.noted(error))?;
-        Ok(Health { query: self.place, indexed, slots })
+        Ok(Health { query: self.index_of_query(), indexed, slots })
     }
 }

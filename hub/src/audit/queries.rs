@@ -20,7 +20,8 @@ impl Asked<'_> {
             let at = kept.iter().position(|kept| kept.index == row.index);
             let kept = at.map(|at| kept.swap_remove(at));
             let (salt, text) = kept.map(|kept| (kept.salt.to_text(), kept.text)).unzip();
-            PastQuery { index: row.index, at: row.at, auditor: row.from.unwrap_or_default(), text, salt }
+            let row = row.located(&self.app.shards);
+            PastQuery { index: row.index, log: row.log, at: row.at, auditor: row.from.unwrap_or_default(), text, salt }
         };
         Ok(PastQueries { queries: found.rows.into_iter().map(query).collect(), next: found.next })
     }

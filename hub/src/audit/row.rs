@@ -8,12 +8,16 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::filter::Fate;
+use crate::shards::Shards;
 
-/// An entry of the log, in one line. All of it follows from the log alone.
+/// An entry of a log of the hub, in one line. All of it follows from the logs alone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Row {
-    /// Its place in the log.
+    /// Its index in its log.
     pub index: u64,
+    /// The origin of that log, if the hub has several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log: Option<String>,
     /// When it was logged, in milliseconds since 1970.
     pub at: u64,
     /// Its kind; absent for an entry that cannot be read.
@@ -46,24 +50,47 @@ pub struct Row {
     /// The problem code of a refusal or of a rejected message, or the legal basis of an erasure.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
-    /// The place of the acknowledgement of a message.
+    /// The index of the acknowledgement of a message.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub acknowledgement: Option<u64>,
+    /// The origin of its log, if it is a later one than that of the message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acknowledgement_log: Option<String>,
     /// When the acknowledgement was logged, in milliseconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub acknowledged_at: Option<u64>,
-    /// The place of the entry that says that the body of a message was erased; of an erasure, the place of that message.
+    /// The index of the entry that says that the body of a message was erased; of an erasure, the index of that message.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub erasure: Option<u64>,
+    /// The origin of that entry's log, if it is another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub erasure_log: Option<String>,
 }
 
 impl Row {
+    /// With places of the hub's store made indices of logs.
+    pub(super) fn located(mut self, shards: &Shards) -> Self {
+        if shards.is_one() {
+            return self;
+        }
+        let own = shards.located(self.index);
+        let elsewhere = |place: Option<u64>| {
+            let found = place.map(|place| shards.located(place));
+            (found.map(|found| found.index), found.map(|found| found.log).filter(|log| *log != own.log).map(str::to_owned))
+        };
+        (self.acknowledgement, self.acknowledgement_log) = elsewhere(self.acknowledgement);
+        (self.erasure, self.erasure_log) = elsewhere(self.erasure);
+        (self.index, self.log) = (own.index, Some(own.log.to_owned()));
+        self
+    }
+
     /// The row of an entry that says this, before any other entry says something about it.
     #[must_use]
     pub fn new(index: u64, facts: &EntryFacts) -> Self {
         let text = |name: &str| name.to_owned();
         Self {
             index,
+            log: None,
             at: facts.at,
             kind: Some(facts.kind),
             id: facts.id,
@@ -75,8 +102,10 @@ impl Row {
             outcome: (facts.kind == EntryKind::Message).then_some(Fate::Unacknowledged),
             code: facts.code.as_ref().map(|name| text(name.as_str())),
             acknowledgement: None,
+            acknowledgement_log: None,
             acknowledged_at: None,
             erasure: facts.erases,
+            erasure_log: facts.log.as_deref().map(text).filter(|_| facts.erases.is_some()),
         }
     }
 }
@@ -84,9 +113,9 @@ impl Row {
 /// Some of the rows that fit, newest first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Page {
-    /// The place of the entry that says that this was asked.
+    /// The index of the entry that says that this was asked, in the newest log.
     pub query: u64,
-    /// How many entries of the log were searched, from the first on.
+    /// How many entries were searched, from the hub's first on.
     pub indexed: u64,
     /// The rows. There may be few, or none, and still more to come.
     pub rows: Vec<Row>,
@@ -123,15 +152,29 @@ pub struct Moment {
     /// When, in milliseconds since 1970; absent when nobody kept it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at: Option<u64>,
-    /// The place of the entry of the log that shows it; absent when only the hub's store says so.
+    /// The index of the entry that shows it; absent when only the hub's store says so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entry: Option<u64>,
+    /// The origin of that entry's log, if the hub has several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log: Option<String>,
+}
+
+impl Moment {
+    /// With a place of the hub's store made an index of a log.
+    pub(super) fn located(mut self, shards: &Shards) -> Self {
+        if let Some(place) = self.entry.filter(|_| !shards.is_one()) {
+            let found = shards.located(place);
+            (self.entry, self.log) = (Some(found.index), Some(found.log.to_owned()));
+        }
+        self
+    }
 }
 
 /// A message's way, and what proves it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Timeline {
-    /// The place of the entry that says that this was asked.
+    /// The index of the entry that says that this was asked, in the newest log.
     pub query: u64,
     /// The message.
     pub message: Row,
@@ -161,12 +204,12 @@ pub struct MessageFile {
 /// The messages of a case, oldest first: enough to draw who said what to whom.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct CaseView {
-    /// The place of the entry that says that this was asked.
+    /// The index of the entry that says that this was asked, in the newest log.
     pub query: u64,
     /// The case.
     #[schema(value_type = String)]
     pub case: CaseId,
-    /// How many entries of the log were searched, from the first on.
+    /// How many entries were searched, from the hub's first on.
     pub indexed: u64,
     /// The systems that take part, in the order in which they came in.
     pub systems: Vec<String>,
@@ -180,9 +223,9 @@ pub struct CaseView {
 /// How the exchange went over some time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Health {
-    /// The place of the entry that says that this was asked.
+    /// The index of the entry that says that this was asked, in the newest log.
     pub query: u64,
-    /// How many entries of the log were counted, from the first on.
+    /// How many entries were counted, from the hub's first on.
     pub indexed: u64,
     /// The slots, in order, without gaps.
     pub slots: Vec<Slot>,
@@ -220,8 +263,11 @@ pub struct Within {
 /// An auditor's query, as the hub kept it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct PastQuery {
-    /// The place of its entry in the log.
+    /// The index of its entry in its log.
     pub index: u64,
+    /// The origin of that log, if the hub has several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log: Option<String>,
     /// When it was logged, in milliseconds since 1970.
     pub at: u64,
     /// Who asked.

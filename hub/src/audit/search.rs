@@ -13,6 +13,7 @@ impl Asked<'_> {
         let before = search.before.map_or(end, |before| before.min(end));
         let found = index.search(&search.filter, before, search.limit.rows()).await;
         let found = found.map_err(|error| self.noted(error))?;
-        Ok(Page { query: self.place, indexed: end, rows: found.rows, next: found.next })
+        let rows = found.rows.into_iter().map(|row| row.located(&self.app.shards)).collect();
+        Ok(Page { query: self.index_of_query(), indexed: end, rows, next: found.next })
     }
 }

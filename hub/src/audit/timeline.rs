@@ -35,12 +35,15 @@ impl Asked<'_> {
             None => None,
         };
         let cosigned = self.app.cosigned();
-        let evidence = evidence(&*self.app.store, record.index, cosigned.as_deref()).await?;
+        let evidence = evidence(&*self.app.store, &self.app.shards, record.index, cosigned.as_deref()).await?;
         let not_after = UnverifiedEnvelope::parse(&evidence.envelope).map_err(EvidenceError::from)?.claims().not_after;
         Ok(Timeline {
-            query: self.place,
-            message: row(&record, &message.facts, acknowledgement.as_ref()),
-            moments: moments(&record, &message.facts, not_after, acknowledgement.as_ref(), erasure.as_ref()),
+            query: self.index_of_query(),
+            message: row(&record, &message.facts, acknowledgement.as_ref()).located(&self.app.shards),
+            moments: moments(&record, &message.facts, not_after, acknowledgement.as_ref(), erasure.as_ref())
+                .into_iter()
+                .map(|moment| moment.located(&self.app.shards))
+                .collect(),
             evidence: MessageFile { envelope: evidence.envelope, receipt: evidence.receipt, proof: evidence.proof },
             cosigned_proof: evidence.cosigned_proof,
             acknowledgement: acknowledgement.and_then(|(_, known)| statement(&known.leaf)),
@@ -79,7 +82,7 @@ fn moments(
     erasure: Option<&(u64, Known)>,
 ) -> Vec<Moment> {
     let milliseconds = |seconds: u64| seconds.saturating_mul(1000);
-    let moment = |step, at, entry| Moment { step, at, entry };
+    let moment = |step, at, entry| Moment { step, at, entry, log: None };
     let mut moments = vec![
         moment(Step::Submitted, facts.signed.map(milliseconds), Some(record.index)),
         moment(Step::Accepted, Some(facts.at), Some(record.index)),

@@ -141,9 +141,29 @@ pub(super) async fn timestamps(
     State(app): State<Arc<App>>,
     PathPart(page): PathPart<u64>,
 ) -> Result<impl IntoResponse, ApiError> {
+    timestamps_of(&app, app.shards.present(), page).await
+}
+
+/// The same of each log of the hub.
+#[utoipa::path(
+    get, path = "/v1/logs/{shard}/timestamps/pages/{page}", tag = "anyone",
+    params(("shard" = String, Path, description = "The shard's name"), ("page" = u64, Path, description = "Counted from 0")),
+    responses(
+        (status = 200, content_type = "text/plain", description = "Lines `<size> <seconds since 1970>`, by size"),
+        (status = 404, description = "A problem: there are not so many", content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn shard_timestamps(
+    State(app): State<Arc<App>>,
+    PathPart((shard, page)): PathPart<(String, u64)>,
+) -> Result<impl IntoResponse, ApiError> {
+    timestamps_of(&app, shard_of(&app, &shard)?.0, page).await
+}
+
+async fn timestamps_of(app: &App, shard: &Shard, page: u64) -> Result<impl IntoResponse + use<>, ApiError> {
     let first = page.checked_mul(Stamped::PER_PAGE);
     let first = first.ok_or_else(|| ApiError::problem(ProblemCode::NotFound))?;
-    let stamped = app.store.timestamps(first, Stamped::PER_PAGE as u32).await?;
+    let stamped = app.store.timestamps(shard, first, Stamped::PER_PAGE as u32).await?;
     if stamped.is_empty() {
         return Err(ApiError::problem(ProblemCode::NotFound));
     }
@@ -164,7 +184,27 @@ pub(super) async fn timestamp(
     State(app): State<Arc<App>>,
     PathPart(size): PathPart<u64>,
 ) -> Result<impl IntoResponse, ApiError> {
-    let token = app.store.timestamp(size).await?.ok_or_else(|| ApiError::problem(ProblemCode::NotFound))?;
+    timestamp_of(&app, app.shards.present(), size).await
+}
+
+/// The same of each log of the hub.
+#[utoipa::path(
+    get, path = "/v1/logs/{shard}/timestamps/{size}", tag = "anyone",
+    params(("shard" = String, Path, description = "The shard's name"), ("size" = u64, Path, description = "The number of entries")),
+    responses(
+        (status = 200, content_type = "application/cms", description = "A TimeStampToken in DER"),
+        (status = 404, description = "A problem: there is none for this size", content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn shard_timestamp(
+    State(app): State<Arc<App>>,
+    PathPart((shard, size)): PathPart<(String, u64)>,
+) -> Result<impl IntoResponse, ApiError> {
+    timestamp_of(&app, shard_of(&app, &shard)?.0, size).await
+}
+
+async fn timestamp_of(app: &App, shard: &Shard, size: u64) -> Result<impl IntoResponse + use<>, ApiError> {
+    let token = app.store.timestamp(shard, size).await?.ok_or_else(|| ApiError::problem(ProblemCode::NotFound))?;
     Ok(([(CONTENT_TYPE, TOKEN_MEDIA_TYPE), (CACHE_CONTROL, IMMUTABLE)], token))
 }
 

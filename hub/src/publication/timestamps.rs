@@ -3,6 +3,7 @@
 use saphan_schemas::log::Stamped;
 
 use super::{PublicationError, PublishedLog};
+use crate::shards::Shard;
 use crate::store::{Store, StoreError};
 
 impl PublishedLog {
@@ -11,27 +12,28 @@ impl PublishedLog {
     ///
     /// # Errors
     /// [`PublicationError`]; what is there then is as before, or more.
-    pub async fn publish_timestamps(
+    pub(super) async fn publish_timestamps(
         &self,
         store: &dyn Store,
+        shard: &Shard,
         before: Option<u64>,
         size: u64,
     ) -> Result<u64, PublicationError> {
-        let Some((count, _)) = store.newest_timestamp().await? else { return Ok(0) };
+        let Some((count, _)) = store.newest_timestamp(shard).await? else { return Ok(0) };
         let mut done = match before {
             Some(before) => before,
             None => self.timestamps(count).await?,
         };
         while done < count {
             let first = done - done % Stamped::PER_PAGE;
-            let mut page = store.timestamps(first, Stamped::PER_PAGE as u32).await?;
+            let mut page = store.timestamps(shard, first, Stamped::PER_PAGE as u32).await?;
             page.retain(|stamped| stamped.size <= size);
             let end = first + page.len() as u64;
             if end <= done {
                 break;
             }
             for stamped in page.iter().skip((done - first) as usize) {
-                let token = store.timestamp(stamped.size).await?.ok_or(StoreError::Corrupt { what: "a timestamp" })?;
+                let token = store.timestamp(shard, stamped.size).await?.ok_or(StoreError::Corrupt { what: "a timestamp" })?;
                 self.put(&Stamped::token_path(stamped.size), token).await?;
             }
             self.put(&Stamped::page_path(first / Stamped::PER_PAGE), Stamped::to_page(&page).into_bytes()).await?;

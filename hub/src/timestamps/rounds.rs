@@ -49,7 +49,7 @@ pub async fn run(app: Arc<App>, timestamps: Arc<Timestamps>) {
 
 /// Goes on from the newest token in the store.
 async fn remember(app: &App, timestamps: &Timestamps) -> Result<(), StoreError> {
-    if let Some((_, stamped)) = app.store.newest_timestamp().await? {
+    if let Some((_, stamped)) = app.store.newest_timestamp(app.shards.present()).await? {
         // The authority's clock may be ahead of ours.
         let at_ms = timestamps.newest().at_ms.min(stamped.time.saturating_mul(1000));
         timestamps.set_newest(Newest { size: stamped.size, at_ms });
@@ -70,7 +70,7 @@ async fn stamp(
         stamped = timestamps.stamp(&head) => stamped?,
         _ = stopping.wait_for(|stop| *stop) => return Ok(None),
     };
-    app.store.keep_timestamp(stamped, &token).await?;
+    app.store.keep_timestamp(app.shards.present(), stamped, &token).await?;
     Ok(Some(Newest { size: stamped.size, at_ms: app.clock.now_ms() }))
 }
 

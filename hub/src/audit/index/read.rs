@@ -369,6 +369,7 @@ fn read(row: &SqliteRow) -> Result<Row, IndexError> {
     let outcome = column::<Option<i64>>(row, 9)?;
     Ok(Row {
         index: column::<i64>(row, 0)?.unsigned_abs(),
+        log: None,
         at: column::<i64>(row, 1)?.unsigned_abs(),
         kind,
         id: id.map(|id| uuid(id).and_then(MessageId::from_bytes).ok_or(UNREADABLE)).transpose()?,
@@ -380,8 +381,10 @@ fn read(row: &SqliteRow) -> Result<Row, IndexError> {
         outcome: outcome.map(|number| fate_of(number).ok_or(UNREADABLE)).transpose()?,
         code: column(row, 10)?,
         acknowledgement: place(11)?,
+        acknowledgement_log: None,
         acknowledged_at: place(12)?,
         erasure: place(13)?,
+        erasure_log: None,
     })
 }
 
