@@ -232,7 +232,8 @@ fn a_log_with_a_key_that_the_one_before_does_not_register_is_none_of_this_hub() 
 #[test]
 fn what_does_not_say_which_log_it_is_about_counts_for_nothing() {
     let hub = Hub::new();
-    let statements: [(&str, &dyn Fn(&mut Ledger) -> u64); 5] = [
+    type Said<'a> = &'a dyn Fn(&mut Ledger) -> u64;
+    let statements: [(&str, Said<'_>); 5] = [
         ("none of this hub's logs", &|new| new.acknowledge_as(RECEIVER, processed(1))),
         ("none of this hub's logs", &|new| new.acknowledge_in(Some("hub.local/log/2025h1"), RECEIVER, processed(200))),
         // The end of the old log is entry 313 of it.
