@@ -7,6 +7,7 @@ mod queries;
 mod scan;
 mod searching;
 
+pub(crate) use exporting::proven;
 use saphan_schemas::ids::CaseId;
 use saphan_schemas::problem::ProblemCode;
 use saphan_schemas::registry::{Change, Entry, Member, Role, System, TransportKind};

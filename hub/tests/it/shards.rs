@@ -1,6 +1,7 @@
 //! One log after the other: what was accepted in the earlier one goes on in the next.
 
 mod trouble;
+mod watched;
 
 use saphan_schemas::acknowledgement::AcknowledgementClaims;
 use saphan_schemas::leaf::{Leaf, ShardEvent};

@@ -25,15 +25,15 @@ pub(crate) fn page(frame: Frame<'_>, sent: &Fields, origin: &str, timeline: &Tim
     frame.page(Word::MessagesWay, content)
 }
 
-fn step(frame: Frame<'_>, Moment { step, at, entry }: &Moment) -> Element {
+fn step(frame: Frame<'_>, Moment { step, at, entry, log }: &Moment) -> Element {
     let (word, note) = Word::step(*step);
     let when: Html = match at {
         Some(at) => time(*at).into(),
         None => el("span").class("quiet").with(frame.say(Word::TimeNotKept)).into(),
     };
     let entry = entry.map(|entry| {
-        let text = format!("{} {entry}", frame.say(Word::Place));
-        el("span").class("tag").with(text)
+        let log = log.as_deref().map(|log| format!(" · {log}")).unwrap_or_default();
+        el("span").class("tag").with(format!("{} {entry}{log}", frame.say(Word::Place)))
     });
     let line = el("p").with(el("b").with(frame.say(word))).with(" ").with(when).with(" ").with(entry);
     el("li").with(line).with(el("p").class("quiet").with(frame.say(note)))

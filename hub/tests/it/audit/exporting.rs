@@ -1,7 +1,7 @@
 //! Exports, and that each row is proven.
 
 use saphan_schemas::digest::Sha256Hash;
-use saphan_schemas::log::{SignedCheckpoint, leaf_hash, verify_inclusion};
+use saphan_schemas::log::{Checkpoint, SignedCheckpoint, leaf_hash, verify_inclusion};
 use serde_json::{Value, json};
 
 use super::Hall;
@@ -17,6 +17,15 @@ impl Hall {
         let media_type = answer.headers()["content-type"].to_str().unwrap().to_owned();
         (media_type, answer.text().await.unwrap())
     }
+}
+
+/// That the row's leaf is in the log of this checkpoint, at the row's index.
+pub(crate) fn proven(line: &Value, checkpoint: &Checkpoint) {
+    let hash: Sha256Hash = line["hash"].as_str().unwrap().parse().unwrap();
+    assert_eq!(leaf_hash(line["leaf"].as_str().unwrap().as_bytes()), hash);
+    let proof: Vec<Sha256Hash> = serde_json::from_value(line["proof"].clone()).unwrap();
+    let index = line["row"]["index"].as_u64().unwrap();
+    verify_inclusion(hash, index, checkpoint.size, &proof, checkpoint.root).unwrap();
 }
 
 fn lines(text: &str) -> Vec<Value> {
@@ -63,13 +72,7 @@ async fn each_row_of_an_export_is_proven_for_the_one_checkpoint_that_it_states()
     let rows = &lines[1..lines.len() - 1];
     let told = |line: &Value| (line["row"]["index"].as_u64().unwrap(), line["supports"].as_bool().unwrap_or(false));
     assert_eq!(rows.iter().map(told).collect::<Vec<_>>(), wanted, "what supports a row stands before it");
-    for line in rows {
-        let hash: Sha256Hash = line["hash"].as_str().unwrap().parse().unwrap();
-        assert_eq!(leaf_hash(line["leaf"].as_str().unwrap().as_bytes()), hash);
-        let proof: Vec<Sha256Hash> = serde_json::from_value(line["proof"].clone()).unwrap();
-        let index = line["row"]["index"].as_u64().unwrap();
-        verify_inclusion(hash, index, checkpoint.size, &proof, checkpoint.root).unwrap();
-    }
+    rows.iter().for_each(|line| proven(line, &checkpoint));
     assert_eq!(lines.last().unwrap(), &json!({ "end": { "rows": 9, "supporting": 6 } }));
 }
 

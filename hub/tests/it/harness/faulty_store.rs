@@ -387,20 +387,30 @@ impl BodyIndex for FaultyStore {
 }
 
 impl TimestampIndex for FaultyStore {
-    fn keep_timestamp<'a>(&'a self, stamped: Stamped, token: &'a [u8]) -> BoxFuture<'a, Result<(), StoreError>> {
-        self.up(self.inner.keep_timestamp(stamped, token))
+    fn keep_timestamp<'a>(
+        &'a self,
+        shard: &'a Shard,
+        stamped: Stamped,
+        token: &'a [u8],
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.up(self.inner.keep_timestamp(shard, stamped, token))
     }
 
-    fn timestamps(&self, first: u64, count: u32) -> BoxFuture<'_, Result<Vec<Stamped>, StoreError>> {
-        self.up(self.inner.timestamps(first, count))
+    fn timestamps<'a>(
+        &'a self,
+        shard: &'a Shard,
+        first: u64,
+        count: u32,
+    ) -> BoxFuture<'a, Result<Vec<Stamped>, StoreError>> {
+        self.up(self.inner.timestamps(shard, first, count))
     }
 
-    fn newest_timestamp(&self) -> BoxFuture<'_, Result<Option<(u64, Stamped)>, StoreError>> {
-        self.up(self.inner.newest_timestamp())
+    fn newest_timestamp<'a>(&'a self, shard: &'a Shard) -> BoxFuture<'a, Result<Option<(u64, Stamped)>, StoreError>> {
+        self.up(self.inner.newest_timestamp(shard))
     }
 
-    fn timestamp(&self, size: u64) -> BoxFuture<'_, Result<Option<Vec<u8>>, StoreError>> {
-        self.up(self.inner.timestamp(size))
+    fn timestamp<'a>(&'a self, shard: &'a Shard, size: u64) -> BoxFuture<'a, Result<Option<Vec<u8>>, StoreError>> {
+        self.up(self.inner.timestamp(shard, size))
     }
 }
 

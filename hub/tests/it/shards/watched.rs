@@ -1,0 +1,105 @@
+//! What auditors and an authority for timestamps see of several logs.
+
+use saphan_schemas::log::{SignedCheckpoint, Stamped};
+use saphan_schemas::registry::TransportKind;
+use serde_json::{Value, json};
+
+use super::{FIRST, NEXT, said};
+use crate::audit::{proven, registration};
+use crate::harness::{Behaviour, FakeAuthority, Party, Site, TestHub, eventually, sign_token};
+
+async fn auditor(hub: &TestHub) -> Party {
+    let auditor = Party::new("th.oag/audit", TransportKind::Pull);
+    hub.apply(registration(&auditor)).await;
+    auditor
+}
+
+async fn ask(hub: &TestHub, auditor: &Party, call: &str, body: Value) -> Value {
+    hub.call(auditor, "POST", &format!("/v1/audit/{call}"), &body).await.json(200)
+}
+
+#[tokio::test]
+async fn a_search_goes_over_all_logs_and_names_the_log_of_each_entry() {
+    let hub = TestHub::new().await;
+    let auditor = auditor(&hub).await;
+    let [first, second] = [hub.world.message(), hub.world.message()];
+    let [first_at, second_at] = [hub.accept(&first).await, hub.accept(&second).await];
+    let hub = hub.go_on_in("next").await;
+    let new_at = hub.accept(&hub.world.message()).await;
+    let recorded = hub.acknowledge(&hub.world.office, &said(&hub, Some(FIRST), &[(first_at, None)])).await;
+    let acknowledged_at = recorded.json::<Value>(201)["index"].clone();
+
+    let page = ask(&hub, &auditor, "search", json!({ "filter": { "kind": "message" }, "limit": 2 })).await;
+    let found = |page: &Value| {
+        let rows = page["rows"].as_array().unwrap().iter();
+        rows.map(|row| (row["log"].clone(), row["index"].clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(found(&page), [(json!(NEXT), json!(new_at)), (json!(FIRST), json!(second_at))]);
+    let before = &page["next"];
+    let page =
+        ask(&hub, &auditor, "search", json!({ "filter": { "kind": "message" }, "limit": 2, "before": before })).await;
+    assert_eq!(found(&page), [(json!(FIRST), json!(first_at))]);
+    let row = &page["rows"][0];
+    assert_eq!(
+        (&row["outcome"], &row["acknowledgement"], &row["acknowledgement_log"]),
+        (&json!("processed"), &acknowledged_at, &json!(NEXT)),
+        "{row}"
+    );
+
+    let timeline = ask(&hub, &auditor, "timeline", json!({ "id": first.id() })).await;
+    let last = timeline["moments"].as_array().unwrap().last().unwrap();
+    assert_eq!((&last["log"], &last["entry"]), (&json!(NEXT), &acknowledged_at), "{timeline}");
+    assert_eq!(timeline["message"]["index"], json!(first_at));
+
+    // The index is of all logs: after the next change it goes on, and is not made again.
+    let hub = hub.go_on_in("third").await;
+    let page = ask(&hub, &auditor, "search", json!({ "filter": { "kind": "message" } })).await;
+    assert_eq!(page["rows"].as_array().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn an_export_is_of_the_present_log_and_each_row_is_proven_in_it() {
+    let hub = TestHub::new().await;
+    let auditor = auditor(&hub).await;
+    hub.accept(&hub.world.message()).await;
+    let hub = hub.go_on_in("next").await;
+    let index = hub.accept(&hub.world.message()).await;
+    let path = "/v1/audit/export";
+    let token = sign_token(hub.token(auditor.id.as_str(), "POST", path), &auditor.key);
+    let request = reqwest::Client::new().post(hub.at(path)).bearer_auth(token).header("accept", "application/jsonl");
+    let answer = request.json(&json!({ "filter": { "kind": "message" } })).send().await.unwrap().text().await.unwrap();
+    let lines: Vec<Value> = answer.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let head = &lines[0]["export"];
+    let vkey = hub.get("/v1/log/vkey").await.text().trim_end().parse().unwrap();
+    let checkpoint = SignedCheckpoint::parse_and_verify(head["checkpoint"].as_str().unwrap(), &vkey).unwrap();
+    assert_eq!((&head["log"], checkpoint.checkpoint().origin.as_str()), (&json!(NEXT), NEXT));
+    let rows: Vec<_> = lines.iter().filter_map(|line| line["row"]["index"].as_u64()).collect();
+    assert_eq!(rows, [index], "{answer}");
+    proven(&lines[1], checkpoint.checkpoint());
+}
+
+#[tokio::test]
+async fn each_log_has_its_own_timestamps_and_those_of_earlier_ones_stay_served() {
+    let authority = FakeAuthority::start(Behaviour::Good).await;
+    let settings = format!(
+        "[timestamps]\nurl = \"{}\"\nauthority = \"{}\"\ntimeout_seconds = 1\n",
+        authority.url,
+        authority.pem().display()
+    );
+    let hub = TestHub::with(&settings).await;
+    let list = async |hub: &TestHub, path: &str| {
+        let page = hub.get(&format!("{path}/timestamps/pages/0")).await;
+        if page.status == 404 { Vec::new() } else { Stamped::parse_page(page.text().as_bytes()).unwrap() }
+    };
+    eventually(async || list(&hub, "/v1/log").await.len() == 1).await;
+    let old = list(&hub, "/v1/log").await;
+    let hub = hub.go_on_in("next").await;
+    eventually(async || list(&hub, "/v1/log").await.len() == 1).await;
+    let new = list(&hub, "/v1/log").await;
+    assert_eq!(new[0].size, hub.size());
+    assert_eq!((list(&hub, "/v1/logs/main").await, list(&hub, "/v1/logs/next").await), (old.clone(), new.clone()));
+    let token = async |path: String| hub.get(&path).await.status;
+    assert_eq!(token(format!("/v1/logs/main/timestamps/{}", old[0].size)).await, 200);
+    assert_eq!(token(format!("/v1/log/timestamps/{}", new[0].size)).await, 200);
+    assert_eq!(token(format!("/v1/log/timestamps/{}", old[0].size)).await, 404, "that size is of the other log");
+}
