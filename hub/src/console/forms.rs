@@ -119,7 +119,7 @@ pub(crate) fn health(fields: &Fields, now: u64) -> Result<HealthQuery, Mistakes>
     let span = mistakes.read_with(fields, "span", |text| SPANS.into_iter().find(|span| span.name == text));
     // What happens now is looked at too.
     let end = mistakes.read_with(fields, "end", times::parse).unwrap_or(now + 1);
-    let span = mistakes.none_in(span)?.unwrap_or(SPANS[1]);
+    let span = mistakes.none_in(span)?.unwrap_or(SPANS[0]);
     // Slots begin on the hour, and at midnight in Thailand.
     let slot = u64::from(span.minutes) * MINUTE_MS;
     let until = (end + OFFSET_MS).div_ceil(slot) * slot - OFFSET_MS;
@@ -136,10 +136,10 @@ pub(super) struct Span {
     minutes: u32,
 }
 
-/// The times that can be looked at.
+/// The times that can be looked at; the first unless another is chosen.
 pub(super) const SPANS: [Span; 4] = [
-    Span { name: "hour", slots: 60, minutes: 1 },
     Span { name: "day", slots: 96, minutes: 15 },
+    Span { name: "hour", slots: 60, minutes: 1 },
     Span { name: "week", slots: 168, minutes: 60 },
     Span { name: "quarter", slots: 90, minutes: 24 * 60 },
 ];
