@@ -44,39 +44,62 @@ pub async fn run(app: Arc<App>) {
     }
 }
 
-/// Follows until the hub stops.
+/// Follows until the hub stops. On return nobody writes to the file any more: it may be removed.
 async fn follow(app: &App) -> Result<(), AuditError> {
     let audit = &*app.audit;
     let (index, mut writer, cursor) = open(app).await?;
     audit.set_index(Some(index));
     audit.indexed.send_replace(cursor.next);
-    let mut next = cursor.next;
+    let followed = rounds(app, &mut writer, cursor.next).await;
+    audit.set_index(None);
+    writer.close().await;
+    followed
+}
+
+async fn rounds(app: &App, writer: &mut Writer, mut next: u64) -> Result<(), AuditError> {
+    let audit = &*app.audit;
     let mut committed = app.ledger.committed();
-    let mut last = (Instant::now(), committed.borrow().size);
+    let mut pace = Pace { since: Instant::now(), size: committed.borrow().size, busy: false };
     while !app.is_stopping() {
         if audit.is_damaged() {
-            writer.close().await;
             return Err(IndexError::Unreadable { what: "a reader found it damaged" }.into());
         }
         let size = committed.borrow_and_update().size;
         let wanted = audit.is_wanted(next);
-        let busy = size.saturating_sub(last.1) > BUSY_ENTRIES;
-        last = (Instant::now(), size);
+        let (started, busy) = (Instant::now(), pace.is_busy(size));
         let most = if busy && !wanted { ENTRIES_WHEN_BUSY } else { ENTRIES_AT_ONCE };
         let until = size.min(next + most);
         if next < until {
-            take(app, &mut writer, next, until).await?;
+            take(app, writer, next, until).await?;
             next = until;
             audit.indexed.send_replace(next);
         }
         if next < size && (wanted || !busy) {
             continue;
         }
-        wait(app, audit, next, last.0 + PAUSE, &mut committed).await;
+        wait(app, audit, next, started + PAUSE, &mut committed).await;
     }
-    audit.set_index(None);
-    writer.close().await;
     Ok(())
+}
+
+/// How fast the log grows.
+struct Pace {
+    since: Instant,
+    size: u64,
+    busy: bool,
+}
+
+impl Pace {
+    /// Whether the exchange is busy, by what the log has grown in the last second or so.
+    fn is_busy(&mut self, size: u64) -> bool {
+        let elapsed = self.since.elapsed();
+        if elapsed >= WINDOW {
+            let grown = u128::from(size.saturating_sub(self.size)) * 1000;
+            self.busy = grown > u128::from(BUSY_ENTRIES_PER_SECOND) * elapsed.as_millis();
+            (self.since, self.size) = (Instant::now(), size);
+        }
+        self.busy
+    }
 }
 
 /// Opens the file; one of a log that went another way is made again.
@@ -142,8 +165,9 @@ async fn wait(
     }
 }
 
-/// More new entries than this since the last round: the exchange is busy.
-const BUSY_ENTRIES: u64 = 500;
+/// From here on the exchange is busy.
+const BUSY_ENTRIES_PER_SECOND: u64 = 500;
+const WINDOW: Duration = Duration::from_millis(250);
 /// Then so many are taken in about each second.
 const ENTRIES_WHEN_BUSY: u64 = 1024;
 /// Entries of one transaction.

@@ -4,6 +4,7 @@
 //! occur in it: a few dozen small rows a block, where an index of each column would be a thousand.
 
 mod read;
+mod round;
 mod tally;
 mod term;
 #[cfg(test)]
@@ -121,16 +122,27 @@ async fn open_as_it_is(path: &Path, origin: &str) -> Result<(Index, Writer, Curs
         .pragma("journal_size_limit", "33554432")
         .disable_statement_logging();
     let mut connection = options.connect().await.map_err(failed("opened its file"))?;
-    prepare(&mut connection, origin).await?;
-    let cursor = cursor(&mut connection).await?;
+    let (cursor, at) = match begin(&mut connection, origin).await {
+        Ok(begun) => begun,
+        Err(error) => {
+            // Left to itself it would close at some time, and take files of the same names with it.
+            let _ = connection.close().await;
+            return Err(error);
+        }
+    };
     let readers = SqlitePoolOptions::new()
         .max_connections(READERS)
         .acquire_timeout(BUSY)
         .connect_with(options.clone().read_only(true))
         .await
         .map_err(failed("opened its file"))?;
-    let at = last_time(&mut connection).await?;
     Ok((Index { readers }, Writer::new(options, connection, at), cursor))
+}
+
+/// Makes the tables, if there are none, and reads where the writer must go on, and the time of the entry before that.
+async fn begin(connection: &mut SqliteConnection, origin: &str) -> Result<(Cursor, u64), IndexError> {
+    prepare(connection, origin).await?;
+    Ok((cursor(connection).await?, last_time(connection).await?))
 }
 
 /// Makes the tables in an empty file.
