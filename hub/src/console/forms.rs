@@ -80,19 +80,15 @@ pub(crate) fn search(fields: &Fields) -> Result<Search, Mistakes> {
 /// # Errors
 /// [`Mistakes`].
 pub(crate) fn message(fields: &Fields) -> Result<TimelineQuery, Mistakes> {
+    if let Some(opened) = fields.filled("open") {
+        let read =
+            |(id, from): (&str, &str)| Some(TimelineQuery { id: id.parse().ok()?, from: Some(from.parse().ok()?) });
+        return opened.split_once(' ').and_then(read).ok_or_else(|| Mistakes(vec!["message"]));
+    }
     let mut mistakes = Mistakes::default();
-    let opened = mistakes.read_with(fields, "open", |text| {
-        let (id, from) = text.split_once(' ')?;
-        Some(TimelineQuery { id: id.parse().ok()?, from: Some(from.parse().ok()?) })
-    });
-    if let Some(opened) = opened {
-        return Ok(opened);
-    }
     let (id, from) = (mistakes.read(fields, "message"), mistakes.read(fields, "sender"));
-    match mistakes.none_in((id, from))? {
-        (Some(id), from) => Ok(TimelineQuery { id, from }),
-        (None, _) => Err(Mistakes(vec!["message"])),
-    }
+    let (id, from) = mistakes.none_in((id, from))?;
+    id.map(|id| TimelineQuery { id, from }).ok_or_else(|| Mistakes(vec!["message"]))
 }
 
 /// One case: in the field `show` of a button, or in `case`.
@@ -102,12 +98,9 @@ pub(crate) fn message(fields: &Fields) -> Result<TimelineQuery, Mistakes> {
 pub(crate) fn case(fields: &Fields) -> Result<CaseQuery, Mistakes> {
     let mut mistakes = Mistakes::default();
     let after = mistakes.read(fields, "after");
-    let name = if fields.filled("show").is_some() { "show" } else { "case" };
-    match (mistakes.read(fields, name), mistakes.none_in(after)) {
-        (Some(case), Ok(after)) => Ok(CaseQuery { case, after }),
-        (_, Err(mistakes)) => Err(mistakes),
-        (None, Ok(_)) => Err(Mistakes(vec!["case"])),
-    }
+    let after = mistakes.none_in(after)?;
+    let case = fields.filled("show").or_else(|| fields.filled("case")).and_then(|text| text.parse().ok());
+    case.map(|case| CaseQuery { case, after }).ok_or_else(|| Mistakes(vec!["case"]))
 }
 
 /// How the exchange went: some time until a moment, or until now (ms since 1970).
@@ -196,7 +189,7 @@ mod tests {
         assert!(FILTER.into_iter().all(|name| mistakes.has(name)), "{mistakes:?}");
         assert_eq!(search(&fields(&[("before", "-1")])), Err(Mistakes(vec!["before"])));
         assert_eq!(message(&fields(&[])), Err(Mistakes(vec!["message"])));
-        message(&fields(&[("open", "x")])).unwrap_err();
+        assert_eq!(message(&fields(&[("open", "x")])), Err(Mistakes(vec!["message"])));
         assert_eq!(case(&fields(&[("show", "x")])), Err(Mistakes(vec!["case"])));
         health(&fields(&[("span", "century")]), 0).unwrap_err();
     }
