@@ -80,19 +80,15 @@ pub(crate) fn search(fields: &Fields) -> Result<Search, Mistakes> {
 /// # Errors
 /// [`Mistakes`].
 pub(crate) fn message(fields: &Fields) -> Result<TimelineQuery, Mistakes> {
+    if let Some(opened) = fields.filled("open") {
+        let read =
+            |(id, from): (&str, &str)| Some(TimelineQuery { id: id.parse().ok()?, from: Some(from.parse().ok()?) });
+        return opened.split_once(' ').and_then(read).ok_or_else(|| Mistakes(vec!["message"]));
+    }
     let mut mistakes = Mistakes::default();
-    let opened = mistakes.read_with(fields, "open", |text| {
-        let (id, from) = text.split_once(' ')?;
-        Some(TimelineQuery { id: id.parse().ok()?, from: Some(from.parse().ok()?) })
-    });
-    if let Some(opened) = opened {
-        return Ok(opened);
-    }
     let (id, from) = (mistakes.read(fields, "message"), mistakes.read(fields, "sender"));
-    match mistakes.none_in((id, from))? {
-        (Some(id), from) => Ok(TimelineQuery { id, from }),
-        (None, _) => Err(Mistakes(vec!["message"])),
-    }
+    let (id, from) = mistakes.none_in((id, from))?;
+    id.map(|id| TimelineQuery { id, from }).ok_or_else(|| Mistakes(vec!["message"]))
 }
 
 /// One case: in the field `show` of a button, or in `case`.
@@ -102,12 +98,9 @@ pub(crate) fn message(fields: &Fields) -> Result<TimelineQuery, Mistakes> {
 pub(crate) fn case(fields: &Fields) -> Result<CaseQuery, Mistakes> {
     let mut mistakes = Mistakes::default();
     let after = mistakes.read(fields, "after");
-    let name = if fields.filled("show").is_some() { "show" } else { "case" };
-    match (mistakes.read(fields, name), mistakes.none_in(after)) {
-        (Some(case), Ok(after)) => Ok(CaseQuery { case, after }),
-        (_, Err(mistakes)) => Err(mistakes),
-        (None, Ok(_)) => Err(Mistakes(vec!["case"])),
-    }
+    let after = mistakes.none_in(after)?;
+    let case = fields.filled("show").or_else(|| fields.filled("case")).and_then(|text| text.parse().ok());
+    case.map(|case| CaseQuery { case, after }).ok_or_else(|| Mistakes(vec!["case"]))
 }
 
 /// How the exchange went: some time until a moment, or until now (ms since 1970).
@@ -119,7 +112,7 @@ pub(crate) fn health(fields: &Fields, now: u64) -> Result<HealthQuery, Mistakes>
     let span = mistakes.read_with(fields, "span", |text| SPANS.into_iter().find(|span| span.name == text));
     // What happens now is looked at too.
     let end = mistakes.read_with(fields, "end", times::parse).unwrap_or(now + 1);
-    let span = mistakes.none_in(span)?.unwrap_or(SPANS[1]);
+    let span = mistakes.none_in(span)?.unwrap_or(SPANS[0]);
     // Slots begin on the hour, and at midnight in Thailand.
     let slot = u64::from(span.minutes) * MINUTE_MS;
     let until = (end + OFFSET_MS).div_ceil(slot) * slot - OFFSET_MS;
@@ -136,10 +129,10 @@ pub(super) struct Span {
     minutes: u32,
 }
 
-/// The times that can be looked at.
+/// The times that can be looked at; the first unless another is chosen.
 pub(super) const SPANS: [Span; 4] = [
-    Span { name: "hour", slots: 60, minutes: 1 },
     Span { name: "day", slots: 96, minutes: 15 },
+    Span { name: "hour", slots: 60, minutes: 1 },
     Span { name: "week", slots: 168, minutes: 60 },
     Span { name: "quarter", slots: 90, minutes: 24 * 60 },
 ];
@@ -196,7 +189,7 @@ mod tests {
         assert!(FILTER.into_iter().all(|name| mistakes.has(name)), "{mistakes:?}");
         assert_eq!(search(&fields(&[("before", "-1")])), Err(Mistakes(vec!["before"])));
         assert_eq!(message(&fields(&[])), Err(Mistakes(vec!["message"])));
-        message(&fields(&[("open", "x")])).unwrap_err();
+        assert_eq!(message(&fields(&[("open", "x")])), Err(Mistakes(vec!["message"])));
         assert_eq!(case(&fields(&[("show", "x")])), Err(Mistakes(vec!["case"])));
         health(&fields(&[("span", "century")]), 0).unwrap_err();
     }

@@ -10,6 +10,13 @@ pub(super) fn time(at: u64) -> Element {
     el("time").attr("datetime", format!("{}+07:00", text.replace(' ', "T"))).with(text)
 }
 
+/// The same, with milliseconds where they were kept.
+pub(super) fn precise(at: u64) -> Element {
+    let fraction = if at.is_multiple_of(1000) { String::new() } else { format!(".{:03}", at % 1000) };
+    let text = local(at) + &fraction;
+    el("time").attr("datetime", format!("{}+07:00", text.replace(' ', "T"))).with(text)
+}
+
 /// A moment, e.g. `2026-11-28 15:01:10`.
 pub(super) fn local(at: u64) -> String {
     let moment = Timestamp::from_unix_seconds(at / 1000 + OFFSET_SECONDS);

@@ -48,6 +48,7 @@ words! {
     Found = "ผลการค้นหา", "What was found";
     NothingFits = "ไม่พบรายการที่ตรงกัน", "Nothing fits.";
     MoreToCome = "ไม่พบรายการในช่วงนี้ แต่ยังมีรายการก่อนหน้าให้ค้นต่อ", "Nothing fits here, but there is more to search.";
+    Conditions = "เงื่อนไข", "Conditions";
     Searched = "จำนวนรายการที่ค้น", "Entries searched";
     QueryEntry = "คำค้นนี้คือรายการที่", "This query is entry";
     AsTheHubSays = "หน้านี้เป็นคำบอกของศูนย์ ไฟล์ส่งออกมีหลักฐานของทุกแถว ตรวจได้ด้วย saphan audit verify-export",
@@ -75,7 +76,7 @@ words! {
     Open = "เปิด", "Open";
     ThisMessage = "ข้อความ", "message";
     ThisCase = "กรณี", "case";
-    DrawCase = "แสดงแผนภาพกรณี", "Draw a case";
+    DrawCase = "แสดงแผนภาพกรณี", "Draw the case";
     FindMessage = "ดูเส้นทางของข้อความ", "One message's way";
     MessageId = "รหัสข้อความ", "Message id";
     SenderIfKnown = "ผู้ส่ง (ถ้าทราบ)", "Sender (if known)";

@@ -6,7 +6,7 @@ use saphan_schemas::problem::ProblemCode;
 use super::searching::{asked, back, followed, outcome};
 use super::{Frame, button, heading, terms};
 use crate::audit::{Moment, Timeline};
-use crate::console::times::time;
+use crate::console::times::precise;
 use crate::console::{Fields, Word};
 use crate::html::{Element, Html, el};
 
@@ -28,7 +28,7 @@ pub(crate) fn page(frame: Frame<'_>, sent: &Fields, origin: &str, timeline: &Tim
 fn step(frame: Frame<'_>, Moment { step, at, entry, log }: &Moment) -> Element {
     let (word, note) = Word::step(*step);
     let when: Html = match at {
-        Some(at) => time(*at).into(),
+        Some(at) => precise(*at).into(),
         None => el("span").class("quiet").with(frame.say(Word::TimeNotKept)).into(),
     };
     let entry = entry.map(|entry| {

@@ -37,7 +37,7 @@ pub(crate) fn page(frame: Frame<'_>, sent: &Fields, health: &Health) -> String {
 }
 
 fn form(frame: Frame<'_>, sent: &Fields, mistakes: &Mistakes) -> Element {
-    let words = [Word::SpanHour, Word::SpanDay, Word::SpanWeek, Word::SpanQuarter];
+    let words = [Word::SpanDay, Word::SpanHour, Word::SpanWeek, Word::SpanQuarter];
     let spans: Vec<_> = SPANS.iter().zip(words).map(|(span, word)| (span.name, word)).collect();
     let fields = el("div")
         .class("fields")

@@ -34,7 +34,8 @@ pub(crate) fn start(frame: Frame<'_>, choices: &Choices, sent: &Fields, mistakes
 /// A page of what was found, below the form.
 pub(crate) fn found(frame: Frame<'_>, choices: &Choices, sent: &Fields, page: &Page) -> String {
     let again = details(frame.say(Word::SearchTheLog), form(frame, choices, sent, &Mistakes::default()));
-    let mut content = Html::new().with(again).with(asked(frame, page.query, page.indexed));
+    let mut content = Html::new().with(again).with(fields::conditions(frame, sent));
+    content.push(asked(frame, page.query, page.indexed));
     if page.rows.is_empty() {
         let word = if page.next.is_some() { Word::MoreToCome } else { Word::NothingFits };
         content.push(el("p").class("notice").with(frame.say(word)));

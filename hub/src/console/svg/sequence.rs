@@ -86,7 +86,7 @@ fn short(name: &str) -> String {
 }
 
 const LEFT: u64 = 64;
-const COLUMN: u64 = 190;
+const COLUMN: u64 = 178;
 const HEAD: u64 = 50;
 const TOP: u64 = 62;
 const ROW: u64 = 52;
@@ -125,9 +125,9 @@ mod tests {
         let messages = [row("th.a/one", "th.b/two"), row("th.b/two", "th.a/one"), row("th.b/two", "th.b/two")];
         let drawn: Html = draw(&systems, &messages, "T", "D", Language::En).into();
         let drawn = drawn.as_str();
-        assert!(drawn.contains("x1=\"159\" y1=\"86\" x2=\"349\" y2=\"86\""), "{drawn}");
-        assert!(drawn.contains("x1=\"349\" y1=\"138\" x2=\"159\" y2=\"138\""), "{drawn}");
-        assert!(drawn.contains("M349 184 h28") && drawn.contains("3 &lt;b&gt;") && !drawn.contains("<b>"), "{drawn}");
+        assert!(drawn.contains("x1=\"153\" y1=\"86\" x2=\"331\" y2=\"86\""), "{drawn}");
+        assert!(drawn.contains("x1=\"331\" y1=\"138\" x2=\"153\" y2=\"138\""), "{drawn}");
+        assert!(drawn.contains("M331 184 h28") && drawn.contains("3 &lt;b&gt;") && !drawn.contains("<b>"), "{drawn}");
         assert_eq!(drawn.matches("rejected: schema-violation").count(), 3);
         assert!(drawn.contains("aria-labelledby=\"case-title case-text\""), "{drawn}");
     }

@@ -22,7 +22,7 @@ pub(super) async fn sign_in(State(app): State<Arc<App>>, request: Request) -> Re
     let (parts, body) = request.into_parts();
     let language = wanted(&parts.headers);
     if guard::is_foreign(&parts.headers) {
-        return Err(Failure::of(language, ApiError::problem(ProblemCode::Forbidden)));
+        return Err(Failure::not_ours(language, None));
     }
     let former = guard::token(&parts.headers).map(str::to_owned);
     let fields = fields(parts, body, &app).await.map_err(|error| Failure::of(language, error))?;

@@ -113,6 +113,12 @@ impl Failure {
     pub(super) const fn of(language: Language, error: ApiError) -> Self {
         Self { language, session: None, error, word: None }
     }
+
+    /// Another site sent the form, or nobody knows who.
+    pub(super) fn not_ours(language: Language, session: Option<Session>) -> Self {
+        let error = ApiError::problem(ProblemCode::Forbidden);
+        Self { language, session, error, word: Some(Word::NotOurForm) }
+    }
 }
 
 impl IntoResponse for Failure {
@@ -166,8 +172,7 @@ pub(super) async fn session_and_fields(
     let signed_in = |error| Failure { session: Some(session.clone()), ..Failure::of(language, error) };
     let fields = fields(parts, body, app).await.map_err(&signed_in)?;
     if foreign || !session.accepts(fields.text(CSRF)) {
-        let error = signed_in(ApiError::problem(ProblemCode::Forbidden));
-        return Err(Failure { word: Some(Word::NotOurForm), ..error });
+        return Err(Failure::not_ours(language, Some(session)));
     }
     Ok((session, fields))
 }

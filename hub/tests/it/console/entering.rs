@@ -80,7 +80,9 @@ async fn no_other_token_opens_anything() {
     }
     let foreign = [("token", room.token_of(auditor))];
     let foreign = foreign.each_ref().map(|(name, value)| (*name, value.as_str()));
-    room.post_with("/console/session", &foreign, &[("sec-fetch-site", "cross-site")]).await.page(403);
+    let answer = room.post_with("/console/session", &foreign, &[("sec-fetch-site", "cross-site")]).await;
+    assert!(answer.page(403).contains("ไม่ได้มาจากการเข้าสู่ระบบ"));
+    assert_eq!(answer.header(SET_COOKIE), None);
     let metrics = hub.get("/metrics").await;
     assert!(metrics.text().contains("token-replayed"), "refusals are counted as those of the API: {}", metrics.text());
 }

@@ -6,6 +6,7 @@ use saphan_schemas::problem::ProblemCode;
 use super::super::Frame;
 use super::Choices;
 use crate::audit::Fate;
+use crate::console::forms::FILTER;
 use crate::console::{Fields, Mistakes, Word};
 use crate::html::{Element, Html, el};
 
@@ -13,8 +14,11 @@ use crate::html::{Element, Html, el};
 pub(super) fn of_filter(frame: Frame<'_>, sent: &Fields, mistakes: &Mistakes) -> Element {
     let text = |name, word, list| text(frame, name, word, list, sent, mistakes);
     let moment = |name, word| moment(frame, name, word, sent, mistakes);
+    let any = ("", Word::Any);
     let kinds = EntryKind::ALL.map(|kind| (kind.as_str(), Word::kind(Some(kind))));
+    let kinds = [&[any], kinds.as_slice()].concat();
     let fates = Fate::ALL.map(|fate| (fate.as_str(), Word::fate(fate)));
+    let fates = [&[any], fates.as_slice()].concat();
     el("div")
         .class("fields")
         .with(text("system", Word::System, Some("systems")))
@@ -29,6 +33,19 @@ pub(super) fn of_filter(frame: Frame<'_>, sent: &Fields, mistakes: &Mistakes) ->
         .with(text("from", Word::From, Some("systems")))
         .with(text("to", Word::To, Some("systems")))
         .with(text("member", Word::Member, None))
+}
+
+/// What was asked for, in a line.
+pub(super) fn conditions(frame: Frame<'_>, sent: &Fields) -> Html {
+    let condition = |(name, word): (&str, Word)| {
+        let text = format!("{}: {}", frame.say(word), sent.filled(name)?);
+        Some(el("span").class("tag").with(text))
+    };
+    let tags: Html = FILTER.into_iter().zip(WORDS).filter_map(condition).collect();
+    if tags == Html::new() {
+        return tags;
+    }
+    el("p").class("tags").with(format!("{}:", frame.say(Word::Conditions))).with(tags).into()
 }
 
 /// A field for some text.
@@ -66,13 +83,12 @@ pub(in super::super) fn choice(
     sent: &Fields,
     mistakes: &Mistakes,
 ) -> Element {
-    let any = el("option").attr("value", "").with(frame.say(Word::Any));
     let option = |(value, word): &(&str, Word)| {
         let option = el("option").attr("value", value).flag("selected", sent.text(name) == *value);
         option.with(frame.say(*word))
     };
     let options: Html = choices.iter().map(option).collect();
-    field(frame, name, word, el("select").with(any).with(options), mistakes)
+    field(frame, name, word, el("select").with(options), mistakes)
 }
 
 fn field(frame: Frame<'_>, name: &'static str, word: Word, input: Element, mistakes: &Mistakes) -> Element {
@@ -122,3 +138,19 @@ pub(super) fn lists(choices: &Choices) -> Html {
         .with(list("services", &mut choices.services.iter().map(String::as_str)))
         .with(list("codes", &mut ProblemCode::ALL.iter().map(|code| code.as_str())))
 }
+
+/// Of the fields of a filter, in their order.
+const WORDS: [Word; FILTER.len()] = [
+    Word::System,
+    Word::Member,
+    Word::From,
+    Word::To,
+    Word::MessageType,
+    Word::Service,
+    Word::Case,
+    Word::Kind,
+    Word::Outcome,
+    Word::Code,
+    Word::Since,
+    Word::Until,
+];
