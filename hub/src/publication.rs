@@ -267,7 +267,9 @@ impl Done<'_> {
         }
         // Once at the start, for those of earlier days; and then as long as there may be more.
         if self.timestamps.is_none() || app.timestamps.is_some() {
-            self.timestamps = Some(publication.publish_timestamps(&*app.store, app.shards.present(), self.timestamps, self.size).await?);
+            self.timestamps = Some(
+                publication.publish_timestamps(&*app.store, app.shards.present(), self.timestamps, self.size).await?,
+            );
         }
         Ok(())
     }

@@ -68,7 +68,7 @@ impl Stage {
 
     /// The largest checkpoint that is published with its timestamp.
     fn stamped(&self) -> u64 {
-        let page = std::fs::read(self.folder.path().join("log").join(Stamped::page_path(0))).unwrap_or_default();
+        let page = std::fs::read(self.folder.path().join("log/main").join(Stamped::page_path(0))).unwrap_or_default();
         Stamped::parse_page(&page).ok().and_then(|page| page.last().copied()).map_or(0, |stamped| stamped.size)
     }
 
@@ -96,9 +96,9 @@ async fn an_auditor_learns_from_an_authority_by_when_a_message_existed_while_the
     stage.world.hub.stop().await.unwrap();
 
     // Static files are all that is left.
-    let told = stage.saphan(&format!("audit log log {audit} --state offline")).await;
+    let told = stage.saphan(&format!("audit log log/main {audit} --state offline")).await;
     assert_eq!((&told["verdict"]["holds"], &told["timestamps"]["gaps"]), (&true.into(), &online["gaps"]), "{told}");
-    stage.saphan(&format!("audit message log --vkey vkey --message {last} --out bundle.json")).await;
+    stage.saphan(&format!("audit message log/main --vkey vkey --message {last} --out bundle.json")).await;
     let told = stage.saphan(&format!("audit bundle bundle.json {audit}")).await;
     let proven = &told["files"][0]["timestamps"][0]["proven"];
     let logged = told["files"][0]["proven"]["messages"][0]["logged_at"].as_u64().unwrap() / 1000;

@@ -76,7 +76,10 @@ impl Row {
         let own = shards.located(self.index);
         let elsewhere = |place: Option<u64>| {
             let found = place.map(|place| shards.located(place));
-            (found.map(|found| found.index), found.map(|found| found.log).filter(|log| *log != own.log).map(str::to_owned))
+            (
+                found.map(|found| found.index),
+                found.map(|found| found.log).filter(|log| *log != own.log).map(str::to_owned),
+            )
         };
         (self.acknowledgement, self.acknowledgement_log) = elsewhere(self.acknowledgement);
         (self.erasure, self.erasure_log) = elsewhere(self.erasure);

@@ -33,7 +33,8 @@ impl PublishedLog {
                 break;
             }
             for stamped in page.iter().skip((done - first) as usize) {
-                let token = store.timestamp(shard, stamped.size).await?.ok_or(StoreError::Corrupt { what: "a timestamp" })?;
+                let token =
+                    store.timestamp(shard, stamped.size).await?.ok_or(StoreError::Corrupt { what: "a timestamp" })?;
                 self.put(&Stamped::token_path(stamped.size), token).await?;
             }
             self.put(&Stamped::page_path(first / Stamped::PER_PAGE), Stamped::to_page(&page).into_bytes()).await?;

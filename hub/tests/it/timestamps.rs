@@ -76,7 +76,7 @@ async fn the_newest_checkpoint_is_stamped_once_an_hour_as_long_as_the_log_grows(
     }
 
     // The same beside the published log.
-    let file = |name: String| std::fs::read(stage.folder.path().join("log").join(name)).unwrap_or_default();
+    let file = |name: String| std::fs::read(stage.folder.path().join("log/main").join(name)).unwrap_or_default();
     eventually(async || file(Stamped::page_path(0)) == Stamped::to_page(&list).into_bytes()).await;
     assert_eq!(file(Stamped::token_path(size)), served.body.as_slice());
     stage.until_metric(&format!("saphan_log_timestamped_size {size}")).await;

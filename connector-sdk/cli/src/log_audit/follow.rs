@@ -37,7 +37,13 @@ pub(super) async fn follow(
     }
     let until = (!is_new).then(|| state.vkey().name().to_owned());
     let ended = |since: Option<Checkpoint>, entries, error| {
-        Followed::Ended(Box::new(Audit { since, shown: None, entries, verdict: Err(Finding::Log(error)), timestamps: None }))
+        Followed::Ended(Box::new(Audit {
+            since,
+            shown: None,
+            entries,
+            verdict: Err(Finding::Log(error)),
+            timestamps: None,
+        }))
     };
     let trusted = |state: Vec<super::Known>| {
         state.into_iter().find(|known| known.trusted).map(|known| known.signed.into_checkpoint())

@@ -33,13 +33,12 @@ impl Asked {
                 Acknowledged { index: messages[1], outcome: Outcome::Rejected, code },
             ],
         );
-        let erasure =
-            ledger.push(&Leaf::Erasure {
-                ts: NOW * 1000,
-                index: messages[0],
-                basis: "pdpa-s33".parse().unwrap(),
-                log: None,
-            });
+        let erasure = ledger.push(&Leaf::Erasure {
+            ts: NOW * 1000,
+            index: messages[0],
+            basis: "pdpa-s33".parse().unwrap(),
+            log: None,
+        });
         ledger.push(&query("th.oag/audit"));
         let places = vec![
             (messages[2], false),

@@ -29,6 +29,7 @@ fn facts(kind: EntryKind, number: u64) -> EntryFacts {
         code: None,
         acknowledged: Vec::new(),
         erases: None,
+        log: None,
     }
 }
 

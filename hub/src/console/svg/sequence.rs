@@ -116,6 +116,9 @@ mod tests {
             acknowledgement: None,
             acknowledged_at: None,
             erasure: None,
+            log: None,
+            acknowledgement_log: None,
+            erasure_log: None,
         }
     }
 

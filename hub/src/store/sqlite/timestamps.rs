@@ -41,7 +41,8 @@ impl TimestampIndex for SqliteStore {
 
     fn timestamp<'a>(&'a self, shard: &'a Shard, size: u64) -> BoxFuture<'a, Result<Option<Vec<u8>>, StoreError>> {
         async move {
-            let token = sqlx::query_scalar(TOKEN).bind(signed(shard.first)).bind(signed(shard.first.saturating_add(size)));
+            let token =
+                sqlx::query_scalar(TOKEN).bind(signed(shard.first)).bind(signed(shard.first.saturating_add(size)));
             token.fetch_optional(&self.readers).await.map_err(failed("read a timestamp"))
         }
         .boxed()

@@ -17,7 +17,8 @@ use saphan_hub::store::sqlite::SqliteStore;
 use saphan_hub::store::{
     Asker, Batch, Begun, BodyIndex, BodyRecord, Deliveries, DocumentId, DocumentIndex, DocumentRecord, Due, Head,
     KeptQuery, KeyIndex, Known, LeaseChange, LeaseRequest, Limit, LoggedEntry, MessageRecord, NewDocument, NewPart,
-    Part, Pending, QueryIndex, Quota, Settlement, Store, StoreCounts, StoreError, StoredKey, TimestampIndex, Unfinished,
+    Part, Pending, QueryIndex, Quota, Settlement, Store, StoreCounts, StoreError, StoredKey, TimestampIndex,
+    Unfinished,
 };
 use saphan_schemas::acknowledgement::Acknowledged;
 use saphan_schemas::catalogue::SchemaText;

@@ -70,6 +70,12 @@ impl LogCopy {
         assert_eq!(self.roots.get(usize::try_from(size).unwrap()), Some(&root), "two histories at size {size}");
     }
 
+    /// The text of the checkpoint of this size.
+    pub(crate) fn text_at(&self, size: u64) -> String {
+        let root = self.roots[usize::try_from(size).unwrap()];
+        Checkpoint::new(self.checkpoint.origin.clone(), size, root).to_note_text()
+    }
+
     /// The accepted messages, in order.
     pub(crate) fn messages(&self) -> Vec<(SystemId, MessageId)> {
         let ids: Vec<_> = self.leaves.iter().filter_map(message_id).collect();
