@@ -73,6 +73,8 @@ async fn what_was_changed_at_the_broker_reaches_no_handler_and_is_kept_as_a_dead
     let (receiver, handled) = noting(receiver, |message| (message.id(), message.bytes().to_vec())).await;
     send(after).await;
     all_handled(&handled, &sent).await;
+    // A handler sees a message before it is stored.
+    reaches("messages stored", 3, async || receiver.counts().received).await;
     let counts = receiver.counts();
     assert_eq!((counts.unverified, counts.received, counts.duplicates), (forgeries.len() as u64, 3, 0));
     assert!(receiver.shutdown(Duration::from_secs(30)).await.unwrap().finished);

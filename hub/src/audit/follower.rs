@@ -50,10 +50,11 @@ pub async fn run(app: Arc<App>) {
 async fn follow(app: &App) -> Result<(), AuditError> {
     let audit = &*app.audit;
     let (index, mut writer, cursor) = open(app).await?;
-    audit.set_index(Some(index));
+    audit.set_index(Some(index.clone()));
     audit.indexed.send_replace(cursor.next);
     let followed = rounds(app, &mut writer, cursor.next).await;
     audit.set_index(None);
+    index.close().await;
     writer.close().await;
     followed
 }

@@ -81,6 +81,13 @@ pub struct Index {
     readers: SqlitePool,
 }
 
+impl Index {
+    /// Ends all reading. The last connection that closes folds the write-ahead log into the file.
+    pub(super) async fn close(&self) {
+        self.readers.close().await;
+    }
+}
+
 /// Opens the file, and makes it when there is none, or one of another log or version. Returns both sides, and where the writing one
 /// must go on.
 pub(super) async fn open(path: &Path, origin: &str) -> Result<(Index, Writer, Cursor), IndexError> {
