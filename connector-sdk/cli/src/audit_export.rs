@@ -186,6 +186,7 @@ impl Checking {
             return (*row != empty).then_some("kind");
         };
         let mut wanted = plain(row.index, facts);
+        wanted.erasure = wanted.erasure.filter(|_| self.is_of_this_log(facts));
         let ends = facts.kind == EntryKind::Message && !supports;
         if ends && let Err(member) = self.end_of_the_message(row, facts, &mut wanted) {
             return Some(member);
@@ -199,16 +200,21 @@ impl Checking {
             let cited = self.cited(place, "acknowledgement")?;
             let said = cited.acknowledged.iter().find(|said| said.index == row.index);
             let to = facts.to.as_ref().map(|to| to.as_str());
-            let said = said.filter(|_| cited.from.as_deref() == to).ok_or("acknowledgement")?;
+            let said = said.filter(|_| cited.from.as_deref() == to && self.is_of_this_log(cited)).ok_or("acknowledgement")?;
             wanted.outcome = Some(said.outcome.as_str().to_owned());
             wanted.code = said.code.as_ref().map(ToString::to_string);
             (wanted.acknowledgement, wanted.acknowledged_at) = (Some(place), Some(cited.at));
         }
         if let Some(place) = row.erasure {
             let cited = self.cited(place, "erasure")?;
-            wanted.erasure = (cited.erases == Some(row.index)).then_some(place);
+            wanted.erasure = (cited.erases == Some(row.index) && self.is_of_this_log(cited)).then_some(place);
         }
         Ok(())
+    }
+
+    /// Whether what an entry says is about messages of the log that it stands in: a hub has one log after the other.
+    fn is_of_this_log(&self, facts: &EntryFacts) -> bool {
+        facts.log.as_deref().is_none_or(|log| log == self.checkpoint.origin)
     }
 
     fn cited(&self, place: u64, member: &'static str) -> Result<&EntryFacts, &'static str> {

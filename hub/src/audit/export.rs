@@ -130,16 +130,15 @@ impl Export {
 
     async fn fitting(&self, row: Row) -> Result<Exported, AuditError> {
         let (leaf, hash, proof) = self.proven(row.index).await?;
-        let row = row.located(&self.app.shards);
+        let row = row.located(&self.app.shards).of_one_log();
         // The index is a file like others: what it says is shown only as far as the log says it too.
-        let from_log = EntryFacts::read(&leaf).map(|facts| Row { log: row.log.clone(), ..Row::new(row.index, &facts) });
+        let from_log = EntryFacts::read(&leaf).map(|facts| Row::new(row.index, &facts).of_one_log());
         let agrees = match &from_log {
             Some(facts) => {
                 let mut plain = row.clone();
                 if row.outcome.is_some() {
                     (plain.outcome, plain.code) = (facts.outcome, facts.code.clone());
                     (plain.acknowledgement, plain.acknowledged_at, plain.erasure) = (None, None, None);
-                    (plain.acknowledgement_log, plain.erasure_log) = (None, None);
                 }
                 plain == *facts
             }
@@ -155,9 +154,8 @@ impl Export {
     async fn supporting(&self, place: u64) -> Result<Exported, AuditError> {
         let (leaf, hash, proof) = self.proven(place).await?;
         let facts = EntryFacts::read(&leaf).ok_or(StoreError::Corrupt { what: "an entry that another cites" })?;
-        let found = self.app.shards.located(place);
-        let log = Some(found.log.to_owned()).filter(|_| !self.app.shards.is_one());
-        Ok(Exported { row: Row { log, ..Row::new(found.index, &facts) }, supports: true, leaf, hash, proof })
+        let row = Row::new(self.app.shards.located(place).index, &facts).of_one_log();
+        Ok(Exported { row, supports: true, leaf, hash, proof })
     }
 
     async fn proven(&self, place: u64) -> Result<(Vec<u8>, Sha256Hash, Vec<Sha256Hash>), AuditError> {

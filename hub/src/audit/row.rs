@@ -163,6 +163,16 @@ pub struct Moment {
     pub log: Option<String>,
 }
 
+impl Row {
+    /// As an export of one log has it, whose head names the log: an index in another one is left out.
+    pub(super) fn of_one_log(mut self) -> Self {
+        self.acknowledgement = self.acknowledgement.filter(|_| self.acknowledgement_log.is_none());
+        self.erasure = self.erasure.filter(|_| self.erasure_log.is_none());
+        (self.log, self.acknowledgement_log, self.erasure_log) = (None, None, None);
+        self
+    }
+}
+
 impl Moment {
     /// With a place of the hub's store made an index of a log.
     pub(super) fn located(mut self, shards: &Shards) -> Self {

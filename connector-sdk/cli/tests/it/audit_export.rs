@@ -22,11 +22,17 @@ struct Asked {
 
 impl Asked {
     fn new() -> Self {
+        Self::speaking_of(None)
+    }
+
+    /// As if acknowledgement and erasure were about messages of this log.
+    fn speaking_of(log: Option<&str>) -> Self {
         let mut ledger = Ledger::new();
         ledger.admit_auditor("th.oag/audit");
         let messages: Vec<u64> = (0..3).map(|number| ledger.send(&format!(r#"{{"number":{number}}}"#))).collect();
         let code = Some("not-ours".parse().unwrap());
-        let acknowledgement = ledger.acknowledge_as(
+        let acknowledgement = ledger.acknowledge_in(
+            log,
             RECEIVER,
             vec![
                 Acknowledged { index: messages[0], outcome: Outcome::Processed, code: None },
@@ -37,7 +43,7 @@ impl Asked {
             ts: NOW * 1000,
             index: messages[0],
             basis: "pdpa-s33".parse().unwrap(),
-            log: None,
+            log: log.map(ToOwned::to_owned),
         });
         ledger.push(&query("th.oag/audit"));
         let places = vec![
@@ -186,6 +192,18 @@ fn an_export_holds_as_json_lines_and_as_csv_and_offline() {
     }
     let told = saphan(folder.path(), ["audit", "verify-export", "export.jsonl", "--vkey", &asked.vkey()]);
     assert!(told.out.contains("every row is in the log") && told.out.contains("does not show"), "{}", told.out);
+}
+
+#[test]
+fn what_is_said_of_messages_of_another_log_is_not_taken_for_those_of_the_same_number() {
+    let folder = tempfile::tempdir().unwrap();
+    for (log, code) in [(ORIGIN, 0), ("hub.example/log/another", 1)] {
+        let asked = Asked::speaking_of(Some(log));
+        for (name, text) in [("export.jsonl", text(&asked.lines())), ("export.csv", csv(&asked.lines()))] {
+            let ended = verify(folder.path(), name, &text, &asked.vkey());
+            assert_eq!(ended.code, code, "{log}, {name}: {}", ended.out);
+        }
+    }
 }
 
 #[test]

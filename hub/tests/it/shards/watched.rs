@@ -62,9 +62,13 @@ async fn a_search_goes_over_all_logs_and_names_the_log_of_each_entry() {
 async fn an_export_is_of_the_present_log_and_each_row_is_proven_in_it() {
     let hub = TestHub::new().await;
     let auditor = auditor(&hub).await;
-    hub.accept(&hub.world.message()).await;
+    let old = hub.accept(&hub.world.message()).await;
     let hub = hub.go_on_in("next").await;
     let index = hub.accept(&hub.world.message()).await;
+    // About a message of the earlier log, and then about one of this log.
+    for (log, index) in [(FIRST, old), (NEXT, index)] {
+        assert_eq!(hub.acknowledge(&hub.world.office, &said(&hub, Some(log), &[(index, None)])).await.status, 201);
+    }
     let path = "/v1/audit/export";
     let token = sign_token(hub.token(auditor.id.as_str(), "POST", path), &auditor.key);
     let request = reqwest::Client::new().post(hub.at(path)).bearer_auth(token).header("accept", "application/jsonl");
@@ -75,7 +79,9 @@ async fn an_export_is_of_the_present_log_and_each_row_is_proven_in_it() {
     let checkpoint = SignedCheckpoint::parse_and_verify(head["checkpoint"].as_str().unwrap(), &vkey).unwrap();
     assert_eq!((&head["log"], checkpoint.checkpoint().origin.as_str()), (&json!(NEXT), NEXT));
     let rows: Vec<_> = lines.iter().filter_map(|line| line["row"]["index"].as_u64()).collect();
-    assert_eq!(rows, [index], "{answer}");
+    assert_eq!(rows, [index + 2, index], "the acknowledgement that the message cites, and the message");
+    let row = &lines[2]["row"];
+    assert_eq!((&row["acknowledgement"], &row["log"]), (&json!(index + 2), &Value::Null), "{row}");
     proven(&lines[1], checkpoint.checkpoint());
 }
 
