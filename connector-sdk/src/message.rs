@@ -71,10 +71,17 @@ impl<T> Message<T> {
         self.received.claims.case
     }
 
-    /// Its place in the log: a total order over all messages of the hub. Arrival may differ from it.
+    /// Its index in its log: a total order over all messages of that log. Arrival may differ from it. A hub has one log after the other, and
+    /// each counts from 0: it takes [`Self::log`] too to name a message.
     #[must_use]
     pub fn index(&self) -> u64 {
         self.received.receipt.index
+    }
+
+    /// The origin of its log.
+    #[must_use]
+    pub fn log(&self) -> &str {
+        &self.received.receipt.log
     }
 
     /// What the agency claims in its own transaction, so that the effect happens once. See [`crate::effects`].

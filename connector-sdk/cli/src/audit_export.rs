@@ -40,6 +40,8 @@ pub struct Report {
     pub rows: u64,
     /// Entries that others cite.
     pub supporting: u64,
+    /// Rows whose acknowledgement names no log: it is of the hub's first log then, and the export does not show which one that is.
+    pub unnamed: u64,
     /// The signed checkpoint, verbatim.
     pub checkpoint: String,
 }
@@ -113,7 +115,9 @@ pub fn verify(path: &Path, key: &VerifierKey, more: &[VerifierKey]) -> Result<Re
     if (checkpoint.size, &checkpoint.origin) != (head.size, &head.log) {
         return Err(lines.fault(ExportFault::OtherCheckpoint));
     }
-    let mut checking = Checking { checkpoint, last: None, cited: VecDeque::new(), seen: End::default() };
+    let filter = head.filter.clone();
+    let mut checking =
+        Checking { checkpoint, filter, last: None, cited: VecDeque::new(), unnamed: 0, seen: End::default() };
     loop {
         match lines.next()? {
             Some(Line::Row(proven)) => checking.take(*proven).map_err(|fault| lines.fault(fault))?,
@@ -126,7 +130,7 @@ pub fn verify(path: &Path, key: &VerifierKey, more: &[VerifierKey]) -> Result<Re
     if lines.next()?.is_some() {
         return Err(lines.fault(ExportFault::AfterTheEnd));
     }
-    let Checking { checkpoint, seen, .. } = checking;
+    let Checking { checkpoint, seen, unnamed, .. } = checking;
     Ok(Report {
         log: head.log,
         size: head.size,
@@ -136,16 +140,20 @@ pub fn verify(path: &Path, key: &VerifierKey, more: &[VerifierKey]) -> Result<Re
         filter: head.filter,
         rows: seen.rows,
         supporting: seen.supporting,
+        unnamed,
         checkpoint: head.checkpoint,
     })
 }
 
 struct Checking {
     checkpoint: Checkpoint,
+    filter: serde_json::Value,
     /// The place of the last row that fits.
     last: Option<u64>,
     /// What was cited lately: places, and what stands there.
     cited: VecDeque<(u64, EntryFacts)>,
+    /// Rows whose acknowledgement names no log.
+    unnamed: u64,
     seen: End,
 }
 
@@ -173,6 +181,11 @@ impl Checking {
         if self.last.is_some_and(|last| index >= last) {
             return Err(ExportFault::Order { index });
         }
+        if !fits(&self.filter, &row) {
+            return Err(ExportFault::NotAskedFor { index });
+        }
+        let names_no_log = |place: u64| self.cited(place, "acknowledgement").is_ok_and(|facts| facts.log.is_none());
+        self.unnamed += u64::from(row.acknowledgement.is_some_and(names_no_log));
         self.last = Some(index);
         self.seen.rows += 1;
         Ok(())
@@ -200,7 +213,8 @@ impl Checking {
             let cited = self.cited(place, "acknowledgement")?;
             let said = cited.acknowledged.iter().find(|said| said.index == row.index);
             let to = facts.to.as_ref().map(|to| to.as_str());
-            let said = said.filter(|_| cited.from.as_deref() == to && self.is_of_this_log(cited)).ok_or("acknowledgement")?;
+            let said =
+                said.filter(|_| cited.from.as_deref() == to && self.is_of_this_log(cited)).ok_or("acknowledgement")?;
             wanted.outcome = Some(said.outcome.as_str().to_owned());
             wanted.code = said.code.as_ref().map(ToString::to_string);
             (wanted.acknowledgement, wanted.acknowledged_at) = (Some(place), Some(cited.at));
@@ -259,6 +273,34 @@ fn first_difference(row: &Row, wanted: &Row) -> Option<&'static str> {
         ("erasure", row.erasure != wanted.erasure),
     ];
     differs.into_iter().find_map(|(member, differs)| differs.then_some(member))
+}
+
+/// Whether a row is what was asked for. A member that is not known here is not fulfilled.
+fn fits(filter: &serde_json::Value, row: &Row) -> bool {
+    let Some(filter) = filter.as_object() else { return false };
+    filter.iter().all(|(member, wanted)| {
+        let is = |found: &Option<String>| found.as_deref() == wanted.as_str();
+        let is_of = |system: &Option<String>| {
+            let member = system.as_deref().and_then(|system| system.split_once('/')).map(|(member, _)| member);
+            member == wanted.as_str() && member.is_some()
+        };
+        match member.as_str() {
+            _ if wanted.is_null() => true,
+            "member" => is_of(&row.from) || is_of(&row.to),
+            "system" => is(&row.from) || is(&row.to),
+            "from" => is(&row.from),
+            "to" => is(&row.to),
+            "type" => is(&row.message_type),
+            "service" => is(&row.service),
+            "case" => is(&row.case),
+            "kind" => is(&row.kind),
+            "outcome" => is(&row.outcome),
+            "code" => is(&row.code),
+            "since" => wanted.as_u64().is_some_and(|since| row.at >= since),
+            "until" => wanted.as_u64().is_some_and(|until| row.at < until),
+            _ => false,
+        }
+    })
 }
 
 const FORMAT: &str = "saphan-audit-export-1";

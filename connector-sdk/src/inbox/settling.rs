@@ -20,9 +20,8 @@ pub(super) async fn run(inbox: Arc<Inbox>, mut handled: mpsc::Receiver<Settled>,
         for row in rows.iter() {
             inbox.stats.ended(row.acknowledge.code.is_some());
             let outcome = Outcome { acknowledge: row.acknowledge.clone(), again: false };
-            if settled.send(outcome).await.is_err() {
-                return;
-            }
+            // Nobody takes it when the connector stops while the hub is away; it is handed in after the next start.
+            let _ = settled.send(outcome).await;
         }
     }
 }

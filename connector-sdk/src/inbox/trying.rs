@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use tokio::task::{JoinError, JoinHandle};
+use tokio::task::JoinError;
 use tokio::time::sleep;
 
 use super::Inbox;
 use super::attempt::{Verdict, attempt};
 use super::verify::Arrival;
+use crate::connector::AbortOnDrop;
 use crate::stop::Stop;
 
 /// How far a message has come before it is stored.
@@ -21,7 +22,7 @@ pub(super) enum Tried {
     /// No handler has seen it.
     Not,
     Finished(Verdict),
-    Running(JoinHandle<Verdict>),
+    Running(AbortOnDrop<Verdict>),
 }
 
 /// Runs the handlers of new messages, as long as there are turns and none is slow; says of each how far it has come, in order.
@@ -43,7 +44,7 @@ pub(super) async fn attempts(inbox: &Arc<Inbox>, arrivals: &[&Arrival], stop: &m
                 let _turn = turn;
                 attempt(&inbox, received).await
             });
-            running.push(Run { at, run });
+            running.push(Run { at, run: AbortOnDrop(run) });
         }
         tokio::select! {
             finished = running.next() => match finished {
@@ -66,7 +67,7 @@ pub(super) async fn attempts(inbox: &Arc<Inbox>, arrivals: &[&Arrival], stop: &m
 /// The run of the handler of one message.
 struct Run {
     at: usize,
-    run: JoinHandle<Verdict>,
+    run: AbortOnDrop<Verdict>,
 }
 
 impl Future for Run {

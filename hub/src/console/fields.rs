@@ -7,8 +7,11 @@ use crate::html::{Html, el};
 pub(crate) struct Fields(Vec<(String, String)>);
 
 impl Fields {
-    /// The fields; `None` when one of them is there twice.
+    /// The fields; `None` when one of them is there twice, or there are more than any form has.
     pub(crate) fn new(fields: Vec<(String, String)>) -> Option<Self> {
+        if fields.len() > MOST {
+            return None;
+        }
         let twice =
             fields.iter().enumerate().any(|(at, (name, _))| fields[..at].iter().any(|(known, _)| known == name));
         (!twice).then_some(Self(fields))
@@ -42,6 +45,8 @@ pub(super) fn hidden(name: &str, value: &str) -> Html {
     el("input").attr("type", "hidden").attr("name", name).attr("value", value).into()
 }
 
+const MOST: usize = 64;
+
 /// The field that shows that a form is of the session.
 pub(crate) const CSRF: &str = "csrf";
 
@@ -56,6 +61,8 @@ mod tests {
     #[test]
     fn a_field_that_is_there_twice_is_no_form() {
         assert_eq!(fields(&[("a", "1"), ("b", "2"), ("a", "1")]), None);
+        let many = (0..=MOST).map(|number| (number.to_string(), String::new())).collect();
+        assert_eq!(Fields::new(many), None);
     }
 
     #[test]

@@ -104,6 +104,13 @@ pub async fn publish(app: &App) {
     let Some((publication, published)) = &app.publication else { return };
     let heads = (app.newest_checkpoint(), app.cosigned().map(|cosigned| (cosigned.size, cosigned.text.clone())));
     let publication = Arc::clone(publication);
+    // First those before it, to their ends: what the next log begins with must be there for whoever reads that.
+    for (shard, size) in app.shards.closed() {
+        if let Err(error) = publication.beside(name(&shard.origin)).complete(&*app.store, shard, size).await {
+            tracing::error!(error = &error as &dyn std::error::Error, "an earlier log is not published to its end yet");
+            return;
+        }
+    }
     let done = publication.publish(&*app.store, app.shards.present(), *published, &heads.0, heads.1.as_ref()).await;
     if let Err(error) = done {
         tracing::error!(error = &error as &dyn std::error::Error, "the log's last entries are not published yet");

@@ -44,6 +44,8 @@ pub(super) fn record(from: &mut impl BufRead) -> std::io::Result<Option<Vec<Stri
             return Err(invalid("a record is too long"));
         }
         match byte {
+            // A spreadsheet would begin another row here.
+            b'\n' if !quoted => return Err(invalid("a line ends within a record")),
             b'"' if quoted => match peek(from)? {
                 Some(b'"') => {
                     from.consume(1);
@@ -91,6 +93,28 @@ pub(super) fn line(record: Vec<String>) -> Result<Line, ExportFault> {
         proof,
     ] = fields;
     let json = |error: saphan_schemas::json::JsonError| ExportFault::Malformed(error.to_string());
+    if ["export", "end"].contains(&kind.as_str()) {
+        let others = [
+            &at,
+            &id,
+            &from,
+            &to,
+            &message_type,
+            &service,
+            &case,
+            &outcome,
+            &code,
+            &acknowledgement,
+            &acknowledged_at,
+            &erasure,
+            &supports,
+            &hash,
+            &proof,
+        ];
+        if !others.iter().all(|text| text.is_empty()) || index.parse::<u64>().is_err() {
+            return Err(malformed("a first or last record says more than it may"));
+        }
+    }
     match kind.as_str() {
         "export" => return parse_typed::<Head>(leaf.as_bytes()).map(|head| Line::Head(Box::new(head))).map_err(json),
         "end" => return parse_typed::<End>(leaf.as_bytes()).map(Line::End).map_err(json),

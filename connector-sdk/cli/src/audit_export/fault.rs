@@ -59,6 +59,12 @@ pub enum ExportFault {
         /// What differs.
         member: &'static str,
     },
+    /// A row that was not asked for.
+    #[error("entry {index} does not fit what was asked")]
+    NotAskedFor {
+        /// The entry.
+        index: u64,
+    },
     /// Rows are not in order, or there twice.
     #[error("entry {index} does not come before the one above it")]
     Order {

@@ -101,6 +101,9 @@ impl AuditState {
     /// # Errors
     /// [`StateError`].
     pub async fn start_over(&mut self) -> Result<(), StateError> {
+        if self.place(TRUSTED).await?.is_some_and(|place| place.first > 0) {
+            return Err(StateError::LaterLog);
+        }
         self.history.execute("BEGIN IMMEDIATE; DELETE FROM place; DELETE FROM timestamps").await?;
         self.history.forget_from(0).await?;
         Ok(self.history.execute("COMMIT").await?)
@@ -201,7 +204,9 @@ impl AuditState {
             signatures: report.signatures,
             ts: report.ts,
         };
-        self.history.execute("BEGIN IMMEDIATE; DELETE FROM checkpoint; DELETE FROM place").await?;
+        self.history
+            .execute("BEGIN IMMEDIATE; DELETE FROM checkpoint; DELETE FROM place; DELETE FROM timestamps")
+            .await?;
         self.history.write_place(TRUSTED, &place).await?;
         let bind = sqlx::query("UPDATE log SET vkey = ?").bind(vkey.to_string());
         bind.execute(self.history.connection()).await?;

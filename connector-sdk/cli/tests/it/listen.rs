@@ -93,6 +93,7 @@ async fn a_verified_message_is_posted_as_it_is_and_acknowledged() {
         ("saphan-sender", SENDER.to_owned()),
         ("saphan-type", "information.supplied".to_owned()),
         ("saphan-schema", "information.supplied@1".to_owned()),
+        ("saphan-log", crate::ledger::ORIGIN.to_owned()),
         ("saphan-index", index.to_string()),
         ("saphan-case", claims.case.unwrap().to_string()),
         ("saphan-service", "th.dlt.driving-licence-renewal".to_owned()),

@@ -1,7 +1,7 @@
 //! A case: who said what to whom, as a picture and as a table.
 
 use super::messages::meaning;
-use super::searching::{asked, back, followed, outcome, parties};
+use super::searching::{asked, back, followed, outcome, parties, place};
 use super::{Frame, button, cell, scrolling, table, terms};
 use crate::audit::{CaseView, Row};
 use crate::console::svg::sequence;
@@ -36,7 +36,7 @@ pub(crate) fn page(frame: Frame<'_>, sent: &Fields, case: &CaseView) -> String {
 
 fn line(frame: Frame<'_>, number: u64, row: &Row) -> Element {
     let tr = el("tr").with(el("th").attr("scope", "row").with(number.to_string()));
-    let tr = tr.with(cell(row.index.to_string())).with(cell(time(row.at))).with(cell(parties(row)));
+    let tr = tr.with(cell(place(row))).with(cell(time(row.at))).with(cell(parties(row)));
     let tr = tr.with(cell(row.message_type.as_ref().map(|text| el("code").with(text))));
     let tr = tr.with(cell(outcome(frame, row).with(meaning(frame.language, row.code.as_deref()))));
     let open = row.id.zip(row.from.as_ref()).map(|(id, from)| {

@@ -8,6 +8,7 @@ use crate::console::forms::FILTER;
 use crate::console::times::time;
 use crate::console::{Fields, Mistakes, Word};
 use crate::html::{Element, Html, el};
+use crate::shards;
 
 /// What can be chosen in the form's fields; others may be typed.
 #[derive(Debug, Clone, Default)]
@@ -78,15 +79,20 @@ pub(super) fn asked(frame: Frame<'_>, query: u64, indexed: u64) -> Element {
     el("p").class("quiet").with(format!("{entry} {query} · {searched}: {indexed}"))
 }
 
+/// Its index; with the name of its log, once the hub has several.
+pub(super) fn place(row: &Row) -> String {
+    row.log.as_deref().map_or_else(|| row.index.to_string(), |log| format!("{} · {}", row.index, shards::name(log)))
+}
+
 /// Rows with buttons that open what they are about, for a form that is sent to `message`.
 pub(super) fn rows(frame: Frame<'_>, label: &str, rows: &[Row], with_cases: bool) -> Element {
     let names = [Word::Place, Word::Time, Word::Kind, Word::FromAndTo, Word::Service, Word::Outcome, Word::Open];
     let head = names.map(|word| frame.say(word));
     let row = |row: &Row| {
-        let place = el("th").attr("scope", "row").with(row.index.to_string());
+        let place_of = el("th").attr("scope", "row").with(place(row));
         let kind = el("span").with(frame.say(Word::kind(row.kind)));
         let kind = Html::new().with(kind).with(row.message_type.as_ref().map(|text| el("code").with(text)));
-        let tr = el("tr").with(place).with(cell(time(row.at))).with(cell(kind)).with(cell(parties(row)));
+        let tr = el("tr").with(place_of).with(cell(time(row.at))).with(cell(kind)).with(cell(parties(row)));
         let tr = tr.with(cell(row.service.as_ref())).with(cell(outcome(frame, row)));
         tr.with(cell(opening(frame, row, with_cases)))
     };

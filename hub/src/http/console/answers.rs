@@ -31,7 +31,8 @@ pub(super) async fn message(State(app): State<Arc<App>>, visitor: Visitor) -> Re
     };
     let asked = visitor.ask(&app, "message", &query).await?;
     let timeline = asked.timeline(&query).await.map_err(|error| visitor.failed(error))?;
-    Ok(Html(messages::page(visitor.frame("message"), &visitor.fields, &app.origin, &timeline)).into_response())
+    let origin = timeline.message.log.as_deref().unwrap_or(&app.origin);
+    Ok(Html(messages::page(visitor.frame("message"), &visitor.fields, origin, &timeline)).into_response())
 }
 
 pub(super) async fn case(State(app): State<Arc<App>>, visitor: Visitor) -> Result<Response, Failure> {

@@ -140,7 +140,7 @@ fn unusable(error: &StateError) -> Failure {
             error,
             "Give that key with --vkey, or another folder for this one. After a rotation, audit once with the old key.",
         ),
-        StateError::OtherFormat { .. } | StateError::Damaged { .. } => Failure::caller(
+        StateError::OtherFormat { .. } | StateError::Damaged { .. } | StateError::LaterLog => Failure::caller(
             error,
             "Restore it from a copy, or give another folder: everything is then audited from the first entry.",
         ),

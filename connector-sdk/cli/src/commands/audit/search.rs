@@ -158,7 +158,7 @@ async fn exported(config: Config, filter: &Value, file: &Path) -> Result<Outcome
         _ => "application/jsonl",
     };
     AuditedHub::new(config)?.save("/v1/audit/export", &json!({ "filter": filter }), accept, file).await?;
-    verify_export::verify(file, &trust.log, &trust.more_logs)
+    verify_export::verify(file, &trust.log, &trust.more_logs, Some(filter))
 }
 
 /// A row in one line.
@@ -172,7 +172,11 @@ fn line(row: &Value) -> String {
     };
     let words = [text("kind"), &parties, text("type"), text("outcome"), text("code"), text("id")];
     let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
-    format!("{:>10}  {time}  {}\n", row["index"], words.join("  "))
+    let log = row["log"].as_str().map(|log| format!("  {log}")).unwrap_or_default();
+    let line = format!("{:>10}{log}  {time}  {}", row["index"], words.join("  "));
+    // Whatever the hub sends, it moves no cursor.
+    let plain: String = line.chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect();
+    plain + "\n"
 }
 
 fn milliseconds(text: &str) -> Result<u64, String> {

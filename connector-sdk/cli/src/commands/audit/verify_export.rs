@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use saphan_schemas::log::VerifierKey;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::audit_export::{self, ExportError, Report};
 use crate::commands::log::read_vkey;
@@ -22,12 +22,21 @@ pub(crate) struct VerifyExportArguments {
 }
 
 pub(crate) fn run(arguments: &VerifyExportArguments) -> Result<Outcome, Failure> {
-    verify(&arguments.file, &read_vkey(&arguments.vkey)?, &[])
+    verify(&arguments.file, &read_vkey(&arguments.vkey)?, &[], None)
 }
 
-/// Verifies an export with keys of the log of which any may have signed its checkpoint.
-pub(super) fn verify(path: &Path, key: &VerifierKey, more: &[VerifierKey]) -> Result<Outcome, Failure> {
+/// Verifies an export with keys of the log of which any may have signed its checkpoint. `asked`: the filter, if it is known.
+pub(super) fn verify(
+    path: &Path,
+    key: &VerifierKey,
+    more: &[VerifierKey],
+    asked: Option<&Value>,
+) -> Result<Outcome, Failure> {
     match audit_export::verify(path, key, more) {
+        Ok(report) if asked.is_some_and(|asked| *asked != report.filter) => {
+            let what = format!("{}: the hub answered another question: {}", path.display(), report.filter);
+            Err(Failure::hub(what, "Ask again. If it happens again, tell the hub's operator."))
+        }
         Ok(report) => Ok(holds(path, &report)),
         Err(ExportError::Unreadable(error)) => Err(Failure::unreadable(path, &error)),
         Err(ExportError::Fault { line, fault }) => {
@@ -42,13 +51,22 @@ pub(super) fn verify(path: &Path, key: &VerifierKey, more: &[VerifierKey]) -> Re
 }
 
 fn holds(path: &Path, report: &Report) -> Outcome {
-    let Report { log, size, root, query, indexed, rows, supporting, filter, .. } = report;
+    let Report { log, size, root, query, indexed, rows, supporting, unnamed, filter, .. } = report;
     let name = path.display();
     let text = format!(
         "{name}: every row is in the log\n\n  rows        {rows}\n  cited       {supporting} entries beside them\n  asked       {filter}\n  \
          question    entry {query}\n  searched    {indexed} entries\n  log         {log}\n  entries     {size}\n  root        {root}\n\n\
-         what this file does not show\n  - that nothing that fits was left out, or was acknowledged since: the log shows that\n  \
+         what this file does not show\n  - that this was the question, that it is that entry, and how much was searched: these are the file's word\n  \
+         - that nothing that fits was left out, or was acknowledged since: the log shows that\n  \
          - that senders and receivers signed what they say, and might: `saphan audit log` shows that\n"
     );
+    let text = if *unnamed == 0 {
+        text
+    } else {
+        format!(
+            "{text}  - that {unnamed} of its acknowledgements are of this log: they name none, so they are of the hub's first log, if it has \
+             had several\n"
+        )
+    };
     Outcome { exit: Exit::Done, text, json: json!({ "file": path, "verdict": { "holds": true }, "export": report }) }
 }

@@ -98,7 +98,7 @@ fn is_allowed(url: &Url) -> bool {
 
 fn headers(message: &Message<Value>) -> HeaderMap {
     let claims = message.envelope();
-    let named = saphan_headers(claims, message.index()).into_iter().chain(cloud_event_headers(claims));
+    let named = saphan_headers(claims, message.log(), message.index()).into_iter().chain(cloud_event_headers(claims));
     // Ids and codes are ASCII by their types, so none is left out.
     let mut headers: HeaderMap = named
         .filter_map(|(name, value)| Some((HeaderName::from_static(name), HeaderValue::try_from(value?).ok()?)))
@@ -109,12 +109,13 @@ fn headers(message: &Message<Value>) -> HeaderMap {
 
 type Named = (&'static str, Option<String>);
 
-fn saphan_headers(claims: &EnvelopeClaims, index: u64) -> [Named; 9] {
+fn saphan_headers(claims: &EnvelopeClaims, log: &str, index: u64) -> [Named; 10] {
     [
         ("saphan-message-id", Some(claims.jti.to_string())),
         ("saphan-sender", Some(claims.iss.to_string())),
         ("saphan-type", Some(claims.message_type.to_string())),
         ("saphan-schema", Some(claims.schema.to_string())),
+        ("saphan-log", Some(log.to_owned())),
         ("saphan-index", Some(index.to_string())),
         ("saphan-case", claims.case.map(|case| case.to_string())),
         ("saphan-service", claims.service.as_ref().map(ToString::to_string)),

@@ -34,6 +34,12 @@ pub enum StateError {
         /// What part of it.
         what: &'static str,
     },
+    /// It is in a later log of the hub, whose checkpoints it must not forget.
+    #[error(
+        "the audit of this folder is in a later log of the hub, and keeps what that log showed; to begin with the first entry of the first \
+         log, audit into an empty folder"
+    )]
+    LaterLog,
     /// It cannot be read or written.
     #[error("the state folder cannot be used: {0}")]
     Database(#[source] sqlx::Error),
