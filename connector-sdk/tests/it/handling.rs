@@ -351,6 +351,32 @@ async fn shutdown_leaves_what_does_not_finish_in_time_to_the_next_start() {
 }
 
 #[tokio::test]
+async fn a_handler_ends_with_its_connector() {
+    let hub = hub();
+    let held = Arc::new(());
+    let (seen, started) = (Arc::downgrade(&held), Arc::new(Semaphore::new(0)));
+    let tell = Arc::clone(&started);
+    let office = office(&hub)
+        .handle(move |_: Withdrawn| {
+            let (mine, tell) = (Arc::clone(&held), Arc::clone(&tell));
+            async move {
+                tell.add_permits(1);
+                std::future::pending::<()>().await;
+                drop(mine);
+                Ok(Handled::Done)
+            }
+        })
+        .build()
+        .await
+        .unwrap();
+    let portal = portal(&hub).await;
+    in_time(portal.send(withdrawal())).await.unwrap();
+    in_time(started.acquire()).await.unwrap().forget();
+    assert!(!in_time(office.shutdown(Duration::from_millis(1))).await.unwrap().finished);
+    eventually(async || seen.strong_count() == 0).await;
+}
+
+#[tokio::test]
 async fn a_connector_that_receives_nothing_leaves_messages_at_the_hub() {
     let hub = hub();
     let silent = office(&hub).receive(Receive::Nothing).build().await.unwrap();

@@ -207,6 +207,22 @@ fn what_is_said_of_messages_of_another_log_is_not_taken_for_those_of_the_same_nu
 }
 
 #[test]
+fn a_table_shows_a_spreadsheet_no_other_rows_than_those_that_were_verified() {
+    let (asked, folder) = (Asked::new(), tempfile::tempdir().unwrap());
+    let good = csv(&asked.lines());
+    assert_eq!(verify(folder.path(), "good.csv", &good, &asked.vkey()).code, 0);
+    for (what, from, to) in [
+        ("a formula in the first record", "0,,export,", "0,=1+1,export,"),
+        ("a row in the last record", "0,,end,", "0,,end,th.dopa/archive"),
+        ("a line within a record", "0,,end,", "0,\n99,end,"),
+    ] {
+        let changed = good.replacen(from, to, 1);
+        assert_ne!(changed, good, "{what}");
+        assert_eq!(verify(folder.path(), "changed.csv", &changed, &asked.vkey()).code, 1, "{what}");
+    }
+}
+
+#[test]
 fn whatever_is_changed_in_an_export_is_found() {
     let (asked, folder) = (Asked::new(), tempfile::tempdir().unwrap());
     let good = asked.lines();
@@ -256,6 +272,8 @@ fn whatever_is_changed_in_an_export_is_found() {
         ("another count", Box::new(|lines| lines[6]["end"]["rows"] = json!(4))),
         ("another size", Box::new(|lines| lines[0]["export"]["size"] = json!(5))),
         ("another log", Box::new(|lines| lines[0]["export"]["log"] = json!("hub.other/log/x"))),
+        ("another question", Box::new(|lines| lines[0]["export"]["filter"] = json!({ "kind": "refusal" }))),
+        ("a question that nobody knows", Box::new(|lines| lines[0]["export"]["filter"]["mood"] = json!("bad"))),
         ("another format", Box::new(|lines| lines[0]["export"]["format"] = json!("saphan-audit-export-2"))),
         ("an unknown member", Box::new(|lines| lines[1]["note"] = json!("believe me"))),
         (

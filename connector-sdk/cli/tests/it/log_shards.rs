@@ -141,6 +141,12 @@ fn a_first_audit_begins_with_the_hubs_first_log() {
     assert_eq!((code, &told["entries_checked"]), (0, &json!(3)), "{told}");
     assert_eq!(told["log"]["earlier"], json!([ORIGIN, NEXT]));
     assert_eq!(hub.check("2027h2").0, 0);
+
+    // What the later logs showed would be forgotten.
+    let again = ["audit", "log", "2027h2", "--vkey", &key, "--state", "state", "--from-start"];
+    let ended = saphan(hub.path(), again);
+    assert!(ended.code == 2 && ended.err.contains("into an empty folder"), "{} {}", ended.code, ended.err);
+    assert_eq!(hub.audit("2027h2", &key).0, 0, "the state stays as it was");
 }
 
 #[test]
