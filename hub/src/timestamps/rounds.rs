@@ -67,7 +67,7 @@ async fn stamp(
     let is_early = newest.size > 0 && app.clock.now_ms() < newest.at_ms.saturating_add(timestamps.every_ms);
     let Some(head) = head(app).filter(|head| head.size > newest.size && !is_early) else { return Ok(None) };
     let (stamped, token) = tokio::select! {
-        stamped = timestamps.stamp(&head, app.clock.now_ms()) => stamped?,
+        stamped = timestamps.stamp(&head) => stamped?,
         _ = stopping.wait_for(|stop| *stop) => return Ok(None),
     };
     app.store.keep_timestamp(app.shards.present(), stamped, &token).await?;
