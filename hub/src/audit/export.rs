@@ -94,7 +94,11 @@ impl Export {
         let mut exported = Vec::with_capacity(found.rows.len() * 2);
         for row in found.rows.into_iter().filter(|row| row.index >= first) {
             let row = self.as_of_the_checkpoint(row);
-            if self.filter.outcome.is_some() && row.outcome != self.filter.outcome {
+            // What it was found by may have been said after the checkpoint.
+            let code = self.filter.code.as_ref().map(ToString::to_string);
+            if (self.filter.outcome.is_some() && row.outcome != self.filter.outcome)
+                || (code.is_some() && row.code != code)
+            {
                 continue;
             }
             let erasure = row.erasure.filter(|_| row.outcome.is_some());
