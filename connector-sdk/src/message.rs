@@ -142,14 +142,14 @@ impl<T> fmt::Debug for Message<T> {
 
 /// A verified message before its body is given a type.
 pub(crate) struct Received {
-    pub(crate) claims: EnvelopeClaims,
-    pub(crate) receipt: ReceiptClaims,
+    pub(crate) claims: Arc<EnvelopeClaims>,
+    pub(crate) receipt: Arc<ReceiptClaims>,
     pub(crate) parts: Parts,
     pub(crate) outbox: Outbox,
 }
 
 impl Received {
-    pub(crate) const fn claims(&self) -> &EnvelopeClaims {
+    pub(crate) fn claims(&self) -> &EnvelopeClaims {
         &self.claims
     }
 

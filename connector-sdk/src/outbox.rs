@@ -124,13 +124,13 @@ pub struct Accepted(Arc<Acceptance>);
 
 #[derive(Debug, PartialEq, Eq)]
 struct Acceptance {
-    receipt: ReceiptClaims,
+    receipt: Arc<ReceiptClaims>,
     envelope: String,
     answer: Answer,
 }
 
 impl Accepted {
-    fn new(receipt: ReceiptClaims, envelope: String, answer: Answer) -> Self {
+    fn new(receipt: Arc<ReceiptClaims>, envelope: String, answer: Answer) -> Self {
         Self(Arc::new(Acceptance { receipt, envelope, answer }))
     }
 
@@ -193,8 +193,7 @@ impl TryFrom<OutgoingState> for Status {
                 // It was verified before it was stored.
                 let receipt = UnverifiedReceipt::parse(&answer.receipt)
                     .map_err(|_| JournalError::Damaged { column: "receipt" })?
-                    .claims()
-                    .clone();
+                    .shared_claims();
                 Ok(Self::Accepted(Accepted::new(receipt, envelope, answer)))
             }
             OutgoingState::Refused { problem } => serde_json::from_str(&problem)

@@ -219,7 +219,7 @@ pub(crate) struct Identity {
 
 impl Identity {
     /// Signs a statement; on a thread of its own when the key is in a device that signing waits for.
-    pub(crate) async fn sign<C: Claims + Send + 'static>(&self, claims: C) -> Result<Signed<C>, SignError> {
+    pub(crate) async fn sign<C: Claims + Send + Sync + 'static>(&self, claims: C) -> Result<Signed<C>, SignError> {
         if !self.key.waits() {
             return Signed::sign(claims, &*self.key);
         }

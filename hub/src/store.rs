@@ -27,6 +27,7 @@ use saphan_schemas::acknowledgement::{Acknowledged, Outcome};
 use saphan_schemas::catalogue::SchemaText;
 use saphan_schemas::commitment::Salt;
 use saphan_schemas::digest::Sha256Hash;
+use saphan_schemas::envelope::EnvelopeClaims;
 use saphan_schemas::ids::{Code, MessageId, SystemId};
 use saphan_schemas::log::{CompactRange, TileHash};
 use saphan_schemas::registry::TransportKind;
@@ -145,12 +146,8 @@ pub enum Effect {
 /// The record of an accepted message.
 #[derive(Debug, Clone)]
 pub struct NewMessage {
-    /// The sender.
-    pub sender: SystemId,
-    /// The message id, unique for its sender.
-    pub id: MessageId,
-    /// The recipient.
-    pub recipient: SystemId,
+    /// What its envelope says: sender, recipient, id (unique for its sender), and when it is over.
+    pub claims: Arc<EnvelopeClaims>,
     /// How it reaches the recipient.
     pub transport: TransportKind,
     /// What makes two submissions the same: [`saphan_schemas::jws::Signed::content_hash`].
@@ -165,8 +162,6 @@ pub struct NewMessage {
     pub receipt: String,
     /// The proof, kept until delivery; later it is computed again.
     pub proof: String,
-    /// No delivery after this time, in seconds since 1970.
-    pub not_after: Option<u64>,
     /// The commitments of the documents that it cites, itself or in copies that it holds: from now on its sender and its recipient
     /// may read them.
     pub documents: Vec<Sha256Hash>,
@@ -248,6 +243,8 @@ pub struct Pending {
     pub recipient: SystemId,
     /// The exact leaf, which holds the envelope.
     pub leaf: Vec<u8>,
+    /// What the envelope says, where that is known without reading it.
+    pub claims: Option<Arc<EnvelopeClaims>>,
     /// The salt of the commitment.
     pub salt: Salt,
     /// The exact body.

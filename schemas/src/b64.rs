@@ -3,8 +3,11 @@
 //! Decoders refuse wrong padding, foreign characters and non-zero trailing bits, so that a text has
 //! one reading and bytes have one text.
 
+use std::fmt;
+
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::display::Base64Display;
+use base64::engine::general_purpose::{GeneralPurpose, STANDARD, URL_SAFE_NO_PAD};
 
 use crate::commitment::Salt;
 
@@ -46,7 +49,43 @@ pub fn decode_std(text: impl AsRef<[u8]>) -> Result<Vec<u8>, NotBase64> {
 /// # Errors
 /// [`NotBase64`] for other text or another length.
 pub fn decode_url_array<const N: usize>(text: impl AsRef<[u8]>) -> Result<[u8; N], NotBase64> {
-    decode_url(text)?.try_into().map_err(|_| NotBase64)
+    decode_array(&URL_SAFE_NO_PAD, text.as_ref())
+}
+
+/// Decodes standard text into exactly `N` bytes.
+///
+/// # Errors
+/// [`NotBase64`] for other text or another length.
+pub fn decode_std_array<const N: usize>(text: impl AsRef<[u8]>) -> Result<[u8; N], NotBase64> {
+    decode_array(&STANDARD, text.as_ref())
+}
+
+fn decode_array<const N: usize>(engine: &GeneralPurpose, text: &[u8]) -> Result<[u8; N], NotBase64> {
+    let mut bytes = [0; N];
+    match engine.decode_slice(text, &mut bytes) {
+        Ok(len) if len == N => Ok(bytes),
+        _ => Err(NotBase64),
+    }
+}
+
+/// Shows bytes as [`encode_url`] writes them.
+pub(crate) fn show_url(bytes: &[u8]) -> impl fmt::Display {
+    Base64Display::new(bytes, &URL_SAFE_NO_PAD)
+}
+
+/// Shows bytes as [`encode_std`] writes them.
+pub(crate) fn show_std(bytes: &[u8]) -> impl fmt::Display {
+    Base64Display::new(bytes, &STANDARD)
+}
+
+/// Appends what [`encode_url`] would return.
+pub(crate) fn push_url(to: &mut String, bytes: impl AsRef<[u8]>) {
+    URL_SAFE_NO_PAD.encode_string(bytes, to);
+}
+
+/// Appends what [`encode_std`] would return.
+pub fn push_std(to: &mut String, bytes: impl AsRef<[u8]>) {
+    STANDARD.encode_string(bytes, to);
 }
 
 /// Salt and body as files hold them: both or none.
@@ -71,5 +110,17 @@ mod tests {
         assert_eq!(decode_url("_x"), Err(NotBase64));
         assert_eq!(decode_url("_w=="), Err(NotBase64));
         assert_eq!(decode_std("/w"), Err(NotBase64));
+    }
+
+    #[test]
+    fn an_array_is_read_from_the_text_of_just_so_many_bytes() {
+        for bytes in [[7; 32], [255; 32]] {
+            assert_eq!(decode_url_array(encode_url(bytes)), Ok(bytes));
+            assert_eq!(decode_std_array(encode_std(bytes)), Ok(bytes));
+        }
+        for other in [&[7; 31][..], &[7; 33], &[7; 34], &[7; 35], &[]] {
+            assert_eq!(decode_url_array::<32>(encode_url(other)), Err(NotBase64), "{}", other.len());
+            assert_eq!(decode_std_array::<32>(encode_std(other)), Err(NotBase64), "{}", other.len());
+        }
     }
 }

@@ -7,6 +7,7 @@ use ring::digest::{Context, SHA256};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::b64::{self, NotBase64};
+use crate::text;
 
 /// A SHA-256 digest: 32 bytes, written as 43 characters of URL-safe base64.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -16,12 +17,12 @@ impl Sha256Hash {
     /// The digest of `bytes`.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
-        Self::of_parts(&[bytes])
+        Self::of_parts([bytes])
     }
 
     /// The digest of the concatenation of `parts`.
     #[must_use]
-    pub fn of_parts(parts: &[&[u8]]) -> Self {
+    pub fn of_parts<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Self {
         let mut context = Context::new(&SHA256);
         for part in parts {
             context.update(part);
@@ -46,7 +47,7 @@ impl Sha256Hash {
 
 impl fmt::Display for Sha256Hash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&b64::encode_url(self.0))
+        b64::show_url(&self.0).fmt(f)
     }
 }
 
@@ -72,6 +73,6 @@ impl Serialize for Sha256Hash {
 
 impl<'de> Deserialize<'de> for Sha256Hash {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        text::deserialize(deserializer)
     }
 }

@@ -53,7 +53,7 @@ macro_rules! string_form {
     ($name:ident) => {
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0.to_string())
+                self.0.fmt(f)
             }
         }
 
@@ -71,8 +71,7 @@ macro_rules! string_form {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-                text.parse().map_err(serde::de::Error::custom)
+                crate::text::deserialize(deserializer)
             }
         }
     };
@@ -257,7 +256,8 @@ string_form!(CaseId);
 fn parse_uuid_v7(text: &str) -> Option<Uuid> {
     // One text a value: the hyphenated lower-case form only.
     let id = Uuid::try_parse(text).ok()?;
-    (id.get_version_num() == 7 && id.hyphenated().to_string() == text).then_some(id)
+    let canonical = id.get_version_num() == 7 && id.hyphenated().encode_lower(&mut Uuid::encode_buffer()) == text;
+    canonical.then_some(id)
 }
 
 fn is_label(text: &str) -> bool {

@@ -134,7 +134,7 @@ impl Serialize for InvitationId {
 
 impl<'de> Deserialize<'de> for InvitationId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        crate::text::deserialize(deserializer)
     }
 }
 

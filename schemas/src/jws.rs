@@ -4,6 +4,7 @@
 //! was read; [`Signed`] one whose signature was checked, or that was signed here. Nothing else gives out a [`Signed`].
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -66,9 +67,9 @@ pub enum JwsError {
 /// A statement that was read and is well-formed; whether its signer made it is not known yet.
 #[derive(Clone)]
 pub struct Unverified<C> {
-    text: Box<str>,
+    text: Arc<str>,
     kid: KeyId,
-    claims: C,
+    claims: Arc<C>,
     signature: [u8; 64],
 }
 
@@ -92,7 +93,7 @@ impl<C: Claims> Unverified<C> {
         let payload = b64::decode_url(payload).map_err(|_| JwsError::NotCompact)?;
         let claims: C = json::parse_typed(&payload).map_err(JwsError::Payload)?;
         claims.check().map_err(JwsError::Rule)?;
-        Ok(Self { text: text.into(), kid, claims, signature })
+        Ok(Self { text: text.into(), kid, claims: Arc::new(claims), signature })
     }
 
     /// The key that the statement says it was signed with.
@@ -103,13 +104,19 @@ impl<C: Claims> Unverified<C> {
 
     /// What it says; not to be believed before [`Self::verify`].
     #[must_use]
-    pub const fn claims(&self) -> &C {
+    pub fn claims(&self) -> &C {
         &self.claims
+    }
+
+    /// The same, to keep.
+    #[must_use]
+    pub fn shared_claims(&self) -> Arc<C> {
+        Arc::clone(&self.claims)
     }
 
     /// The exact text.
     #[must_use]
-    pub const fn as_str(&self) -> &str {
+    pub fn as_str(&self) -> &str {
         &self.text
     }
 
@@ -129,12 +136,12 @@ impl<C: fmt::Debug> fmt::Debug for Unverified<C> {
     }
 }
 
-/// A statement whose signature holds.
+/// A statement whose signature holds. Cheap to clone.
 #[derive(Clone)]
 pub struct Signed<C> {
-    text: Box<str>,
+    text: Arc<str>,
     kid: KeyId,
-    claims: C,
+    claims: Arc<C>,
 }
 
 impl<C: Claims> Signed<C> {
@@ -150,13 +157,17 @@ impl<C: Claims> Signed<C> {
             Some(cty) => format!(r#"{{"alg":"ES256","cty":"{cty}","kid":"{kid}","typ":"{}"}}"#, C::TYP),
             None => format!(r#"{{"alg":"ES256","kid":"{kid}","typ":"{}"}}"#, C::TYP),
         };
-        let input = format!("{}.{}", b64::encode_url(header), b64::encode_url(payload));
-        let signature = key.sign(input.as_bytes())?;
-        let text = format!("{input}.{}", b64::encode_url(signature));
+        let mut text = String::with_capacity((header.len() + payload.len()) * 4 / 3 + SIGNATURE_TEXT_BYTES);
+        b64::push_url(&mut text, header);
+        text.push('.');
+        b64::push_url(&mut text, payload);
+        let signature = key.sign(text.as_bytes())?;
+        text.push('.');
+        b64::push_url(&mut text, signature);
         if text.len() > C::MAX_BYTES {
             return Err(SignError::TooLong { limit: C::MAX_BYTES });
         }
-        Ok(Self { text: text.into(), kid, claims })
+        Ok(Self { text: text.into(), kid, claims: Arc::new(claims) })
     }
 
     /// The key it was signed with.
@@ -167,13 +178,19 @@ impl<C: Claims> Signed<C> {
 
     /// What it says.
     #[must_use]
-    pub const fn claims(&self) -> &C {
+    pub fn claims(&self) -> &C {
         &self.claims
+    }
+
+    /// The same, to keep.
+    #[must_use]
+    pub fn shared_claims(&self) -> Arc<C> {
+        Arc::clone(&self.claims)
     }
 
     /// The exact text.
     #[must_use]
-    pub const fn as_str(&self) -> &str {
+    pub fn as_str(&self) -> &str {
         &self.text
     }
 
@@ -214,6 +231,9 @@ pub enum SignError {
     Key(#[from] KeyError),
 }
 
+/// Three dots and a signature of 64 bytes, generously.
+const SIGNATURE_TEXT_BYTES: usize = 96;
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Header {
@@ -229,12 +249,11 @@ struct Algorithm {
 }
 
 fn parse_header<C: Claims>(bytes: &[u8]) -> Result<KeyId, JwsError> {
-    // The algorithm first: whoever sent `none` or `HS256` shall read that, and not a complaint about a missing `kid`.
-    let algorithm: Algorithm = json::parse_typed(bytes).map_err(JwsError::Header)?;
-    if algorithm.alg != "ES256" {
-        return Err(JwsError::Algorithm);
-    }
-    let header: Header = json::parse_typed(bytes).map_err(JwsError::Header)?;
+    let header = json::parse_typed::<Header>(bytes).map_err(|error| match json::parse_typed::<Algorithm>(bytes) {
+        // Whoever sent `none` or `HS256` shall read that, and not a complaint about a missing `kid`.
+        Ok(algorithm) if algorithm.alg != "ES256" => JwsError::Algorithm,
+        _ => JwsError::Header(error),
+    })?;
     if header.alg != "ES256" {
         return Err(JwsError::Algorithm);
     }

@@ -35,4 +35,5 @@ pub mod message_types;
 pub mod problem;
 pub mod receipt;
 pub mod registry;
+mod text;
 pub mod trust;

@@ -37,7 +37,7 @@ pub use batch::{BatchAppend, TileHash};
 pub use bundle::{BundleError, decode_bundle, encode_bundle};
 pub use checkpoint::{Checkpoint, CheckpointError, SignedCheckpoint};
 pub use cosignature::Cosigner;
-pub use hash::{empty_root, leaf_hash, node_hash};
+pub use hash::{empty_root, leaf_hash, leaf_hash_of, node_hash};
 pub use note::{CosignerKey, KeyError, NoteError, NoteSignature, NoteSigner, SignedNote, VerifierKey};
 pub use policy::{Policy, PolicyError};
 pub use proof::{

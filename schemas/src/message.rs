@@ -9,8 +9,8 @@ use crate::envelope::{Envelope, UnverifiedEnvelope};
 use crate::ids::{SchemaId, SystemId};
 use crate::jws::JwsError;
 use crate::keys::{KeyId, PublicKey};
-use crate::leaf::{Leaf, message_leaf};
-use crate::log::{Checkpoint, CheckpointError, NoteError, TlogProof, TlogProofError, leaf_hash};
+use crate::leaf::{Leaf, MESSAGE_SUFFIX, message_leaf};
+use crate::log::{Checkpoint, CheckpointError, NoteError, TlogProof, TlogProofError, leaf_hash_of};
 use crate::receipt::{Receipt, UnverifiedReceipt};
 use crate::trust::Trust;
 
@@ -205,11 +205,15 @@ fn verify_place(
 
 /// The leaf's hash, time (ms) and schema, from the proof's extra line and the envelope. The joined bytes must read as a message
 /// leaf of this very envelope, so that no clever prefix can make them mean something else.
+///
+/// They do if the prefix alone, ended as the leaf ends, reads as that of an empty envelope: the prefix stops where the string of the
+/// envelope begins, and a compact JWS has no character that means anything else in a string.
 fn leaf_of(proof: &TlogProof, envelope: &Envelope) -> Result<(Sha256Hash, u64, SchemaId), VerifyError> {
-    let bytes = message_leaf(proof.extra().ok_or(VerifyError::Leaf)?, envelope.as_str());
-    match Leaf::parse(&bytes) {
-        Ok(Leaf::Message { ts, schema, envelope: logged }) if logged == envelope.as_str() => {
-            Ok((leaf_hash(&bytes), ts, schema.id))
+    let prefix = proof.extra().ok_or(VerifyError::Leaf)?;
+    match Leaf::parse(&message_leaf(prefix, "")) {
+        Ok(Leaf::Message { ts, schema, envelope: nothing }) if nothing.is_empty() => {
+            let hash = leaf_hash_of([prefix, envelope.as_str().as_bytes(), MESSAGE_SUFFIX]);
+            Ok((hash, ts, schema.id))
         }
         _ => Err(VerifyError::Leaf),
     }

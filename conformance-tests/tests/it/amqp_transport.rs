@@ -14,7 +14,9 @@ use lapin::types::{AMQPValue, FieldTable};
 use saphan_examples::local::rabbitmq::RabbitNode;
 use saphan_hub::routing::amqp::{AmqpConfig, AmqpTransport};
 use saphan_hub::routing::transport::{Dispatch, PublishError, Transport as _};
+use saphan_schemas::commitment::{BodyCommitment, Salt};
 use saphan_schemas::ids::{CaseId, MessageId, SystemId};
+use serde_json::json;
 use tokio::sync::Mutex;
 
 use crate::admin::{channel, header};
@@ -29,18 +31,18 @@ async fn a_confirmed_message_arrives_with_all_its_properties_and_headers() {
     let mut inbox = Inbox::open(&node, &recipient).await;
 
     let sent = dispatch(&recipient);
-    assert_eq!(transport.publish(&sent).await, Ok(()));
+    assert_eq!(transport.publish(sent.clone()).await, Ok(()));
     let arrived = inbox.next().await;
 
     assert_eq!(arrived.data, sent.body);
     assert_eq!((arrived.exchange.as_str(), arrived.routing_key.as_str()), ("saphan.deliver", recipient.as_str()));
     let properties = &arrived.properties;
     let text = |value: &Option<lapin::types::ShortString>| value.as_ref().map(ToString::to_string);
-    assert_eq!(text(properties.message_id()), Some(sent.id.to_string()));
-    assert_eq!(text(properties.correlation_id()), sent.case.map(|case| case.to_string()));
+    assert_eq!(text(properties.message_id()), Some(sent.claims.jti.to_string()));
+    assert_eq!(text(properties.correlation_id()), sent.claims.case.map(|case| case.to_string()));
     assert_eq!(text(properties.kind()).as_deref(), Some("application.submitted"));
     assert_eq!(text(properties.content_type()).as_deref(), Some("application/json"));
-    assert_eq!(properties.timestamp(), &Some(sent.issued_at));
+    assert_eq!(properties.timestamp(), &Some(sent.claims.iat));
     assert_eq!(properties.delivery_mode(), &Some(2));
     assert!(node.uri().contains(&format!("//{}:", text(properties.user_id()).unwrap())), "the hub's login");
     let headers = [
@@ -48,10 +50,10 @@ async fn a_confirmed_message_arrives_with_all_its_properties_and_headers() {
         ("saphan-salt", &sent.salt),
         ("saphan-receipt", &sent.receipt),
         ("saphan-proof", &sent.proof),
-        ("saphan-reply-to", &sent.reply_to.unwrap().to_string()),
+        ("saphan-reply-to", &sent.claims.reply_to.unwrap().to_string()),
         ("saphan-service", "th.dlt.driving-licence-renewal"),
         ("cloudEvents_specversion", "1.0"),
-        ("cloudEvents_id", &sent.id.to_string()),
+        ("cloudEvents_id", &sent.claims.jti.to_string()),
         ("cloudEvents_source", "th.dga/citizen-portal"),
         ("cloudEvents_time", "2023-11-14T22:13:20Z"),
         ("cloudEvents_type", "application.submitted"),
@@ -71,15 +73,15 @@ async fn an_unroutable_message_among_many_is_never_taken_for_delivered() {
     let mut inbox = Inbox::open(&node, &here).await;
 
     let messages: Vec<_> = (0..1000).map(|n| dispatch(if n % 10 == 3 { &nowhere } else { &here })).collect();
-    let outcomes = join_all(messages.iter().map(|message| transport.publish(message))).await;
+    let outcomes = join_all(messages.iter().map(|message| transport.publish(message.clone()))).await;
     for (message, outcome) in messages.iter().zip(&outcomes) {
         // Unknown is a safe answer, and the one for a message whose confirmation carried another's return.
-        let fitting = if message.recipient == nowhere {
+        let fitting = if message.claims.aud == nowhere {
             [Err(PublishError::Unroutable), Err(PublishError::Unknown)]
         } else {
             [Ok(()), Err(PublishError::Unknown)]
         };
-        assert!(fitting.contains(outcome), "{} to {}: {outcome:?}", message.id, message.recipient);
+        assert!(fitting.contains(outcome), "{} to {}: {outcome:?}", message.claims.jti, message.claims.aud);
     }
     let count = |outcome: Result<(), PublishError>| outcomes.iter().filter(|other| **other == outcome).count();
     assert!(count(Err(PublishError::Unroutable)) > 0);
@@ -88,9 +90,9 @@ async fn an_unroutable_message_among_many_is_never_taken_for_delivered() {
         assert_eq!(inbox.next().await.routing_key.as_str(), here.as_str());
     }
 
-    let late = messages.iter().find(|message| message.recipient == nowhere).unwrap();
+    let late = messages.iter().find(|message| message.claims.aud == nowhere).unwrap();
     transport.ensure_inbox(&nowhere).await.unwrap();
-    assert_eq!(transport.publish(late).await, Ok(()));
+    assert_eq!(transport.publish(late.clone()).await, Ok(()));
     assert_eq!(Inbox::open(&node, &nowhere).await.next().await.data, late.body);
 }
 
@@ -104,8 +106,8 @@ async fn an_inbox_that_somebody_deleted_is_declared_again() {
     channel.queue_delete(recipient.inbox_queue().into(), QueueDeleteOptions::default()).await.unwrap();
 
     let message = dispatch(&recipient);
-    assert_eq!(transport.publish(&message).await, Err(PublishError::Unroutable));
-    assert_eq!(transport.publish(&message).await, Ok(()));
+    assert_eq!(transport.publish(message.clone()).await, Err(PublishError::Unroutable));
+    assert_eq!(transport.publish(message.clone()).await, Ok(()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -126,8 +128,8 @@ async fn a_full_inbox_refuses_and_nothing_is_dropped() {
     let mut accepted = Vec::new();
     let refused = loop {
         let message = dispatch(&recipient);
-        match transport.publish(&message).await {
-            Ok(()) => accepted.push(message.id),
+        match transport.publish(message.clone()).await {
+            Ok(()) => accepted.push(message.claims.jti),
             Err(error) => break error,
         }
         assert!(accepted.len() < 100, "the limit is 3");
@@ -148,9 +150,9 @@ async fn after_a_killed_broker_publishing_goes_on_by_itself_and_nothing_confirme
     node.registered(&recipient.inbox_queue()).await.unwrap();
 
     let messages: Vec<_> = (0..5000).map(|_| dispatch(&recipient)).collect();
-    let publishing = join_all(messages.iter().map(|message| transport.publish(message)));
+    let publishing = join_all(messages.iter().map(|message| transport.publish(message.clone())));
     let killing = async {
-        assert_eq!(transport.publish(&dispatch(&recipient)).await, Ok(()), "while the others are on their way");
+        assert_eq!(transport.publish(dispatch(&recipient)).await, Ok(()), "while the others are on their way");
         node.kill().await.unwrap();
     };
     let (outcomes, ()) = tokio::join!(publishing, killing);
@@ -159,23 +161,23 @@ async fn after_a_killed_broker_publishing_goes_on_by_itself_and_nothing_confirme
     assert!(outcomes.iter().filter(unconfirmed).count() > 0, "the kill came too late");
     assert!(outcomes.iter().all(|outcome| outcome.is_ok() || unconfirmed(&outcome)));
 
-    assert_eq!(transport.publish(&messages[0]).await, Err(PublishError::Unavailable));
+    assert_eq!(transport.publish(messages[0].clone()).await, Err(PublishError::Unavailable));
     assert!(!transport.healthy());
     node.restart().await.unwrap();
     until_connected(&transport).await;
     let last = dispatch(&recipient);
-    assert_eq!(transport.publish(&last).await, Ok(()));
+    assert_eq!(transport.publish(last.clone()).await, Ok(()));
 
     let mut arrived = std::collections::HashSet::new();
     let mut inbox = Inbox::open(&node, &recipient).await;
-    while !arrived.contains(&last.id.to_string()) {
+    while !arrived.contains(&last.claims.jti.to_string()) {
         arrived.insert(inbox.next().await.properties.message_id().as_ref().unwrap().to_string());
     }
     for (message, outcome) in messages.iter().zip(&outcomes) {
         assert!(
-            outcome.is_err() || arrived.contains(&message.id.to_string()),
+            outcome.is_err() || arrived.contains(&message.claims.jti.to_string()),
             "{} was confirmed and is lost",
-            message.id
+            message.claims.jti
         );
     }
 }
@@ -192,11 +194,11 @@ async fn a_broker_short_of_memory_makes_publications_unknown_in_time_and_recover
     node.control(&["set_vm_memory_high_watermark", "absolute", "1MB"]).await.unwrap();
     let message = dispatch(&recipient);
     // The broker states the alarm after the first message at the latest.
-    let alarm = async { while transport.publish(&message).await == Ok(()) {} };
+    let alarm = async { while transport.publish(message.clone()).await == Ok(()) {} };
     in_time(alarm, || "the broker confirms everything".to_owned()).await;
-    assert_eq!(transport.publish(&message).await, Err(PublishError::Unknown));
+    assert_eq!(transport.publish(message.clone()).await, Err(PublishError::Unknown));
     node.control(&["set_vm_memory_high_watermark", "0.6"]).await.unwrap();
-    let end = async { while transport.publish(&message).await != Ok(()) {} };
+    let end = async { while transport.publish(message.clone()).await != Ok(()) {} };
     in_time(end, || "the broker confirms nothing".to_owned()).await;
     assert_eq!(Inbox::open(&node, &recipient).await.next().await.data, message.body);
 }
@@ -247,21 +249,28 @@ fn system(name: &str) -> SystemId {
 
 fn dispatch(recipient: &SystemId) -> Dispatch {
     let id = MessageId::new();
+    let salt = Salt::from_bytes([1; 32]);
+    let body = format!("{{\"id\":\"{id}\"}}").into_bytes();
+    let claims = json!({
+        "iss": "th.dga/citizen-portal",
+        "aud": recipient,
+        "hub": "hub.local",
+        "jti": id,
+        "iat": 1_700_000_000,
+        "type": "application.submitted",
+        "schema": "application.submitted@1",
+        "service": "th.dlt.driving-licence-renewal",
+        "case": CaseId::new(),
+        "reply_to": MessageId::new(),
+        "body": BodyCommitment::new(&salt, &body),
+    });
     Dispatch {
         index: 7,
-        recipient: recipient.clone(),
-        sender: system("th.dga/citizen-portal"),
-        id,
-        message_type: "application.submitted".parse().unwrap(),
-        schema: "application.submitted@1".parse().unwrap(),
-        service: Some("th.dlt.driving-licence-renewal".parse().unwrap()),
-        case: Some(CaseId::new()),
-        reply_to: Some(MessageId::new()),
-        issued_at: 1_700_000_000,
+        claims: Arc::new(serde_json::from_value(claims).unwrap()),
         envelope: "e".repeat(900),
-        salt: "s".repeat(43),
+        salt: salt.to_text(),
         receipt: "r".repeat(700),
         proof: "line one\nline two\n".repeat(40),
-        body: format!("{{\"id\":\"{id}\"}}").into_bytes(),
+        body,
     }
 }

@@ -21,8 +21,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use self::wire::{
-    AnswerBody, BatchBody, BatchRequest, ExtendBody, ExtendRequest, LeaseBody, LeaseRequest, ReleaseRequest,
-    ServicesBody, TraceRequest,
+    AnswerBody, BatchBody, ExtendBody, ExtendRequest, LeaseBody, LeaseRequest, ReleaseRequest, ServicesBody,
+    TraceRequest, batch_request,
 };
 use super::{
     Answer, CaseEvents, DocumentBytes, DocumentPiece, DocumentState, HubApi, HubError, HubFuture, Lease, Submission,
@@ -66,9 +66,12 @@ impl HttpHub {
     }
 
     async fn call_raw(&self, path: &str, body: &impl Serialize) -> Result<Response, HubError> {
-        let request =
-            self.client.post(self.url(path)).header(AUTHORIZATION, self.token(&Method::POST, path).await?).json(body);
-        answered(request).await
+        answered(self.post(path).await?.json(body)).await
+    }
+
+    /// A request with a token.
+    async fn post(&self, path: &str) -> Result<RequestBuilder, HubError> {
+        Ok(self.client.post(self.url(path)).header(AUTHORIZATION, self.token(&Method::POST, path).await?))
     }
 
     async fn submit_one(&self, message: &Submission) -> Result<Answer, HubError> {
@@ -84,7 +87,8 @@ impl HttpHub {
     }
 
     async fn submit_batch(&self, messages: &[Submission]) -> Result<Vec<Result<Answer, HubError>>, HubError> {
-        let response = self.call_raw("/v1/messages/batch", &BatchRequest::new(messages)).await?;
+        let request = self.post("/v1/messages/batch").await?.header(CONTENT_TYPE, "application/json");
+        let response = answered(request.body(batch_request(messages))).await?;
         let status = response.status().as_u16();
         let BatchBody { results } = read(response).await?;
         if results.len() != messages.len() {
@@ -120,12 +124,7 @@ impl HubApi for HttpHub {
         Box::pin(async move {
             let path = "/v1/inbox/lease";
             let request = LeaseRequest { max, wait: wait.as_secs() };
-            let request = self
-                .client
-                .post(self.url(path))
-                .header(AUTHORIZATION, self.token(&Method::POST, path).await?)
-                .timeout(wait + ANSWER_TIMEOUT)
-                .json(&request);
+            let request = self.post(path).await?.timeout(wait + ANSWER_TIMEOUT).json(&request);
             let response = answered(request).await?;
             let status = response.status().as_u16();
             let body: LeaseBody = read(response).await?;
@@ -149,14 +148,8 @@ impl HubApi for HttpHub {
 
     fn acknowledge<'a>(&'a self, batch: &'a str) -> HubFuture<'a, ()> {
         Box::pin(async move {
-            let path = "/v1/acknowledgements";
-            let request = self
-                .client
-                .post(self.url(path))
-                .header(AUTHORIZATION, self.token(&Method::POST, path).await?)
-                .header(CONTENT_TYPE, "application/jose")
-                .body(batch.to_owned());
-            answered(request).await.map(|_| ())
+            let request = self.post("/v1/acknowledgements").await?.header(CONTENT_TYPE, "application/jose");
+            answered(request.body(batch.to_owned())).await.map(|_| ())
         })
     }
 

@@ -198,8 +198,8 @@ async fn restore(inbox: &Inbox, id: i64) -> Result<Received, JournalError> {
     let envelope = UnverifiedEnvelope::parse(&parts.envelope).map_err(|_| damaged("envelope"))?;
     let receipt = UnverifiedReceipt::parse(&parts.receipt).map_err(|_| damaged("receipt"))?;
     Ok(Received {
-        claims: envelope.claims().clone(),
-        receipt: receipt.claims().clone(),
+        claims: envelope.shared_claims(),
+        receipt: receipt.shared_claims(),
         parts,
         outbox: inbox.outbox.clone(),
     })

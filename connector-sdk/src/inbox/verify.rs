@@ -177,8 +177,8 @@ impl Verifier {
         let Delivery { submission: Submission { envelope, body, .. }, answer: Answer { receipt, proof }, .. } =
             delivery;
         Received {
-            claims: verified.envelope.claims().clone(),
-            receipt: verified.receipt.claims().clone(),
+            claims: verified.envelope.shared_claims(),
+            receipt: verified.receipt.shared_claims(),
             parts: Parts { envelope, salt, body, receipt, proof },
             outbox: self.outbox.clone(),
         }

@@ -48,7 +48,7 @@ impl Sending {
                 Ok(answer) => self
                     .verify(&message, &answer)
                     .await
-                    .map(|receipt| Accepted::new(receipt.claims().clone(), submission.envelope, answer)),
+                    .map(|receipt| Accepted::new(receipt.shared_claims(), submission.envelope, answer)),
                 Err(error) => Err(Failure::Hub(error)),
             };
             answered.push((message, result));

@@ -148,11 +148,11 @@ fn delivery(epoch: u64, delivery: AmqpDelivery) -> Delivery {
     Delivery { token, submission: Submission { envelope, salt, body: delivery.data }, answer }
 }
 
-/// A header as text; empty when it is missing, and then it does not verify.
+/// A header as text; empty when it is missing or no text, and then it does not verify.
 fn text_header(delivery: &AmqpDelivery, name: &str) -> String {
     let headers = delivery.properties.headers().as_ref().map(FieldTable::inner);
     match headers.and_then(|headers| headers.get(name)) {
-        Some(AMQPValue::LongString(text)) => String::from_utf8_lossy(text.as_bytes()).into_owned(),
+        Some(AMQPValue::LongString(text)) => str::from_utf8(text.as_bytes()).unwrap_or_default().to_owned(),
         Some(AMQPValue::ShortString(text)) => text.as_str().to_owned(),
         _ => String::new(),
     }

@@ -149,14 +149,10 @@ fn sign_receipt(
 }
 
 fn new_message(message: MessageDraft, now: u64, receipt: String, proof: String) -> NewMessage {
-    let claims = message.envelope.claims();
     NewMessage {
-        sender: claims.iss.clone(),
-        id: claims.jti,
-        recipient: claims.aud.clone(),
+        claims: message.envelope.shared_claims(),
         transport: message.transport,
         content: message.envelope.content_hash(),
-        not_after: claims.not_after,
         documents: message.documents,
         until: message.kept_days.map(|days| now.saturating_add(u64::from(days.get()) * DAY_MS)),
         salt: message.salt,

@@ -141,20 +141,16 @@ impl AmqpTransport {
         }
     }
 
-    async fn send(&self, dispatch: &Dispatch) -> Result<(), PublishError> {
+    async fn send(&self, dispatch: Dispatch) -> Result<(), PublishError> {
         let deadline = Instant::now() + self.publish_timeout;
         let link = self.current()?;
         let Ok(Ok(_place)) = timeout_at(deadline, self.window.acquire()).await else {
             return Err(PublishError::Unavailable);
         };
+        let (message_id, routing_key) = (dispatch.claims.jti, dispatch.claims.aud.as_str().into());
         let (reply, answer) = oneshot::channel();
-        let job = Job {
-            message_id: dispatch.id,
-            routing_key: dispatch.recipient.as_str().into(),
-            properties: properties::properties(dispatch, self.user.clone()),
-            body: dispatch.body.clone(),
-            reply,
-        };
+        let (properties, body) = properties::properties(dispatch, self.user.clone());
+        let job = Job { message_id, routing_key, properties, body, reply };
         match timeout_at(deadline, link.jobs.send(job)).await {
             Ok(Ok(())) => {}
             Ok(Err(_)) | Err(_) => return Err(PublishError::Unavailable),
@@ -187,13 +183,13 @@ impl AmqpTransport {
 }
 
 impl Transport for AmqpTransport {
-    fn publish<'a>(&'a self, dispatch: &'a Dispatch) -> BoxFuture<'a, Result<(), PublishError>> {
+    fn publish(&self, dispatch: Dispatch) -> BoxFuture<'_, Result<(), PublishError>> {
         Box::pin(async move {
+            let claims = Arc::clone(&dispatch.claims);
             let outcome = self.send(dispatch).await;
-            let known = self.shared.inboxes().contains(&dispatch.recipient);
-            if outcome == Err(PublishError::Unroutable) && known {
+            if outcome == Err(PublishError::Unroutable) && self.shared.inboxes().contains(&claims.aud) {
                 // Somebody deleted the queue; the caller's next try shall find one.
-                let _ = self.declare(&dispatch.recipient).await;
+                let _ = self.declare(&claims.aud).await;
             }
             outcome
         })

@@ -110,6 +110,7 @@ mod tests {
             index,
             recipient: "th.a/one".parse().unwrap(),
             leaf: Vec::new(),
+            claims: None,
             salt: Salt::from_bytes([0; 32]),
             body: vec![0; bytes],
             receipt: String::new(),

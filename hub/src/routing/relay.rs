@@ -242,7 +242,7 @@ struct Publication {
 async fn publish(transport: &dyn Transport, pending: Pending) -> (Publication, Result<(), PublishError>) {
     let Pending { index, attempts, published, .. } = pending;
     let result = match dispatch(pending) {
-        Some(dispatch) => transport.publish(&dispatch).await,
+        Some(dispatch) => transport.publish(dispatch).await,
         None => {
             tracing::error!(index, "an outbox row does not hold a message; it stays for the operator to look at");
             Err(PublishError::Unavailable)
@@ -252,27 +252,14 @@ async fn publish(transport: &dyn Transport, pending: Pending) -> (Publication, R
 }
 
 fn dispatch(pending: Pending) -> Option<Dispatch> {
-    let (_, text) = split_message(&pending.leaf)?;
-    // The signature was verified before the envelope was logged.
-    let envelope = UnverifiedEnvelope::parse(text).ok()?;
-    let claims = envelope.claims().clone();
-    Some(Dispatch {
-        index: pending.index,
-        recipient: pending.recipient,
-        sender: claims.iss,
-        id: claims.jti,
-        message_type: claims.message_type,
-        schema: claims.schema,
-        service: claims.service,
-        case: claims.case,
-        reply_to: claims.reply_to,
-        issued_at: claims.iat,
-        envelope: text.to_owned(),
-        salt: pending.salt.to_text(),
-        receipt: pending.receipt,
-        proof: pending.proof,
-        body: pending.body,
-    })
+    let Pending { index, leaf, claims, salt, receipt, proof, body, .. } = pending;
+    let (_, envelope) = split_message(&leaf)?;
+    let claims = match claims {
+        Some(claims) => claims,
+        // The signature was verified before the envelope was logged.
+        None => UnverifiedEnvelope::parse(envelope).ok()?.shared_claims(),
+    };
+    Some(Dispatch { index, claims, envelope: envelope.to_owned(), salt: salt.to_text(), receipt, proof, body })
 }
 
 /// Milliseconds until the next try: 1 s, doubled each time, at most 5 minutes.

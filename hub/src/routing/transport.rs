@@ -1,31 +1,18 @@
 //! The way from the hub to a broker, behind one trait: publish with confirmation, and nothing else.
 
-use futures_util::future::BoxFuture;
-use saphan_schemas::ids::{CaseId, MessageId, MessageType, SchemaId, ServiceId, SystemId};
+use std::sync::Arc;
 
-/// One message on its way out, with the facts that ordinary broker tools look at.
+use futures_util::future::BoxFuture;
+use saphan_schemas::envelope::EnvelopeClaims;
+use saphan_schemas::ids::SystemId;
+
+/// One message on its way out.
 #[derive(Clone)]
 pub struct Dispatch {
     /// Its place in the log.
     pub index: u64,
-    /// The receiving system; also the routing key.
-    pub recipient: SystemId,
-    /// The sending system.
-    pub sender: SystemId,
-    /// The message id.
-    pub id: MessageId,
-    /// The message type.
-    pub message_type: MessageType,
-    /// The schema of the body.
-    pub schema: SchemaId,
-    /// The public service it is about.
-    pub service: Option<ServiceId>,
-    /// The case it belongs to.
-    pub case: Option<CaseId>,
-    /// The message it answers.
-    pub reply_to: Option<MessageId>,
-    /// When it was signed, in seconds since 1970.
-    pub issued_at: u64,
+    /// What the envelope says. The recipient is also the routing key.
+    pub claims: Arc<EnvelopeClaims>,
     /// The sender's compact JWS.
     pub envelope: String,
     /// The salt, as text.
@@ -58,7 +45,7 @@ pub enum PublishError {
 /// A broker. Implementations reconnect by themselves; callers repeat what was not confirmed, with the same message id.
 pub trait Transport: Send + Sync {
     /// Publishes durably. `Ok` means that the broker took responsibility for it in the recipient's queue.
-    fn publish<'a>(&'a self, dispatch: &'a Dispatch) -> BoxFuture<'a, Result<(), PublishError>>;
+    fn publish(&self, dispatch: Dispatch) -> BoxFuture<'_, Result<(), PublishError>>;
 
     /// Declares the recipient's queue, now and after each reconnection.
     fn ensure_inbox<'a>(&'a self, system: &'a SystemId) -> BoxFuture<'a, Result<(), PublishError>>;

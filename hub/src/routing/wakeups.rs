@@ -49,12 +49,12 @@ impl Wakeups {
             let Effect::Message(message) = entry.effect else { continue };
             match message.transport {
                 TransportKind::Amqp => {
-                    let not_after = message.not_after;
+                    let not_after = message.claims.not_after;
                     self.fresh.offer(pending(index, entry.leaf, *message), not_after);
                 }
                 TransportKind::Pull => {
                     let receivers = self.receivers.lock().unwrap_or_else(PoisonError::into_inner);
-                    if let Some(bell) = receivers.get(&message.recipient).and_then(Weak::upgrade) {
+                    if let Some(bell) = receivers.get(&message.claims.aud).and_then(Weak::upgrade) {
                         bell.notify_waiters();
                     }
                 }
@@ -64,8 +64,9 @@ impl Wakeups {
 }
 
 fn pending(index: u64, leaf: Vec<u8>, message: NewMessage) -> Pending {
-    let NewMessage { recipient, salt, body, receipt, proof, .. } = message;
-    Pending { index, recipient, leaf, salt, body, receipt, proof, attempts: 0, published: 0 }
+    let NewMessage { claims, salt, body, receipt, proof, .. } = message;
+    let (recipient, claims) = (claims.aud.clone(), Some(claims));
+    Pending { index, recipient, leaf, claims, salt, body, receipt, proof, attempts: 0, published: 0 }
 }
 
 #[cfg(test)]

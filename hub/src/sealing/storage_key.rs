@@ -77,7 +77,7 @@ impl StorageKey {
 
     fn new(number: u32, key: DataKey) -> Self {
         // Of a random key of 256 bits, 32 bits of a hash tell nothing.
-        let hash = Sha256Hash::of_parts(&[b"saphan storage key\0", key.as_bytes()]);
+        let hash = Sha256Hash::of_parts([b"saphan storage key\0".as_slice(), key.as_bytes()]);
         let [a, b, c, d, ..] = *hash.as_bytes();
         Self { id: StorageKeyId { number, print: [a, b, c, d] }, key }
     }

@@ -185,8 +185,7 @@ pub(super) fn parse_decimal(text: &str) -> Option<u64> {
 
 /// Standard base64 of 32 bytes.
 pub(super) fn parse_hash(text: &str) -> Option<Sha256Hash> {
-    let bytes: [u8; 32] = b64::decode_std(text).ok()?.try_into().ok()?;
-    Some(Sha256Hash::from_bytes(bytes))
+    b64::decode_std_array(text).ok().map(Sha256Hash::from_bytes)
 }
 
 fn is_line(text: &str) -> bool {

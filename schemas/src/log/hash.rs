@@ -1,11 +1,19 @@
 //! RFC 6962 section 2.1 hashing with SHA-256.
 
+use std::iter;
+
 use crate::digest::Sha256Hash;
 
 /// The hash of a leaf: `SHA-256(0x00 || leaf)`.
 #[must_use]
 pub fn leaf_hash(leaf: &[u8]) -> Sha256Hash {
-    Sha256Hash::of_parts(&[&[0x00], leaf])
+    leaf_hash_of([leaf])
+}
+
+/// The hash of the leaf that `parts` are, one after the other.
+#[must_use]
+pub fn leaf_hash_of<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Sha256Hash {
+    Sha256Hash::of_parts(iter::once([0x00].as_slice()).chain(parts))
 }
 
 /// The hash of an inner node: `SHA-256(0x01 || left || right)`.

@@ -151,11 +151,11 @@ impl fmt::Display for TlogProof {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(HEADER)?;
         if let Some(extra) = &self.extra {
-            writeln!(f, "{EXTRA}{}", b64::encode_std(extra))?;
+            writeln!(f, "{EXTRA}{}", b64::show_std(extra))?;
         }
         writeln!(f, "{INDEX}{}", self.index)?;
         for hash in &self.hashes {
-            writeln!(f, "{}", b64::encode_std(hash.as_bytes()))?;
+            writeln!(f, "{}", b64::show_std(hash.as_bytes()))?;
         }
         write!(f, "\n{}", self.checkpoint)
     }

@@ -76,7 +76,7 @@ impl Serialize for TextVersion {
 
 impl<'de> Deserialize<'de> for TextVersion {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        crate::text::deserialize(deserializer)
     }
 }
 

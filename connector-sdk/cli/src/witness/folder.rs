@@ -242,7 +242,7 @@ fn unwitnessed(origin: &str) -> String {
 }
 
 fn hash_of(origin: &str) -> Sha256Hash {
-    Sha256Hash::of_parts(&[origin.as_bytes()])
+    Sha256Hash::of(origin.as_bytes())
 }
 
 fn failed(path: &Path) -> impl FnOnce(io::Error) -> StateError {

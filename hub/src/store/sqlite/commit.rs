@@ -46,8 +46,8 @@ async fn write(to: &mut SqliteConnection, batch: &Batch, sealed: &[SealedOnce]) 
     })
     .await?;
     insert(to, INSERT_MESSAGE, &messages, |row, (index, message)| {
-        row.push_bind(signed(*index)).push_bind(message.id.to_string());
-        row.push_bind(message.sender.as_str()).push_bind(message.recipient.as_str());
+        row.push_bind(signed(*index)).push_bind(message.claims.jti.to_string());
+        row.push_bind(message.claims.iss.as_str()).push_bind(message.claims.aud.as_str());
         row.push_bind(&message.content.as_bytes()[..]);
     })
     .await?;
@@ -66,8 +66,8 @@ async fn write(to: &mut SqliteConnection, batch: &Batch, sealed: &[SealedOnce]) 
     .await?;
     insert(to, INSERT_OUTBOX, &messages, |row, (index, message)| {
         row.push_bind(signed(*index)).push_bind(transport(message.transport));
-        row.push_bind(message.recipient.as_str()).push_bind(&*message.proof);
-        row.push_bind(message.not_after.map(|seconds| signed(seconds.saturating_mul(1000))));
+        row.push_bind(message.claims.aud.as_str()).push_bind(&*message.proof);
+        row.push_bind(message.claims.not_after.map(|seconds| signed(seconds.saturating_mul(1000))));
     })
     .await?;
     let cited = |(index, message): &(u64, &'_ NewMessage)| {

@@ -55,7 +55,7 @@ impl ScriptedTransport {
 }
 
 impl Transport for ScriptedTransport {
-    fn publish<'a>(&'a self, dispatch: &'a Dispatch) -> BoxFuture<'a, Result<(), PublishError>> {
+    fn publish(&self, dispatch: Dispatch) -> BoxFuture<'_, Result<(), PublishError>> {
         async move {
             let outcome = if self.healthy() {
                 self.script.lock().unwrap().pop_front().map_or(Ok(()), Err)
@@ -63,8 +63,8 @@ impl Transport for ScriptedTransport {
                 Err(PublishError::Unavailable)
             };
             self.seen.send_modify(|seen| {
-                seen.tried.push(dispatch.clone());
-                seen.confirmed.extend(outcome.is_ok().then_some(dispatch.id));
+                seen.confirmed.extend(outcome.is_ok().then_some(dispatch.claims.jti));
+                seen.tried.push(dispatch);
             });
             outcome
         }

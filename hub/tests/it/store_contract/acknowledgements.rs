@@ -76,7 +76,7 @@ pub(super) async fn a_batch_is_known_by_its_receiver_and_id(store: &dyn Store) {
 async fn records(store: &dyn Store, messages: &[&NewEntry]) -> Vec<MessageRecord> {
     let mut records = Vec::new();
     for message in messages {
-        records.extend(store.messages(message_of(message).id).await.unwrap());
+        records.extend(store.messages(message_of(message).claims.jti).await.unwrap());
     }
     records
 }

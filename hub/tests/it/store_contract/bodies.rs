@@ -6,7 +6,7 @@ use saphan_hub::sealing::{SealError, StorageKeys};
 use saphan_hub::store::{Asker, Effect, NewMessage, Store, StoreError};
 use saphan_schemas::commitment::Salt;
 
-use super::log_writer::{LogWriter, lease, message_of};
+use super::log_writer::{LogWriter, claims_of, lease, message_of};
 
 fn until(until: u64) -> impl FnOnce(&mut NewMessage) {
     move |message| message.until = Some(until)
@@ -69,7 +69,7 @@ pub(super) async fn an_erased_body_is_gone_and_known_to_be(store: &dyn Store) {
     assert_eq!(contents.iter().map(|content| content.index).collect::<Vec<_>>(), [1]);
     assert_eq!(store.bodies_due(100, 10).await.unwrap(), [1]);
     let written = message_of(&messages[0]);
-    assert_eq!(store.messages(written.id).await.unwrap()[0].erased, Some(3));
+    assert_eq!(store.messages(written.claims.jti).await.unwrap()[0].erased, Some(3));
     assert_eq!(store.receipt(0).await.unwrap().as_ref(), Some(&written.receipt));
     let [gone, kept, entry] = &*store.bodies(&[0, 1, 2, 3]).await.unwrap() else { panic!("not three messages") };
     assert_eq!((gone.index, gone.erased, &gone.leaf), (0, Some(3), &messages[0].leaf));
@@ -83,7 +83,7 @@ pub(super) async fn an_erasure_that_is_not_committed_erases_nothing(store: &dyn 
     let mut log = LogWriter::new();
     let message = LogWriter::message("one");
     log.commit(store, vec![message.clone()]).await;
-    let again = LogWriter::message_with("again", |new| new.id = message_of(&message).id);
+    let again = LogWriter::message_with("again", |new| claims_of(new).jti = message_of(&message).claims.jti);
     let broken = log.batch_apart(vec![erasure(0), again]);
     assert!(matches!(store.commit(&broken).await, Err(StoreError::Failed { .. })));
     assert_eq!(store.cases().contents(&[0]).await.unwrap().len(), 1);

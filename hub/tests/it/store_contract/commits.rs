@@ -5,7 +5,7 @@ use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::ids::MessageId;
 use saphan_schemas::log::TileHash;
 
-use super::log_writer::{LogWriter, first_log, message_of, office};
+use super::log_writer::{LogWriter, claims_of, first_log, message_of, office};
 
 pub(super) async fn a_store_that_was_never_written_has_nothing(store: &dyn Store) {
     assert_eq!(store.head().await.unwrap(), None);
@@ -33,25 +33,25 @@ pub(super) async fn what_was_committed_is_read_back(store: &dyn Store) {
     assert_eq!(store.entries(0, 256).await.unwrap(), [other.leaf.clone(), message.leaf.clone()]);
     assert_eq!(store.hashes(&first_log(), 0, 0, 256).await.unwrap(), [other.hash, message.hash]);
     let written = message_of(&message);
-    let [record] = &*store.messages(written.id).await.unwrap() else { panic!("not one record") };
+    let [record] = &*store.messages(written.claims.jti).await.unwrap() else { panic!("not one record") };
     assert_eq!((record.index, record.state), (1, MessageState::Accepted));
-    assert_eq!((&record.sender, &record.recipient), (&written.sender, &written.recipient));
+    assert_eq!((&record.sender, &record.recipient), (&written.claims.iss, &written.claims.aud));
     assert_eq!((&record.code, record.acknowledgement), (&None, None));
     assert_eq!(store.receipt(record.index).await.unwrap().as_ref(), Some(&written.receipt));
-    let [known] = &*store.known(Asker::Request, &[(&written.sender, written.id)]).await.unwrap() else {
+    let [known] = &*store.known(Asker::Request, &[(&written.claims.iss, written.claims.jti)]).await.unwrap() else {
         panic!("not known")
     };
     assert_eq!(
         (&known.sender, known.id, known.content, known.index),
-        (&written.sender, written.id, written.content, 1)
+        (&written.claims.iss, written.claims.jti, written.content, 1)
     );
     assert!(store.outcomes(Asker::Request, &[1]).await.unwrap().is_empty(), "nobody said anything of it");
     for (recipient, places, not_addressed) in [
-        (&written.recipient, &[1][..], None),
-        (&written.recipient, &[], None),
-        (&written.recipient, &[1, 0], Some(0)),
-        (&written.recipient, &[1, u64::MAX], Some(u64::MAX)),
-        (&written.sender, &[1], Some(1)),
+        (&written.claims.aud, &[1][..], None),
+        (&written.claims.aud, &[], None),
+        (&written.claims.aud, &[1, 0], Some(0)),
+        (&written.claims.aud, &[1, u64::MAX], Some(u64::MAX)),
+        (&written.claims.iss, &[1], Some(1)),
     ] {
         assert_eq!(store.not_addressed(recipient, places).await.unwrap(), not_addressed, "{places:?}");
     }
@@ -89,7 +89,7 @@ pub(super) async fn a_batch_that_fails_in_its_middle_leaves_nothing(store: &dyn 
     let first = log.batch(vec![message.clone()]);
     store.commit(&first).await.unwrap();
     // Its second message has an id that its sender used before; what stands before and after it is good.
-    let again = LogWriter::message_with("again", |new| new.id = message_of(&message).id);
+    let again = LogWriter::message_with("again", |new| claims_of(new).jti = message_of(&message).claims.jti);
     let registry = LogWriter::entry("a registry entry".into(), Effect::Registry);
     let broken = log.batch_apart(vec![LogWriter::message("before"), registry, again, LogWriter::message("after")]);
     assert!(matches!(store.commit(&broken).await, Err(StoreError::Failed { .. })));
@@ -104,8 +104,8 @@ pub(super) async fn ids_are_unique_for_a_sender(store: &dyn Store) {
     let id = MessageId::new();
     let of = |sender: &str| {
         LogWriter::message_with(sender, |message| {
-            message.id = id;
-            message.sender = sender.parse().unwrap();
+            claims_of(message).jti = id;
+            claims_of(message).iss = sender.parse().unwrap();
         })
     };
     log.commit(store, vec![of("th.a/one"), of("th.b/two")]).await;
@@ -190,8 +190,10 @@ async fn unchanged(store: &dyn Store, last: &Batch, refused: &[&Batch]) {
         let signed = store.checkpoint(batch.head.range.size()).await.unwrap();
         assert_ne!(signed.as_ref(), Some(&batch.head.checkpoint));
         let new = batch.entries.iter().filter(|entry| matches!(entry.effect, Effect::Message(_))).map(message_of);
-        for message in new.filter(|message| !last.entries.iter().any(|entry| message_of(entry).id == message.id)) {
-            assert!(store.messages(message.id).await.unwrap().is_empty());
+        for message in
+            new.filter(|message| !last.entries.iter().any(|entry| message_of(entry).claims.jti == message.claims.jti))
+        {
+            assert!(store.messages(message.claims.jti).await.unwrap().is_empty());
         }
     }
 }

@@ -5,7 +5,7 @@ use saphan_schemas::acknowledgement::Outcome;
 use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::ids::MessageId;
 
-use super::log_writer::{LogWriter, archive, due, message_of};
+use super::log_writer::{LogWriter, archive, claims_of, due, message_of};
 
 pub(super) async fn due_are_the_brokers_messages_that_were_not_confirmed(store: &dyn Store) {
     let broker = LogWriter::broker_message("b");
@@ -22,7 +22,7 @@ pub(super) async fn due_are_the_brokers_messages_that_were_not_confirmed(store: 
     let counts = store.counts().await.unwrap();
     assert_eq!((counts.outbox_amqp, counts.outbox_pull), (1, 1));
     let state = async |id| store.messages(id).await.unwrap()[0].state;
-    assert_eq!(state(message.id).await, MessageState::Delivered);
+    assert_eq!(state(message.claims.jti).await, MessageState::Delivered);
 }
 
 pub(super) async fn a_retry_is_due_at_its_time_and_counted(store: &dyn Store) {
@@ -35,7 +35,7 @@ pub(super) async fn a_retry_is_due_at_its_time_and_counted(store: &dyn Store) {
         let pending = store.due(Deliveries::All, at, Limit { rows: 1, bytes: 1 }).await.unwrap().messages.remove(0);
         assert_eq!((pending.attempts, pending.published), (attempt, 0));
     }
-    assert_eq!(store.messages(message_of(&message).id).await.unwrap()[0].state, MessageState::Accepted);
+    assert_eq!(store.messages(message_of(&message).claims.jti).await.unwrap()[0].state, MessageState::Accepted);
 }
 
 pub(super) async fn a_confirmed_message_is_due_again_until_it_is_acknowledged(store: &dyn Store) {
@@ -96,9 +96,9 @@ pub(super) async fn settling_what_is_gone_changes_nothing(store: &dyn Store) {
 pub(super) async fn what_expired_is_not_due(store: &dyn Store) {
     let expiring = LogWriter::message_with("e", |message| {
         message.transport = saphan_schemas::registry::TransportKind::Amqp;
-        message.not_after = Some(10);
+        claims_of(message).not_after = Some(10);
     });
-    let id = message_of(&expiring).id;
+    let id = message_of(&expiring).claims.jti;
     LogWriter::new().commit(store, vec![expiring, LogWriter::broker_message("b")]).await;
     assert_eq!(due(store, 9_999).await, [0, 1]);
     assert_eq!(due(store, 10_000).await, [1]);

@@ -2,11 +2,11 @@
 
 use saphan_hub::store::{LeaseChange, LeaseRequest, Limit, MessageState, Store};
 
-use super::log_writer::{LogWriter, archive, extend, lease, message_of, office};
+use super::log_writer::{LogWriter, archive, claims_of, extend, lease, message_of, office};
 
 pub(super) async fn a_lease_takes_the_oldest_of_its_recipient_up_to_its_rows(store: &dyn Store) {
     let mut log = LogWriter::new();
-    let other = LogWriter::message_with("other", |message| message.recipient = archive());
+    let other = LogWriter::message_with("other", |message| claims_of(message).aud = archive());
     let first = LogWriter::message("first");
     log.commit(store, vec![other, first.clone(), LogWriter::broker_message("broker")]).await;
     log.commit(store, vec![LogWriter::message("second"), LogWriter::message("third")]).await;
@@ -72,9 +72,9 @@ pub(super) async fn some_rows_of_a_lease_can_be_given_back(store: &dyn Store) {
 }
 
 pub(super) async fn what_expired_is_neither_leased_nor_kept(store: &dyn Store) {
-    let expiring = |body: &str| LogWriter::message_with(body, |message| message.not_after = Some(10));
+    let expiring = |body: &str| LogWriter::message_with(body, |message| claims_of(message).not_after = Some(10));
     let (taken, left) = (expiring("taken"), expiring("left"));
-    let ids = [&taken, &left].map(|entry| message_of(entry).id);
+    let ids = [&taken, &left].map(|entry| message_of(entry).claims.jti);
     LogWriter::new().commit(store, vec![taken, left, LogWriter::message("lasting")]).await;
     assert_eq!(lease(store, "l", (9_000, 11_000), 1).await, [(0, 0)]);
     assert_eq!(lease(store, "m", (10_000, 12_000), 3).await, [(2, 0)], "its time has come");

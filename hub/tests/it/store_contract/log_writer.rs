@@ -1,14 +1,18 @@
 //! Makes batches as the ledger does, with content that only the store looks at.
 
+use std::sync::Arc;
+
 use saphan_hub::shards::Shard;
 use saphan_hub::store::{
     Batch, Deliveries, Effect, Head, LeaseChange, LeaseRequest, Limit, NewEntry, NewMessage, Store,
 };
-use saphan_schemas::commitment::Salt;
+use saphan_schemas::commitment::{BodyCommitment, Salt};
 use saphan_schemas::digest::Sha256Hash;
+use saphan_schemas::envelope::EnvelopeClaims;
 use saphan_schemas::ids::{MessageId, SystemId};
 use saphan_schemas::log::{BatchAppend, Checkpoint, CompactRange, NoteSigner, leaf_hash};
 use saphan_schemas::registry::TransportKind;
+use serde_json::json;
 
 pub(super) struct LogWriter {
     range: CompactRange,
@@ -63,27 +67,35 @@ impl LogWriter {
     pub(super) fn broker_message(body: &str) -> NewEntry {
         Self::message_with(body, |message| {
             message.transport = TransportKind::Amqp;
-            message.recipient = archive();
+            claims_of(message).aud = archive();
         })
     }
 
     pub(super) fn message_with(body: &str, change: impl FnOnce(&mut NewMessage)) -> NewEntry {
+        let salt = Salt::from_bytes([7; 32]);
+        let claims = json!({
+            "iss": "th.dga/portal",
+            "aud": office(),
+            "hub": "hub.local",
+            "jti": MessageId::new(),
+            "iat": 0,
+            "type": "a.b",
+            "schema": "a.b@1",
+            "body": BodyCommitment::new(&salt, body.as_bytes()),
+        });
         let mut message = NewMessage {
-            sender: "th.dga/portal".parse().unwrap(),
-            id: MessageId::new(),
-            recipient: office(),
+            claims: Arc::new(serde_json::from_value(claims).unwrap()),
             transport: TransportKind::Pull,
             content: Sha256Hash::of(body.as_bytes()),
-            salt: Salt::from_bytes([7; 32]),
+            salt,
             body: body.into(),
             until: None,
             receipt: format!("receipt of {body}"),
             proof: format!("proof of {body}"),
-            not_after: None,
             documents: Vec::new(),
         };
         change(&mut message);
-        Self::entry(format!("leaf of {} {body}", message.id), Effect::Message(Box::new(message)))
+        Self::entry(format!("leaf of {} {body}", message.claims.jti), Effect::Message(Box::new(message)))
     }
 
     pub(super) fn entry(leaf: String, effect: Effect) -> NewEntry {
@@ -96,6 +108,11 @@ impl LogWriter {
 pub(super) fn message_of(entry: &NewEntry) -> &NewMessage {
     let Effect::Message(message) = &entry.effect else { panic!("not a message") };
     message
+}
+
+/// What a message says, to change it.
+pub(super) fn claims_of(message: &mut NewMessage) -> &mut EnvelopeClaims {
+    Arc::make_mut(&mut message.claims)
 }
 
 pub(super) fn office() -> SystemId {

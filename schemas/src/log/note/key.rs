@@ -69,7 +69,7 @@ impl<const TYPE: u8> Vkey<TYPE> {
         if !is_key_name(name) {
             return Err(KeyError::BadName);
         }
-        let hash = Sha256Hash::of_parts(&[name.as_bytes(), b"\n", &[TYPE], &public]);
+        let hash = Sha256Hash::of_parts([name.as_bytes(), b"\n", &[TYPE], &public]);
         let [a, b, c, d, ..] = *hash.as_bytes();
         Ok(Self { name: name.to_owned(), key_id: [a, b, c, d], public })
     }
@@ -126,7 +126,7 @@ impl<const TYPE: u8> Serialize for Vkey<TYPE> {
 
 impl<'de, const TYPE: u8> Deserialize<'de> for Vkey<TYPE> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        crate::text::deserialize(deserializer)
     }
 }
 
