@@ -1,12 +1,14 @@
 //! SHA-256 digests.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::str::FromStr;
 
 use ring::digest::{Context, SHA256};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::b64::{self, NotBase64};
+use crate::ids::TextVisitor;
 
 /// A SHA-256 digest: 32 bytes, written as 43 characters of URL-safe base64.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -72,6 +74,6 @@ impl Serialize for Sha256Hash {
 
 impl<'de> Deserialize<'de> for Sha256Hash {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        deserializer.deserialize_str(TextVisitor(PhantomData))
     }
 }

@@ -4,10 +4,13 @@
 //! URLs, routing keys, queue names and metrics labels as they are.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::str::FromStr;
 
+use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
+use uuid::fmt::Hyphenated;
 
 /// A text is not a name of the expected kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -71,11 +74,25 @@ macro_rules! string_form {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-                text.parse().map_err(serde::de::Error::custom)
+                deserializer.deserialize_str(TextVisitor(PhantomData))
             }
         }
     };
+}
+
+/// Reads what is written as a text from that text, without a copy of it.
+pub(crate) struct TextVisitor<T>(pub(crate) PhantomData<T>);
+
+impl<T: FromStr<Err: fmt::Display>> Visitor<'_> for TextVisitor<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
+        text.parse().map_err(E::custom)
+    }
 }
 
 text_id!(
@@ -257,7 +274,8 @@ string_form!(CaseId);
 fn parse_uuid_v7(text: &str) -> Option<Uuid> {
     // One text a value: the hyphenated lower-case form only.
     let id = Uuid::try_parse(text).ok()?;
-    (id.get_version_num() == 7 && id.hyphenated().to_string() == text).then_some(id)
+    let mut canonical = [0; Hyphenated::LENGTH];
+    (id.get_version_num() == 7 && *id.hyphenated().encode_lower(&mut canonical) == *text).then_some(id)
 }
 
 fn is_label(text: &str) -> bool {

@@ -229,6 +229,9 @@ struct Algorithm {
 }
 
 fn parse_header<C: Claims>(bytes: &[u8]) -> Result<KeyId, JwsError> {
+    if let Some(kid) = usual_header::<C>(bytes) {
+        return Ok(kid);
+    }
     // The algorithm first: whoever sent `none` or `HS256` shall read that, and not a complaint about a missing `kid`.
     let algorithm: Algorithm = json::parse_typed(bytes).map_err(JwsError::Header)?;
     if algorithm.alg != "ES256" {
@@ -243,6 +246,20 @@ fn parse_header<C: Claims>(bytes: &[u8]) -> Result<KeyId, JwsError> {
     }
     Ok(header.kid)
 }
+
+/// Reads a header that is written as [`Signed::sign`] writes it, which almost all are.
+fn usual_header<C: Claims>(bytes: &[u8]) -> Option<KeyId> {
+    let rest = bytes.strip_prefix(br#"{"alg":"ES256","#)?;
+    let rest = match C::CTY {
+        Some(cty) => rest.strip_prefix(br#""cty":""#)?.strip_prefix(cty.as_bytes())?.strip_prefix(br#"","#)?,
+        None => rest,
+    };
+    let (kid, rest) = rest.strip_prefix(br#""kid":""#)?.split_at_checked(KEY_ID_CHARACTERS)?;
+    let typ = rest.strip_prefix(br#"","typ":""#)?.strip_suffix(br#""}"#)?;
+    if typ == C::TYP.as_bytes() { std::str::from_utf8(kid).ok()?.parse().ok() } else { None }
+}
+
+const KEY_ID_CHARACTERS: usize = 43;
 
 /// Everything before the last dot.
 fn signing_input(text: &str) -> &str {
@@ -283,6 +300,22 @@ mod tests {
         let read = Unverified::<Greeting>::parse(&text).unwrap().verify(key.public()).unwrap();
         assert_eq!(read.claims().text, "สวัสดี");
         assert_eq!(read.kid(), key.id());
+    }
+
+    #[test]
+    fn a_header_is_read_alike_in_any_order() {
+        let (key, text) = signed();
+        let usual = format!(r#"{{"alg":"ES256","cty":"json","kid":"{}","typ":"greeting+jws"}}"#, key.id());
+        assert_eq!(usual_header::<Greeting>(usual.as_bytes()), Some(key.id()));
+        let other = format!(r#"{{"typ":"greeting+jws","kid":"{}","cty":"json","alg":"ES256"}}"#, key.id());
+        assert_eq!(usual_header::<Greeting>(other.as_bytes()), None);
+        for header in [usual, other] {
+            assert_eq!(Unverified::<Greeting>::parse(&with_header(&text, &header)).unwrap().kid(), key.id());
+            for (from, to) in [("json", "jsom"), ("greeting+jws", "greeting"), ("ES256", "ES384"), ("kid", "k1d")] {
+                let header = header.replace(from, to);
+                assert!(Unverified::<Greeting>::parse(&with_header(&text, &header)).is_err(), "{header}");
+            }
+        }
     }
 
     #[test]
