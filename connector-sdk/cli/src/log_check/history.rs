@@ -3,7 +3,7 @@
 //! This grows with the log, so it is in SQLite and not in memory: in a file that SQLite removes by itself for a check of a
 //! whole log, in the state folder for an audit that goes on where the last one ended. The latest entries are in memory too:
 //! most that is said of an entry is said soon. Rows are written some thousand at a time; so what only the rows can tell is found
-//! late, and [`History::settle`] comes before any other verdict.
+//! late, and [`History::write_out`] comes before any other verdict.
 
 mod recent;
 mod rows;
@@ -105,7 +105,7 @@ impl History {
         if self.keeps {
             self.unwritten.registry.extend(registry);
         }
-        if self.unwritten.is_much() { self.settle().await } else { Ok(()) }
+        if self.unwritten.is_much() { self.write_out().await } else { Ok(()) }
     }
 
     fn settle_one(&mut self, entry: u64, signer: &SystemId, message: u64, outcome: Cow<'static, str>) {
@@ -118,7 +118,7 @@ impl History {
     }
 
     /// Writes what was taken, and tells what only now does not hold of it.
-    pub(super) async fn settle(&mut self) -> Result<(), LogCheckError> {
+    pub(super) async fn write_out(&mut self) -> Result<(), LogCheckError> {
         let unwritten = std::mem::take(&mut self.unwritten);
         let fault = unwritten.write(&mut self.connection).await.map_err(LogCheckError::History)?;
         fault.map_or(Ok(()), |(index, fault)| Err(LogCheckError::Leaf { index, fault }))
@@ -126,7 +126,7 @@ impl History {
 
     /// All up to here holds: whoever comes later may go on from this place.
     pub(super) async fn rest(&mut self, place: &Place) -> Result<(), LogCheckError> {
-        self.settle().await?;
+        self.write_out().await?;
         if !self.keeps {
             return Ok(());
         }

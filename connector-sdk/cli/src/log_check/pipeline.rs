@@ -98,7 +98,7 @@ impl<'a> Pipeline<'a> {
                 Ok(held) => held,
                 Err(error) => {
                     // What entries before it say of each other comes first.
-                    history.settle().await.map_err(Uncounted::Places)?;
+                    history.write_out().await.map_err(Uncounted::Places)?;
                     return Err(Uncounted::Indices(error));
                 }
             };
@@ -108,7 +108,7 @@ impl<'a> Pipeline<'a> {
             }
             self.progress.checked(entries);
         }
-        history.settle().await.map_err(Uncounted::Places)
+        history.write_out().await.map_err(Uncounted::Places)
     }
 
     fn read(self, path: TilePath) -> Step<'a, ReadBundle> {

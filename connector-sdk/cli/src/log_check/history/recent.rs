@@ -57,6 +57,7 @@ impl Recent {
     }
 
     /// Notes what `signer` says of the message at this place.
+    #[expect(clippy::ptr_arg, reason = "the clone of a borrowed text copies nothing")]
     pub(super) fn settle(&mut self, place: u64, signer: &SystemId, outcome: &Cow<'static, str>) -> Found {
         if place < self.first {
             return Found::Older;
