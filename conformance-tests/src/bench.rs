@@ -1,4 +1,5 @@
-//! The benchmark of the exchange: the raw broker, acceptance alone, and the whole exchange, in one run on one machine.
+//! The benchmark of the exchange: the raw broker, acceptance alone, and the whole exchange, in one run on one machine; and, in
+//! [`log`], that of long logs.
 
 mod accept;
 mod audit;
@@ -7,6 +8,7 @@ mod documents;
 mod evidence;
 mod exchange;
 mod latency;
+pub mod log;
 mod machine;
 mod raw;
 mod report;
@@ -23,6 +25,7 @@ use tempfile::TempDir;
 
 use crate::case_world::{CaseWorld, Weather};
 use crate::world::World;
+use machine::memory_mb;
 
 /// How much to measure.
 #[derive(Debug, Clone, Copy)]

@@ -165,6 +165,12 @@ impl World {
         self.hub.folder().join("hub").join("data").join("hub.sqlite")
     }
 
+    /// The hub's index for auditors.
+    #[must_use]
+    pub fn search_file(&self) -> PathBuf {
+        self.store_file().with_file_name("search.sqlite")
+    }
+
     /// Stops the hub in good order.
     ///
     /// # Errors

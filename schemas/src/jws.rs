@@ -231,7 +231,7 @@ pub enum SignError {
     Key(#[from] KeyError),
 }
 
-/// Three dots and a signature of 64 bytes, generously.
+/// Two dots and a signature of 64 bytes, and what rounding leaves out.
 const SIGNATURE_TEXT_BYTES: usize = 96;
 
 #[derive(Deserialize)]
@@ -249,11 +249,15 @@ struct Algorithm {
 }
 
 fn parse_header<C: Claims>(bytes: &[u8]) -> Result<KeyId, JwsError> {
-    let header = json::parse_typed::<Header>(bytes).map_err(|error| match json::parse_typed::<Algorithm>(bytes) {
-        // Whoever sent `none` or `HS256` shall read that, and not a complaint about a missing `kid`.
-        Ok(algorithm) if algorithm.alg != "ES256" => JwsError::Algorithm,
-        _ => JwsError::Header(error),
-    })?;
+    if let Some(kid) = usual_header::<C>(bytes) {
+        return Ok(kid);
+    }
+    // The algorithm first: whoever sent `none` or `HS256` shall read that, and not a complaint about a missing `kid`.
+    let algorithm: Algorithm = json::parse_typed(bytes).map_err(JwsError::Header)?;
+    if algorithm.alg != "ES256" {
+        return Err(JwsError::Algorithm);
+    }
+    let header: Header = json::parse_typed(bytes).map_err(JwsError::Header)?;
     if header.alg != "ES256" {
         return Err(JwsError::Algorithm);
     }
@@ -262,6 +266,20 @@ fn parse_header<C: Claims>(bytes: &[u8]) -> Result<KeyId, JwsError> {
     }
     Ok(header.kid)
 }
+
+/// Reads a header that is written as [`Signed::sign`] writes it, which almost all are.
+fn usual_header<C: Claims>(bytes: &[u8]) -> Option<KeyId> {
+    let rest = bytes.strip_prefix(br#"{"alg":"ES256","#)?;
+    let rest = match C::CTY {
+        Some(cty) => rest.strip_prefix(br#""cty":""#)?.strip_prefix(cty.as_bytes())?.strip_prefix(br#"","#)?,
+        None => rest,
+    };
+    let (kid, rest) = rest.strip_prefix(br#""kid":""#)?.split_at_checked(KEY_ID_CHARACTERS)?;
+    let typ = rest.strip_prefix(br#"","typ":""#)?.strip_suffix(br#""}"#)?;
+    if typ == C::TYP.as_bytes() { std::str::from_utf8(kid).ok()?.parse().ok() } else { None }
+}
+
+const KEY_ID_CHARACTERS: usize = 43;
 
 /// Everything before the last dot.
 fn signing_input(text: &str) -> &str {
@@ -302,6 +320,22 @@ mod tests {
         let read = Unverified::<Greeting>::parse(&text).unwrap().verify(key.public()).unwrap();
         assert_eq!(read.claims().text, "สวัสดี");
         assert_eq!(read.kid(), key.id());
+    }
+
+    #[test]
+    fn a_header_is_read_alike_in_any_order() {
+        let (key, text) = signed();
+        let usual = format!(r#"{{"alg":"ES256","cty":"json","kid":"{}","typ":"greeting+jws"}}"#, key.id());
+        assert_eq!(usual_header::<Greeting>(usual.as_bytes()), Some(key.id()));
+        let other = format!(r#"{{"typ":"greeting+jws","kid":"{}","cty":"json","alg":"ES256"}}"#, key.id());
+        assert_eq!(usual_header::<Greeting>(other.as_bytes()), None);
+        for header in [usual, other] {
+            assert_eq!(Unverified::<Greeting>::parse(&with_header(&text, &header)).unwrap().kid(), key.id());
+            for (from, to) in [("json", "jsom"), ("greeting+jws", "greeting"), ("ES256", "ES384"), ("kid", "k1d")] {
+                let header = header.replace(from, to);
+                assert!(Unverified::<Greeting>::parse(&with_header(&text, &header)).is_err(), "{header}");
+            }
+        }
     }
 
     #[test]

@@ -124,6 +124,12 @@ impl Leaf {
     /// # Errors
     /// [`JsonError`] for anything but one of the seven kinds.
     pub fn parse(bytes: &[u8]) -> Result<Self, JsonError> {
+        // Almost all leaves are messages, and what names its kind anywhere within it is read twice.
+        if bytes.starts_with(MESSAGE_START)
+            && let Ok(MessageLeaf { t: MessageKind::Message, ts, schema, envelope }) = json::parse_typed(bytes)
+        {
+            return Ok(Self::Message { ts, schema, envelope });
+        }
         json::parse_typed(bytes)
     }
 
@@ -149,6 +155,22 @@ impl Leaf {
     }
 }
 
+/// The leaf of an accepted message, whose kind stands first.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MessageLeaf {
+    t: MessageKind,
+    ts: u64,
+    schema: SchemaVersion,
+    envelope: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum MessageKind {
+    Message,
+}
+
 /// The leaf bytes of an accepted message before the text of its envelope. The leaf is this prefix, the envelope, and
 /// [`MESSAGE_SUFFIX`]: whoever holds envelope and prefix (the `extra` line of its proof) holds the exact leaf.
 #[must_use]
@@ -168,11 +190,19 @@ pub fn split_message(leaf: &[u8]) -> Option<(&[u8], &str)> {
     let inner = leaf.strip_suffix(MESSAGE_SUFFIX)?;
     let at = inner.iter().rposition(|byte| *byte == b'"')? + 1;
     let (prefix, envelope) = inner.split_at(at);
-    prefix.starts_with(br#"{"t":"message""#).then_some((prefix, std::str::from_utf8(envelope).ok()?))
+    prefix.starts_with(MESSAGE_START).then_some((prefix, std::str::from_utf8(envelope).ok()?))
+}
+
+/// Whether the leaf of an accepted message is exactly what [`message_leaf`] makes of some prefix and this envelope.
+#[must_use]
+pub fn ends_with_envelope(leaf: &[u8], envelope: &str) -> bool {
+    let prefix = leaf.strip_suffix(MESSAGE_SUFFIX).and_then(|inner| inner.strip_suffix(envelope.as_bytes()));
+    prefix.is_some_and(|prefix| prefix.starts_with(MESSAGE_START) && prefix.ends_with(b"\""))
 }
 
 /// What follows the envelope in the leaf of an accepted message.
 pub const MESSAGE_SUFFIX: &[u8] = b"\"}";
+const MESSAGE_START: &[u8] = br#"{"t":"message""#;
 
 #[cfg(test)]
 mod tests {
@@ -197,6 +227,38 @@ mod tests {
         assert_eq!(String::from_utf8(leaf.to_bytes()).unwrap(), text);
         assert_eq!(Leaf::parse(text.as_bytes()).unwrap(), leaf);
         assert_eq!(leaf.ts(), 7);
+    }
+
+    #[test]
+    fn a_message_is_read_alike_wherever_its_kind_stands() {
+        let hash = Sha256Hash::of(b"x");
+        let schema = format!(r#""schema":{{"id":"a.b@1","sha256":"{hash}"}}"#);
+        let first = format!(r#"{{"t":"message","ts":5,{schema},"envelope":"a.b.c"}}"#);
+        let last = format!(r#"{{"ts":5,{schema},"envelope":"a.b.c","t":"message"}}"#);
+        assert_eq!(Leaf::parse(first.as_bytes()).unwrap(), Leaf::parse(last.as_bytes()).unwrap());
+        for (from, to) in [
+            (r#""ts":5"#, r#""ts":5,"more":1"#),
+            (r#""ts":5"#, r#""ts":5,"ts":5"#),
+            (r#""ts":5"#, r#""ts":5,"t":"message""#),
+            (r#""ts":5"#, r#""ts":"5""#),
+            (r#""ts":5,"#, ""),
+            ("a.b@1", "a.b"),
+        ] {
+            for text in [&first, &last] {
+                assert!(Leaf::parse(text.replacen(from, to, 1).as_bytes()).is_err(), "{from} {to} {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_leaf_ends_with_its_envelope_exactly() {
+        let leaf = message_leaf(br#"{"t":"message","envelope":""#, "a.b.c");
+        assert!(ends_with_envelope(&leaf, "a.b.c"));
+        for other in ["b.c", "a.b.d", "", "\"a.b.c"] {
+            assert!(!ends_with_envelope(&leaf, other), "{other}");
+        }
+        assert!(!ends_with_envelope(br#"{"t":"message","envelope":"a.b.c","ts":5}"#, "a.b.c"));
+        assert!(!ends_with_envelope(br#"{"t":"refusal","envelope":"a.b.c"}"#, "a.b.c"));
     }
 
     #[test]

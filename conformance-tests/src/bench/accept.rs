@@ -31,7 +31,8 @@ pub(super) struct Accepted {
     pub(super) sample: Sample,
 }
 
-struct Submission {
+/// A message that was signed beforehand.
+pub(super) struct Submission {
     envelope: String,
     salt: String,
     body: Vec<u8>,
@@ -68,7 +69,8 @@ pub(super) async fn measure(world: &World, messages: usize) -> anyhow::Result<Ac
     Ok(Accepted { per_second, single_per_second, sample: Sample { headers, body: of.body.clone() } })
 }
 
-fn signed(world: &World, count: usize) -> anyhow::Result<Vec<Submission>> {
+/// Messages of the world's sender.
+pub(super) fn signed(world: &World, count: usize) -> anyhow::Result<Vec<Submission>> {
     let key = world.key(&world.sender()?)?;
     let iat = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
     let bodies = bodies(BODIES)?;
@@ -101,7 +103,7 @@ fn signed(world: &World, count: usize) -> anyhow::Result<Vec<Submission>> {
 }
 
 /// Posts submissions in batches, some at once.
-async fn post_batches(world: &World, submissions: &[Submission]) -> anyhow::Result<()> {
+pub(super) async fn post_batches(world: &World, submissions: &[Submission]) -> anyhow::Result<()> {
     let client = reqwest::Client::builder().http1_only().pool_max_idle_per_host(BATCHES).build()?;
     let url = format!("{}{BATCH}", world.hub.url());
     let batches = futures_util::stream::iter(submissions.chunks(BATCH_MESSAGES).map(Ok));

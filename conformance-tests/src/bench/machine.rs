@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
 use saphan_schemas::keys::SigningKey;
 
 use super::report::Machine;
@@ -25,6 +26,17 @@ pub(super) fn look(folder: &Path, rabbitmq: &str) -> anyhow::Result<Machine> {
         es256_sign_us: sign_us,
         es256_verify_us: verify_us,
     })
+}
+
+/// What the operating system says of a process's memory: `VmRSS` is what it has, `VmHWM` the most that it had, in MiB.
+///
+/// # Errors
+/// When there is no such process.
+pub(super) fn memory_mb(process: u32, name: &str) -> anyhow::Result<f64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    let kib: f64 = line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse().ok()).context("its memory")?;
+    Ok(kib / 1024.0)
 }
 
 /// Microseconds of one ES256 signature and one verification of 1 KiB, on one core.

@@ -25,6 +25,7 @@ mod exchange;
 mod joining;
 mod killing;
 mod killing_unmarked;
+mod long_log;
 mod observer;
 mod patience;
 mod procedures;

@@ -68,8 +68,13 @@ impl AuditState {
         }
         sqlx::raw_sql(TABLES).execute(history.connection()).await?;
         let bound = sqlx::query_as("SELECT format, vkey FROM log");
-        let bound: Option<(i64, String)> = bound.fetch_optional(history.connection()).await?;
+        let mut bound: Option<(i64, String)> = bound.fetch_optional(history.connection()).await?;
         let mut state = Self { folder: folder.to_owned(), vkey: vkey.clone(), former: Vec::new(), history };
+        if let Some((found @ FORMAT_WITH_HASHED_IDS, _)) = &mut bound
+            && state.change_format().await?
+        {
+            *found = FORMAT;
+        }
         match bound {
             Some((found, _)) if found != FORMAT => Err(StateError::OtherFormat { found }),
             Some((_, found)) if found != vkey.to_string() => {
@@ -107,6 +112,22 @@ impl AuditState {
         self.history.execute("BEGIN IMMEDIATE; DELETE FROM place; DELETE FROM timestamps").await?;
         self.history.forget_from(0).await?;
         Ok(self.history.execute("COMMIT").await?)
+    }
+
+    /// From the format before: everything is audited again, from the first entry; what the log showed stays. Not in a later log of
+    /// the hub, whose first entries cannot be audited without those before.
+    async fn change_format(&mut self) -> Result<bool, StateError> {
+        if self.place(TRUSTED).await?.is_some_and(|place| place.first > 0) {
+            return Ok(false);
+        }
+        self.history
+            .execute("BEGIN IMMEDIATE; DELETE FROM place; DELETE FROM timestamps; DELETE FROM registry")
+            .await?;
+        self.history.make_anew().await?;
+        let format = sqlx::query("UPDATE log SET format = ?").bind(FORMAT);
+        format.execute(self.history.connection()).await?;
+        self.history.execute("COMMIT").await?;
+        Ok(true)
     }
 
     pub(super) const fn history(&mut self) -> &mut History {
@@ -256,7 +277,9 @@ impl AuditState {
 
 const FILE: &str = "audit.db";
 const TRUSTED: &str = "trusted";
-const FORMAT: i64 = 1;
+const FORMAT: i64 = 2;
+/// The one before told statements apart by hashes alone.
+const FORMAT_WITH_HASHED_IDS: i64 = 1;
 const BIND: &str = "INSERT INTO log (format, vkey) SELECT ?1, ?2 WHERE NOT EXISTS (SELECT 1 FROM log)";
 /// Each is one more proof at every audit; a log that does not hold for weeks shows thousands, and the first ones bind it.
 const MOST_SHOWN: i64 = 64;

@@ -1,31 +1,39 @@
 //! What entries say that later ones are judged by: which messages there are, to whom, and what became of them.
 //!
 //! This grows with the log, so it is in SQLite and not in memory: in a file that SQLite removes by itself for a check of a
-//! whole log, in the state folder for an audit that goes on where the last one ended.
+//! whole log, in the state folder for an audit that goes on where the last one ended. The latest entries are in memory too:
+//! most that is said of an entry is said soon. Rows are written some thousand at a time; so what only the rows can tell is found
+//! late, and [`History::write_out`] comes before any other verdict.
 
+mod recent;
+mod rows;
 mod schema;
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use saphan_schemas::ids::SystemId;
-use serde::Serialize;
 use sqlx::SqliteConnection;
 
 use super::error::{LeafFault, LogCheckError};
 use super::place::Place;
+use recent::{Found, Recent};
+use rows::{OldRow, Unwritten};
 
 /// What is known after the entries so far, but for the tree and the registry in memory.
 pub(crate) struct History {
     connection: SqliteConnection,
     /// Whether anybody will ask again after this run.
     keeps: bool,
+    recent: Recent,
+    unwritten: Unwritten,
 }
 
 /// What the entries of one bundle say about others, and are told apart by.
 #[derive(Debug, Default)]
 pub(super) struct Relations {
     pub(super) statements: Vec<StatementRow>,
-    pub(super) settled: Vec<SettledRow>,
+    pub(super) settled: Vec<Settled>,
     /// The entry, and the message whose body it says was erased; a message before it.
     pub(super) erased: Vec<(u64, u64)>,
     /// Leaves that the registry follows from, verbatim.
@@ -33,19 +41,30 @@ pub(super) struct Relations {
 }
 
 /// The entry of a message or of acknowledgements, what tells it from all others, and the receiver of a message.
-#[derive(Debug, Serialize)]
-pub(super) struct StatementRow(pub(super) u64, pub(super) String, pub(super) Option<SystemId>);
+#[derive(Debug)]
+pub(super) struct StatementRow {
+    pub(super) entry: u64,
+    pub(super) id: StatementId,
+    pub(super) receiver: Option<SystemId>,
+}
 
-/// The entry of an acknowledgement, the message before it, who signed it, and the outcome with its code.
-#[derive(Debug, Serialize)]
-pub(super) struct SettledRow(pub(super) u64, pub(super) u64, pub(super) SystemId, pub(super) String);
+/// Its own id first. That is ordered by time, so rows of new ones go to the end of their index, however long the log is.
+pub(super) type StatementId = [u8; 32];
+
+/// The entry of acknowledgements, who signed them, and the messages before it with the outcome of each and its code.
+#[derive(Debug)]
+pub(super) struct Settled {
+    pub(super) entry: u64,
+    pub(super) signer: SystemId,
+    pub(super) outcomes: Vec<(u64, Cow<'static, str>)>,
+}
 
 impl History {
     /// For one check of a whole log: nothing of it stays.
     pub(super) async fn passing() -> Result<Self, LogCheckError> {
         let mut connection = schema::connect(Path::new("")).await.map_err(LogCheckError::History)?;
         schema::make(&mut connection).await.map_err(LogCheckError::History)?;
-        let mut history = Self { connection, keeps: false };
+        let mut history = Self::on(connection, false);
         history.execute("BEGIN").await.map_err(LogCheckError::History)?;
         Ok(history)
     }
@@ -54,7 +73,11 @@ impl History {
     pub(crate) async fn kept(path: &Path) -> Result<Self, sqlx::Error> {
         let mut connection = schema::connect(path).await?;
         schema::make(&mut connection).await?;
-        Ok(Self { connection, keeps: true })
+        Ok(Self::on(connection, true))
+    }
+
+    fn on(connection: SqliteConnection, keeps: bool) -> Self {
+        Self { connection, keeps, recent: Recent::from(0), unwritten: Unwritten::default() }
     }
 
     /// The database, for what else is kept beside.
@@ -62,20 +85,48 @@ impl History {
         &mut self.connection
     }
 
-    /// Takes what the next bundle says, in a transaction that [`Self::rest`] ends.
-    pub(super) async fn take(&mut self, relations: &Relations) -> Result<(), LogCheckError> {
-        let fault = match self.judge(relations).await.map_err(LogCheckError::History)? {
-            Some((index, fault)) => Err(LogCheckError::Leaf { index, fault }),
-            None => Ok(()),
-        };
-        if self.keeps {
-            self.keep_registry(&relations.registry).await.map_err(LogCheckError::History)?;
+    /// Takes what the next bundle says, in a transaction that [`Self::rest`] ends. What does not hold may be of an earlier bundle.
+    pub(super) async fn take(&mut self, relations: Relations) -> Result<(), LogCheckError> {
+        let Relations { statements, settled, erased, registry } = relations;
+        statements.iter().for_each(|statement| self.recent.add(statement));
+        self.unwritten.statements.extend(statements);
+        for Settled { entry, signer, outcomes } in settled {
+            for (message, outcome) in outcomes {
+                self.settle_one(entry, &signer, message, outcome);
+            }
         }
-        fault
+        for (entry, message) in erased {
+            match self.recent.is_message(message) {
+                Some(true) => {}
+                Some(false) => self.unwritten.found(entry, LeafFault::ErasesNoMessage { index: message }),
+                None => self.unwritten.erased.push((entry, message)),
+            }
+        }
+        if self.keeps {
+            self.unwritten.registry.extend(registry);
+        }
+        if self.unwritten.is_much() { self.write_out().await } else { Ok(()) }
+    }
+
+    fn settle_one(&mut self, entry: u64, signer: &SystemId, message: u64, outcome: Cow<'static, str>) {
+        match self.recent.settle(message, signer, &outcome) {
+            Found::New => self.unwritten.settled.push((entry, message, outcome)),
+            Found::Same => {}
+            Found::Not(fault) => self.unwritten.found(entry, fault),
+            Found::Older => self.unwritten.old.push(OldRow(entry, message, signer.clone(), outcome)),
+        }
+    }
+
+    /// Writes what was taken, and tells what only now does not hold of it.
+    pub(super) async fn write_out(&mut self) -> Result<(), LogCheckError> {
+        let unwritten = std::mem::take(&mut self.unwritten);
+        let fault = unwritten.write(&mut self.connection).await.map_err(LogCheckError::History)?;
+        fault.map_or(Ok(()), |(index, fault)| Err(LogCheckError::Leaf { index, fault }))
     }
 
     /// All up to here holds: whoever comes later may go on from this place.
     pub(super) async fn rest(&mut self, place: &Place) -> Result<(), LogCheckError> {
+        self.write_out().await?;
         if !self.keeps {
             return Ok(());
         }
@@ -89,14 +140,22 @@ impl History {
 
     /// Begins to add entries from a place on, in a transaction; forgets what was known of later ones.
     pub(crate) async fn begin(&mut self, place: &Place) -> Result<(), sqlx::Error> {
+        (self.recent, self.unwritten) = (Recent::from(place.end()), Unwritten::default());
         self.execute("BEGIN IMMEDIATE").await?;
         self.forget_from(place.end()).await
     }
 
     /// Gives up what was added since [`Self::rest`].
     pub(crate) async fn give_up(&mut self) {
+        self.unwritten = Unwritten::default();
         // SQLite has rolled back by itself where this fails.
         let _ = self.execute("ROLLBACK").await;
+    }
+
+    /// Drops what an older format knew of the entries, and makes the tables of this one.
+    pub(crate) async fn make_anew(&mut self) -> Result<(), sqlx::Error> {
+        self.execute("DROP TABLE statement; DROP TABLE settled").await?;
+        schema::make(&mut self.connection).await
     }
 
     pub(crate) async fn execute(&mut self, statement: &'static str) -> Result<(), sqlx::Error> {
@@ -115,63 +174,6 @@ impl History {
         let write = sqlx::query("INSERT OR REPLACE INTO place (name, content, sum) VALUES (?, ?, ?)");
         write.bind(name).bind(content).bind(sum).execute(&mut self.connection).await.map(|_| ())
     }
-
-    /// Each fault by the place of the entry that has it.
-    async fn judge(&mut self, relations: &Relations) -> Result<Option<(u64, LeafFault)>, sqlx::Error> {
-        let Relations { statements, settled, erased, .. } = relations;
-        if let Some((index, first)) = self.add_statements(statements).await? {
-            return Ok(Some((index, LeafFault::Duplicate { first })));
-        }
-        if let Some(fault) = self.add_settled(settled).await? {
-            return Ok(Some(fault));
-        }
-        let lost = if erased.is_empty() { None } else { self.first(NO_MESSAGE, erased).await? };
-        Ok(lost.map(|(index, message)| (index, LeafFault::ErasesNoMessage { index: message })))
-    }
-
-    /// Gives the first one that was there before, and where.
-    async fn add_statements(&mut self, statements: &[StatementRow]) -> Result<Option<(u64, u64)>, sqlx::Error> {
-        if statements.is_empty() {
-            return Ok(None);
-        }
-        let rows = json(&statements);
-        let added = sqlx::query(ADD_STATEMENTS).bind(rows).execute(&mut self.connection).await?.rows_affected();
-        if added == statements.len() as u64 { Ok(None) } else { self.first(DUPLICATE, &statements).await }
-    }
-
-    async fn add_settled(&mut self, settled: &[SettledRow]) -> Result<Option<(u64, LeafFault)>, sqlx::Error> {
-        if settled.is_empty() {
-            return Ok(None);
-        }
-        if let Some((index, message)) = self.first(NO_MESSAGE, &settled).await? {
-            return Ok(Some((index, LeafFault::AcknowledgesNoMessage { index: message })));
-        }
-        if let Some((index, message)) = self.first(NOT_TO_THEM, &settled).await? {
-            return Ok(Some((index, LeafFault::NotTheReceiver { index: message })));
-        }
-        sqlx::query(ADD_SETTLED).bind(json(&settled)).execute(&mut self.connection).await?;
-        let contradicted = self.first(CONTRADICTED, &settled).await?;
-        Ok(contradicted.map(|(index, message)| (index, LeafFault::OtherOutcome { index: message })))
-    }
-
-    async fn keep_registry(&mut self, leaves: &[(u64, Vec<u8>)]) -> Result<(), sqlx::Error> {
-        for (entry, leaf) in leaves {
-            let add = sqlx::query("INSERT INTO registry (entry, leaf) VALUES (?, ?)");
-            add.bind(integer(*entry)).bind(leaf).execute(&mut self.connection).await?;
-        }
-        Ok(())
-    }
-
-    /// The first pair of places that a statement finds among these rows.
-    async fn first(
-        &mut self,
-        statement: &'static str,
-        rows: &impl Serialize,
-    ) -> Result<Option<(u64, u64)>, sqlx::Error> {
-        let found: Option<(i64, i64)> =
-            sqlx::query_as(statement).bind(json(rows)).fetch_optional(&mut self.connection).await?;
-        Ok(found.map(|(index, other)| (index.unsigned_abs(), other.unsigned_abs())))
-    }
 }
 
 /// A place as SQLite has it. No log comes near the end of it.
@@ -179,27 +181,9 @@ pub(crate) fn integer(place: u64) -> i64 {
     i64::try_from(place).unwrap_or(i64::MAX)
 }
 
-fn json(rows: &impl Serialize) -> String {
-    // Numbers and names always serialize.
-    serde_json::to_string(rows).unwrap_or_default()
-}
-
 /// Where an audit may go on that has not come to its checkpoint yet.
 pub(crate) const AHEAD: &str = "ahead";
 
-// `OR IGNORE`: nothing can fail half-way, so SQLite keeps no copy of the pages that a statement of many rows changes.
-const ADD_STATEMENTS: &str = "INSERT OR IGNORE INTO statement (entry, id, receiver) \
-    SELECT value->>0, value->>1, value->>2 FROM json_each(?1)";
-const DUPLICATE: &str = "SELECT row.value->>0, statement.entry FROM json_each(?1) AS row \
-    JOIN statement ON statement.id = row.value->>1 AND statement.entry <> row.value->>0 ORDER BY 1 LIMIT 1";
-const NO_MESSAGE: &str = "SELECT row.value->>0, row.value->>1 FROM json_each(?1) AS row \
-    LEFT JOIN statement ON statement.entry = row.value->>1 WHERE statement.receiver IS NULL ORDER BY 1 LIMIT 1";
-const NOT_TO_THEM: &str = "SELECT row.value->>0, row.value->>1 FROM json_each(?1) AS row \
-    JOIN statement ON statement.entry = row.value->>1 WHERE statement.receiver <> row.value->>2 ORDER BY 1 LIMIT 1";
-const ADD_SETTLED: &str = "INSERT OR IGNORE INTO settled (message, entry, outcome) \
-    SELECT value->>1, value->>0, value->>3 FROM json_each(?1)";
-const CONTRADICTED: &str = "SELECT row.value->>0, row.value->>1 FROM json_each(?1) AS row \
-    JOIN settled ON settled.message = row.value->>1 WHERE settled.outcome <> row.value->>3 ORDER BY 1 LIMIT 1";
 const FORGET_STATEMENTS: &str = "DELETE FROM statement WHERE entry >= ?";
 const FORGET_SETTLED: &str = "DELETE FROM settled WHERE entry >= ?";
 const FORGET_REGISTRY: &str = "DELETE FROM registry WHERE entry >= ?";

@@ -2,8 +2,9 @@
 
 mod rights;
 
+use std::borrow::Cow;
+
 use saphan_schemas::acknowledgement::{Acknowledged, Outcome, UnverifiedAcknowledgement};
-use saphan_schemas::b64;
 use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::envelope::UnverifiedEnvelope;
 use saphan_schemas::ids::{HubId, MessageId, SystemId};
@@ -16,7 +17,7 @@ use saphan_schemas::registry::{RegistryState, Root, UnverifiedRegistryEntry};
 
 use super::entries::{ReadBundle, ReadLeaf, read_leaf};
 use super::error::{LeafFault, LogCheckError};
-use super::history::{Relations, SettledRow, StatementRow};
+use super::history::{Relations, Settled, StatementId, StatementRow};
 use super::moment::{Moment, RegistryAt, Waiting};
 use super::place::{Place, REST_EVERY};
 use super::report::{LeafCounts, LogReport};
@@ -314,20 +315,20 @@ impl Ledger {
             ReadLeaf::Message { ts, schema, envelope } => {
                 let claims = envelope.claims();
                 let id = statement_id("message", &claims.iss, claims.jti);
-                relations.statements.push(StatementRow(index, id, Some(claims.aud.clone())));
+                relations.statements.push(StatementRow { entry: index, id, receiver: Some(claims.aud.clone()) });
                 self.message(ts, &schema, envelope).map(Some)
             }
             ReadLeaf::Acknowledgement { ts, batch } => {
                 let claims = batch.claims();
                 let id = statement_id("acknowledgement", &claims.iss, claims.jti);
-                relations.statements.push(StatementRow(index, id, None));
+                relations.statements.push(StatementRow { entry: index, id, receiver: None });
                 let mut places = Vec::with_capacity(claims.messages.len());
                 for message in &claims.messages {
                     let place = self.place_of(claims.log.as_deref(), message.index);
                     places.push(place.ok_or_else(|| LeafFault::AcknowledgesInNoLog { log: claims.log.clone() })?);
                 }
-                let row = |(message, place): (&Acknowledged, &u64)| settled_row(index, &claims.iss, message, *place);
-                relations.settled.extend(claims.messages.iter().zip(&places).map(row));
+                let outcomes = places.iter().copied().zip(claims.messages.iter().map(outcome)).collect();
+                relations.settled.push(Settled { entry: index, signer: claims.iss.clone(), outcomes });
                 self.acknowledgement(index, ts, batch, &places).map(Some)
             }
             ReadLeaf::Registry { ts, entry } => self.registry(index, ts, *entry).map(|()| None),
@@ -458,14 +459,17 @@ impl SignatureCheck {
     }
 }
 
-/// What is signed is told from all else by its signer and id; half a hash of these is enough for that.
-fn statement_id(kind: &str, signer: &SystemId, id: MessageId) -> String {
-    let hash = Sha256Hash::of(format!("{kind} {signer} {id}").as_bytes());
-    b64::encode_url(&hash.as_bytes()[..16])
+/// What is signed is told from all else by its id, its signer and its kind; half a hash of these two is enough for that.
+fn statement_id(kind: &str, signer: &SystemId, id: MessageId) -> StatementId {
+    let hash = Sha256Hash::of_parts(&[kind.as_bytes(), b" ", signer.as_str().as_bytes()]);
+    let mut statement = [0; 32];
+    statement[..16].copy_from_slice(&id.to_bytes());
+    statement[16..].copy_from_slice(&hash.as_bytes()[..16]);
+    statement
 }
 
-fn settled_row(index: u64, receiver: &SystemId, message: &Acknowledged, place: u64) -> SettledRow {
+/// The outcome with its code.
+fn outcome(message: &Acknowledged) -> Cow<'static, str> {
     let outcome = message.outcome.as_str();
-    let outcome = message.code.as_ref().map_or_else(|| outcome.to_owned(), |code| format!("{outcome} {code}"));
-    SettledRow(index, place, receiver.clone(), outcome)
+    message.code.as_ref().map_or(Cow::Borrowed(outcome), |code| Cow::Owned(format!("{outcome} {code}")))
 }

@@ -1,18 +1,19 @@
 //! Fetching ahead, and checking bundles side by side, in bounded numbers; only the fold goes in order.
 
 use std::future::ready;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 
 use futures_util::stream::{self, StreamExt as _};
 use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::log::{Checkpoint, RebuiltTile, TILE_WIDTH, TileContent, TilePath};
+use tokio::sync::mpsc;
 
 use super::arrangement::Arrangement;
 use super::entries::{ReadBundle, read_bundle};
 use super::error::LogCheckError;
 use super::export::Export;
 use super::history::{History, Relations};
-use super::ledger::{Judgement, Ledger};
+use super::ledger::{Counting, Judgement, Ledger};
 use super::place::Place;
 use super::source::{LogSource, fetch_tile};
 use super::{Progress, source};
@@ -34,6 +35,21 @@ struct Held {
     place: Option<Place>,
 }
 
+/// What does not hold, with entries told by their places over all logs, or by their indices already.
+enum Uncounted {
+    Places(LogCheckError),
+    Indices(LogCheckError),
+}
+
+impl Uncounted {
+    fn counted(self, counting: &Counting) -> LogCheckError {
+        match self {
+            Self::Places(error) => error.counted(counting),
+            Self::Indices(error) => error,
+        }
+    }
+}
+
 impl<'a> Pipeline<'a> {
     /// Takes every bundle from where the ledger stands; the first thing that does not hold, in the order of the log, ends it.
     pub(super) async fn run(
@@ -43,25 +59,56 @@ impl<'a> Pipeline<'a> {
         history: &mut History,
     ) -> Result<Ledger, LogCheckError> {
         let counting = ledger.counting();
-        let bundles = bundles(ledger.taken(), checkpoint.size);
-        let fetched = stream::iter(bundles).map(move |path| self.read(path)).buffered(AHEAD);
+        let (bundles, ahead) = (bundles(ledger.taken(), checkpoint.size), ahead());
+        let fetched = stream::iter(bundles).map(move |path| self.read(path)).buffered(ahead);
         let folded = fetched.map(|bundle| -> Step<'a, Held> {
             match bundle.and_then(|bundle| ledger.take(bundle)) {
                 Ok(judgement) => Box::pin(self.finish(judgement)),
                 Err(error) => Box::pin(ready(Err(error))),
             }
         });
-        let mut checked = folded.buffered(AHEAD);
-        while let Some(held) = checked.next().await {
-            let Held { entries, relations, place } = held?;
-            history.take(&relations).await.map_err(|error| error.counted(&counting))?;
+        let mut checked = folded.buffered(ahead);
+        // While rows are written, bundles are checked.
+        let (pass, next) = mpsc::channel(ahead);
+        let passing = async move {
+            while let Some(held) = checked.next().await {
+                let is_last = held.is_err();
+                if pass.send(held).await.is_err() || is_last {
+                    return;
+                }
+            }
+        };
+        let mut related = pin!(self.relate(next, history));
+        let held = tokio::select! {
+            held = &mut related => held,
+            () = passing => related.await,
+        };
+        held.map_err(|error| error.counted(&counting))?;
+        Ok(ledger)
+    }
+
+    /// Holds bundles against earlier ones, in their order.
+    async fn relate(
+        self,
+        mut next: mpsc::Receiver<Result<Held, LogCheckError>>,
+        history: &mut History,
+    ) -> Result<(), Uncounted> {
+        while let Some(held) = next.recv().await {
+            let Held { entries, relations, place } = match held {
+                Ok(held) => held,
+                Err(error) => {
+                    // What entries before it say of each other comes first.
+                    history.write_out().await.map_err(Uncounted::Places)?;
+                    return Err(Uncounted::Indices(error));
+                }
+            };
+            history.take(relations).await.map_err(Uncounted::Places)?;
             if let Some(place) = place {
-                history.rest(&place).await?;
+                history.rest(&place).await.map_err(Uncounted::Places)?;
             }
             self.progress.checked(entries);
         }
-        drop(checked);
-        Ok(ledger)
+        history.write_out().await.map_err(Uncounted::Places)
     }
 
     fn read(self, path: TilePath) -> Step<'a, ReadBundle> {
@@ -128,6 +175,10 @@ async fn in_background<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await.unwrap_or(Err(LogCheckError::Stopped))
 }
 
-/// Bundles in hand at each of the two stages; memory is bounded by this and the largest bundle.
-const AHEAD: usize = 8;
+/// Bundles in hand at each of the stages; memory is bounded by this and the largest bundle.
+fn ahead() -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    (cores * 2).clamp(8, 64)
+}
+
 const HASH_BYTES: usize = 32;

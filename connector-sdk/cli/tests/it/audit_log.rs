@@ -7,15 +7,17 @@ mod watch;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use saphan_schemas::acknowledgement::{Acknowledged, Outcome};
 use saphan_schemas::b64;
 use saphan_schemas::digest::Sha256Hash;
+use saphan_schemas::leaf::Leaf;
 use saphan_schemas::log::{Checkpoint, SignedNote, VerifierKey, verify_consistency};
 use serde_json::{Value, json};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _};
 
 use crate::hub::FakeHub;
-use crate::ledger::{Ledger, new_signer, write_files};
+use crate::ledger::{Ledger, NOW, RECEIVER, SENDER, new_signer, write_files};
 use crate::program::{Ended, saphan, saphan_beside};
 
 /// A folder with a log in `log`, its key in `vkey`, and the state of its auditor in `state`.
@@ -114,6 +116,70 @@ fn a_later_acknowledgement_is_held_against_a_message_of_an_earlier_audit() {
     followed.shows(&ledger.files());
     let told = followed.finds("false-acknowledgement");
     assert_eq!(told["verdict"]["entry"], ledger.size() - 1, "{told}");
+}
+
+#[test]
+fn what_an_earlier_audit_saw_is_acknowledged_by_its_receiver_alone_in_one_way_and_erased_as_a_message() {
+    let said = |index, outcome, code: Option<&str>| Acknowledged {
+        index,
+        outcome,
+        code: code.map(|code| code.parse().unwrap()),
+    };
+    let processed = |index| said(index, Outcome::Processed, None);
+    let erasure = |index| Leaf::Erasure { ts: NOW * 1000, index, basis: "pdpa".parse().unwrap(), log: None };
+    let grows = |class: Option<&str>, more: &dyn Fn(&mut Ledger) -> u64| {
+        let mut ledger = Ledger::with_messages(400);
+        let followed = Followed::new(&ledger);
+        followed.holds();
+        let index = more(&mut ledger);
+        followed.shows(&ledger.files());
+        match class {
+            Some(class) => assert_eq!(followed.finds(class)["verdict"]["entry"], index),
+            None => assert!(followed.holds() > 0),
+        }
+    };
+    grows(None, &|ledger| ledger.acknowledge_as(RECEIVER, vec![processed(12), processed(200)]));
+    grows(None, &|ledger| ledger.push(&erasure(200)));
+    grows(Some("false-acknowledgement"), &|ledger| {
+        ledger.acknowledge_as(RECEIVER, vec![said(12, Outcome::Rejected, Some("unreadable"))])
+    });
+    grows(Some("false-acknowledgement"), &|ledger| ledger.acknowledge_as(SENDER, vec![processed(200)]));
+    grows(Some("false-erasure"), &|ledger| ledger.push(&erasure(3)));
+}
+
+#[tokio::test]
+async fn a_state_folder_of_the_format_before_is_audited_from_the_start_and_remembers_what_the_log_showed() {
+    let ledger = Ledger::with_messages(600);
+    let followed = Followed::new(&ledger);
+    followed.holds();
+    let file = SqliteConnectOptions::new().filename(followed.path().join("state/audit.db"));
+    let before = "DROP TABLE statement; DROP TABLE settled; UPDATE log SET format = 1; \
+        CREATE TABLE statement (entry INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, receiver TEXT) STRICT; \
+        CREATE TABLE settled (message INTEGER PRIMARY KEY, entry INTEGER NOT NULL, outcome TEXT NOT NULL) STRICT";
+    let mut connection = file.connect().await.unwrap();
+    sqlx::raw_sql(before).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    followed.shows(&Ledger::with_messages(3).files());
+    assert_ne!(followed.audit().0, 0, "it is another log");
+    followed.shows(&ledger.files());
+    let (code, told) = followed.audit();
+    assert_eq!((code, &told["entries_checked"]), (0, &json!(612)), "{told}");
+    assert_eq!(told["since"]["size"], 612, "{told}");
+    assert_eq!(followed.holds(), 0);
+}
+
+#[tokio::test]
+async fn a_state_folder_of_a_format_to_come_is_left_alone() {
+    let ledger = Ledger::with_messages(3);
+    let followed = Followed::new(&ledger);
+    followed.holds();
+    let file = SqliteConnectOptions::new().filename(followed.path().join("state/audit.db"));
+    let mut connection = file.connect().await.unwrap();
+    sqlx::raw_sql("UPDATE log SET format = 3").execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    let (code, told) = followed.audit();
+    assert_eq!(code, 2, "{told}");
+    assert!(told["error"]["what"].as_str().unwrap().contains("the format 3"), "{told}");
 }
 
 #[test]

@@ -323,6 +323,24 @@ fn a_message_and_a_batch_of_acknowledgements_are_in_a_log_once() {
 }
 
 #[test]
+fn of_several_faults_the_first_in_the_log_is_told_whichever_is_found_first() {
+    let mut ledger = Ledger::with_messages(20);
+    let again = ledger.messages[&14].clone();
+    let twice = ledger.accept(again);
+    // In the same bundle, what memory tells; two bundles on, what needs no other entry.
+    ledger.acknowledge(&[3]);
+    refused(&ledger, twice, "is in entry 14 already");
+    for _ in 0..600 {
+        ledger.send("{}");
+    }
+    let message = ledger.messages[&12].clone();
+    let salt = Salt::generate().unwrap();
+    let forged = Signed::sign(claims(&salt, b"{}"), &crate::ledger::new_key()).unwrap();
+    ledger.accept(Sent { envelope: forged, salt, ..message });
+    refused(&ledger, twice, "is in entry 14 already");
+}
+
+#[test]
 fn an_erasure_speaks_of_a_message() {
     let erasure = |index| Leaf::Erasure { ts: NOW * 1000, index, basis: "pdpa".parse().unwrap(), log: None };
     let mut ledger = Ledger::with_messages(1);
