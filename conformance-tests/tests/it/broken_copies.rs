@@ -4,6 +4,7 @@
 mod bundles;
 mod copies;
 mod real_log;
+mod shard_bundles;
 mod shards;
 
 use std::collections::BTreeMap;
@@ -111,6 +112,7 @@ async fn two_verifiers_give_each_broken_copy_of_a_log_of_ten_thousand_entries_it
     logs(&log, &export).await;
     histories(&log, &export).await;
     shards::shards(&log, &export).await;
+    shard_bundles::bundles(&log, &export).await;
     evidence(&log, &export).await;
     messages(&export).await;
     flipped_bits(&log).await;
