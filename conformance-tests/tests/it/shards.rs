@@ -79,6 +79,10 @@ async fn connectors_that_run_go_on_in_the_next_log_and_an_auditor_follows() {
     let trusted = world.trust.log.to_string();
     let told = done(outside.path(), &["audit", "bundle", "evidence.json", "--vkey", &trusted]).await;
     let message = &told["files"][0]["proven"]["messages"][0];
-    assert_eq!((&message["log"], &message["acknowledgement"]["log"]), (&Value::from(old), &Value::from(next)), "{told}");
+    assert_eq!(
+        (&message["log"], &message["acknowledgement"]["log"]),
+        (&Value::from(old), &Value::from(next)),
+        "{told}"
+    );
     world.stop().await.unwrap();
 }
