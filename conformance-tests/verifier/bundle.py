@@ -1,4 +1,4 @@
-"""An evidence bundle (evidence-bundle.md): some entries of a log with their proofs, judged as those of a whole log."""
+"""An evidence bundle (evidence-bundle.md): some entries of a hub's logs with their proofs, judged as those of whole logs."""
 import base64
 
 import forms
@@ -8,52 +8,146 @@ import tree
 from faults import Fault, Unreadable, require
 from history import History
 from message import check_body, check_inclusion, compare_receipt, read_json, read_statement
-from notes import signed_checkpoint
+from notes import LOG, Checkpoint, VerifierKey
 
 ENTRY = forms.record({"index": forms.COUNT, "leaf": forms.string, "proof": forms.listed(forms.HASH)})
-MESSAGE = forms.record({"index": forms.COUNT}, dict.fromkeys(("receipt", "salt", "body"), forms.string))
+MESSAGE = forms.record({"index": forms.COUNT}, dict.fromkeys(("log", "receipt", "salt", "body"), forms.string))
 TIMESTAMP = forms.record({"size": forms.COUNT, "root": forms.HASH, "proof": forms.listed(forms.HASH),
                           "token": forms.string})
-FILE = forms.record({"format": forms.one_of("saphan-evidence@1"), "checkpoint": forms.string,
-                     "entries": forms.listed(ENTRY), "messages": forms.listed(MESSAGE)},
-                    {"schemas": forms.listed(forms.string), "timestamps": forms.listed(TIMESTAMP)})
+OF_A_LOG = {"checkpoint": forms.string, "entries": forms.listed(ENTRY)}
+TIMESTAMPS = {"timestamps": forms.listed(TIMESTAMP)}
+FILE = forms.record({"format": forms.one_of("saphan-evidence@1"), **OF_A_LOG, "messages": forms.listed(MESSAGE)},
+                    {"earlier": forms.listed(forms.record(OF_A_LOG, TIMESTAMPS)),
+                     "schemas": forms.listed(forms.string), **TIMESTAMPS})
+
+
+class Part:
+    """What a bundle has of one of the hub's logs. Entries are known by their places, which go on over all logs."""
+
+    def __init__(self, file, first, key, named):
+        self.entries, self.timestamps = file["entries"], file.get("timestamps", [])
+        self.checkpoint, self.first = Checkpoint(file["checkpoint"].encode()), first
+        self.origin, self.size, self.key = self.checkpoint.origin, self.checkpoint.size, key
+        self.end = first + self.size
+        self.is_trusted = self.origin == key.name.decode()
+        keys = [key] if self.is_trusted else [one for one in named if one.name.decode() == self.origin]
+        require(any(self.checkpoint.is_signed_by(one) for one in keys), "changed-checkpoint",
+                f"the checkpoint of {self.origin} is not signed by a key of it")
+
+    def check_end(self, history, is_newest):
+        """A log ends where the next begins; and the key of its checkpoint was its key when it had this size."""
+        require(is_newest or self.entries[-1]["index"] == self.size - 1, "missing-entries",
+                f"the last entry of {self.origin} is missing")
+        known = history.log_keys()
+        if self.is_trusted:
+            good = all(one.stood(self.end) for one in known if one.key.text == self.key.text)
+        else:
+            good = any(one.stood(self.end) and self.checkpoint.is_signed_by(one.key) for one in known)
+        require(good, "invalid-key", f"the key of the checkpoint was not that of {self.origin} when it had this size")
+
+
+def read_parts(file, key):
+    files, parts = [*file.get("earlier", []), file], []
+    named = list(named_keys(files))
+    for one in files:
+        parts.append(Part(one, parts[-1].end if parts else 0, key, named))
+    require(any(part.is_trusted for part in parts), "changed-checkpoint", "the key is that of none of the logs")
+    return parts
+
+
+def named_keys(files):
+    """The keys of logs that entries name. What these entries are worth is told when they are judged."""
+    for entry in (entry for file in files for entry in file["entries"]):
+        try:
+            leaf = forms.leaf(entry["leaf"].encode())
+            if leaf["t"] == "shard" and "opened" in leaf["event"]:
+                yield VerifierKey(leaf["event"]["opened"]["log"].encode(), LOG)
+            elif leaf["t"] == "registry":
+                change = forms.statement(leaf["entry"], "saphan-registry+jws").claims["change"]
+                if change["action"] == "added" and "vkey" in change["entry"]:
+                    yield VerifierKey(change["entry"]["vkey"].encode(), LOG)
+        except Unreadable:
+            continue
+
+
+def in_order(places):
+    for one, after in zip(places, places[1:]):
+        if one >= after:
+            raise Fault("reordered-entries", f"{after} stands after {one}", after)
+
+
+def read_messages(file, parts):
+    """The messages by their places, each with its log."""
+    found = []
+    for message in file["messages"]:
+        part = next((part for part in parts if part.origin == message["log"]), None) if "log" in message else parts[-1]
+        require(part and message["index"] < part.size, "missing-entries", "a message is in no log of the bundle")
+        found.append((part.first + message["index"], part, message))
+    in_order([place for place, _, _ in found])
+    return found
 
 
 def check(path, key, policy, trusted):
     """The steps of "How it is verified"."""
     file = read_json(path, FILE, "an evidence bundle")
-    entries, messages = file["entries"], file["messages"]
-    checkpoint = signed_checkpoint(file["checkpoint"].encode(), key)
-    for places in (entries, messages):
-        for one, after in zip(places, places[1:]):
-            if one["index"] >= after["index"]:
-                raise Fault("reordered-entries", f"{after['index']} stands after {one['index']}", after["index"])
-    require(entries and entries[0]["index"] == 0, "missing-entries", "entry 0, which opens the log, is missing")
-    require(messages, "missing-entries", "the bundle proves no message")
-    history, shown = History(key.name.decode(), whole=False), {}
-    for entry in entries:
-        shown[entry["index"]] = of_entry(entry["index"], check_entry, entry, checkpoint, history)
-    history.check_log_key(key, checkpoint.size)
-    for message in messages:
-        of_entry(message["index"], check_message, message, shown, checkpoint, history)
-    hashes = {shown[message["index"]][0]["schema"]["sha256"] for message in messages}
+    parts = read_parts(file, key)
+    newest = parts[-1]
+    require(file["messages"], "missing-entries", "the bundle proves no message")
+    for part in parts:
+        in_order([entry["index"] for entry in part.entries])
+    messages = read_messages(file, parts)
+    history, shown, last_log = History(parts[0].origin, whole=False), {}, 0
+    for number, part in enumerate(parts):
+        require(part.entries and part.entries[0]["index"] == 0, "missing-entries", "an entry 0, which opens a log, is missing")
+        if number:
+            history.begin(part.origin, parts[number - 1].checkpoint)
+        for entry in part.entries:
+            found = of_entry(entry["index"], check_entry, entry, part, part is newest, history)
+            shown[part.first + entry["index"]] = found
+            if is_about_messages(*found[:2], part, history):
+                last_log = number
+        part.check_end(history, part is newest)
+    for place, part, message in messages:
+        of_entry(message["index"], check_message, message, place, shown, part, history)
+    hashes = {shown[place][0]["schema"]["sha256"] for place, _, _ in messages}
     require(all(jws.sha256(text.encode()) in hashes for text in file.get("schemas", [])), "wrong-schema",
             "a text is not that of a schema that one of the messages names")
-    answer = {"origin": history.origin, "size": checkpoint.size, "entries": len(entries), "messages": len(messages)}
-    tokens = list(stamped(file.get("timestamps", []), messages, checkpoint))
+    answer = {"origin": newest.origin, "size": newest.size, "entries": len(shown), "messages": len(messages)}
+    if len(parts) > 1:
+        answer["earlier"] = [part.origin for part in parts[:-1]]
+    tokens = [stamp for part in parts for stamp in stamped(part, messages[0][0])]
     if policy:
-        answer["cosigned_by"] = policy.verify(checkpoint)
+        answer["cosigned_by"] = cosigned(policy, parts[last_log:])
     if trusted:
-        answer["timestamps"] = [{"size": size, **timestamps.check(token, text, trusted)}
-                                for size, text, token in tokens]
+        answer["timestamps"] = [{"log": log, "size": size, **timestamps.check(token, text, trusted)}
+                                for log, size, text, token in tokens]
     return answer
 
 
-def stamped(all_of_them, messages, checkpoint):
-    """The sizes, the texts and the tokens of the timestamps of this log, which has grown from each of their trees."""
-    before = min(message["index"] for message in messages)
-    for one in all_of_them:
-        size, root = one["size"], jws.b64url(one["root"])
+def is_about_messages(leaf, claims, part, history):
+    """Whether an entry is about messages of the bundle. Any other acknowledgement is about more than it shows."""
+    if leaf["t"] == "acknowledgement":
+        log = claims.get("log", part.origin)
+        return any(history.place_of(log, said["index"]) in history.receivers for said in claims["messages"])
+    return leaf["t"] in ("message", "erasure")
+
+
+def cosigned(policy, parts):
+    """The witnesses of one checkpoint that covers all about the messages: that of their last log, or of a later one."""
+    first = None
+    for part in reversed(parts):
+        try:
+            return policy.verify(part.checkpoint)
+        except Fault as fault:
+            first = first or fault
+    raise first
+
+
+def stamped(part, first):
+    """The sizes, the texts and the tokens of a log's timestamps. It has grown from each of their trees."""
+    before = max(first - part.first, 0)
+    for one in part.timestamps:
+        size, root, checkpoint = one["size"], jws.b64url(one["root"]), part.checkpoint
         require(size > before, "other-timestamp", f"the timestamp for {size} entries is of no use, or not in order")
         before = size
         proof = [jws.b64url(node) for node in one["proof"]]
@@ -63,7 +157,7 @@ def stamped(all_of_them, messages, checkpoint):
             token = jws.b64(one["token"])
         except Unreadable as error:
             raise Fault("malformed-timestamp", f"a token is {error}") from None
-        yield size, f"{checkpoint.origin}\n{size}\n{base64.b64encode(root).decode()}\n".encode(), token
+        yield part.origin, size, f"{part.origin}\n{size}\n{base64.b64encode(root).decode()}\n".encode(), token
 
 
 def of_entry(index, check_it, *arguments):
@@ -73,40 +167,43 @@ def of_entry(index, check_it, *arguments):
         raise Fault(fault.kind, f"entry {index}: {fault.what}", index) from None
 
 
-def check_entry(entry, checkpoint, history):
+def check_entry(entry, part, is_newest, history):
     """First its place in the tree, and then what it is by the entries before it."""
-    data = entry["leaf"].encode()
+    data, index = entry["leaf"].encode(), entry["index"]
     leaf_hash = tree.leaf_hash(data)
-    check_inclusion(leaf_hash, entry["index"], [jws.b64url(one) for one in entry["proof"]], checkpoint)
+    check_inclusion(leaf_hash, index, [jws.b64url(one) for one in entry["proof"]], part.checkpoint)
     try:
         leaf = forms.leaf(data)
     except Unreadable as error:
         raise Fault("malformed-entry", f"it cannot be read: {error}") from None
-    if entry["index"] == 0:
+    if index == 0:
         opened = leaf["t"] == "shard" and leaf["event"].get("opened")
-        require(opened and opened["origin"] == history.origin and "previous" not in opened, "missing-entries",
-                "it does not open this log, or not as the hub's first")
+        require(opened and opened["origin"] == part.origin and ("previous" in opened) == (part.first > 0),
+                "missing-entries", "it does not open this log, or the logs before it are not in the bundle")
     else:
-        require(leaf["t"] not in ("shard", "refusal", "query"), "malformed-entry", f"no {leaf['t']} belongs into a bundle")
+        ends = leaf["t"] == "shard" and "closed" in leaf["event"] and index == part.size - 1 and not is_newest
+        require(ends or leaf["t"] not in ("shard", "refusal", "query"), "malformed-entry",
+                f"no {leaf['t']} belongs into a bundle, or not here")
     if leaf["t"] == "erasure":
-        require("log" not in leaf and leaf["index"] in history.receivers, "malformed-entry", "it erases no message of the bundle")
-    return leaf, history.take(entry["index"], leaf), leaf_hash
+        erased = history.place_of(leaf.get("log", part.origin), leaf["index"])
+        require(erased in history.receivers, "malformed-entry", "it erases no message of the bundle")
+    return leaf, history.take(index, leaf), leaf_hash
 
 
-def check_message(message, shown, checkpoint, history):
+def check_message(message, place, shown, part, history):
     """Salt, body and receipt, as far as they are there, are those of the message's entry."""
-    index = message["index"]
-    leaf, claims, leaf_hash = shown.get(index, ({"t": None}, None, None))
+    index, checkpoint = message["index"], part.checkpoint
+    leaf, claims, leaf_hash = shown.get(place, ({"t": None}, None, None))
     require(leaf["t"] == "message", "missing-entries", "the message's entry is missing")
     check_body(claims, message)
     if "receipt" not in message:
         return
     receipt = read_statement(message["receipt"], "saphan-receipt+jws", "changed-receipt")
-    compare_receipt(receipt, leaf, claims, leaf_hash, index, history.origin)
+    compare_receipt(receipt, leaf, claims, leaf_hash, index, part.origin)
     # What root the receipt's tree had, the bundle shows only where that is the tree of the checkpoint.
     size, root = receipt.claims["size"], receipt.claims["root"]
     require(size > index and (size != checkpoint.size or root == jws.to_b64url(checkpoint.root)), "changed-receipt",
             "the receipt names a tree that is not that of this log")
     signer = history.registry.hub_keys.get(("receipts", receipt.kid))
-    require(signer and signer.stood(index) and signer.key.signed(receipt), "changed-receipt",
+    require(signer and signer.stood(place) and signer.key.signed(receipt), "changed-receipt",
             "the receipt is not signed by a key that the hub had for receipts at this place")

@@ -83,12 +83,13 @@ class History:
         require(opened["origin"] == self.origin, "misplaced-entry", f"it opens the log {opened['origin']}")
         fit = opened["origin"].startswith(opened["hub"] + "/log/") and opened["log"].startswith(opened["origin"] + "+")
         require(fit, "malformed-entry", "the names of hub, log and key do not fit together")
+        new = all(origin != self.origin for origin, _ in self.logs)
         self.logs.append((self.origin, self.first))
         if self.registry is None:
             require("previous" not in opened, "misplaced-entry", "the log before it is not there")
             self.registry = Registry(opened)
             return
-        require(self.closed == self.origin, "misplaced-entry", "the log before it is not closed for this one")
+        require(new and self.closed == self.origin, "misplaced-entry", "the log before it is not closed for this one")
         keys = [("log", opened["log"]), *((use, key_of(opened[use]).kid) for use in ("operator", "receipts"))]
         stand = all(key in self.registry.hub_keys and self.registry.hub_keys[key].ended is None for key in keys)
         require(stand and opened["hub"] == self.registry.hub, "unknown-key", "it names keys that the hub does not have")
@@ -137,8 +138,6 @@ class History:
         log = claims.get("log", self.origin if self.first == 0 else None)
         for said in claims["messages"]:
             index, outcome = self.place_of(log, said["index"]), (said["outcome"], said.get("code"))
-            if index is None and not self.whole:
-                continue  # it is about a log of which the bundle shows nothing
             require(index is not None, "false-acknowledgement", f"{said['index']} is in no log of this hub so far")
             if not self.whole and index < place and index not in self.places:
                 continue  # it is about more messages than the bundle shows

@@ -15,9 +15,12 @@ mod row;
 mod search;
 mod timeline;
 
-pub use export::{Export, Exported};
-pub use filter::{CaseQuery, Fate, Filter, HealthQuery, MOST_ROWS, QueriesQuery, RowLimit, Search, TimelineQuery};
-pub use row::{CaseView, Health, MessageFile, Moment, Page, PastQueries, PastQuery, Row, Slot, Step, Timeline, Within};
+pub use export::Export;
+pub use filter::{CaseQuery, HealthQuery, MOST_ROWS, QueriesQuery, RowLimit, Search, TimelineQuery};
+pub use row::{
+    CaseView, Health, MessageFile, Moment, Page, PastQueries, PastQuery, Place, PlacedRow, Slot, Step, Timeline, Within,
+};
+pub use saphan_schemas::audit::{Fate, Filter, Row};
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

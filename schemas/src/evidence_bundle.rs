@@ -3,8 +3,12 @@
 //! A bundle holds entries of the log with their proofs: the messages, what their receivers acknowledged, and every entry of the
 //! registry that says who could send them, with which key, under which agreement and schema. [`EvidenceBundle::verify`] derives
 //! everything from these entries and one signed checkpoint; what only the whole log can show, it cannot.
+//!
+//! A hub has one log after the other. A bundle has those that it needs from the hub's first on, each with its checkpoint, and with the
+//! entries that lead from one to the next: whoever trusts a key of any of them can verify all.
 
 mod fault;
+mod parts;
 mod proven;
 mod timestamps;
 mod verify;
@@ -16,7 +20,7 @@ use crate::commitment::Salt;
 use crate::digest::Sha256Hash;
 
 pub use fault::{BundleFault, EntryFault};
-pub use proven::{Acknowledgement, Body, Proven, ProvenMessage};
+pub use proven::{Acknowledgement, Body, Proven, ProvenLog, ProvenMessage};
 pub use timestamps::{BundledTimestamp, StampFault, StampedTree};
 
 /// A bundle, as it stands in a file.
@@ -25,7 +29,10 @@ pub use timestamps::{BundledTimestamp, StampFault, StampedTree};
 pub struct EvidenceBundle {
     /// Always [`Format::V1`].
     pub format: Format,
-    /// The log's signed checkpoint, a C2SP note, that all proofs lead to.
+    /// The hub's logs before this one, the first first; none where this is the hub's first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<EarlierLog>,
+    /// The log's signed checkpoint, a C2SP note, that all proofs of its entries lead to.
     pub checkpoint: String,
     /// Entries of the log in its order, each once, the first of the log among them.
     pub entries: Vec<BundledEntry>,
@@ -34,7 +41,20 @@ pub struct EvidenceBundle {
     /// The exact texts of the schemas that the bodies were validated against.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub schemas: Vec<String>,
-    /// Timestamps on checkpoints that the messages are in, by size.
+    /// Timestamps on checkpoints that the messages are in, or come before, by size.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub timestamps: Vec<BundledTimestamp>,
+}
+
+/// A closed log of the hub: what a bundle has of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EarlierLog {
+    /// Its last signed checkpoint, that all proofs of its entries lead to.
+    pub checkpoint: String,
+    /// Entries of it in its order, each once, its first and its last among them.
+    pub entries: Vec<BundledEntry>,
+    /// Timestamps on its checkpoints, by size.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub timestamps: Vec<BundledTimestamp>,
 }
@@ -47,11 +67,11 @@ pub enum Format {
     V1,
 }
 
-/// An entry of the log.
+/// An entry of a log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BundledEntry {
-    /// Its place, counted from 0.
+    /// Its index in its log, counted from 0.
     pub index: u64,
     /// The exact bytes of the leaf, which are text.
     pub leaf: String,
@@ -63,7 +83,10 @@ pub struct BundledEntry {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BundledMessage {
-    /// The place of its entry.
+    /// The origin of its log, if that is one of the earlier ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<String>,
+    /// The index of its entry in its log.
     pub index: u64,
     /// The hub's receipt, a compact JWS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -76,11 +99,20 @@ pub struct BundledMessage {
     body: Option<String>,
 }
 
+impl EvidenceBundle {
+    /// The checkpoints of which each covers all that is proven about the messages, the newest first: if one of them is cosigned, all of
+    /// that is what everybody sees.
+    pub fn covering<'a>(&'a self, proven: &Proven) -> impl Iterator<Item = &'a str> + use<'a> {
+        let newest = std::iter::once(self.checkpoint.as_str());
+        newest.chain(self.earlier.iter().skip(proven.last_log).rev().map(|log| log.checkpoint.as_str()))
+    }
+}
+
 impl BundledMessage {
-    /// A message of which only is shown that it was sent.
+    /// A message of which only is shown that it was sent; with the origin of its log, if that is not the bundle's newest.
     #[must_use]
-    pub const fn new(index: u64) -> Self {
-        Self { index, receipt: None, salt: None, body: None }
+    pub const fn new(log: Option<String>, index: u64) -> Self {
+        Self { log, index, receipt: None, salt: None, body: None }
     }
 
     /// With the hub's receipt.

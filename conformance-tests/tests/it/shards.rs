@@ -70,6 +70,19 @@ async fn connectors_that_run_go_on_in_the_next_log_and_an_auditor_follows() {
     let vkey = reqwest::get(format!("{}/v1/log/vkey", world.hub.url())).await.unwrap().text().await.unwrap();
     let newest = HttpLog::new(world.hub.address()).unwrap();
     let report = check(&newest, &vkey.trim_end().parse().unwrap(), &()).await.unwrap();
-    assert_eq!((report.origin, report.earlier), (next, vec![old]));
+    assert_eq!((report.origin, report.earlier), (next.clone(), vec![old.clone()]));
+
+    // A message of the old log, with its acknowledgement in the new one, for somebody who knows the first key only.
+    let (first, url) = (sent[0].to_string(), world.hub.url().to_owned());
+    let make = ["audit", "message", &url, "--vkey", vkey.trim_end(), "--message", &first, "--out", "evidence.json"];
+    done(outside.path(), &make).await;
+    let trusted = world.trust.log.to_string();
+    let told = done(outside.path(), &["audit", "bundle", "evidence.json", "--vkey", &trusted]).await;
+    let message = &told["files"][0]["proven"]["messages"][0];
+    assert_eq!(
+        (&message["log"], &message["acknowledgement"]["log"]),
+        (&Value::from(old), &Value::from(next)),
+        "{told}"
+    );
     world.stop().await.unwrap();
 }

@@ -13,10 +13,12 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
+use saphan_schemas::acknowledgement::Outcome;
+use saphan_schemas::audit::{End, FORMAT, Fate, Filter, ProvenRow, Row};
 use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::facts::{EntryFacts, EntryKind};
 use saphan_schemas::log::{Checkpoint, SignedCheckpoint, VerifierKey, leaf_hash, verify_inclusion};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 pub use fault::{ExportError, ExportFault};
 use lines::{Line, Lines};
@@ -30,12 +32,15 @@ pub struct Report {
     pub size: u64,
     /// The root that it signs.
     pub root: Sha256Hash,
-    /// The place of the entry that says that this was asked.
+    /// The index of the entry that says that this was asked.
     pub query: u64,
+    /// The origin of that entry's log, if it is a later one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub query_log: Option<String>,
     /// How many entries the hub says it searched.
     pub indexed: u64,
     /// What was asked.
-    pub filter: serde_json::Value,
+    pub filter: Filter,
     /// Rows that fit, as the hub says.
     pub rows: u64,
     /// Entries that others cite.
@@ -44,59 +49,6 @@ pub struct Report {
     pub unnamed: u64,
     /// The signed checkpoint, verbatim.
     pub checkpoint: String,
-}
-
-/// What an export says of itself.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Head {
-    format: String,
-    log: String,
-    size: u64,
-    checkpoint: String,
-    query: u64,
-    indexed: u64,
-    filter: serde_json::Value,
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct End {
-    rows: u64,
-    supporting: u64,
-}
-
-/// What an export says of an entry.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Row {
-    index: u64,
-    at: u64,
-    kind: Option<String>,
-    id: Option<String>,
-    from: Option<String>,
-    to: Option<String>,
-    #[serde(rename = "type")]
-    message_type: Option<String>,
-    service: Option<String>,
-    case: Option<String>,
-    outcome: Option<String>,
-    code: Option<String>,
-    acknowledgement: Option<u64>,
-    acknowledged_at: Option<u64>,
-    erasure: Option<u64>,
-}
-
-/// A row with its proof.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Proven {
-    row: Row,
-    #[serde(default)]
-    supports: bool,
-    leaf: String,
-    hash: Sha256Hash,
-    proof: Vec<Sha256Hash>,
 }
 
 /// Verifies an export, JSON Lines or CSV by the name's ending, with keys of the log of which any may have signed the checkpoint.
@@ -136,6 +88,7 @@ pub fn verify(path: &Path, key: &VerifierKey, more: &[VerifierKey]) -> Result<Re
         size: head.size,
         root: checkpoint.root,
         query: head.query,
+        query_log: head.query_log,
         indexed: head.indexed,
         filter: head.filter,
         rows: seen.rows,
@@ -147,7 +100,7 @@ pub fn verify(path: &Path, key: &VerifierKey, more: &[VerifierKey]) -> Result<Re
 
 struct Checking {
     checkpoint: Checkpoint,
-    filter: serde_json::Value,
+    filter: Filter,
     /// The place of the last row that fits.
     last: Option<u64>,
     /// What was cited lately: places, and what stands there.
@@ -158,8 +111,8 @@ struct Checking {
 }
 
 impl Checking {
-    fn take(&mut self, proven: Proven) -> Result<(), ExportFault> {
-        let Proven { row, supports, leaf, hash, proof } = proven;
+    fn take(&mut self, proven: ProvenRow) -> Result<(), ExportFault> {
+        let ProvenRow { row, supports, leaf, hash, proof } = proven;
         let index = row.index;
         if leaf_hash(leaf.as_bytes()) != hash {
             return Err(ExportFault::Leaf { index });
@@ -181,7 +134,7 @@ impl Checking {
         if self.last.is_some_and(|last| index >= last) {
             return Err(ExportFault::Order { index });
         }
-        if !fits(&self.filter, &row) {
+        if !self.filter.fits(&row) {
             return Err(ExportFault::NotAskedFor { index });
         }
         let names_no_log = |place: u64| self.cited(place, "acknowledgement").is_ok_and(|facts| facts.log.is_none());
@@ -195,16 +148,16 @@ impl Checking {
     fn unlike(&self, row: &Row, supports: bool, facts: Option<&EntryFacts>) -> Option<&'static str> {
         let Some(facts) = facts else {
             // An entry that cannot be read says nothing, and has the time of the one before it.
-            let empty = Row { index: row.index, at: row.at, ..Row::default() };
-            return (*row != empty).then_some("kind");
+            return (*row != Row::empty(row.index, row.at)).then_some("kind");
         };
-        let mut wanted = plain(row.index, facts);
-        wanted.erasure = wanted.erasure.filter(|_| self.is_of_this_log(facts));
+        let mut wanted = Row::new(row.index, facts);
+        wanted.erasure_log = wanted.erasure_log.filter(|_| !self.is_of_this_log(facts));
+        let mut wanted = wanted.of_one_log();
         let ends = facts.kind == EntryKind::Message && !supports;
         if ends && let Err(member) = self.end_of_the_message(row, facts, &mut wanted) {
             return Some(member);
         }
-        first_difference(row, &wanted)
+        row.first_difference(&wanted)
     }
 
     /// What acknowledgement and erasure say, as far as the row cites them.
@@ -215,7 +168,7 @@ impl Checking {
             let to = facts.to.as_ref().map(|to| to.as_str());
             let said =
                 said.filter(|_| cited.from.as_deref() == to && self.is_of_this_log(cited)).ok_or("acknowledgement")?;
-            wanted.outcome = Some(said.outcome.as_str().to_owned());
+            wanted.outcome = Some(fate(said.outcome));
             wanted.code = said.code.as_ref().map(ToString::to_string);
             (wanted.acknowledgement, wanted.acknowledged_at) = (Some(place), Some(cited.at));
         }
@@ -236,73 +189,12 @@ impl Checking {
     }
 }
 
-/// The row of an entry that says this, before any other entry says something about it.
-fn plain(index: u64, facts: &EntryFacts) -> Row {
-    Row {
-        index,
-        at: facts.at,
-        kind: Some(facts.kind.to_string()),
-        id: facts.id.map(|id| id.to_string()),
-        from: facts.from.as_deref().map(str::to_owned),
-        to: facts.to.as_ref().map(ToString::to_string),
-        message_type: facts.message_type.as_ref().map(ToString::to_string),
-        service: facts.service.as_ref().map(ToString::to_string),
-        case: facts.case.map(|case| case.to_string()),
-        outcome: (facts.kind == EntryKind::Message).then(|| "unacknowledged".to_owned()),
-        code: facts.code.as_ref().map(ToString::to_string),
-        acknowledgement: None,
-        acknowledged_at: None,
-        erasure: facts.erases,
+const fn fate(outcome: Outcome) -> Fate {
+    match outcome {
+        Outcome::Processed => Fate::Processed,
+        Outcome::Rejected => Fate::Rejected,
     }
 }
 
-fn first_difference(row: &Row, wanted: &Row) -> Option<&'static str> {
-    let differs = [
-        ("at", row.at != wanted.at),
-        ("kind", row.kind != wanted.kind),
-        ("id", row.id != wanted.id),
-        ("from", row.from != wanted.from),
-        ("to", row.to != wanted.to),
-        ("type", row.message_type != wanted.message_type),
-        ("service", row.service != wanted.service),
-        ("case", row.case != wanted.case),
-        ("outcome", row.outcome != wanted.outcome),
-        ("code", row.code != wanted.code),
-        ("acknowledgement", row.acknowledgement != wanted.acknowledgement),
-        ("acknowledged_at", row.acknowledged_at != wanted.acknowledged_at),
-        ("erasure", row.erasure != wanted.erasure),
-    ];
-    differs.into_iter().find_map(|(member, differs)| differs.then_some(member))
-}
-
-/// Whether a row is what was asked for. A member that is not known here is not fulfilled.
-fn fits(filter: &serde_json::Value, row: &Row) -> bool {
-    let Some(filter) = filter.as_object() else { return false };
-    filter.iter().all(|(member, wanted)| {
-        let is = |found: &Option<String>| found.as_deref() == wanted.as_str();
-        let is_of = |system: &Option<String>| {
-            let member = system.as_deref().and_then(|system| system.split_once('/')).map(|(member, _)| member);
-            member == wanted.as_str() && member.is_some()
-        };
-        match member.as_str() {
-            _ if wanted.is_null() => true,
-            "member" => is_of(&row.from) || is_of(&row.to),
-            "system" => is(&row.from) || is(&row.to),
-            "from" => is(&row.from),
-            "to" => is(&row.to),
-            "type" => is(&row.message_type),
-            "service" => is(&row.service),
-            "case" => is(&row.case),
-            "kind" => is(&row.kind),
-            "outcome" => is(&row.outcome),
-            "code" => is(&row.code),
-            "since" => wanted.as_u64().is_some_and(|since| row.at >= since),
-            "until" => wanted.as_u64().is_some_and(|until| row.at < until),
-            _ => false,
-        }
-    })
-}
-
-const FORMAT: &str = "saphan-audit-export-1";
 /// More than a hub leaves between an entry and what cites it.
 const REMEMBERED: usize = 1024;

@@ -37,7 +37,7 @@ struct Draft {
 impl Draft {
     fn copy(self) -> SignedCopy {
         let envelope = Signed::sign(self.claims, &self.key).unwrap();
-        SignedCopy::new(7, envelope.as_str().to_owned(), &self.salt, &self.body)
+        SignedCopy::new(None, 7, envelope.as_str().to_owned(), &self.salt, &self.body)
     }
 }
 

@@ -12,13 +12,13 @@ impl Asked<'_> {
         let end = indexed.min(self.place);
         let rows = index.case(*case, after.unwrap_or(0), AT_ONCE + 1).await;
         let mut messages = rows.map_err(|error| self.noted(error))?;
-        messages.retain(|row| row.index < end);
+        messages.retain(|row| row.place.0 < end);
         if messages.is_empty() && after.is_none() {
             return Err(AuditError::NotFound);
         }
-        let next = (messages.len() > AT_ONCE).then(|| messages.pop().map(|row| row.index)).flatten();
+        let next = (messages.len() > AT_ONCE).then(|| messages.pop().map(|row| row.place.0)).flatten();
         let mut systems: Vec<String> = Vec::new();
-        for system in messages.iter().flat_map(|row| [&row.from, &row.to]).flatten() {
+        for system in messages.iter().flat_map(|row| [&row.says().from, &row.says().to]).flatten() {
             if !systems.contains(system) {
                 systems.push(system.clone());
             }

@@ -1,73 +1,73 @@
-//! Everything of the hub's present log that fits, each row with what proves it, at constant memory. Earlier logs have other
-//! checkpoints.
+//! Everything of one of the hub's logs that fits, each row with what proves it, at constant memory.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use saphan_schemas::audit::{FORMAT, Head, ProvenRow};
 use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::facts::EntryFacts;
 use saphan_schemas::log::{ProofPlan, leaf_hash};
 
 use super::index::{Index, IndexError};
-use super::{Asked, AuditError, Fate, Filter, Row};
+use super::{Asked, AuditError, Fate, Filter, Place, PlacedRow, Row};
 use crate::app::App;
 use crate::ledger::hashes_of;
 use crate::limits::Lane;
+use crate::shards::Shard;
 use crate::store::StoreError;
-
-/// An entry with the proof that it is in the log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Exported {
-    /// The row.
-    pub row: Row,
-    /// Whether it does not fit itself, and is here because a row that fits, and comes later, cites it.
-    pub supports: bool,
-    /// The exact leaf bytes.
-    pub leaf: Vec<u8>,
-    /// Their leaf hash.
-    pub hash: Sha256Hash,
-    /// The inclusion proof (RFC 9162 section 2.1.3.1) for the export's checkpoint.
-    pub proof: Vec<Sha256Hash>,
-}
 
 /// An export under way. It holds a place among the long answers until it is dropped.
 pub struct Export {
-    /// The index of the entry that says that this was asked.
-    pub query: u64,
-    /// How many entries were searched, from the hub's first on.
-    pub indexed: u64,
-    /// The size of the checkpoint that the proofs are for.
-    pub size: u64,
-    /// The signed checkpoint.
-    pub checkpoint: String,
+    head: Head,
     app: Arc<App>,
     index: Index,
-    filter: Filter,
+    /// What is looked for: more than what fits, where that rests on what was said behind the checkpoint.
+    searched: Filter,
+    shard: Shard,
     before: Option<u64>,
     /// Places of entries that were given lately because they support others.
-    given: VecDeque<u64>,
+    given: VecDeque<Place>,
     _lane: Lane,
 }
 
 impl Asked<'_> {
-    /// Begins an export of all entries that fit and were logged before the query.
+    /// Begins an export of all entries of a log that fit and were logged before the query. Without a log's origin it is the present one.
     ///
     /// # Errors
-    /// [`AuditError`].
-    pub async fn export(&self, filter: Filter) -> Result<Export, AuditError> {
+    /// [`AuditError`]; [`AuditError::NotFound`] for a log that the hub has not.
+    pub async fn export(&self, filter: Filter, log: Option<&str>) -> Result<Export, AuditError> {
         let lane = self.app.audit.lanes.enter(&self.auditor).await;
+        let shards = &self.app.shards;
+        let present = shards.present();
+        let (shard, closed) = shards.of_origin(log.unwrap_or(&present.origin)).ok_or(AuditError::NotFound)?;
         let (index, indexed) = self.index().await?;
         let indexed = indexed.min(self.place);
-        let (size, checkpoint) = self.app.newest_checkpoint();
-        Ok(Export {
-            query: self.index_of_query(),
-            indexed,
+        let (size, checkpoint) = match closed {
+            None => self.app.newest_checkpoint(),
+            Some(size) => {
+                let last = self.app.store.checkpoint(shard.first + size).await?;
+                (size, last.ok_or(StoreError::Corrupt { what: "the last checkpoint of a closed log" })?)
+            }
+        };
+        // What later logs say of its messages is behind its checkpoint.
+        let outcome = filter.outcome.filter(|outcome| closed.is_none() || *outcome != Fate::Unacknowledged);
+        let head = Head {
+            format: FORMAT.to_owned(),
+            log: shard.origin.clone(),
             size,
             checkpoint,
+            query: self.index_of_query(),
+            query_log: closed.map(|_| present.origin.clone()),
+            indexed,
+            filter: filter.clone(),
+        };
+        Ok(Export {
+            head,
             app: Arc::clone(self.app),
             index,
-            filter,
-            before: Some(indexed),
+            searched: Filter { outcome, ..filter },
+            shard: shard.clone(),
+            before: Some(indexed.min(closed.map_or(u64::MAX, |size| shard.first + size))),
             given: VecDeque::new(),
             _lane: lane,
         })
@@ -75,33 +75,30 @@ impl Asked<'_> {
 }
 
 impl Export {
-    /// Which entries.
+    /// What it is of.
     #[must_use]
-    pub const fn filter(&self) -> &Filter {
-        &self.filter
+    pub const fn head(&self) -> &Head {
+        &self.head
     }
 
     /// The next rows, the newest first, each after those that support it; `None` at the end.
     ///
     /// # Errors
     /// [`AuditError`]; then the export ends unfinished.
-    pub async fn next(&mut self) -> Result<Option<Vec<Exported>>, AuditError> {
+    pub async fn next(&mut self) -> Result<Option<Vec<ProvenRow>>, AuditError> {
         let Some(before) = self.before else { return Ok(None) };
-        let found = self.index.search(&self.filter, before, ROWS_AT_ONCE).await;
+        let found = self.index.search(&self.searched, before, ROWS_AT_ONCE).await;
         let found = found.map_err(|error| self.app.audit.noted(error))?;
-        let first = self.first();
+        let first = self.shard.first;
         self.before = found.next.filter(|next| *next > first);
         let mut exported = Vec::with_capacity(found.rows.len() * 2);
-        for row in found.rows.into_iter().filter(|row| row.index >= first) {
-            let row = self.as_of_the_checkpoint(row);
-            // What it was found by may have been said after the checkpoint.
-            let code = self.filter.code.as_ref().map(ToString::to_string);
-            if (self.filter.outcome.is_some() && row.outcome != self.filter.outcome)
-                || (code.is_some() && row.code != code)
-            {
+        for row in found.rows.into_iter().filter(|row| row.place.0 >= first) {
+            // The export shows the log as it was at its checkpoint. What a row was found by may have been said since.
+            let row = row.before(Place(first + self.head.size));
+            if !self.head.filter.fits(row.says()) {
                 continue;
             }
-            let erasure = row.erasure.filter(|_| row.outcome.is_some());
+            let erasure = row.erasure.filter(|_| row.says().outcome.is_some());
             for place in row.acknowledgement.into_iter().chain(erasure) {
                 if !self.given.contains(&place) {
                     exported.push(self.supporting(place).await?);
@@ -117,26 +114,11 @@ impl Export {
         Ok(Some(exported))
     }
 
-    /// What was said of a message after the checkpoint is left out: the export shows the log as it was then.
-    fn as_of_the_checkpoint(&self, mut row: Row) -> Row {
-        if row.acknowledgement.is_some_and(|place| place >= self.first() + self.size) {
-            (row.outcome, row.code) = (Some(Fate::Unacknowledged), None);
-            (row.acknowledgement, row.acknowledged_at) = (None, None);
-        }
-        row.erasure = row.erasure.filter(|place| *place < self.first() + self.size);
-        row
-    }
-
-    /// The place at which the log begins.
-    fn first(&self) -> u64 {
-        self.app.shards.present().first
-    }
-
-    async fn fitting(&self, row: Row) -> Result<Exported, AuditError> {
-        let (leaf, hash, proof) = self.proven(row.index).await?;
+    async fn fitting(&self, row: PlacedRow) -> Result<ProvenRow, AuditError> {
+        let (leaf, hash, proof) = self.proven(row.place).await?;
         let row = row.located(&self.app.shards).of_one_log();
         // The index is a file like others: what it says is shown only as far as the log says it too.
-        let from_log = EntryFacts::read(&leaf).map(|facts| Row::new(row.index, &facts).of_one_log());
+        let from_log = EntryFacts::read(leaf.as_bytes()).map(|facts| Row::new(row.index, &facts).of_one_log());
         let agrees = match &from_log {
             Some(facts) => {
                 let mut plain = row.clone();
@@ -152,24 +134,25 @@ impl Export {
             let damage = IndexError::Unreadable { what: "a row is not what the log says" };
             return Err(self.app.audit.noted(damage).into());
         }
-        Ok(Exported { row, supports: false, leaf, hash, proof })
+        Ok(ProvenRow { row, supports: false, leaf, hash, proof })
     }
 
-    async fn supporting(&self, place: u64) -> Result<Exported, AuditError> {
+    async fn supporting(&self, place: Place) -> Result<ProvenRow, AuditError> {
         let (leaf, hash, proof) = self.proven(place).await?;
-        let facts = EntryFacts::read(&leaf).ok_or(StoreError::Corrupt { what: "an entry that another cites" })?;
-        let row = Row::new(self.app.shards.located(place).index, &facts).of_one_log();
-        Ok(Exported { row, supports: true, leaf, hash, proof })
+        let facts = EntryFacts::read(leaf.as_bytes());
+        let facts = facts.ok_or(StoreError::Corrupt { what: "an entry that another cites" })?;
+        let row = Row::new(self.app.shards.located(place.0).index, &facts).of_one_log();
+        Ok(ProvenRow { row, supports: true, leaf, hash, proof })
     }
 
-    async fn proven(&self, place: u64) -> Result<(Vec<u8>, Sha256Hash, Vec<Sha256Hash>), AuditError> {
+    async fn proven(&self, place: Place) -> Result<(String, Sha256Hash, Vec<Sha256Hash>), AuditError> {
         let store = &*self.app.store;
-        let leaf = store.entries(place, 1).await?.pop().ok_or(StoreError::Corrupt { what: "an entry of the log" })?;
-        let shards = &self.app.shards;
-        let plan = ProofPlan::inclusion(shards.located(place).index, self.size);
+        let leaf = store.entries(place.0, 1).await?.pop().ok_or(StoreError::Corrupt { what: "an entry of the log" })?;
+        let plan = ProofPlan::inclusion(self.app.shards.located(place.0).index, self.head.size);
         let plan = plan.map_err(|_| StoreError::Corrupt { what: "the log's size" })?;
-        let proof = hashes_of(store, shards.present(), &plan).await?;
+        let proof = hashes_of(store, &self.shard, &plan).await?;
         let hash = leaf_hash(&leaf);
+        let leaf = String::from_utf8(leaf).map_err(|_| StoreError::Corrupt { what: "a leaf that is no text" })?;
         Ok((leaf, hash, proof))
     }
 }

@@ -1,87 +1,9 @@
-//! What an auditor looks for.
+//! What an auditor asks.
 
-use saphan_schemas::facts::EntryKind;
-use saphan_schemas::ids::{CaseId, Code, MemberId, MessageId, MessageType, ServiceId, SystemId};
+use saphan_schemas::audit::Filter;
+use saphan_schemas::ids::{CaseId, MessageId, SystemId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-
-/// Which entries of the log; all parts must fit. An empty filter fits every entry.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Filter {
-    /// A member: one of its systems sent, received or signed it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
-    pub member: Option<MemberId>,
-    /// A system that sent, received or signed it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
-    pub system: Option<SystemId>,
-    /// The system that sent or signed it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
-    pub from: Option<SystemId>,
-    /// The receiving system of a message.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
-    pub to: Option<SystemId>,
-    /// The type of a message.
-    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
-    pub message_type: Option<MessageType>,
-    /// The public service of a message.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
-    pub service: Option<ServiceId>,
-    /// The case of a message.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
-    pub case: Option<CaseId>,
-    /// The kind of entry: `message`, `refusal`, `acknowledgement`, `registry`, `erasure`, `shard` or `query`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
-    pub kind: Option<EntryKind>,
-    /// What became of a message: `processed`, `rejected` or `unacknowledged`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub outcome: Option<Fate>,
-    /// The problem code of a refusal or of a rejected message, or the legal basis of an erasure.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
-    pub code: Option<Code>,
-    /// Logged at this time or later, in milliseconds since 1970.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub since: Option<u64>,
-    /// Logged before this time, in milliseconds since 1970.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub until: Option<u64>,
-}
-
-/// What the log says became of a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Fate {
-    /// Its receiver has said nothing.
-    Unacknowledged,
-    /// Its receiver has processed it.
-    Processed,
-    /// Its receiver has rejected it.
-    Rejected,
-}
-
-impl Fate {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Unacknowledged, Self::Processed, Self::Rejected];
-
-    /// The word in rows and filters.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Unacknowledged => "unacknowledged",
-            Self::Processed => "processed",
-            Self::Rejected => "rejected",
-        }
-    }
-}
 
 /// A search: a page of the rows that fit.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

@@ -2,7 +2,7 @@
 
 use saphan_schemas::facts::EntryKind;
 
-use super::{Asked, AuditError, Filter, PastQueries, PastQuery, QueriesQuery};
+use super::{Asked, AuditError, Filter, PastQueries, PastQuery, PlacedRow, QueriesQuery};
 
 impl Asked<'_> {
     /// Past queries, this one not among them, newest first.
@@ -14,10 +14,10 @@ impl Asked<'_> {
         let before = before.unwrap_or(u64::MAX).min(indexed).min(self.place);
         let filter = Filter { kind: Some(EntryKind::Query), ..Filter::default() };
         let found = index.search(&filter, before, limit.rows()).await.map_err(|error| self.noted(error))?;
-        let places: Vec<u64> = found.rows.iter().map(|row| row.index).collect();
+        let places: Vec<u64> = found.rows.iter().map(|row| row.place.0).collect();
         let mut kept = self.app.store.queries(&places).await?;
-        let query = |row: super::Row| {
-            let at = kept.iter().position(|kept| kept.index == row.index);
+        let query = |row: PlacedRow| {
+            let at = kept.iter().position(|kept| kept.index == row.place.0);
             let kept = at.map(|at| kept.swap_remove(at));
             let (salt, text) = kept.map(|kept| (kept.salt.to_text(), kept.text)).unzip();
             let row = row.located(&self.app.shards);

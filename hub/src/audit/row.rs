@@ -2,114 +2,65 @@
 
 use std::collections::BTreeMap;
 
-use saphan_schemas::facts::{EntryFacts, EntryKind};
-use saphan_schemas::ids::{CaseId, MessageId};
+use saphan_schemas::audit::{Fate, Row};
+use saphan_schemas::ids::CaseId;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::filter::Fate;
 use crate::shards::Shards;
 
-/// An entry of a log of the hub, in one line. All of it follows from the logs alone.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Row {
-    /// Its index in its log.
-    pub index: u64,
-    /// The origin of that log, if the hub has several.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub log: Option<String>,
-    /// When it was logged, in milliseconds since 1970.
-    pub at: u64,
-    /// Its kind; absent for an entry that cannot be read.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
-    pub kind: Option<EntryKind>,
-    /// Its own id: messages, acknowledgements and registry entries.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
-    pub id: Option<MessageId>,
-    /// Who sent or signed it, or asked. A refusal does not say.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub from: Option<String>,
-    /// The receiving system of a message.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub to: Option<String>,
-    /// The type of a message.
-    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
-    pub message_type: Option<String>,
-    /// The public service of a message.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub service: Option<String>,
-    /// The case of a message.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
-    pub case: Option<CaseId>,
-    /// What became of a message.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub outcome: Option<Fate>,
-    /// The problem code of a refusal or of a rejected message, or the legal basis of an erasure.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub code: Option<String>,
-    /// The index of the acknowledgement of a message.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub acknowledgement: Option<u64>,
-    /// The origin of its log, if it is a later one than that of the message.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub acknowledgement_log: Option<String>,
-    /// When the acknowledgement was logged, in milliseconds since 1970.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub acknowledged_at: Option<u64>,
-    /// The index of the entry that says that the body of a message was erased; of an erasure, the index of that message.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub erasure: Option<u64>,
-    /// The origin of that entry's log, if it is another one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub erasure_log: Option<String>,
+/// Where the hub's store has an entry: its number over all of the hub's logs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place(pub u64);
+
+/// A row as the hub's store numbers entries. Everybody else names them by a log and an index in it: [`Self::located`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlacedRow {
+    /// The entry.
+    pub place: Place,
+    /// The acknowledgement of a message.
+    pub acknowledgement: Option<Place>,
+    /// The entry that says that the body of a message was erased; of an erasure, that message.
+    pub erasure: Option<Place>,
+    /// All else. Its own indices are not set.
+    says: Row,
 }
 
-impl Row {
-    /// With places of the hub's store made indices of logs.
-    pub(super) fn located(mut self, shards: &Shards) -> Self {
-        if shards.is_one() {
-            return self;
+impl PlacedRow {
+    /// What an entry says, apart from where it and others are.
+    pub(super) const fn new(place: Place, acknowledgement: Option<Place>, erasure: Option<Place>, says: Row) -> Self {
+        Self { place, acknowledgement, erasure, says }
+    }
+
+    /// What it says apart from places.
+    pub(super) const fn says(&self) -> &Row {
+        &self.says
+    }
+
+    /// As it was before anything was said at `end` or behind it.
+    pub(super) fn before(mut self, end: Place) -> Self {
+        if self.acknowledgement.is_some_and(|place| place >= end) {
+            (self.says.outcome, self.says.code) = (Some(Fate::Unacknowledged), None);
+            (self.acknowledgement, self.says.acknowledged_at) = (None, None);
         }
-        let own = shards.located(self.index);
-        let elsewhere = |place: Option<u64>| {
-            let found = place.map(|place| shards.located(place));
-            (
-                found.map(|found| found.index),
-                found.map(|found| found.log).filter(|log| *log != own.log).map(str::to_owned),
-            )
-        };
-        (self.acknowledgement, self.acknowledgement_log) = elsewhere(self.acknowledgement);
-        (self.erasure, self.erasure_log) = elsewhere(self.erasure);
-        (self.index, self.log) = (own.index, Some(own.log.to_owned()));
+        self.erasure = self.erasure.filter(|place| *place < end);
         self
     }
 
-    /// The row of an entry that says this, before any other entry says something about it.
+    /// With indices of logs.
     #[must_use]
-    pub fn new(index: u64, facts: &EntryFacts) -> Self {
-        let text = |name: &str| name.to_owned();
-        Self {
-            index,
-            log: None,
-            at: facts.at,
-            kind: Some(facts.kind),
-            id: facts.id,
-            from: facts.from.as_deref().map(text),
-            to: facts.to.as_ref().map(|name| text(name.as_str())),
-            message_type: facts.message_type.as_ref().map(|name| text(name.as_str())),
-            service: facts.service.as_ref().map(|name| text(name.as_str())),
-            case: facts.case,
-            outcome: (facts.kind == EntryKind::Message).then_some(Fate::Unacknowledged),
-            code: facts.code.as_ref().map(|name| text(name.as_str())),
-            acknowledgement: None,
-            acknowledgement_log: None,
-            acknowledged_at: None,
-            erasure: facts.erases,
-            erasure_log: facts.log.as_deref().map(text).filter(|_| facts.erases.is_some()),
-        }
+    pub fn located(self, shards: &Shards) -> Row {
+        let Self { place, acknowledgement, erasure, says } = self;
+        let own = shards.located(place.0);
+        let elsewhere = |place: Option<Place>| {
+            let found = place.map(|place| shards.located(place.0));
+            let log = found.map(|found| found.log).filter(|log| *log != own.log).map(str::to_owned);
+            (found.map(|found| found.index), log)
+        };
+        let (acknowledgement, acknowledgement_log) = elsewhere(acknowledgement);
+        let (erasure, erasure_log) = elsewhere(erasure);
+        let log = (!shards.is_one()).then(|| own.log.to_owned());
+        Row { index: own.index, log, acknowledgement, acknowledgement_log, erasure, erasure_log, ..says }
     }
 }
 
@@ -161,16 +112,6 @@ pub struct Moment {
     /// The origin of that entry's log, if the hub has several.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log: Option<String>,
-}
-
-impl Row {
-    /// As an export of one log has it, whose head names the log: an index in another one is left out.
-    pub(super) fn of_one_log(mut self) -> Self {
-        self.acknowledgement = self.acknowledgement.filter(|_| self.acknowledgement_log.is_none());
-        self.erasure = self.erasure.filter(|_| self.erasure_log.is_none());
-        (self.log, self.acknowledgement_log, self.erasure_log) = (None, None, None);
-        self
-    }
 }
 
 impl Moment {

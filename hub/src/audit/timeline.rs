@@ -5,7 +5,7 @@ use saphan_schemas::envelope::UnverifiedEnvelope;
 use saphan_schemas::facts::EntryFacts;
 use saphan_schemas::leaf::Leaf;
 
-use super::{Asked, AuditError, Fate, MessageFile, Moment, Row, Step, Timeline, TimelineQuery};
+use super::{Asked, AuditError, Fate, MessageFile, Moment, Place, PlacedRow, Row, Step, Timeline, TimelineQuery};
 use crate::ledger::{EvidenceError, evidence};
 use crate::store::{MessageRecord, MessageState, StoreError};
 
@@ -58,20 +58,19 @@ impl Asked<'_> {
     }
 }
 
-fn row(record: &MessageRecord, facts: &EntryFacts, acknowledgement: Option<&(u64, Known)>) -> Row {
+fn row(record: &MessageRecord, facts: &EntryFacts, acknowledgement: Option<&(u64, Known)>) -> PlacedRow {
     let outcome = match record.state {
         MessageState::Settled(Outcome::Processed) => Fate::Processed,
         MessageState::Settled(Outcome::Rejected) => Fate::Rejected,
         MessageState::Accepted | MessageState::Delivered | MessageState::Expired => Fate::Unacknowledged,
     };
-    Row {
+    let says = Row {
         outcome: Some(outcome),
         code: record.code.as_ref().map(ToString::to_string),
-        acknowledgement: record.acknowledgement,
         acknowledged_at: acknowledgement.map(|(_, known)| known.facts.at),
-        erasure: record.erased,
-        ..Row::new(record.index, facts)
-    }
+        ..Row::new(0, facts)
+    };
+    PlacedRow::new(Place(record.index), record.acknowledgement.map(Place), record.erased.map(Place), says)
 }
 
 fn moments(

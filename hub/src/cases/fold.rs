@@ -20,6 +20,7 @@ use super::plan::Planner;
 use super::reading::{Entry, Says};
 use super::sharing::Sharing;
 use super::{CaseLimits, Cases, Pseudonym};
+use crate::shards::Located;
 use crate::store::StoreError;
 use crate::store::cases::{CaseEvent, CaseStore, Consequences, Content, DataUse};
 
@@ -339,12 +340,16 @@ impl<'a> Fold<'a> {
         Ok(())
     }
 
-    fn copies(&self, indices: &[u64]) -> HashMap<u64, SignedCopy> {
-        let copy = |index: &u64| {
-            let content = self.contents.get(index)?;
+    /// The copies of messages at these places, by place. Whoever gets one knows logs, and no places.
+    fn copies(&self, places: &[u64]) -> HashMap<u64, SignedCopy> {
+        let shards = &self.room.desk.shards;
+        let copy = |place: &u64| {
+            let content = self.contents.get(place)?;
             let (_, envelope) = split_message(&content.leaf)?;
-            Some((*index, SignedCopy::new(*index, envelope.to_owned(), &content.salt, &content.body)))
+            let Located { log, index } = shards.located(*place);
+            let log = (!shards.is_one()).then(|| log.to_owned());
+            Some((*place, SignedCopy::new(log, index, envelope.to_owned(), &content.salt, &content.body)))
         };
-        indices.iter().filter_map(copy).collect()
+        places.iter().filter_map(copy).collect()
     }
 }

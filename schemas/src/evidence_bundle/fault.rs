@@ -15,29 +15,42 @@ pub enum BundleFault {
     #[error("the checkpoint does not hold: {0}")]
     Checkpoint(#[from] CheckpointError),
     /// Signed with a key of the log that an entry in the bundle revokes.
-    #[error("the checkpoint is signed with a key that was revoked before the log had this size")]
-    CheckpointKeyRevoked,
-    /// The entries are not in the order of the log, or one stands twice.
-    #[error("entry {index} stands after one that is not before it in the log")]
+    #[error("the checkpoint of {log} is signed with a key that was not the log's when it had this size")]
+    CheckpointKeyRevoked {
+        /// The log.
+        log: String,
+    },
+    /// Entries or messages are not in the order of their log, or one stands twice.
+    #[error("entry {index} stands after one that is not before it in its log")]
     Order {
         /// The entry.
         index: u64,
     },
     /// The first entry of the log is not there, or does not open it.
-    #[error("the entry that opens the log is missing, so its keys are not known")]
+    #[error("the entry that opens the log is missing, or those of the logs before it, so its keys are not known")]
     NotOpened,
+    /// The last entry of a log is not there, with which the next one begins.
+    #[error("the last entry of {log} is missing, which says what log comes next")]
+    NotEnded {
+        /// The log.
+        log: String,
+    },
     /// An entry does not hold.
-    #[error("entry {index}: {fault}")]
+    #[error("entry {index}{}: {fault}", of(log))]
     Entry {
-        /// The entry.
+        /// The origin of its log, if the bundle has several.
+        log: Option<String>,
+        /// Its index in its log.
         index: u64,
         /// Why.
         fault: EntryFault,
     },
     /// The bundle is about a message whose entry it does not hold.
-    #[error("the entry of message {index} is missing")]
+    #[error("the entry of message {index}{} is missing", of(log))]
     Missing {
-        /// The place.
+        /// The origin of its log, if the message says which.
+        log: Option<String>,
+        /// Its index.
         index: u64,
     },
     /// A text that is not the schema of any of its messages, or not any more.
@@ -47,8 +60,10 @@ pub enum BundleFault {
         number: usize,
     },
     /// A timestamp that is not for a checkpoint of this log with a message of the bundle.
-    #[error("the timestamp for {size} entries: {fault}")]
+    #[error("the timestamp for {size} entries{}: {fault}", of(log))]
     Timestamp {
+        /// The origin of the log, if the bundle has several.
+        log: Option<String>,
         /// The size that it names.
         size: u64,
         /// Why.
@@ -126,12 +141,43 @@ pub enum EntryFault {
     /// The receipt was changed, or not signed with a key of the hub.
     #[error("the receipt is not signed with a key that the hub had at this place")]
     ReceiptSignature,
-    /// Acknowledged by somebody else than its receiver.
-    #[error("it acknowledges message {index}, which was sent to somebody else")]
+    /// Acknowledged by somebody else than its receiver, or no message.
+    #[error("it acknowledges entry {index}, which is no message before it to whoever says so")]
     NotTheReceivers {
-        /// The message.
+        /// The index that it names.
         index: u64,
     },
+    /// Acknowledges what is in no log of the hub so far.
+    #[error("it acknowledges entry {index}, and names none of this hub's logs so far that has one")]
+    AcknowledgesInNoLog {
+        /// The index that it names.
+        index: u64,
+    },
+    /// Acknowledges otherwise than before.
+    #[error("an acknowledgement before it says otherwise of message {index}")]
+    OtherOutcome {
+        /// The index that it names.
+        index: u64,
+    },
+    /// A statement that stood before.
+    #[error("the same statement, by its id, stands before it")]
+    Repeated,
+    /// A later log begins though the one before it does not end with it.
+    #[error("the log before it is not closed for this one")]
+    NotClosed,
+    /// A later log begins with keys that are not the hub's.
+    #[error("it opens the log with keys that the hub does not have at the end of the log before")]
+    OtherRoot,
+    /// A later log begins with a checkpoint that no key of the log before signed.
+    #[error("the checkpoint of the log before, which it begins with, is not signed by a key of that log")]
+    PreviousNotSigned,
+    /// A later log begins with another checkpoint of the log before than the bundle's.
+    #[error("the log before has another last checkpoint than the one that it begins with")]
+    OtherPrevious,
+}
+
+fn of(log: &Option<String>) -> String {
+    log.as_ref().map(|log| format!(" of {log}")).unwrap_or_default()
 }
 
 impl BundleFault {
@@ -140,9 +186,9 @@ impl BundleFault {
     pub const fn class(&self) -> &'static str {
         match self {
             Self::Checkpoint(_) => "changed-checkpoint",
-            Self::CheckpointKeyRevoked => "invalid-key",
+            Self::CheckpointKeyRevoked { .. } => "invalid-key",
             Self::Order { .. } => "reordered-entries",
-            Self::NotOpened | Self::Missing { .. } | Self::Empty => "missing-entries",
+            Self::NotOpened | Self::NotEnded { .. } | Self::Missing { .. } | Self::Empty => "missing-entries",
             Self::Schema { .. } => "wrong-schema",
             Self::Entry { fault, .. } => fault.class(),
             Self::Timestamp { fault, .. } => fault.class(),
@@ -156,14 +202,20 @@ impl EntryFault {
             Self::Proof(_) => "changed-leaf",
             Self::Leaf(_) | Self::Misplaced => "malformed-entry",
             Self::Statement(_) | Self::OtherHub | Self::Signature => "changed-envelope",
+            Self::Repeated | Self::Registry(RejectedEntry::Repeated) => "duplicated-entries",
             Self::Registry(_) => "false-registry-change",
-            Self::KeyUnknown { .. } => "unknown-key",
+            Self::KeyUnknown { .. } | Self::OtherRoot => "unknown-key",
             Self::KeyNotUsable { .. } => "invalid-key",
             Self::Schema => "wrong-schema",
             Self::NotAllowed(_) | Self::NotASystem { .. } => "not-allowed",
             Self::Unreadable | Self::Body => "changed-body",
             Self::Receipt { .. } | Self::ReceiptSignature => "changed-receipt",
-            Self::NotTheReceivers { .. } => "false-acknowledgement",
+            Self::NotTheReceivers { .. } | Self::AcknowledgesInNoLog { .. } | Self::OtherOutcome { .. } => {
+                "false-acknowledgement"
+            }
+            Self::NotClosed => "misplaced-entry",
+            Self::PreviousNotSigned => "changed-checkpoint",
+            Self::OtherPrevious => "fork",
         }
     }
 }

@@ -16,14 +16,20 @@ use crate::registry::Agreement;
 pub struct Proven {
     /// The hub.
     pub hub: HubId,
-    /// The log's origin.
+    /// The origin of the newest log in the bundle.
     pub origin: String,
-    /// The size of the tree that all proofs lead to.
+    /// The size of the tree that all proofs of its entries lead to.
     pub size: u64,
     /// Its root.
     pub root: Sha256Hash,
-    /// How many entries of the log are in the bundle.
+    /// How many entries of all logs are in the bundle.
     pub entries: usize,
+    /// The hub's logs before it, the first first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<ProvenLog>,
+    /// The last log, counted from the hub's first, in which something about a message stands.
+    #[serde(skip)]
+    pub last_log: usize,
     /// The messages.
     pub messages: Vec<ProvenMessage>,
     /// What timestamps are for. Their tokens were not verified.
@@ -31,11 +37,27 @@ pub struct Proven {
     pub stamped: Vec<StampedTree>,
 }
 
+/// A closed log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ProvenLog {
+    /// Its origin.
+    pub origin: String,
+    /// Its size.
+    pub size: u64,
+    /// Its root.
+    pub root: Sha256Hash,
+}
+
 /// A message of which it is proven who stated it, where it stands, and that it was allowed there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ProvenMessage {
-    /// Its place in the log, counted from 0.
+    /// The origin of its log.
+    pub log: String,
+    /// Its index in that log, counted from 0.
     pub index: u64,
+    /// Its place over all of the hub's logs.
+    #[serde(skip)]
+    pub place: u64,
     /// When it was logged, by the hub's clock, in milliseconds since 1970.
     pub logged_at: u64,
     /// What its sender signed.
@@ -69,7 +91,10 @@ pub enum Body {
     NotShown,
     /// The hub erased its copy, and said so in the log.
     Erased {
-        /// The place of the entry that says so.
+        /// The origin of the log that says so, if it is a later one than the message's.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        log: Option<String>,
+        /// The index of the entry that says so in its log.
         index: u64,
         /// The code of the legal basis.
         basis: Code,
@@ -79,7 +104,10 @@ pub enum Body {
 /// A receiver's signed statement.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Acknowledgement {
-    /// The place of its entry.
+    /// The origin of its log, if it is a later one than the message's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log: Option<String>,
+    /// The index of its entry in its log.
     pub index: u64,
     /// What became of the message.
     pub outcome: Outcome,

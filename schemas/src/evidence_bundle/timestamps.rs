@@ -4,12 +4,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::EvidenceBundle;
+use super::fault::BundleFault;
+use super::parts::{Part, Parts};
 use crate::b64;
 use crate::digest::Sha256Hash;
 use crate::log::{Checkpoint, VerifyError, verify_consistency};
 
-/// A timestamp on an earlier checkpoint, or on the bundle's own.
+/// A timestamp on an earlier checkpoint of a log in the bundle, or on the one that is there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BundledTimestamp {
@@ -26,8 +27,12 @@ pub struct BundledTimestamp {
 /// A checkpoint that a timestamp is for, of which is proven that the bundle's has grown from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StampedTree {
-    /// How many entries were in the log then: whatever has a lower place is older than the timestamp.
+    /// The log's origin.
+    pub log: String,
+    /// How many entries were in the log then.
     pub size: u64,
+    /// The same over all of the hub's logs: whatever has a lower place is older than the timestamp.
+    pub end: u64,
     /// What the token must be over: the checkpoint's text.
     pub text: String,
     /// The token, in DER. It was not verified.
@@ -43,7 +48,7 @@ pub enum StampFault {
     /// Not in the order of sizes, or twice.
     #[error("it stands after one that is not smaller")]
     Order,
-    /// No message of the bundle is in the tree.
+    /// No message of the bundle is in the tree, or before it.
     #[error("it is older than each message of the bundle")]
     CoversNothing,
     /// The token is not base64.
@@ -68,24 +73,36 @@ impl BundledTimestamp {
     }
 }
 
-/// The trees of all timestamps, in order; or the size of the first that does not belong there.
-pub(super) fn verify(bundle: &EvidenceBundle, checkpoint: &Checkpoint) -> Result<Vec<StampedTree>, (u64, StampFault)> {
-    let mut trees: Vec<StampedTree> = Vec::with_capacity(bundle.timestamps.len());
-    let first = bundle.messages.iter().map(|message| message.index).min();
-    for stamp in &bundle.timestamps {
-        let fault = |fault| (stamp.size, fault);
-        if trees.last().is_some_and(|before| before.size >= stamp.size) {
-            return Err(fault(StampFault::Order));
+/// The trees of all timestamps, in order. `messages`: the places of the messages.
+pub(super) fn verify(parts: &Parts<'_>, messages: &[u64]) -> Result<Vec<StampedTree>, BundleFault> {
+    let mut trees = Vec::new();
+    for part in parts.all() {
+        let first = messages.iter().min().map(|place| place.saturating_sub(part.first));
+        let mut before = 0;
+        for stamp in part.timestamps {
+            let tree = stamp.verify(part, before, first);
+            let log = parts.named(part);
+            trees.push(tree.map_err(|fault| BundleFault::Timestamp { log, size: stamp.size, fault })?);
+            before = stamp.size;
         }
-        if first.is_none_or(|first| first >= stamp.size) {
-            return Err(fault(StampFault::CoversNothing));
-        }
-        let BundledTimestamp { size, root, proof, token } = stamp;
-        let grown = verify_consistency(*size, *root, checkpoint.size, checkpoint.root, proof);
-        grown.map_err(|error| fault(error.into()))?;
-        let text = Checkpoint::new(checkpoint.origin.clone(), *size, *root).to_note_text();
-        let token = b64::decode_std(token).map_err(|_| fault(StampFault::Unreadable))?;
-        trees.push(StampedTree { size: *size, text, token });
     }
     Ok(trees)
+}
+
+impl BundledTimestamp {
+    /// `before`: the size of the one before it. `first`: the index of the first entry that it may be for.
+    fn verify(&self, part: &Part<'_>, before: u64, first: Option<u64>) -> Result<StampedTree, StampFault> {
+        let Self { size, root, proof, token } = self;
+        if before >= *size && before > 0 {
+            return Err(StampFault::Order);
+        }
+        if first.is_none_or(|first| first >= *size) {
+            return Err(StampFault::CoversNothing);
+        }
+        let checkpoint = &part.checkpoint;
+        verify_consistency(*size, *root, checkpoint.size, checkpoint.root, proof)?;
+        let text = Checkpoint::new(checkpoint.origin.clone(), *size, *root).to_note_text();
+        let token = b64::decode_std(token).map_err(|_| StampFault::Unreadable)?;
+        Ok(StampedTree { log: checkpoint.origin.clone(), size: *size, end: part.first + size, text, token })
+    }
 }

@@ -1,22 +1,26 @@
 //! From a bundle and the log's key to what is proven.
 
-use std::collections::BTreeMap;
+mod links;
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::fault::{BundleFault, EntryFault};
-use super::proven::{Acknowledgement, Body, Proven, ProvenMessage};
+use super::parts::{Part, Parts};
+use super::proven::{Acknowledgement, Body, Proven, ProvenLog, ProvenMessage};
 use super::{BundledEntry, BundledMessage, EvidenceBundle, timestamps};
 use crate::acknowledgement::UnverifiedAcknowledgement;
 use crate::digest::Sha256Hash;
 use crate::envelope::{Envelope, EnvelopeClaims, UnverifiedEnvelope};
-use crate::ids::{Code, SystemId};
+use crate::ids::{Code, MessageId, SystemId};
 use crate::keys::{KeyId, PublicKey};
 use crate::leaf::{Leaf, SchemaVersion, ShardEvent, split_message};
-use crate::log::{Checkpoint, SignedCheckpoint, VerifierKey, leaf_hash, verify_inclusion};
+use crate::log::{Checkpoint, VerifierKey, leaf_hash, verify_inclusion};
 use crate::receipt::UnverifiedReceipt;
-use crate::registry::{MessageFacts, RegistryState, Role, Root, UnverifiedRegistryEntry};
+use crate::registry::{MessageFacts, RegistryState, Role, UnverifiedRegistryEntry};
+use links::opening;
 
 impl EvidenceBundle {
-    /// Verifies everything in the bundle, for somebody who trusts a key of the log.
+    /// Verifies everything in the bundle, for somebody who trusts a key of one of its logs.
     ///
     /// What it does not show: that nothing between the entries, such as a revocation, was left out of the bundle; that needs the
     /// log. That the hub showed everybody the same log; that needs witnesses.
@@ -24,81 +28,132 @@ impl EvidenceBundle {
     /// # Errors
     /// The first thing that does not hold.
     pub fn verify(&self, vkey: &VerifierKey) -> Result<Proven, BundleFault> {
-        let checkpoint = SignedCheckpoint::parse_and_verify(&self.checkpoint, vkey)?.into_checkpoint();
+        let parts = Parts::read(self, vkey)?;
         if self.messages.is_empty() {
             return Err(BundleFault::Empty);
         }
-        if let Some(pair) = self.entries.windows(2).find(|pair| pair[0].index >= pair[1].index) {
-            return Err(BundleFault::Order { index: pair[1].index });
+        for part in parts.all() {
+            if let Some(pair) = part.entries.windows(2).find(|pair| pair[0].index >= pair[1].index) {
+                return Err(BundleFault::Order { index: pair[1].index });
+            }
         }
-        let mut fold = Fold::open(self, &checkpoint)?;
-        for entry in self.entries.iter().skip(1) {
-            fold.take(entry).map_err(|fault| BundleFault::Entry { index: entry.index, fault })?;
+        let places = places(self, &parts)?;
+        let mut fold = Fold::open(self, &parts, &places)?;
+        for (number, part) in parts.all().enumerate() {
+            if number > 0 {
+                fold.follow(number)?;
+            }
+            for entry in part.entries.iter().skip(1) {
+                fold.take(part, entry).map_err(|fault| in_entry(&parts, part, entry.index, fault))?;
+            }
+            fold.end(part, vkey)?;
         }
-        let proven = fold.finish(vkey)?;
-        let stamped = timestamps::verify(self, &checkpoint);
-        let stamped = stamped.map_err(|(size, fault)| BundleFault::Timestamp { size, fault })?;
-        Ok(Proven { stamped, ..proven })
+        let proven = fold.finish(&places)?;
+        Ok(Proven { stamped: timestamps::verify(&parts, &places)?, ..proven })
     }
+}
+
+/// The places of the messages, each behind the one before it.
+fn places(bundle: &EvidenceBundle, parts: &Parts<'_>) -> Result<Vec<u64>, BundleFault> {
+    let mut places: Vec<u64> = Vec::with_capacity(bundle.messages.len());
+    for message in &bundle.messages {
+        let (log, index) = (message.log.clone(), message.index);
+        let place = parts.place_of_message(message).ok_or(BundleFault::Missing { log, index })?;
+        if places.last().is_some_and(|before| *before >= place) {
+            return Err(BundleFault::Order { index });
+        }
+        places.push(place);
+    }
+    Ok(places)
+}
+
+fn in_entry(parts: &Parts<'_>, part: &Part<'_>, index: u64, fault: EntryFault) -> BundleFault {
+    BundleFault::Entry { log: parts.named(part), index, fault }
 }
 
 struct Fold<'a> {
     bundle: &'a EvidenceBundle,
-    checkpoint: &'a Checkpoint,
+    parts: &'a Parts<'a>,
+    /// How many of the logs are open, or were.
+    opened: usize,
+    /// The log that the last one was closed for.
+    next: Option<String>,
     registry: RegistryState,
+    /// The messages of the bundle by their places.
+    messages: BTreeMap<u64, &'a BundledMessage>,
     /// The hashes of the schema texts.
     texts: Vec<Sha256Hash>,
+    /// The places of the entries so far.
+    taken: BTreeSet<u64>,
+    /// What tells statements apart.
+    statements: HashSet<(&'static str, SystemId, MessageId)>,
     proven: BTreeMap<u64, ProvenMessage>,
+    /// The last log with something about a message.
+    last_log: usize,
     /// The time of the last entry, in milliseconds since 1970.
     ts: u64,
 }
 
 impl<'a> Fold<'a> {
-    /// The entry that opens the log names its keys. Not that of a later log: its registry goes on from those before it, of which a
-    /// bundle holds nothing.
-    fn open(bundle: &'a EvidenceBundle, checkpoint: &'a Checkpoint) -> Result<Self, BundleFault> {
-        let first = bundle.entries.first().filter(|entry| entry.index == 0).ok_or(BundleFault::NotOpened)?;
-        let in_first = |fault| BundleFault::Entry { index: 0, fault };
-        let leaf = read(first, checkpoint).map_err(in_first)?;
-        let Leaf::Shard { ts, event: ShardEvent::Opened { origin, hub, operator, receipts, log, previous: None } } =
-            leaf
-        else {
-            return Err(BundleFault::NotOpened);
-        };
-        if origin != checkpoint.origin {
+    /// The entry that opens the hub's first log names its keys.
+    fn open(bundle: &'a EvidenceBundle, parts: &'a Parts<'a>, places: &[u64]) -> Result<Self, BundleFault> {
+        let (ts, root, previous) = opening(parts, 0)?;
+        if previous.is_some() {
             return Err(BundleFault::NotOpened);
         }
-        let registry = RegistryState::new(Root { hub, operator: *operator, receipts: *receipts, log: *log });
-        let texts = bundle.schemas.iter().map(|text| Sha256Hash::of(text.as_bytes())).collect();
-        Ok(Self { bundle, checkpoint, registry, texts, proven: BTreeMap::new(), ts })
+        Ok(Self {
+            bundle,
+            parts,
+            opened: 1,
+            next: None,
+            registry: RegistryState::new(root),
+            messages: places.iter().copied().zip(&bundle.messages).collect(),
+            texts: bundle.schemas.iter().map(|text| Sha256Hash::of(text.as_bytes())).collect(),
+            taken: BTreeSet::from([0]),
+            statements: HashSet::new(),
+            proven: BTreeMap::new(),
+            last_log: 0,
+            ts,
+        })
     }
 
-    fn take(&mut self, entry: &BundledEntry) -> Result<(), EntryFault> {
-        let leaf = read(entry, self.checkpoint)?;
+    fn take(&mut self, part: &Part<'_>, entry: &BundledEntry) -> Result<(), EntryFault> {
+        let leaf = read(entry, &part.checkpoint)?;
         if leaf.ts() < self.ts {
             return Err(EntryFault::Misplaced);
         }
         self.ts = leaf.ts();
+        let place = part.first + entry.index;
         match leaf {
             Leaf::Registry { ts, entry: signed } => {
-                self.registry.take(UnverifiedRegistryEntry::parse(&signed)?, entry.index, ts / 1000)?;
+                self.registry.take(UnverifiedRegistryEntry::parse(&signed)?, place, ts / 1000)?;
             }
             Leaf::Message { ts, schema, envelope } => {
-                let proven = self.message(entry, ts, schema, &envelope)?;
-                self.proven.insert(entry.index, proven);
+                let proven = self.message(part, entry, ts, schema, &envelope)?;
+                self.proven.insert(place, proven);
+                self.last_log = self.opened - 1;
             }
-            Leaf::Acknowledgement { ts, acknowledgement } => self.acknowledgement(entry.index, ts, &acknowledgement)?,
-            Leaf::Erasure { index: erased, basis, log: None, .. } => self.erasure(entry.index, erased, basis)?,
-            Leaf::Refusal { .. } | Leaf::Query { .. } | Leaf::Shard { .. } | Leaf::Erasure { .. } => {
-                return Err(EntryFault::Misplaced);
+            Leaf::Acknowledgement { ts, acknowledgement } => {
+                self.acknowledgement(part, entry.index, ts, &acknowledgement)?;
             }
+            Leaf::Erasure { index: erased, basis, log, .. } => {
+                self.erasure(part, entry.index, (log, erased), basis)?;
+            }
+            Leaf::Shard { event: ShardEvent::Closed { next }, .. }
+                if self.opened <= self.parts.last() && place + 1 == part.end() =>
+            {
+                self.next = Some(next);
+            }
+            Leaf::Refusal { .. } | Leaf::Query { .. } | Leaf::Shard { .. } => return Err(EntryFault::Misplaced),
         }
+        self.taken.insert(place);
         Ok(())
     }
 
     /// That its sender signed it, with a key that it could use, and that it was allowed, as the registry was at its place.
     fn message(
-        &self,
+        &mut self,
+        part: &Part<'_>,
         entry: &BundledEntry,
         ts: u64,
         schema: SchemaVersion,
@@ -125,14 +180,18 @@ impl<'a> Fold<'a> {
         }
         let facts = MessageFacts { claims, now: ts / 1000 };
         let agreement = self.registry.allows(facts).map_err(EntryFault::NotAllowed)?.clone();
-        let bundled = self.bundle.messages.iter().find(|message| message.index == entry.index);
+        self.must_be_new("message", &claims.iss, claims.jti)?;
+        let place = part.first + entry.index;
+        let bundled = self.messages.get(&place).copied();
         let body = self.body(bundled, claims)?;
         let receipt = bundled.and_then(|bundled| bundled.receipt.as_deref());
         if let Some(receipt) = receipt {
-            self.receipt(receipt, entry, ts, &envelope, &schema)?;
+            self.receipt(receipt, part, entry, ts, &envelope, &schema)?;
         }
         Ok(ProvenMessage {
+            log: part.checkpoint.origin.clone(),
             index: entry.index,
+            place,
             logged_at: ts,
             envelope: claims.clone(),
             key: kid,
@@ -155,13 +214,14 @@ impl<'a> Fold<'a> {
     fn receipt(
         &self,
         receipt: &str,
+        part: &Part<'_>,
         entry: &BundledEntry,
         ts: u64,
         envelope: &Envelope,
         schema: &SchemaVersion,
     ) -> Result<(), EntryFault> {
         let receipt = UnverifiedReceipt::parse(receipt)?;
-        let claims = receipt.claims();
+        let (claims, checkpoint) = (receipt.claims(), &part.checkpoint);
         let same = [
             ("iss", claims.iss == *self.registry.hub()),
             ("iat", claims.iat == ts / 1000),
@@ -170,8 +230,10 @@ impl<'a> Fold<'a> {
             ("schema", claims.schema == schema.id),
             ("leaf", claims.leaf == leaf_hash(entry.leaf.as_bytes())),
             ("index", claims.index == entry.index),
-            ("log", claims.log == self.checkpoint.origin),
+            ("log", claims.log == checkpoint.origin),
             ("size", claims.size > entry.index),
+            // What root another tree had, the bundle does not show.
+            ("root", claims.size != checkpoint.size || claims.root == checkpoint.root),
         ];
         if let Some((member, _)) = same.iter().find(|(_, same)| !same) {
             return Err(EntryFault::Receipt { member });
@@ -182,32 +244,54 @@ impl<'a> Fold<'a> {
         receipt.verify(&key).map(|_| ()).map_err(|_| EntryFault::ReceiptSignature)
     }
 
-    fn acknowledgement(&mut self, index: u64, ts: u64, text: &str) -> Result<(), EntryFault> {
+    fn acknowledgement(&mut self, part: &Part<'_>, index: u64, ts: u64, text: &str) -> Result<(), EntryFault> {
         let batch = UnverifiedAcknowledgement::parse(text)?;
         if batch.claims().aud != *self.registry.hub() {
             return Err(EntryFault::OtherHub);
         }
         let key = self.key(batch.kid(), &batch.claims().iss, ts)?;
         let batch = batch.verify(&key).map_err(|_| EntryFault::Signature)?;
-        // About another log than the only one that the bundle is of: about none of its messages.
-        let is_of_this = batch.claims().log.as_ref().is_none_or(|log| *log == self.checkpoint.origin);
-        for said in batch.claims().messages.iter().filter(|_| is_of_this) {
-            let Some(message) = self.proven.get_mut(&said.index) else { continue };
-            if message.envelope.aud != batch.claims().iss {
-                return Err(EntryFault::NotTheReceivers { index: said.index });
+        let claims = batch.claims();
+        self.must_be_new("acknowledgement", &claims.iss, claims.jti)?;
+        for said in &claims.messages {
+            let no_log = EntryFault::AcknowledgesInNoLog { index: said.index };
+            let place = self.parts.place_of(claims.log.as_deref(), said.index, self.opened).ok_or(no_log)?;
+            // It may be about more messages than the bundle shows.
+            if place < part.first + index && !self.taken.contains(&place) {
+                continue;
             }
-            let first = Acknowledgement { index, outcome: said.outcome, code: said.code.clone() };
-            message.acknowledgement.get_or_insert(first);
+            let message = self.proven.get_mut(&place).filter(|message| message.envelope.aud == claims.iss);
+            let message = message.ok_or(EntryFault::NotTheReceivers { index: said.index })?;
+            let log = Some(&part.checkpoint.origin).filter(|log| **log != message.log).cloned();
+            let now = Acknowledgement { log, index, outcome: said.outcome, code: said.code.clone() };
+            let first = message.acknowledgement.get_or_insert(now);
+            if (first.outcome, &first.code) != (said.outcome, &said.code) {
+                return Err(EntryFault::OtherOutcome { index: said.index });
+            }
+            self.last_log = self.opened - 1;
         }
         Ok(())
     }
 
-    fn erasure(&mut self, index: u64, erased: u64, basis: Code) -> Result<(), EntryFault> {
-        let message = self.proven.get_mut(&erased).ok_or(EntryFault::Misplaced)?;
+    fn erasure(
+        &mut self,
+        part: &Part<'_>,
+        index: u64,
+        (log, erased): (Option<String>, u64),
+        basis: Code,
+    ) -> Result<(), EntryFault> {
+        let origin = &part.checkpoint.origin;
+        let place = self.parts.place_of(Some(log.as_ref().unwrap_or(origin)), erased, self.opened);
+        let message = place.and_then(|place| self.proven.get_mut(&place)).ok_or(EntryFault::Misplaced)?;
         if message.body == Body::NotShown {
-            message.body = Body::Erased { index, basis };
+            message.body = Body::Erased { log: log.is_some().then(|| origin.clone()), index, basis };
         }
+        self.last_log = self.opened - 1;
         Ok(())
+    }
+
+    fn must_be_new(&mut self, kind: &'static str, signer: &SystemId, id: MessageId) -> Result<(), EntryFault> {
+        if self.statements.insert((kind, signer.clone(), id)) { Ok(()) } else { Err(EntryFault::Repeated) }
     }
 
     /// The key `kid` of `system`, usable at `ts` (milliseconds since 1970).
@@ -218,28 +302,29 @@ impl<'a> Fold<'a> {
         Ok(record.key.jwk)
     }
 
-    fn finish(mut self, vkey: &VerifierKey) -> Result<Proven, BundleFault> {
-        let mut messages: Vec<ProvenMessage> = Vec::with_capacity(self.bundle.messages.len());
-        for bundled in &self.bundle.messages {
-            let proven = self.proven.remove(&bundled.index).ok_or(BundleFault::Missing { index: bundled.index })?;
-            messages.push(proven);
+    fn finish(mut self, places: &[u64]) -> Result<Proven, BundleFault> {
+        let mut messages: Vec<ProvenMessage> = Vec::with_capacity(places.len());
+        for (place, BundledMessage { log, index, .. }) in places.iter().zip(&self.bundle.messages) {
+            let missing = || BundleFault::Missing { log: log.clone(), index: *index };
+            messages.push(self.proven.remove(place).ok_or_else(missing)?);
         }
         let is_of_a_message = |text: &Sha256Hash| messages.iter().any(|message| message.schema.sha256 == *text);
         if let Some(stray) = self.texts.iter().position(|text| !is_of_a_message(text)) {
             return Err(BundleFault::Schema { number: stray + 1 });
         }
-        // A key of the log that was revoked is good for trees that end before that.
-        let record = self.registry.log_keys().all().find(|record| record.key == *vkey);
-        let end = record.and_then(|record| record.revoked);
-        if end.is_some_and(|end| self.checkpoint.size > end.index) {
-            return Err(BundleFault::CheckpointKeyRevoked);
-        }
+        let log = |part: &Part<'_>| {
+            let Checkpoint { origin, size, root, .. } = &part.checkpoint;
+            ProvenLog { origin: origin.clone(), size: *size, root: *root }
+        };
+        let ProvenLog { origin, size, root } = log(self.parts.newest());
         Ok(Proven {
             hub: self.registry.hub().clone(),
-            origin: self.checkpoint.origin.clone(),
-            size: self.checkpoint.size,
-            root: self.checkpoint.root,
-            entries: self.bundle.entries.len(),
+            origin,
+            size,
+            root,
+            entries: self.parts.all().map(|part| part.entries.len()).sum(),
+            earlier: self.parts.all().take(self.parts.last()).map(log).collect(),
+            last_log: self.last_log,
             messages,
             stamped: Vec::new(),
         })

@@ -10,10 +10,13 @@ use crate::ids::{HubId, SystemId};
 use crate::keys::{KeyId, PublicKey};
 use crate::message::{VerifyError, verify_envelope};
 
-/// A message as its sender signed it. Envelope, salt and body verify without the hub; the place shows it in the log.
+/// A message as its sender signed it. Envelope, salt and body verify without the hub; log and index show where it is in the log.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignedCopy {
-    /// Its place in the log.
+    /// The origin of its log. Without it the message is in the hub's first log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<String>,
+    /// Its index in that log.
     pub index: u64,
     /// The sender's compact JWS.
     pub envelope: String,
@@ -50,10 +53,10 @@ pub enum CopyError {
 }
 
 impl SignedCopy {
-    /// A copy of the message at `index`.
+    /// A copy of the message at `index` of the log with this origin; of the hub's first log without one.
     #[must_use]
-    pub fn new(index: u64, envelope: String, salt: &Salt, body: &[u8]) -> Self {
-        Self { index, envelope, salt: salt.to_text(), body: b64::encode_std(body) }
+    pub fn new(log: Option<String>, index: u64, envelope: String, salt: &Salt, body: &[u8]) -> Self {
+        Self { log, index, envelope, salt: salt.to_text(), body: b64::encode_std(body) }
     }
 
     /// Salt and exact body.
@@ -109,5 +112,5 @@ impl SignedCopy {
 }
 
 redacted_debug! {
-    SignedCopy { index }
+    SignedCopy { log, index }
 }

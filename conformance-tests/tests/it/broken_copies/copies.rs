@@ -376,7 +376,7 @@ fn change_at(log: &RealLog, at: usize) -> Change {
 }
 
 /// The id of the agreement that allows what the sender sends.
-fn agreement_of_the_messages(log: &RealLog) -> String {
+pub(super) fn agreement_of_the_messages(log: &RealLog) -> String {
     let (claims, ..) = log.message(log.messages()[0]);
     let fits = |change: &Change| {
         matches!(change, Change::Added(Entry::Agreement(one))

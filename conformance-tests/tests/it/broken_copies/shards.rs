@@ -19,53 +19,61 @@ struct Pair {
 }
 
 /// What both logs are made of.
-struct Stage<'a> {
-    log: &'a RealLog,
-    next: NoteSigner,
+pub(super) struct Stage<'a> {
+    pub(super) log: &'a RealLog,
+    pub(super) next: NoteSigner,
     /// The first entries, before any key was rotated.
-    begun: Vec<Vec<u8>>,
+    pub(super) begun: Vec<Vec<u8>>,
     /// A message among them that nobody acknowledged, with its receiver.
-    message: u64,
+    pub(super) message: u64,
 }
 
 impl<'a> Stage<'a> {
-    fn new(log: &'a RealLog) -> Self {
+    pub(super) fn new(log: &'a RealLog) -> Self {
         let (hub, _) = log.origin.rsplit_once('/').unwrap();
         let next = NoteSigner::from_pkcs8(&format!("{hub}/next"), &NoteSigner::generate_pkcs8().unwrap()).unwrap();
         let message = log.messages()[0];
         Self { log, next, begun: log.leaves[..=message].to_vec(), message: message as u64 }
     }
 
-    fn ts(&self) -> u64 {
+    pub(super) fn ts(&self) -> u64 {
         Leaf::parse(self.begun.last().unwrap()).unwrap().ts()
     }
 
     /// The key of the next log, registered.
-    fn prepared(&self) -> Vec<u8> {
-        let key = HubKey::Log { vkey: self.next.verifier_key().clone() };
+    pub(super) fn prepared(&self) -> Vec<u8> {
+        self.changed(Change::Added(Entry::HubKey(HubKey::Log { vkey: self.next.verifier_key().clone() })))
+    }
+
+    /// A change that the operator makes.
+    pub(super) fn changed(&self, change: Change) -> Vec<u8> {
         let claims = RegistryClaims {
             iss: self.log.hub.to_string(),
             aud: self.log.hub.clone(),
             iat: self.ts() / 1000,
             jti: MessageId::new(),
-            change: Change::Added(Entry::HubKey(key)),
+            change,
             invitation: None,
         };
         let [_, first_operator] = &self.log.operators;
         Leaf::Registry { ts: self.ts(), entry: sign(claims, &**first_operator) }.to_bytes()
     }
 
-    fn closed(&self, next: &str) -> Vec<u8> {
+    pub(super) fn closed(&self, next: &str) -> Vec<u8> {
         Leaf::Shard { ts: self.ts(), event: ShardEvent::Closed { next: next.to_owned() } }.to_bytes()
     }
 
     /// The old log in good order.
-    fn old(&self, prepared: &[u8]) -> Vec<Vec<u8>> {
+    pub(super) fn old(&self, prepared: &[u8]) -> Vec<Vec<u8>> {
         [&self.begun[..], &[prepared.to_vec(), self.closed(self.next.name())]].concat()
     }
 
-    fn opened(&self, previous: &[Vec<u8>]) -> Vec<u8> {
-        let previous = String::from_utf8(self.log.signed(previous)["checkpoint"].clone()).unwrap();
+    pub(super) fn opened(&self, previous: &[Vec<u8>]) -> Vec<u8> {
+        self.opened_after(String::from_utf8(self.log.signed(previous)["checkpoint"].clone()).unwrap())
+    }
+
+    /// With this as the last checkpoint of the log before.
+    pub(super) fn opened_after(&self, previous: String) -> Vec<u8> {
         let Leaf::Shard { event: ShardEvent::Opened { hub, operator, receipts, .. }, .. } = self.log.leaf(0) else {
             panic!("the log is not opened")
         };
@@ -75,7 +83,7 @@ impl<'a> Stage<'a> {
     }
 
     /// The receiver says that it processed this.
-    fn said(&self, log: Option<&str>, index: u64) -> Vec<u8> {
+    pub(super) fn said(&self, log: Option<&str>, index: u64) -> Vec<u8> {
         let claims = AcknowledgementClaims {
             iss: self.log.receiver_id.clone(),
             aud: self.log.hub.clone(),
@@ -87,7 +95,7 @@ impl<'a> Stage<'a> {
         Leaf::Acknowledgement { ts: self.ts(), acknowledgement: sign(claims, &self.log.receiver) }.to_bytes()
     }
 
-    fn erased(&self, log: Option<&str>, index: u64) -> Vec<u8> {
+    pub(super) fn erased(&self, log: Option<&str>, index: u64) -> Vec<u8> {
         let (basis, log) = ("pdpa-s33".parse().unwrap(), log.map(ToOwned::to_owned));
         Leaf::Erasure { ts: self.ts(), index, basis, log }.to_bytes()
     }

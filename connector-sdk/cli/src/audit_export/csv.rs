@@ -2,32 +2,11 @@
 
 use std::io::{BufRead, Error, ErrorKind};
 
-use saphan_schemas::json::parse_typed;
+use saphan_schemas::audit::{COLUMNS, End, Head, ProvenRow};
+use saphan_schemas::json::{JsonError, parse_typed};
 
 use super::fault::ExportFault;
 use super::lines::Line;
-use super::{End, Head, Proven, Row};
-
-pub(super) const COLUMNS: [&str; 18] = [
-    "index",
-    "at",
-    "kind",
-    "id",
-    "from",
-    "to",
-    "type",
-    "service",
-    "case",
-    "outcome",
-    "code",
-    "acknowledgement",
-    "acknowledged_at",
-    "erasure",
-    "supports",
-    "leaf",
-    "hash",
-    "proof",
-];
 
 /// The next record; `None` at the end. [`ErrorKind::InvalidData`] for what is not RFC 4180, [`ErrorKind::UnexpectedEof`] when the
 /// file ends within a record.
@@ -68,85 +47,27 @@ pub(super) fn record(from: &mut impl BufRead) -> std::io::Result<Option<Vec<Stri
     }
 }
 
-/// A record by what it says.
+/// A record by what it says. That of the export itself and that of its end have a kind of their own, with JSON as their leaf.
 pub(super) fn line(record: Vec<String>) -> Result<Line, ExportFault> {
     let malformed = |what: &str| ExportFault::Malformed(what.to_owned());
-    let fields: [String; COLUMNS.len()] = record.try_into().map_err(|_| malformed("it has other columns"))?;
-    let [
-        index,
-        at,
-        kind,
-        id,
-        from,
-        to,
-        message_type,
-        service,
-        case,
-        outcome,
-        code,
-        acknowledgement,
-        acknowledged_at,
-        erasure,
-        supports,
-        leaf,
-        hash,
-        proof,
-    ] = fields;
-    let json = |error: saphan_schemas::json::JsonError| ExportFault::Malformed(error.to_string());
-    if ["export", "end"].contains(&kind.as_str()) {
-        let others = [
-            &at,
-            &id,
-            &from,
-            &to,
-            &message_type,
-            &service,
-            &case,
-            &outcome,
-            &code,
-            &acknowledgement,
-            &acknowledged_at,
-            &erasure,
-            &supports,
-            &hash,
-            &proof,
-        ];
-        if !others.iter().all(|text| text.is_empty()) || index.parse::<u64>().is_err() {
-            return Err(malformed("a first or last record says more than it may"));
-        }
-    }
-    match kind.as_str() {
-        "export" => return parse_typed::<Head>(leaf.as_bytes()).map(|head| Line::Head(Box::new(head))).map_err(json),
-        "end" => return parse_typed::<End>(leaf.as_bytes()).map(Line::End).map_err(json),
-        _ => {}
-    }
-    let number = |text: &str| text.parse::<u64>().map_err(|_| malformed("a number is none"));
-    let place = |text: &str| if text.is_empty() { Ok(None) } else { number(text).map(Some) };
-    let some = |text: String| (!text.is_empty()).then_some(text);
-    let hash_of = |text: &str| text.parse().map_err(|_| malformed("a hash is none"));
-    let row = Row {
-        index: number(&index)?,
-        at: number(&at)?,
-        kind: some(kind),
-        id: some(id),
-        from: some(from),
-        to: some(to),
-        message_type: some(message_type),
-        service: some(service),
-        case: some(case),
-        outcome: some(outcome),
-        code: some(code),
-        acknowledgement: place(&acknowledgement)?,
-        acknowledged_at: place(&acknowledged_at)?,
-        erasure: place(&erasure)?,
+    let field = |column: &str| {
+        let at = COLUMNS.iter().position(|name| *name == column);
+        at.and_then(|at| record.get(at)).map_or("", String::as_str)
     };
-    let supports = match supports.as_str() {
-        "" => false,
-        "true" => true,
-        _ => return Err(malformed("`supports` is true or empty")),
-    };
-    let proof = proof.split_ascii_whitespace().map(hash_of).collect::<Result<_, _>>()?;
-    Ok(Line::Row(Box::new(Proven { row, supports, leaf, hash: hash_of(&hash)?, proof })))
+    let (kind, leaf) = (field("kind"), field("leaf").as_bytes());
+    if kind != "export" && kind != "end" {
+        let row = ProvenRow::from_record(record).map_err(|error| malformed(&error.to_string()))?;
+        return Ok(Line::Row(Box::new(row)));
+    }
+    let is_silent = |column: &str| ["index", "kind", "leaf"].contains(&column) || field(column).is_empty();
+    if record.len() != COLUMNS.len() || !COLUMNS.into_iter().all(is_silent) || field("index").parse::<u64>().is_err() {
+        return Err(malformed("a first or last record says more than it may"));
+    }
+    let json = |error: JsonError| ExportFault::Malformed(error.to_string());
+    if kind == "end" {
+        return parse_typed::<End>(leaf).map(Line::End).map_err(json);
+    }
+    parse_typed::<Head>(leaf).map(|head| Line::Head(Box::new(head))).map_err(json)
 }
 
 fn text(field: &mut Vec<u8>) -> std::io::Result<String> {

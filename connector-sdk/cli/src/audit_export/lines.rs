@@ -4,16 +4,17 @@ use std::ffi::OsStr;
 use std::io::{BufRead, ErrorKind, Read as _};
 use std::path::Path;
 
+use saphan_schemas::audit::{COLUMNS, End, Head, ProvenRow};
 use saphan_schemas::json::parse_typed;
 use serde::Deserialize;
 
+use super::csv;
 use super::fault::{ExportError, ExportFault};
-use super::{End, Head, Proven, csv};
 
 /// A line, by what it says.
 pub(super) enum Line {
     Head(Box<Head>),
-    Row(Box<Proven>),
+    Row(Box<ProvenRow>),
     End(End),
 }
 
@@ -55,7 +56,7 @@ impl<R: BufRead> Lines<R> {
         self.number += 1;
         if self.number == 1 {
             match csv::record(&mut self.from) {
-                Ok(Some(columns)) if columns == csv::COLUMNS => self.number += 1,
+                Ok(Some(columns)) if columns == COLUMNS => self.number += 1,
                 Ok(_) => return Ok(Some(Err(ExportFault::NoHead))),
                 Err(error) => return unreadable(error),
             }

@@ -7,7 +7,7 @@ use saphan_schemas::invitation::InvitationId;
 use saphan_schemas::keys::KeyId;
 use saphan_schemas::registry::{Change, Entry, EntryId, RegistryClaims};
 
-use super::gather::Gathered;
+use super::gather::{Gathered, RegistryLeaf};
 
 /// What messages rest on.
 #[derive(Default)]
@@ -35,16 +35,17 @@ impl Concerns {
         concerns
     }
 
-    /// The leaves of the bundle by their places: the entries that matter, up to the last one that is about a message.
+    /// The leaves of the bundle by their places: those that open and close logs, what is about the messages, all about the hub's own
+    /// keys, and the other entries that matter, up to the last of these.
     pub(super) fn leaves<'g>(&self, gathered: &'g Gathered) -> BTreeMap<u64, &'g str> {
-        let messages = gathered.messages.iter().map(|message| (message.index, message.leaf.as_str()));
-        let about_them = gathered.about_them.iter().map(|(index, leaf)| (*index, leaf.as_str()));
-        let mut leaves: BTreeMap<u64, &str> = messages.chain(about_them).collect();
-        let last = leaves.last_key_value().map_or(0, |(index, _)| *index);
-        let before = gathered.registry.iter().take_while(|entry| entry.index < last);
-        leaves
-            .extend(before.filter(|entry| self.concern(&entry.claims)).map(|entry| (entry.index, entry.leaf.as_str())));
-        leaves.extend(gathered.opening.as_deref().map(|leaf| (0, leaf)));
+        let messages = gathered.messages.iter().map(|message| (message.place, message.leaf.as_str()));
+        let others = gathered.about_them.iter().chain(&gathered.shards).map(|(place, leaf)| (*place, leaf.as_str()));
+        let of_registry = |entry: &'g RegistryLeaf| (entry.place, entry.leaf.as_str());
+        let hub_keys = gathered.registry.iter().filter(|entry| is_about_a_hub_key(&entry.claims)).map(of_registry);
+        let mut leaves: BTreeMap<u64, &str> = messages.chain(others).chain(hub_keys).collect();
+        let last = leaves.last_key_value().map_or(0, |(place, _)| *place);
+        let before = gathered.registry.iter().take_while(|entry| entry.place < last);
+        leaves.extend(before.filter(|entry| self.concern(&entry.claims)).map(of_registry));
         leaves
     }
 
@@ -102,4 +103,11 @@ impl Concerns {
             Change::Signed(signature) => self.agreements.contains(&signature.agreement),
         }
     }
+}
+
+fn is_about_a_hub_key(claims: &RegistryClaims) -> bool {
+    matches!(
+        claims.change,
+        Change::Added(Entry::HubKey(_)) | Change::Changed(Entry::HubKey(_)) | Change::Revoked(EntryId::HubKey(_))
+    )
 }

@@ -4,6 +4,7 @@
 
 mod audit;
 mod audit_bundle;
+mod audit_bundle_shards;
 mod audit_export;
 mod audit_log;
 mod audit_receipts;

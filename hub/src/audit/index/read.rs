@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use saphan_schemas::audit::{Filter, Row};
 use saphan_schemas::ids::{CaseId, MessageId};
 use sqlx::query_builder::QueryBuilder;
 use sqlx::sqlite::SqliteRow;
@@ -10,14 +11,13 @@ use sqlx::{Row as _, Sqlite, SqliteConnection};
 use super::tally::{MINUTE_MS, What, height};
 use super::term::{self, Role, fate_number, fate_of, kind_number, kind_of};
 use super::{BLOCK, Index, IndexError, failed, signed};
-use crate::audit::filter::Filter;
-use crate::audit::row::{Row, Slot, Within};
+use crate::audit::row::{Place, PlacedRow, Slot, Within};
 
 /// Rows that fit, and where to go on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
     /// The rows, newest first.
-    pub rows: Vec<Row>,
+    pub rows: Vec<PlacedRow>,
     /// All that fits and is not in `rows` is before this place; `None` when nothing is.
     pub next: Option<u64>,
 }
@@ -88,7 +88,7 @@ impl Index {
     ///
     /// # Errors
     /// [`IndexError`].
-    pub async fn case(&self, case: CaseId, after: u64, limit: usize) -> Result<Vec<Row>, IndexError> {
+    pub async fn case(&self, case: CaseId, after: u64, limit: usize) -> Result<Vec<PlacedRow>, IndexError> {
         let mut query = QueryBuilder::<Sqlite>::new(SELECT);
         query.push("entry WHERE case_id = ").push_bind(case.to_bytes().to_vec());
         query.push(" AND idx >= ").push_bind(signed(after));
@@ -101,7 +101,7 @@ impl Index {
     ///
     /// # Errors
     /// [`IndexError`].
-    pub async fn row(&self, index: u64) -> Result<Option<Row>, IndexError> {
+    pub async fn row(&self, index: u64) -> Result<Option<PlacedRow>, IndexError> {
         let mut query = QueryBuilder::<Sqlite>::new(SELECT);
         query.push("entry WHERE idx = ").push_bind(signed(index));
         let row = query.build().fetch_optional(&self.readers).await.map_err(failed("read an entry"))?;
@@ -254,7 +254,7 @@ async fn straight(
     query.push(" ORDER BY idx DESC LIMIT ").push_bind(limit as i64);
     let rows = query.build().fetch_all(connection).await.map_err(failed("searched"))?;
     let rows = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-    let next = rows.last().map(|row| row.index).filter(|last| rows.len() == limit && *last > places.low);
+    let next = rows.last().map(|row| row.place.0).filter(|last| rows.len() == limit && *last > places.low);
     Ok(Found { rows, next })
 }
 
@@ -265,7 +265,7 @@ async fn by_blocks(
     places: Places,
     limit: usize,
 ) -> Result<Found, IndexError> {
-    let mut rows: Vec<Row> = Vec::new();
+    let mut rows: Vec<PlacedRow> = Vec::new();
     let mut high = places.high;
     let mut searched = 0;
     // Where everything fits, one or two blocks are enough; where little does, a statement should see many.
@@ -279,7 +279,7 @@ async fn by_blocks(
         let is_full = found.len() == wanted;
         rows.extend(found);
         if is_full {
-            let next = rows.last().map(|row| row.index).filter(|last| *last > places.low);
+            let next = rows.last().map(|row| row.place.0).filter(|last| *last > places.low);
             return Ok(Found { rows, next });
         }
         high = lowest * BLOCK;
@@ -320,7 +320,7 @@ async fn within_blocks(
     blocks: &[u64],
     places: Places,
     limit: usize,
-) -> Result<Vec<Row>, IndexError> {
+) -> Result<Vec<PlacedRow>, IndexError> {
     let blocks = serde_json::to_string(blocks).map_err(|_| IndexError::Unreadable { what: "a block" })?;
     let mut query = QueryBuilder::<Sqlite>::new(SELECT);
     query.push("json_each(").push_bind(blocks).push(") AS listed CROSS JOIN entry ON idx >= listed.value * ");
@@ -358,19 +358,16 @@ fn fits(query: &mut QueryBuilder<Sqlite>, numbers: &Numbers) {
 }
 
 /// Of the columns of [`SELECT`].
-fn read(row: &SqliteRow) -> Result<Row, IndexError> {
+fn read(row: &SqliteRow) -> Result<PlacedRow, IndexError> {
     let id = column::<Option<Vec<u8>>>(row, 3)?;
     let case = column::<Option<Vec<u8>>>(row, 8)?;
-    let place = |at: usize| Ok::<_, IndexError>(column::<Option<i64>>(row, at)?.map(i64::unsigned_abs));
+    let number = |at: usize| Ok::<_, IndexError>(column::<Option<i64>>(row, at)?.map(i64::unsigned_abs));
     let kind = match column::<i64>(row, 2)? {
         0 => None,
         number => Some(kind_of(number).ok_or(UNREADABLE)?),
     };
     let outcome = column::<Option<i64>>(row, 9)?;
-    Ok(Row {
-        index: column::<i64>(row, 0)?.unsigned_abs(),
-        log: None,
-        at: column::<i64>(row, 1)?.unsigned_abs(),
+    let says = Row {
         kind,
         id: id.map(|id| uuid(id).and_then(MessageId::from_bytes).ok_or(UNREADABLE)).transpose()?,
         from: column(row, 4)?,
@@ -380,12 +377,11 @@ fn read(row: &SqliteRow) -> Result<Row, IndexError> {
         case: case.map(|id| uuid(id).and_then(CaseId::from_bytes).ok_or(UNREADABLE)).transpose()?,
         outcome: outcome.map(|number| fate_of(number).ok_or(UNREADABLE)).transpose()?,
         code: column(row, 10)?,
-        acknowledgement: place(11)?,
-        acknowledgement_log: None,
-        acknowledged_at: place(12)?,
-        erasure: place(13)?,
-        erasure_log: None,
-    })
+        acknowledged_at: number(12)?,
+        ..Row::empty(0, column::<i64>(row, 1)?.unsigned_abs())
+    };
+    let place = Place(column::<i64>(row, 0)?.unsigned_abs());
+    Ok(PlacedRow::new(place, number(11)?.map(Place), number(13)?.map(Place), says))
 }
 
 fn column<'r, T>(row: &'r SqliteRow, at: usize) -> Result<T, IndexError>

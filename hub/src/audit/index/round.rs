@@ -9,7 +9,7 @@ use saphan_schemas::ids::{CaseId, MessageId, SystemId};
 use super::tally::{Tally, What, step};
 use super::term::{self, Role, fate_number, kind_number};
 use super::{BLOCK, Entry};
-use crate::audit::filter::Fate;
+use crate::audit::Fate;
 
 /// A row to be.
 #[derive(Debug, Default)]

@@ -2,7 +2,7 @@
 
 use saphan_schemas::facts::EntryKind;
 
-use crate::audit::filter::Fate;
+use crate::audit::Fate;
 
 /// What a name is the name of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

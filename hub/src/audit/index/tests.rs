@@ -191,5 +191,5 @@ async fn what_is_open_is_searched_where_something_is_open() {
     writer.take(601, vec![entry(601, all(256..511))]).await.unwrap();
     let filter = crate::audit::Filter { outcome: Some(crate::audit::Fate::Unacknowledged), ..Default::default() };
     let found = index.search(&filter, 602, 1000).await.unwrap();
-    assert_eq!(found.rows.iter().map(|row| row.index).collect::<Vec<_>>(), (511..600).rev().collect::<Vec<_>>());
+    assert_eq!(found.rows.iter().map(|row| row.place.0).collect::<Vec<_>>(), (511..600).rev().collect::<Vec<_>>());
 }

@@ -12,7 +12,7 @@ use sqlx::{ConnectOptions as _, Connection as _, Sqlite, SqliteConnection};
 use super::round::{Round, Row, names_of, round};
 use super::term::{self, Role, fate_number};
 use super::{BLOCK, IndexError, failed, signed};
-use crate::audit::filter::Fate;
+use crate::audit::Fate;
 
 /// An entry of the log, as it is indexed.
 #[derive(Debug)]

@@ -102,23 +102,13 @@ mod tests {
 
     fn row(from: &str, to: &str) -> Row {
         Row {
-            index: 7,
-            at: 1_795_554_249_000,
             kind: Some(EntryKind::Message),
-            id: None,
             from: Some(from.into()),
             to: Some(to.into()),
             message_type: Some("<b>".into()),
-            service: None,
-            case: None,
             outcome: Some(Fate::Rejected),
             code: Some("schema-violation".into()),
-            acknowledgement: None,
-            acknowledged_at: None,
-            erasure: None,
-            log: None,
-            acknowledgement_log: None,
-            erasure_log: None,
+            ..Row::empty(7, 1_795_554_249_000)
         }
     }
 

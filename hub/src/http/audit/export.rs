@@ -10,13 +10,13 @@ use axum::http::HeaderMap;
 use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::IntoResponse;
 use futures_util::stream;
-use saphan_schemas::digest::Sha256Hash;
+use saphan_schemas::audit::{End, ProvenRow};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Question;
 use crate::app::App;
-use crate::audit::{AuditError, Export, Exported, Filter, Row};
+use crate::audit::{Export, Filter};
 use crate::http::ApiError;
 use crate::http::auth::AuditorCaller;
 
@@ -27,36 +27,9 @@ pub(in crate::http) struct ExportRequest {
     /// Which entries.
     #[serde(default)]
     pub(in crate::http) filter: Filter,
-}
-
-/// The first line: what the proofs are for.
-#[derive(Debug, Serialize)]
-struct Head<'a> {
-    format: &'static str,
-    log: &'a str,
-    size: u64,
-    checkpoint: &'a str,
-    query: u64,
-    indexed: u64,
-    filter: &'a Filter,
-}
-
-/// The last line: without it, the file was cut off.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
-struct End {
-    rows: u64,
-    supporting: u64,
-}
-
-/// A row with its proof.
-#[derive(Debug, Serialize)]
-struct Line<'a> {
-    row: &'a Row,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    supports: bool,
-    leaf: &'a str,
-    hash: Sha256Hash,
-    proof: &'a [Sha256Hash],
+    /// The origin of the log that is exported; without it the present one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in crate::http) log: Option<String>,
 }
 
 /// The form of the file.
@@ -68,7 +41,7 @@ pub(in crate::http) enum Format {
     Csv,
 }
 
-/// Everything that fits, newest first, each row with its exact leaf and the proof that it is in the log of one checkpoint.
+/// Everything of one log that fits, newest first, each row with its exact leaf and the proof that it is in the log of one checkpoint.
 #[utoipa::path(
     post, path = "/v1/audit/export", tag = "auditors", operation_id = "audit_export",
     request_body = ExportRequest,
@@ -87,7 +60,8 @@ pub(in crate::http) async fn export(
     let accepted = headers.get(ACCEPT).and_then(|accepted| accepted.to_str().ok()).unwrap_or_default();
     let format = if accepted.contains("text/csv") { Format::Csv } else { Format::JsonLines };
     let asked = question.ask(&app, &auditor).await?;
-    let export = asked.export(question.asks.filter).await?;
+    let ExportRequest { filter, log } = question.asks.clone();
+    let export = asked.export(filter, log.as_deref()).await?;
     Ok(file(&app, export, format))
 }
 
@@ -97,7 +71,7 @@ pub(in crate::http) fn file(app: &Arc<App>, export: Export, format: Format) -> i
         Format::JsonLines => ("application/jsonl; charset=utf-8", "jsonl"),
         Format::Csv => ("text/csv; charset=utf-8; header=present", "csv"),
     };
-    let name = format!("attachment; filename=\"audit-{}.{suffix}\"", export.query);
+    let name = format!("attachment; filename=\"audit-{}.{suffix}\"", export.head().query);
     let headers =
         [(CONTENT_TYPE, media_type.to_owned()), (CONTENT_DISPOSITION, name), (CACHE_CONTROL, "no-store".to_owned())];
     let writing = Writing { app: Arc::clone(app), export, format, end: End::default(), stage: Stage::Head };
@@ -155,36 +129,23 @@ impl Writing {
     }
 
     fn head(&self, to: &mut Vec<u8>) -> serde_json::Result<()> {
-        let Export { query, indexed, size, checkpoint, .. } = &self.export;
-        let head = Head {
-            format: FORMAT,
-            log: &self.app.origin,
-            size: *size,
-            checkpoint,
-            query: *query,
-            indexed: *indexed,
-            filter: self.export.filter(),
-        };
+        let head = self.export.head();
         match self.format {
             Format::JsonLines => line(to, &serde_json::json!({ "export": head })),
             Format::Csv => {
                 csv::header(to);
-                csv::note(to, "export", *size, &serde_json::to_string(&head)?);
+                csv::note(to, "export", head.size, &serde_json::to_string(head)?);
                 Ok(())
             }
         }
     }
 
-    fn row(&mut self, exported: &Exported, to: &mut Vec<u8>) -> Result<(), AuditError> {
-        let Exported { row, supports, leaf, hash, proof } = exported;
-        *(if *supports { &mut self.end.supporting } else { &mut self.end.rows }) += 1;
-        let unreadable = |_| crate::store::StoreError::Corrupt { what: "a leaf that is no text" };
-        let leaf = std::str::from_utf8(leaf).map_err(unreadable)?;
-        let whole = Line { row, supports: *supports, leaf, hash: *hash, proof };
+    fn row(&mut self, row: &ProvenRow, to: &mut Vec<u8>) -> serde_json::Result<()> {
+        *(if row.supports { &mut self.end.supporting } else { &mut self.end.rows }) += 1;
         match self.format {
-            Format::JsonLines => line(to, &whole).map_err(|_| AuditError::Lost),
+            Format::JsonLines => line(to, row),
             Format::Csv => {
-                csv::row(to, &whole);
+                csv::row(to, row);
                 Ok(())
             }
         }
@@ -206,6 +167,3 @@ fn line(to: &mut Vec<u8>, value: &impl Serialize) -> serde_json::Result<()> {
     to.push(b'\n');
     Ok(())
 }
-
-/// What the first line says about all that follow.
-const FORMAT: &str = "saphan-audit-export-1";

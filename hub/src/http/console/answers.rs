@@ -82,8 +82,8 @@ pub(super) async fn export(State(app): State<Arc<App>>, visitor: Visitor) -> Res
         Err(mistakes) => return Ok(again(&app, &visitor, &mistakes)),
     };
     let format = if visitor.fields.text("format") == "csv" { Format::Csv } else { Format::JsonLines };
-    let asked = visitor.ask(&app, "export", &ExportRequest { filter: filter.clone() }).await?;
-    let export = asked.export(filter).await.map_err(|error| visitor.failed(error))?;
+    let asked = visitor.ask(&app, "export", &ExportRequest { filter: filter.clone(), log: None }).await?;
+    let export = asked.export(filter, None).await.map_err(|error| visitor.failed(error))?;
     Ok(file(&app, export, format).into_response())
 }
 

@@ -1,5 +1,6 @@
 //! Exports, and that each row is proven.
 
+use saphan_hub::audit::{self, Filter};
 use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::log::{Checkpoint, SignedCheckpoint, leaf_hash, verify_inclusion};
 use serde_json::{Value, json};
@@ -128,6 +129,26 @@ async fn a_long_export_is_complete() {
         lines[1..lines.len() - 1].iter().map(|line| line["row"]["index"].as_u64().unwrap()).collect();
     let query = lines[0]["export"]["query"].as_u64().unwrap();
     assert_eq!(places, (0..query).rev().collect::<Vec<_>>(), "everything before the question, the newest first");
+}
+
+#[tokio::test]
+async fn a_message_that_was_rejected_after_the_checkpoint_is_not_in_an_export_that_asks_for_the_code() {
+    let hall = Hall::new().await;
+    let [late, settled] =
+        [hall.hub.accept(&hall.hub.world.message()).await, hall.hub.accept(&hall.hub.world.message()).await];
+    hall.settle(settled, Some("not-ours")).await;
+    let asked = audit::ask(&hall.hub.app, &hall.auditor.id, "a question").await.unwrap();
+    let code = Some("not-ours".parse().unwrap());
+    let mut export = asked.export(Filter { code, ..Filter::default() }, None).await.unwrap();
+    // The export has its checkpoint, and has read no row yet.
+    hall.settle(late, Some("not-ours")).await;
+    assert_eq!(hall.places(json!({ "code": "not-ours" })).await, [settled, late], "the index has both now");
+    let mut rows = Vec::new();
+    while let Some(more) = export.next().await.unwrap() {
+        rows.extend(more);
+    }
+    let fitting: Vec<_> = rows.iter().filter(|row| !row.supports).map(|row| row.row.index).collect();
+    assert_eq!(fitting, [settled]);
 }
 
 fn unguarded(field: &str) -> &str {

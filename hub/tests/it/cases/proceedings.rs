@@ -1,12 +1,15 @@
 //! How a case goes on once it is complete, or ends before.
 
+use std::collections::BTreeSet;
+
 use saphan_hub::cases::Case;
 use saphan_schemas::ids::CaseId;
+use saphan_schemas::leaf::Leaf;
 use saphan_schemas::problem::ProblemCode;
 use serde_json::{Value, json};
 
 use super::stage::{OWN, Received, Stage, at};
-use crate::harness::{Draft, Party, eventually};
+use crate::harness::{Draft, LogCopy, Party, eventually};
 
 /// A case that the authority has.
 async fn complete_case(stage: &Stage) -> (CaseId, Received) {
@@ -377,6 +380,20 @@ async fn a_case_goes_on_in_the_next_log_with_what_was_said_in_the_one_before() {
     stage.provide_all().await;
     let complete = stage.receive(&stage.authority, "case.submitted").await;
     assert!(complete.index > before);
+    // Each copy says which log it is in: the same index means another message in the other one.
+    let body = &complete.body;
+    let mut copies = vec![&body["application"], &body["consent"]];
+    copies.extend(body["evidence"].as_array().unwrap().iter().map(|proof| &proof["message"]));
+    let logs = [LogCopy::fetch_at(&stage.hub, "/v1/logs/main").await, LogCopy::fetch(&stage.hub).await];
+    let mut seen_in = BTreeSet::new();
+    for copy in &copies {
+        let log = logs.iter().find(|log| log.checkpoint.origin == copy["log"].as_str().unwrap()).unwrap();
+        let leaf = &log.leaves[usize::try_from(copy["index"].as_u64().unwrap()).unwrap()];
+        let Leaf::Message { envelope, .. } = leaf else { panic!("{copy} is no message: {leaf:?}") };
+        assert_eq!(copy["envelope"], json!(envelope));
+        seen_in.insert(&log.checkpoint.origin);
+    }
+    assert_eq!(seen_in.len(), 2, "from both");
     let view = stage.until(id, |case| case["handed_over"] == true).await;
     let proven = view["requirements"].as_array().unwrap().iter().filter(|one| one["state"] == "proven");
     assert!(proven.clone().count() > 0 && proven.clone().all(|one| one["log"] == "hub.local/log/next"), "{view}");

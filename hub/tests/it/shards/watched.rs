@@ -58,6 +58,56 @@ async fn a_search_goes_over_all_logs_and_names_the_log_of_each_entry() {
     assert_eq!(page["rows"].as_array().unwrap().len(), 3);
 }
 
+async fn exported(hub: &TestHub, auditor: &Party, body: &Value) -> reqwest::Response {
+    let path = "/v1/audit/export";
+    let token = sign_token(hub.token(auditor.id.as_str(), "POST", path), &auditor.key);
+    let request = reqwest::Client::new().post(hub.at(path)).bearer_auth(token).header("accept", "application/jsonl");
+    request.json(body).send().await.unwrap()
+}
+
+/// The lines of an export.
+async fn export(hub: &TestHub, auditor: &Party, body: Value) -> Vec<Value> {
+    let text = exported(hub, auditor, &body).await.error_for_status().unwrap().text().await.unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn an_export_of_an_earlier_log_shows_it_as_it_ended() {
+    let hub = TestHub::new().await;
+    let auditor = auditor(&hub).await;
+    let [done, late] = [hub.accept(&hub.world.message()).await, hub.accept(&hub.world.message()).await];
+    assert_eq!(hub.acknowledge(&hub.world.office, &said(&hub, Some(FIRST), &[(done, None)])).await.status, 201);
+    let vkey = hub.get("/v1/log/vkey").await.text().trim_end().parse().unwrap();
+    let hub = hub.go_on_in("next").await;
+    assert_eq!(hub.acknowledge(&hub.world.office, &said(&hub, Some(FIRST), &[(late, None)])).await.status, 201);
+    hub.accept(&hub.world.message()).await;
+
+    let lines = export(&hub, &auditor, json!({ "filter": { "kind": "message" }, "log": FIRST })).await;
+    let head = &lines[0]["export"];
+    assert_eq!((&head["log"], &head["query_log"]), (&json!(FIRST), &json!(NEXT)));
+    let text = head["checkpoint"].as_str().unwrap();
+    let checkpoint = SignedCheckpoint::parse_and_verify(text, &vkey).unwrap().into_checkpoint();
+    assert_eq!(checkpoint, LogCopy::fetch_at(&hub, "/v1/logs/main").await.checkpoint);
+    let rows = &lines[1..lines.len() - 1];
+    let told: Vec<_> = rows.iter().map(|line| (line["row"]["index"].as_u64(), &line["row"]["outcome"])).collect();
+    let unacknowledged = json!("unacknowledged");
+    assert_eq!(
+        told,
+        [(Some(late), &unacknowledged), (Some(late + 1), &Value::Null), (Some(done), &json!("processed")),],
+        "what the next log says of a message is not in it"
+    );
+    rows.iter().for_each(|line| proven(line, &checkpoint));
+
+    let filter = json!({ "filter": { "outcome": "unacknowledged" }, "log": FIRST });
+    let lines = export(&hub, &auditor, filter).await;
+    let rows: Vec<_> = lines.iter().filter_map(|line| line["row"]["index"].as_u64()).collect();
+    assert_eq!(rows, [late], "the search knows it as processed");
+    let present = export(&hub, &auditor, json!({ "filter": { "kind": "message" }, "log": NEXT })).await;
+    assert_eq!((&present[0]["export"]["log"], &present[0]["export"]["query_log"]), (&json!(NEXT), &Value::Null));
+    let other = exported(&hub, &auditor, &json!({ "filter": {}, "log": "hub.local/log/other" })).await;
+    assert_eq!(other.status().as_u16(), 404);
+}
+
 #[tokio::test]
 async fn an_export_is_of_the_present_log_and_each_row_is_proven_in_it() {
     let hub = TestHub::new().await;
@@ -69,11 +119,7 @@ async fn an_export_is_of_the_present_log_and_each_row_is_proven_in_it() {
     for (log, index) in [(FIRST, old), (NEXT, index)] {
         assert_eq!(hub.acknowledge(&hub.world.office, &said(&hub, Some(log), &[(index, None)])).await.status, 201);
     }
-    let path = "/v1/audit/export";
-    let token = sign_token(hub.token(auditor.id.as_str(), "POST", path), &auditor.key);
-    let request = reqwest::Client::new().post(hub.at(path)).bearer_auth(token).header("accept", "application/jsonl");
-    let answer = request.json(&json!({ "filter": { "kind": "message" } })).send().await.unwrap().text().await.unwrap();
-    let lines: Vec<Value> = answer.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines = export(&hub, &auditor, json!({ "filter": { "kind": "message" } })).await;
     let head = &lines[0]["export"];
     let vkey = hub.get("/v1/log/vkey").await.text().trim_end().parse().unwrap();
     let checkpoint = SignedCheckpoint::parse_and_verify(head["checkpoint"].as_str().unwrap(), &vkey).unwrap();

@@ -87,25 +87,32 @@ pub(super) struct Beside {
     /// The witnesses that are the quorum of a policy.
     witnesses: Option<Vec<String>>,
     /// What each timestamp of the bundle proves.
-    timestamps: Option<Vec<(u64, Timestamp)>>,
+    timestamps: Option<Vec<(StampedTree, Timestamp)>>,
 }
 
 /// Or the class of what does not hold, and why.
 fn judge(bundle: &EvidenceBundle, trusted: &Trusted) -> Result<Judged, (&'static str, String)> {
     let proven = bundle.verify(&trusted.vkey).map_err(|fault| (fault.class(), fault.to_string()))?;
-    let witnesses = trusted.policy.as_ref().map(|policy| quorum::witnesses(policy, &bundle.checkpoint));
+    let witnesses = trusted.policy.as_ref().map(|policy| witnesses(policy, bundle, &proven));
     let witnesses = witnesses.transpose().map_err(|reason| (quorum::TOO_FEW, reason))?;
     let timestamps = trusted.authorities.as_ref().map(|authorities| {
         let verify = |tree: &StampedTree| {
             let proven = Token::parse(&tree.token).and_then(|token| token.verify(tree.text.as_bytes(), authorities));
             let fault =
                 |fault: TimestampFault| (fault.class(), format!("the timestamp for {} entries: {fault}", tree.size));
-            proven.map(|proven| (tree.size, proven)).map_err(fault)
+            proven.map(|proven| (tree.clone(), proven)).map_err(fault)
         };
         proven.stamped.iter().map(verify).collect::<Result<_, _>>()
     });
     let timestamps = timestamps.transpose()?;
     Ok(Judged { proven, beside: Beside { witnesses, timestamps } })
+}
+
+/// The witnesses that are the quorum on one of the checkpoints that cover all messages; or what is wrong with the newest.
+fn witnesses(policy: &Policy, bundle: &EvidenceBundle, proven: &Proven) -> Result<Vec<String>, String> {
+    let mut judged = bundle.covering(proven).map(|checkpoint| quorum::witnesses(policy, checkpoint));
+    let newest = judged.next().unwrap_or_else(|| Err("there is no checkpoint".to_owned()));
+    newest.or_else(|reason| judged.find_map(Result::ok).ok_or(reason))
 }
 
 fn does_not_hold(path: &Path, class: &str, reason: &str, language: Language) -> Outcome {
@@ -121,8 +128,8 @@ pub(super) fn holds(path: &Path, proven: &Proven, beside: &Beside, language: Lan
     let words = Words::of(language);
     let mut text = format!("{}: {}\n", path.display(), words.holds);
     for message in &proven.messages {
-        let mut lines = lines(message, words);
-        lines.extend(beside.existed_by(message.index).map(|said| (words.existed_by, said)));
+        let mut lines = lines(message, proven, words);
+        lines.extend(beside.existed_by(message.place).map(|said| (words.existed_by, said)));
         text.push_str(&format!("\n{}", table(&lines)));
     }
     let mut log = vec![
@@ -130,6 +137,8 @@ pub(super) fn holds(path: &Path, proven: &Proven, beside: &Beside, language: Lan
         (words.entries, format!("{} / {}", proven.entries, proven.size)),
         (words.root, proven.root.to_string()),
     ];
+    let before = proven.earlier.iter().map(|log| log.origin.as_str()).collect::<Vec<_>>().join(", ");
+    log.extend((!before.is_empty()).then_some((words.before, before)));
     log.extend(beside.witnesses.as_ref().map(|names| (words.witnesses, names.join(", "))));
     text.push_str(&format!("\n{}\n{}\n", table(&log), words.not_shown));
     let not_shown = not_shown(proven, beside);
@@ -146,38 +155,45 @@ pub(super) fn holds(path: &Path, proven: &Proven, beside: &Beside, language: Lan
 
 impl Beside {
     /// By when a message existed, and who says so: the first timestamp on a tree that it is in.
-    fn existed_by(&self, index: u64) -> Option<String> {
-        let (_, first) = self.timestamps.iter().flatten().find(|(size, _)| *size > index)?;
+    fn existed_by(&self, place: u64) -> Option<String> {
+        let (_, first) = self.timestamps.iter().flatten().find(|(tree, _)| tree.end > place)?;
         Some(format!("{} ({})", moment(first.time), first.authority))
     }
 
     /// For programs: the timestamps of the bundle; without `proven` those that were not checked.
     fn told(&self, proven: &Proven) -> Vec<Value> {
         match &self.timestamps {
-            Some(all) => all.iter().map(|(size, proven)| json!({ "size": size, "proven": proven })).collect(),
-            None => proven.stamped.iter().map(|tree| json!({ "size": tree.size, "proven": null })).collect(),
+            Some(all) => all.iter().map(|(tree, proven)| timestamp(tree, Some(proven))).collect(),
+            None => proven.stamped.iter().map(|tree| timestamp(tree, None)).collect(),
         }
     }
 }
 
-fn lines(message: &ProvenMessage, words: &Words) -> Vec<(&'static str, String)> {
+fn timestamp(tree: &StampedTree, proven: Option<&Timestamp>) -> Value {
+    json!({ "log": tree.log, "size": tree.size, "proven": proven })
+}
+
+fn lines(message: &ProvenMessage, proven: &Proven, words: &Words) -> Vec<(&'static str, String)> {
     let claims = &message.envelope;
     let schema = &message.schema;
     let text = if message.schema_text { words.here } else { words.not_here };
     let body = match &message.body {
         Body::Shown { bytes } => format!("{bytes} {}", words.bytes),
         Body::NotShown => words.not_here.to_owned(),
-        Body::Erased { index, basis } => format!("{} {index} ({basis})", words.erased_by),
+        Body::Erased { log, index, basis } => {
+            format!("{} {} ({basis})", words.erased_by, entry(log.as_ref().unwrap_or(&message.log), *index, proven))
+        }
     };
     let answer = message.acknowledgement.as_ref().map_or_else(
         || words.none.to_owned(),
         |answer| {
             let code = answer.code.as_ref().map(|code| format!(" ({code})")).unwrap_or_default();
-            format!("{}{code}, {} {}", answer.outcome.as_str(), words.entry, answer.index)
+            let entry = entry(answer.log.as_ref().unwrap_or(&message.log), answer.index, proven);
+            format!("{}{code}, {} {entry}", answer.outcome.as_str(), words.entry)
         },
     );
     vec![
-        (words.entry, message.index.to_string()),
+        (words.entry, entry(&message.log, message.index, proven)),
         (words.message, format!("{} {}", claims.message_type, claims.jti)),
         (words.from, format!("{} ({})", claims.iss, message.key)),
         (words.to, claims.aud.to_string()),
@@ -188,6 +204,11 @@ fn lines(message: &ProvenMessage, words: &Words) -> Vec<(&'static str, String)> 
         (words.receipt, if message.receipt { words.here } else { words.not_here }.to_owned()),
         (words.answer, answer),
     ]
+}
+
+/// An entry, with its log where there are several.
+fn entry(log: &str, index: u64, proven: &Proven) -> String {
+    if proven.earlier.is_empty() { index.to_string() } else { format!("{index} ({log})") }
 }
 
 /// What a bundle cannot show.

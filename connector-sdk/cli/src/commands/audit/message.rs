@@ -8,11 +8,12 @@ use saphan_schemas::ids::{CaseId, MessageId};
 use saphan_schemas::json::parse_typed;
 use saphan_schemas::log::SignedCheckpoint;
 use saphan_schemas::message::MessageFile;
+use saphan_schemas::registry::is_shard_name;
 
 use super::bundle::{Beside, holds};
 use super::language::Language;
 use crate::commands::log::{LogArguments, OpenedLog, no_or_unknown};
-use crate::evidence::{self, EvidenceError, Wanted};
+use crate::evidence::{self, EntryName, EvidenceError, LogName, Wanted};
 use crate::files::{self, Readers};
 use crate::log_check::{self, COSIGNED_PATH};
 use crate::outcome::{Failure, Outcome};
@@ -23,8 +24,9 @@ pub(crate) struct MessageArguments {
     #[command(flatten)]
     log: LogArguments,
 
-    /// A message: its file *.saphan.json, which brings receipt and body; its id; or its place in the log. May be repeated
-    #[arg(long, value_name = "FILE|ID|INDEX", required_unless_present = "case")]
+    /// A message: its file *.saphan.json, which brings receipt and body; its id; or its index in the log, for an earlier log of the hub
+    /// with the name of its shard before it (2026h2:451). May be repeated
+    #[arg(long, value_name = "FILE|ID|[SHARD:]INDEX", required_unless_present = "case")]
     message: Vec<String>,
 
     /// All messages of a case. May be repeated
@@ -54,13 +56,6 @@ pub(crate) async fn run(arguments: MessageArguments) -> Result<Outcome, Failure>
         Ok(report) => report,
         Err(error) => return Ok(opened.tell(no_or_unknown(&error, &opened.name)?)),
     };
-    if let Some(first) = report.earlier.first() {
-        let what = format!(
-            "{} is a later log of its hub: no bundle can hold yet what its registry has from {first}",
-            report.origin
-        );
-        return Err(Failure::caller(what, "Show the logs themselves, and `saphan log check` over them."));
-    }
     let checkpoint = SignedCheckpoint::parse_and_verify(&report.checkpoint, &opened.vkey);
     let checkpoint = checkpoint.map_err(|error| Failure::hub(error, "Check the log's key."))?;
     let make = async |checkpoint| evidence::make(&*opened.source, checkpoint, &opened.vkey, &wanted).await;
@@ -93,8 +88,8 @@ fn wanted(arguments: &MessageArguments) -> Result<Wanted, Failure> {
     let cases = arguments.case.clone();
     let mut wanted = Wanted { cases, without_bodies: arguments.without_bodies, ..Wanted::default() };
     for name in &arguments.message {
-        if let Ok(place) = name.parse() {
-            wanted.places.push(place);
+        if let Some(entry) = entry(name) {
+            wanted.entries.push(entry);
         } else if let Ok(id) = MessageId::from_str(name) {
             wanted.ids.push(id);
         } else {
@@ -104,12 +99,22 @@ fn wanted(arguments: &MessageArguments) -> Result<Wanted, Failure> {
                 let what = format!("{name} is neither an id, nor a place, nor a message's file: {error}");
                 Failure::caller(what, "Give a *.saphan.json as `saphan listen --save` writes it.")
             })?;
-            let place = evidence::place(&file).ok_or_else(|| failure(&EvidenceError::NoReceipt))?;
-            wanted.places.push(place);
+            let entry = evidence::name(&file).ok_or_else(|| failure(&EvidenceError::NoReceipt))?;
+            wanted.entries.push(entry);
             wanted.files.push(file);
         }
     }
     Ok(wanted)
+}
+
+/// An index, or one in the log of a shard.
+fn entry(text: &str) -> Option<EntryName> {
+    let (log, index) = match text.split_once(':') {
+        Some((shard, index)) if is_shard_name(shard) => (LogName::Shard(shard.to_owned()), index),
+        Some(_) => return None,
+        None => (LogName::Given, text),
+    };
+    Some(EntryName { log, index: index.parse().ok()? })
 }
 
 fn failure(error: &EvidenceError) -> Failure {

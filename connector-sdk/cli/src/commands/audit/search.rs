@@ -7,13 +7,15 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+use saphan_schemas::audit::{Fate, Filter};
 use saphan_schemas::facts::EntryKind;
 use saphan_schemas::ids::{CaseId, Code, MemberId, MessageType, ServiceId, SystemId};
 use saphan_schemas::message_types::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::verify_export;
+use super::verify_export::{self, AskedFor};
 use crate::config::Config;
 use crate::outcome::{Exit, Failure, Outcome};
 use hub::AuditedHub;
@@ -21,7 +23,7 @@ use hub::AuditedHub;
 #[derive(Debug, Args)]
 pub(crate) struct SearchArguments {
     #[command(flatten)]
-    filter: Filter,
+    filter: FilterArguments,
 
     /// Show at most so many rows, the newest first
     #[arg(long, value_name = "NUMBER", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
@@ -31,72 +33,64 @@ pub(crate) struct SearchArguments {
     #[arg(long, value_name = "FILE")]
     export: Option<PathBuf>,
 
+    /// Which of the hub's logs is exported, by the name of its shard or its origin; the present one without it
+    #[arg(long, value_name = "SHARD", requires = "export")]
+    log: Option<String>,
+
     /// The connection to the hub, of a system of role `auditor`
     #[arg(long, value_name = "FILE", default_value = "saphan.toml", env = "SAPHAN_CONFIG")]
     config: PathBuf,
 }
 
-/// Which entries, as the hub reads it.
-#[derive(Debug, Args, Serialize)]
-struct Filter {
+/// Which entries.
+#[derive(Debug, Args)]
+struct FilterArguments {
     /// A member: one of its systems sent, received or signed it
     #[arg(long, value_name = "ID")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     member: Option<MemberId>,
 
     /// A system that sent, received or signed it
     #[arg(long, value_name = "ID")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     system: Option<SystemId>,
 
     /// The system that sent or signed it
     #[arg(long, value_name = "SYSTEM")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     from: Option<SystemId>,
 
     /// The receiving system of a message
     #[arg(long, value_name = "SYSTEM")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     to: Option<SystemId>,
 
     /// The type of a message, such as application.submitted
     #[arg(long = "type", value_name = "TYPE")]
-    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     message_type: Option<MessageType>,
 
     /// The public service of a message
     #[arg(long, value_name = "ID")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     service: Option<ServiceId>,
 
     /// The case of a message
     #[arg(long, value_name = "ID")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     case: Option<CaseId>,
 
     /// The kind of entry: message, refusal, acknowledgement, registry, erasure, shard, query
     #[arg(long, value_name = "KIND")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     kind: Option<EntryKind>,
 
     /// What became of a message
-    #[arg(long, value_name = "OUTCOME", value_parser = ["processed", "rejected", "unacknowledged"])]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    outcome: Option<String>,
+    #[arg(long, value_name = "OUTCOME", value_parser = PossibleValuesParser::new(["processed", "rejected", "unacknowledged"]).map(fate))]
+    outcome: Option<Fate>,
 
     /// The problem code of a refusal or of a rejected message, or the legal basis of an erasure
     #[arg(long, value_name = "CODE")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<Code>,
 
     /// Logged at this time or later, such as 2026-11-24T09:30:00+07:00
     #[arg(long, value_name = "TIME", value_parser = milliseconds)]
-    #[serde(skip_serializing_if = "Option::is_none")]
     since: Option<u64>,
 
     /// Logged before this time
     #[arg(long, value_name = "TIME", value_parser = milliseconds)]
-    #[serde(skip_serializing_if = "Option::is_none")]
     until: Option<u64>,
 }
 
@@ -109,16 +103,16 @@ struct Page {
 }
 
 pub(crate) async fn run(arguments: SearchArguments) -> Result<Outcome, Failure> {
-    let SearchArguments { filter, limit, export, config } = arguments;
+    let SearchArguments { filter, limit, export, log, config } = arguments;
     let config = Config::read(&config)?;
-    let filter = json!(filter);
+    let filter = Filter::from(filter);
     match export {
-        Some(file) => exported(config, &filter, &file).await,
+        Some(file) => exported(config, &filter, log, &file).await,
         None => found(&AuditedHub::new(config)?, &filter, limit as usize).await,
     }
 }
 
-async fn found(hub: &AuditedHub, filter: &Value, limit: usize) -> Result<Outcome, Failure> {
+async fn found(hub: &AuditedHub, filter: &Filter, limit: usize) -> Result<Outcome, Failure> {
     let (mut rows, mut queries) = (Vec::new(), Vec::new());
     let mut before: Option<u64> = None;
     let (indexed, next) = loop {
@@ -151,14 +145,45 @@ async fn found(hub: &AuditedHub, filter: &Value, limit: usize) -> Result<Outcome
     Ok(Outcome { exit: Exit::Done, text, json })
 }
 
-async fn exported(config: Config, filter: &Value, file: &Path) -> Result<Outcome, Failure> {
+async fn exported(config: Config, filter: &Filter, log: Option<String>, file: &Path) -> Result<Outcome, Failure> {
     let trust = config.trust().clone();
+    let log = log.map(|log| if log.contains('/') { log } else { format!("{}/log/{log}", trust.hub) });
     let accept = match file.extension().and_then(OsStr::to_str) {
         Some(ending) if ending.eq_ignore_ascii_case("csv") => "text/csv",
         _ => "application/jsonl",
     };
-    AuditedHub::new(config)?.save("/v1/audit/export", &json!({ "filter": filter }), accept, file).await?;
-    verify_export::verify(file, &trust.log, &trust.more_logs, Some(filter))
+    let mut body = json!({ "filter": filter });
+    if let Some(log) = &log {
+        body["log"] = json!(log);
+    }
+    AuditedHub::new(config)?.save("/v1/audit/export", &body, accept, file).await?;
+    let asked = AskedFor { filter, log: log.as_deref() };
+    verify_export::verify(file, &trust.log, &trust.more_logs, Some(&asked))
+}
+
+impl From<FilterArguments> for Filter {
+    fn from(arguments: FilterArguments) -> Self {
+        let FilterArguments {
+            member,
+            system,
+            from,
+            to,
+            message_type,
+            service,
+            case,
+            kind,
+            outcome,
+            code,
+            since,
+            until,
+        } = arguments;
+        Self { member, system, from, to, message_type, service, case, kind, outcome, code, since, until }
+    }
+}
+
+/// One of the words that the parser lets through.
+fn fate(text: String) -> Fate {
+    Fate::ALL.into_iter().find(|fate| fate.as_str() == text).unwrap_or(Fate::Unacknowledged)
 }
 
 /// A row in one line.

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use saphan_schemas::audit::Filter;
 use saphan_schemas::log::VerifierKey;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::audit_export::{self, ExportError, Report};
 use crate::commands::log::read_vkey;
@@ -16,7 +17,7 @@ pub(crate) struct VerifyExportArguments {
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
-    /// The key of the log, or a file with it: all that is trusted
+    /// The key of the log that was exported, or a file with it: all that is trusted
     #[arg(long, value_name = "FILE|TEXT")]
     vkey: String,
 }
@@ -25,16 +26,24 @@ pub(crate) fn run(arguments: &VerifyExportArguments) -> Result<Outcome, Failure>
     verify(&arguments.file, &read_vkey(&arguments.vkey)?, &[], None)
 }
 
-/// Verifies an export with keys of the log of which any may have signed its checkpoint. `asked`: the filter, if it is known.
+/// What a hub was asked.
+pub(super) struct AskedFor<'a> {
+    pub(super) filter: &'a Filter,
+    /// The origin of the log, if one was named.
+    pub(super) log: Option<&'a str>,
+}
+
+/// Verifies an export with keys of the log of which any may have signed its checkpoint.
 pub(super) fn verify(
     path: &Path,
     key: &VerifierKey,
     more: &[VerifierKey],
-    asked: Option<&Value>,
+    asked: Option<&AskedFor<'_>>,
 ) -> Result<Outcome, Failure> {
     match audit_export::verify(path, key, more) {
-        Ok(report) if asked.is_some_and(|asked| *asked != report.filter) => {
-            let what = format!("{}: the hub answered another question: {}", path.display(), report.filter);
+        Ok(report) if asked.is_some_and(|asked| asked.is_other_than(&report)) => {
+            let (name, log) = (path.display(), &report.log);
+            let what = format!("{name}: the hub answered another question: {} of {log}", json!(report.filter));
             Err(Failure::hub(what, "Ask again. If it happens again, tell the hub's operator."))
         }
         Ok(report) => Ok(holds(path, &report)),
@@ -50,14 +59,21 @@ pub(super) fn verify(
     }
 }
 
+impl AskedFor<'_> {
+    fn is_other_than(&self, report: &Report) -> bool {
+        *self.filter != report.filter || self.log.is_some_and(|log| log != report.log)
+    }
+}
+
 fn holds(path: &Path, report: &Report) -> Outcome {
-    let Report { log, size, root, query, indexed, rows, supporting, unnamed, filter, .. } = report;
+    let Report { log, size, root, query, query_log, indexed, rows, supporting, unnamed, filter, .. } = report;
+    let (filter, of) = (json!(filter), query_log.as_ref().map(|log| format!(" of {log}")).unwrap_or_default());
     let name = path.display();
     let text = format!(
         "{name}: every row is in the log\n\n  rows        {rows}\n  cited       {supporting} entries beside them\n  asked       {filter}\n  \
-         question    entry {query}\n  searched    {indexed} entries\n  log         {log}\n  entries     {size}\n  root        {root}\n\n\
+         question    entry {query}{of}\n  searched    {indexed} entries\n  log         {log}\n  entries     {size}\n  root        {root}\n\n\
          what this file does not show\n  - that this was the question, that it is that entry, and how much was searched: these are the file's word\n  \
-         - that nothing that fits was left out, or was acknowledged since: the log shows that\n  \
+         - that nothing that fits was left out, or was acknowledged since, also in a later log: the logs show that\n  \
          - that senders and receivers signed what they say, and might: `saphan audit log` shows that\n"
     );
     let text = if *unnamed == 0 {

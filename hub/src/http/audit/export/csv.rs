@@ -3,7 +3,7 @@
 //! A spreadsheet takes a field that begins with `=`, `+`, `-`, `@` or a control character for a formula: such a field gets an
 //! apostrophe before it, as spreadsheets have it themselves, and so does one that begins with an apostrophe.
 
-use super::Line;
+use saphan_schemas::audit::{COLUMNS, ProvenRow};
 
 /// The names of the columns.
 pub(super) fn header(to: &mut Vec<u8>) {
@@ -22,32 +22,8 @@ pub(super) fn note(to: &mut Vec<u8>, kind: &str, index: u64, leaf: &str) {
     record(to, COLUMNS.iter().map(field));
 }
 
-pub(super) fn row(to: &mut Vec<u8>, line: &Line<'_>) {
-    let row = line.row;
-    let number = |number: Option<u64>| number.map(|number| number.to_string()).unwrap_or_default();
-    let text = |text: &Option<String>| text.clone().unwrap_or_default();
-    let proof: Vec<String> = line.proof.iter().map(ToString::to_string).collect();
-    let fields = [
-        row.index.to_string(),
-        row.at.to_string(),
-        row.kind.map(|kind| kind.to_string()).unwrap_or_default(),
-        row.id.map(|id| id.to_string()).unwrap_or_default(),
-        text(&row.from),
-        text(&row.to),
-        text(&row.message_type),
-        text(&row.service),
-        row.case.map(|case| case.to_string()).unwrap_or_default(),
-        row.outcome.map(|outcome| outcome.as_str().to_owned()).unwrap_or_default(),
-        text(&row.code),
-        number(row.acknowledgement),
-        number(row.acknowledged_at),
-        number(row.erasure),
-        if line.supports { "true".to_owned() } else { String::new() },
-        line.leaf.to_owned(),
-        line.hash.to_string(),
-        proof.join(" "),
-    ];
-    record(to, fields.iter().map(String::as_str));
+pub(super) fn row(to: &mut Vec<u8>, row: &ProvenRow) {
+    record(to, row.to_record().iter().map(String::as_str));
 }
 
 fn record<'a>(to: &mut Vec<u8>, fields: impl Iterator<Item = &'a str>) {
@@ -79,27 +55,6 @@ fn field(to: &mut Vec<u8>, text: &str) {
         to.push(b'"');
     }
 }
-
-const COLUMNS: [&str; 18] = [
-    "index",
-    "at",
-    "kind",
-    "id",
-    "from",
-    "to",
-    "type",
-    "service",
-    "case",
-    "outcome",
-    "code",
-    "acknowledgement",
-    "acknowledged_at",
-    "erasure",
-    "supports",
-    "leaf",
-    "hash",
-    "proof",
-];
 
 #[cfg(test)]
 mod tests {
