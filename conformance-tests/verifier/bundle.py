@@ -44,7 +44,7 @@ def check(path, key, policy, trusted):
     if policy:
         answer["cosigned_by"] = policy.verify(checkpoint)
     if trusted:
-        answer["timestamps"] = [{"size": size, **timestamps.check(token, text, trusted)}
+        answer["timestamps"] = [{"size": size, **timestamps.check(token, text, trusted, last_covered(shown, size))}
                                 for size, text, token in tokens]
     return answer
 
@@ -64,6 +64,11 @@ def stamped(all_of_them, messages, checkpoint):
         except Unreadable as error:
             raise Fault("malformed-timestamp", f"a token is {error}") from None
         yield size, f"{checkpoint.origin}\n{size}\n{base64.b64encode(root).decode()}\n".encode(), token
+
+
+def last_covered(shown, size):
+    """When the last entry of the bundle that is in a tree was logged, in seconds since 1970."""
+    return shown[max(index for index in shown if index < size)][0]["ts"] // 1000
 
 
 def of_entry(index, check_it, *arguments):
