@@ -346,7 +346,9 @@ pub enum Asker {
 }
 
 /// What the hub keeps. Every method is durable on return unless it says otherwise.
-pub trait Store: DocumentIndex + BodyIndex + KeyIndex + QueryIndex + CosignedIndex + TimestampIndex + Send + Sync {
+pub trait Store:
+    DocumentIndex + BodyIndex + KeyIndex + QueryIndex + CosignedIndex + TimestampIndex + Send + Sync
+{
     /// Seals bodies with these keys from now on, and opens them. Without keys no body is written, and none is read that was sealed.
     fn seal_with(&self, keys: Arc<StorageKeys>);
 

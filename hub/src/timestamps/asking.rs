@@ -38,7 +38,9 @@ pub(super) enum NotStamped {
     #[error("the token: {0}")]
     Token(#[from] TimestampFault),
     /// By the time in it, it was not made for this request.
-    #[error("the token says {time} s after 1970, which is not within {APART_SECONDS} s of now, {now}, or before an entry that it is to cover: the authority's clock is wrong, or this machine's")]
+    #[error(
+        "the token says {time} s after 1970, which is not within {APART_SECONDS} s of now, {now}, or before an entry that it is to cover: the authority's clock is wrong, or this machine's"
+    )]
     OtherTime {
         /// The time in it.
         time: u64,
@@ -147,7 +149,11 @@ mod tests {
             (0, 100, 101, 0, true),
             (u64::MAX, 100, 101, 0, false),
         ] {
-            assert_eq!(is_of_now(time, asked_at, answered_at, newest), expected, "{time} {asked_at} {answered_at} {newest}");
+            assert_eq!(
+                is_of_now(time, asked_at, answered_at, newest),
+                expected,
+                "{time} {asked_at} {answered_at} {newest}"
+            );
         }
     }
 }

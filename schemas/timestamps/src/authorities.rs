@@ -90,7 +90,9 @@ fn stands_for_itself(signer: &[u8], time: u64) -> Result<(), TimestampFault> {
     let valid = certificate.validity;
     let [from, until] = [valid.not_before, valid.not_after].map(|bound| bound.to_unix_duration().as_secs());
     if !(from..=until).contains(&time) {
-        return Err(TimestampFault::Expired { reason: format!("{time} is not between {from} and {until}, in seconds") });
+        return Err(TimestampFault::Expired {
+            reason: format!("{time} is not between {from} and {until}, in seconds"),
+        });
     }
     let basic = certificate.extensions.iter().flatten().find(|extension| extension.extn_id == ID_CE_BASIC_CONSTRAINTS);
     match basic.map(|basic| BasicConstraints::from_der(basic.extn_value.as_bytes())) {

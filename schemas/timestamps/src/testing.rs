@@ -12,9 +12,7 @@ use der::{Any, DateTime, Decode as _, Encode as _, Tag};
 use ring::digest::{SHA256, digest};
 use tempfile::TempDir;
 
-use crate::asn1::{
-    AlgorithmIdentifier, MessageImprint, PkiStatusInfo, TimeStampReq, TimeStampResp, TstInfo,
-};
+use crate::asn1::{AlgorithmIdentifier, MessageImprint, PkiStatusInfo, TimeStampReq, TimeStampResp, TstInfo};
 use crate::reply::token_in_reply;
 use crate::request::TimestampRequest;
 

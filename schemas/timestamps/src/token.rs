@@ -5,13 +5,13 @@ use der::oid::db::rfc5911::ID_SIGNED_DATA;
 use der::{Decode as _, Encode as _, Tag, TagNumber, Tagged as _};
 use serde::Serialize;
 
-use crate::{CLOCKS_APART, LONGEST_TOKEN};
 use crate::asn1::{ContentInfo, SignedData, SignerInfo, TstInfo};
 use crate::authorities::Authorities;
 use crate::digests::Digest;
 use crate::fault::{TimestampFault, Unread, unread};
 use crate::signer::Signer;
 use crate::time::GenTime;
+use crate::{CLOCKS_APART, LONGEST_TOKEN};
 
 /// A token that was read, and not verified.
 #[derive(Debug, Clone)]

@@ -15,10 +15,10 @@ use saphan_hub::store::cases::{
 };
 use saphan_hub::store::sqlite::SqliteStore;
 use saphan_hub::store::{
-    Asker, Batch, Begun, BodyIndex, BodyRecord, CosignedIndex, Deliveries, DocumentId, DocumentIndex, DocumentRecord, Due, Head,
-    KeptCosigned, KeptQuery, KeyIndex, Known, LeaseChange, LeaseRequest, Limit, LoggedEntry, MessageRecord, NewDocument, NewPart,
-    Part, Pending, QueryIndex, Quota, Settlement, Store, StoreCounts, StoreError, StoredKey, TimestampIndex,
-    Unfinished,
+    Asker, Batch, Begun, BodyIndex, BodyRecord, CosignedIndex, Deliveries, DocumentId, DocumentIndex, DocumentRecord,
+    Due, Head, KeptCosigned, KeptQuery, KeyIndex, Known, LeaseChange, LeaseRequest, Limit, LoggedEntry, MessageRecord,
+    NewDocument, NewPart, Part, Pending, QueryIndex, Quota, Settlement, Store, StoreCounts, StoreError, StoredKey,
+    TimestampIndex, Unfinished,
 };
 use saphan_schemas::acknowledgement::Acknowledged;
 use saphan_schemas::catalogue::SchemaText;
