@@ -37,7 +37,7 @@ fn holds(report: &LogReport, audit: &Audit, words: &Words) -> String {
         (words.queries, leaves.queries.to_string()),
         (words.root, report.root.to_string()),
     ];
-    for found in &audit.timestamps {
+    if let Some(found) = &audit.timestamps {
         for EarlierTimestamps { log, report } in &found.earlier {
             lines.push((words.log, log.clone()));
             lines.extend(timestamps(report, words));
