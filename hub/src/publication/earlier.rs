@@ -45,8 +45,9 @@ impl<'a> Earlier<'a> {
             self.publish_cosigned(app, &log, &cosigned).await?;
             self.cosigned = Some(cosigned);
         }
-        self.timestamps = Some(log.publish_timestamps(store, self.shard, self.timestamps, self.size).await?);
+        // First what there is, and then all of that is published.
         let stamped = store.newest_timestamp(self.shard).await?.map(|(_, stamped)| stamped.size);
+        self.timestamps = Some(log.publish_timestamps(store, self.shard, self.timestamps, self.size).await?);
         let is_stamped = app.timestamps.is_none() || stamped == Some(self.size);
         self.is_done = is_stamped && (app.witnesses.is_none() || by_all);
         Ok(())

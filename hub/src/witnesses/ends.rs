@@ -46,13 +46,14 @@ pub(crate) async fn keep_newest(app: &App, witnesses: &Witnesses) {
 /// Shows the ends of closed logs to those who have not cosigned them, about once a second, until all have or the hub stops. Each
 /// witness is asked by a task of its own.
 pub(super) async fn run(app: Arc<App>, witnesses: Arc<Witnesses>) {
-    let mut stopping = app.stopping.clone();
+    let (mut stopping, mut trouble) = (app.stopping.clone(), false);
     let ends = loop {
         match unsettled(&app, &witnesses).await {
             Ok(ends) => break Arc::new(ends),
-            Err(error) => {
+            Err(error) if !std::mem::replace(&mut trouble, true) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "the ends of closed logs cannot be read");
             }
+            Err(_) => {}
         }
         if timeout(PAUSE, stopping.wait_for(|stop| *stop)).await.is_ok() {
             return;
