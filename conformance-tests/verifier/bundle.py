@@ -119,8 +119,9 @@ def check(path, key, policy, trusted):
     if policy:
         answer["cosigned_by"] = cosigned(policy, parts[last_log:])
     if trusted:
-        answer["timestamps"] = [{"log": log, "size": size, **timestamps.check(token, text, trusted)}
-                                for log, size, text, token in tokens]
+        answer["timestamps"] = [
+            {"log": log, "size": size, **timestamps.check(token, text, trusted, last_covered(shown, end))}
+            for log, size, end, text, token in tokens]
     return answer
 
 
@@ -144,7 +145,7 @@ def cosigned(policy, parts):
 
 
 def stamped(part, first):
-    """The sizes, the texts and the tokens of a log's timestamps. It has grown from each of their trees."""
+    """Log, size, the place after the last entry, text and token of a log's timestamps. It has grown from each of their trees."""
     before = max(first - part.first, 0)
     for one in part.timestamps:
         size, root, checkpoint = one["size"], jws.b64url(one["root"]), part.checkpoint
@@ -157,7 +158,13 @@ def stamped(part, first):
             token = jws.b64(one["token"])
         except Unreadable as error:
             raise Fault("malformed-timestamp", f"a token is {error}") from None
-        yield part.origin, size, f"{part.origin}\n{size}\n{base64.b64encode(root).decode()}\n".encode(), token
+        text = f"{part.origin}\n{size}\n{base64.b64encode(root).decode()}\n".encode()
+        yield part.origin, size, part.first + size, text, token
+
+
+def last_covered(shown, end):
+    """When the last entry of the bundle before a place was logged, in seconds since 1970."""
+    return shown[max(place for place in shown if place < end)][0]["ts"] // 1000
 
 
 def of_entry(index, check_it, *arguments):

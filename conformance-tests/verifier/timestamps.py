@@ -25,6 +25,7 @@ CONTENT_TYPE, MESSAGE_DIGEST = "1.2.840.113549.1.9.3", "1.2.840.113549.1.9.4"
 SIGNING_CERTIFICATE, SIGNING_CERTIFICATE_V2 = "1.2.840.113549.1.9.16.2.12", "1.2.840.113549.1.9.16.2.47"
 GENERALIZED = re.compile(r"([0-9]{14})(?:\.([0-9]*[1-9]))?Z")
 LONGEST = 32 << 10
+CLOCKS_APART = 600  # so many seconds older than an entry a token on it may be
 PEM = re.compile(rb"-----BEGIN CERTIFICATE-----\s(.*?)-----END CERTIFICATE-----", re.DOTALL)
 
 
@@ -207,7 +208,8 @@ class Token:
         require(signer.usages() == ([ExtendedKeyUsageOID.TIME_STAMPING], True), "not-for-timestamps",
                 "the certificate is not for timestamps alone, or does not say so critically")
         require(signer.was_valid(self.time), "expired-timestamp", "the certificate was not valid at the token's time")
-        require(not signer.is_ca() and self._leads(signer, trusted, 0), "untrusted-timestamp",
+        is_trusted = any(one.data == signer.data for one in trusted) or self._leads(signer, trusted, 0)
+        require(not signer.is_ca() and is_trusted, "untrusted-timestamp",
                 "no trusted authority stands for the certificate")
         return {"time": self.latest, "authority": signer.name()}
 
@@ -275,8 +277,12 @@ def names_itself(attributes, data):
     return first[0].expect(der.OCTETS).content == hashlib.new(name, data).digest()
 
 
-def check(token, data, trusted):
+def check(token, data, trusted, logged=0):
+    """Answers the time and the authority. The last entry that the token covers was logged at `logged`, in seconds since 1970."""
     try:
-        return Token(token).verify(data, trusted)
+        answer = Token(token).verify(data, trusted)
     except (Unreadable, IndexError, ValueError) as error:
         raise Fault("malformed-timestamp", f"the token cannot be read: {error}") from None
+    require(answer["time"] + CLOCKS_APART >= logged, "early-timestamp",
+            f"by its time, {answer['time']}, an entry that it covers was not logged yet: that was at {logged}")
+    return answer

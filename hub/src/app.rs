@@ -29,9 +29,9 @@ use crate::refusals::LoggedRefusals;
 use crate::registry::Registry;
 use crate::routing::Wakeups;
 use crate::sealing::StorageKeys;
-use crate::shards::Shards;
 use crate::shards::beginning::{self, Beginning, Found};
-use crate::store::Store;
+use crate::shards::{Shard, Shards};
+use crate::store::{Store, StoreError};
 use crate::timestamps::Timestamps;
 use crate::tls;
 use crate::used_tokens::UsedTokens;
@@ -239,7 +239,18 @@ impl App {
         self.limits.requests.take(&Payer::System(system.clone()), self.clock.now_ms())
     }
 
-    /// The newest checkpoint that a quorum of witnesses has cosigned.
+    /// The newest checkpoint of a log of this hub that a quorum of witnesses has cosigned.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn cosigned_of(&self, shard: &Shard) -> Result<Option<Arc<Cosigned>>, StoreError> {
+        if shard == self.shards.present() {
+            return Ok(self.cosigned());
+        }
+        Ok(self.store.kept_cosigned(shard).await?.map(|kept| Arc::new(kept.cosigned)))
+    }
+
+    /// The newest checkpoint of the present log that a quorum of witnesses has cosigned.
     #[must_use]
     pub fn cosigned(&self) -> Option<Arc<Cosigned>> {
         self.witnesses.as_ref()?.cosigned().borrow().clone()

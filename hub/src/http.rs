@@ -98,6 +98,7 @@ fn documented() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(log::timestamp))
         .routes(routes!(log::shard_verifier_key))
         .routes(routes!(log::shard_checkpoint))
+        .routes(routes!(log::shard_cosigned_checkpoint))
         .routes(routes!(log::shard_tile))
         .routes(routes!(log::shard_timestamps))
         .routes(routes!(log::shard_timestamp))

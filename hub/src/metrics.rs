@@ -41,6 +41,8 @@ pub struct Metrics {
     pub cosigned_size: Gauge,
     /// Seconds since a quorum of witnesses cosigned last.
     pub cosigned_age: Gauge,
+    /// Closed logs whose last checkpoint not every witness has cosigned.
+    pub closed_uncosigned: Gauge,
     witness_ages: Family<WitnessLabels, Gauge>,
     witness_failures: Family<WitnessFailureLabels, Counter>,
     /// Entries in the newest checkpoint that has a timestamp.
@@ -225,6 +227,7 @@ impl Default for Metrics {
             log_size: Gauge::default(),
             cosigned_size: Gauge::default(),
             cosigned_age: Gauge::default(),
+            closed_uncosigned: Gauge::default(),
             witness_ages: Family::default(),
             witness_failures: Family::default(),
             timestamped_size: Gauge::default(),
@@ -268,6 +271,11 @@ impl Default for Metrics {
             "log_cosigned_age_seconds",
             "Since a quorum of witnesses cosigned last",
             metrics.cosigned_age.clone(),
+        );
+        registry.register(
+            "closed_logs_uncosigned",
+            "Closed logs whose last checkpoint not every witness has cosigned",
+            metrics.closed_uncosigned.clone(),
         );
         let ages = metrics.witness_ages.clone();
         registry.register("witness_age_seconds", "Since the witness cosigned last", ages);

@@ -4,6 +4,7 @@
 //! a checkpoint finds all of its files. Nothing waits for it. What was published last is what [`crate::continuity`] holds the
 //! store against at the next start.
 
+mod earlier;
 mod timestamps;
 
 use std::path::Path;
@@ -17,10 +18,11 @@ use object_store::{ObjectStore, ObjectStoreExt as _, PutPayload};
 use saphan_schemas::log::{TILE_WIDTH, TileContent, TilePath, decode_bundle, partial_tiles, tiles_completed};
 use tokio::time::timeout;
 
+use self::earlier::Earlier;
 use crate::app::App;
 use crate::ledger::file;
 use crate::objects::Objects;
-use crate::shards::{self, Shard};
+use crate::shards::Shard;
 use crate::store::sqlite::Copies;
 use crate::store::{Store, StoreError};
 
@@ -211,7 +213,7 @@ impl Copies for PublishedLog {
 /// Publishes what is new, until the hub stops, and once more then. `published` entries are there.
 pub async fn run(app: Arc<App>, publication: Arc<PublishedLog>, published: u64) {
     let mut stopping = app.stopping.clone();
-    let mut done = Done { closed: app.shards.closed().collect(), size: published, heads: None, timestamps: None };
+    let mut done = Done::new(&app, published);
     let mut trouble = false;
     loop {
         let is_last = app.is_stopping();
@@ -242,24 +244,28 @@ pub async fn run(app: Arc<App>, publication: Arc<PublishedLog>, published: u64) 
 
 /// What is published.
 struct Done<'a> {
-    /// Earlier logs of which not all may be published, the last one first, with their sizes.
-    closed: Vec<(&'a Shard, u64)>,
+    /// Earlier logs, oldest first, of which not all may be published, or more is to come.
+    earlier: Vec<Earlier<'a>>,
     size: u64,
     heads: Option<(Head, Option<Head>)>,
     /// How many timestamps, once that is known.
     timestamps: Option<u64>,
 }
 
-impl Done<'_> {
+impl<'a> Done<'a> {
+    fn new(app: &'a App, published: u64) -> Self {
+        let earlier = app.shards.closed().map(|(shard, size)| Earlier::new(shard, size)).collect();
+        Self { earlier, size: published, heads: None, timestamps: None }
+    }
+
     async fn publish(&mut self, app: &App, publication: &PublishedLog) -> Result<(), PublicationError> {
         let heads = (app.newest_checkpoint(), app.cosigned().map(|cosigned| (cosigned.size, cosigned.text.clone())));
+        // First those before it, to their ends.
+        for earlier in &mut self.earlier {
+            earlier.publish(app, publication).await?;
+        }
+        self.earlier.retain(|earlier| !earlier.is_done());
         if heads.0.0 > 0 && self.heads.as_ref() != Some(&heads) {
-            while let Some((shard, size)) = self.closed.last() {
-                let earlier = publication.beside(shards::name(&shard.origin));
-                earlier.complete(&*app.store, shard, *size).await?;
-                earlier.publish_timestamps(&*app.store, shard, None, *size).await?;
-                self.closed.pop();
-            }
             publication.publish(&*app.store, app.shards.present(), self.size, &heads.0, heads.1.as_ref()).await?;
             self.size = heads.0.0;
             app.metrics.log_published_size.set(i64::try_from(self.size).unwrap_or(i64::MAX));

@@ -1,11 +1,12 @@
 //! What the hub keeps, behind one trait.
 //!
 //! Whatever must be atomic is one method, above all [`Store::commit`]. Documents, the ends of bodies, the keys of what is sealed,
-//! auditors' queries and timestamps have small traits of their own, [`DocumentIndex`], [`BodyIndex`], [`KeyIndex`], [`QueryIndex`] and
-//! [`TimestampIndex`], which every store implements too. Implementations: [`sqlite`].
+//! auditors' queries, cosigned checkpoints and timestamps have small traits of their own, [`DocumentIndex`], [`BodyIndex`], [`KeyIndex`],
+//! [`QueryIndex`], [`CosignedIndex`] and [`TimestampIndex`], which every store implements too. Implementations: [`sqlite`].
 
 mod bodies;
 pub mod cases;
+mod cosigned;
 mod data_keys;
 mod documents;
 mod queries;
@@ -13,6 +14,7 @@ pub mod sqlite;
 mod timestamps;
 
 pub use bodies::{BodyIndex, BodyRecord};
+pub use cosigned::{CosignedIndex, KeptCosigned};
 pub use data_keys::{KeyIndex, KeyPlace, StoredKey};
 pub use documents::{
     Begun, DocumentId, DocumentIndex, DocumentRecord, DocumentState, NewDocument, NewPart, Part, Quota, Unfinished,
@@ -341,7 +343,9 @@ pub enum Asker {
 }
 
 /// What the hub keeps. Every method is durable on return unless it says otherwise.
-pub trait Store: DocumentIndex + BodyIndex + KeyIndex + QueryIndex + TimestampIndex + Send + Sync {
+pub trait Store:
+    DocumentIndex + BodyIndex + KeyIndex + QueryIndex + CosignedIndex + TimestampIndex + Send + Sync
+{
     /// Seals bodies with these keys from now on, and opens them. Without keys no body is written, and none is read that was sealed.
     fn seal_with(&self, keys: Arc<StorageKeys>);
 

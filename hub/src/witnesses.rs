@@ -2,12 +2,15 @@
 //!
 //! The hub publishes each checkpoint at once and waits for nobody. About once a second it brings the newest one before all
 //! witnesses of its policy, at the same time and each on its own ([`rounds`]); what they sign is put together
-//! (`gathering`), and once it is a quorum it is the cosigned checkpoint. Nothing of this is kept: after a restart the hub asks
-//! again.
+//! (`gathering`), and once it is a quorum it is the cosigned checkpoint. After a restart the hub asks again. Of a log that is closed
+//! the last checkpoint goes on being shown until all have cosigned it, and is kept then (`ends`).
 
 mod asking;
+mod ends;
 mod gathering;
 pub mod rounds;
+
+pub(crate) use ends::keep_newest;
 
 use std::fs;
 use std::path::Path;

@@ -86,6 +86,12 @@ impl Stage {
         in_time(cosigned, || format!("{size} entries are not cosigned")).await
     }
 
+    /// What is served as the cosigned checkpoint of one of the hub's logs.
+    async fn cosigned_of(&self, shard: &str) -> Checkpoint {
+        let note = get(&self.hub, &format!("/v1/logs/{shard}/checkpoint.cosigned")).await.unwrap();
+        self.policy.verify(&note).unwrap().0.into_checkpoint()
+    }
+
     /// Waits until the witness has failed for this reason.
     async fn fails(&self, reason: &str) {
         let start = format!("saphan_witness_failures_total{{witness=\"w\",reason=\"{reason}\"}}");
@@ -172,5 +178,35 @@ async fn a_hub_whose_data_come_back_from_a_copy_is_refused_by_itself_or_else_by_
     stage.kill_witness().await;
     let (code, shown) = saphan(stage.folder.path(), &["witness", "show"]).await;
     assert_eq!((code, &shown["logs"][0]["size"]), (0, &cosigned.size.into()));
+    stage.hub.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_witness_that_was_dead_while_the_log_changed_cosigns_the_end_of_the_old_one_when_it_is_back() {
+    let mut stage = Stage::start().await;
+    let before = stage.cosigned().await;
+    stage.kill_witness().await;
+    stage.grow(2).await;
+    stage.hub.stop().await.unwrap();
+    let config = stage.hub.folder().join("hub/hub.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let shard = before.origin.rsplit_once('/').unwrap().1;
+    let changed = text.replace(&format!("shard = \"{shard}\""), "shard = \"next\"");
+    assert_ne!(changed, text);
+    std::fs::write(&config, changed).unwrap();
+    stage.hub.operate(&["shard", "open"]).await.unwrap();
+    stage.hub.restart().await.unwrap();
+
+    let end = get(&stage.hub, &format!("/v1/logs/{shard}/checkpoint")).await.unwrap();
+    let end = end.split_once("\n\n").map(|(text, _)| format!("{text}\n").parse::<Checkpoint>().unwrap()).unwrap();
+    assert_eq!(end.size, before.size + 4, "the key of the next log, and the end");
+    // What was cosigned before stays served while the witness is away.
+    assert_eq!(stage.cosigned_of(shard).await, before);
+    stage.restart_witness().await;
+    let reached = async { while stage.cosigned_of(shard).await != end {} };
+    in_time(reached, || "the end is not cosigned".to_owned()).await;
+    stage.kill_witness().await;
+    let (code, shown) = saphan(stage.folder.path(), &["witness", "show"]).await;
+    assert_eq!((code, &shown["logs"][0]["size"]), (0, &end.size.into()));
     stage.hub.stop().await.unwrap();
 }

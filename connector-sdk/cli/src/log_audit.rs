@@ -25,6 +25,7 @@ use consistency::Consistency;
 pub(crate) use consistency::root_at;
 use finding::Finding;
 use follow::Followed;
+pub use stamped::TimestampCheck;
 use state::{AuditState, Known, Start, StateError};
 
 /// What an audit found.
@@ -75,6 +76,9 @@ pub async fn audit(
     let mut audit = audit_one(source, state, progress, shown).await?;
     audit.since = audit.since.or(followed.0);
     audit.entries += followed.1;
+    if let Some(timestamps) = &mut audit.timestamps {
+        timestamps.earlier = state.take_earlier_timestamps();
+    }
     Ok(audit)
 }
 
@@ -100,7 +104,8 @@ async fn audit_one(
         Standing::Grown => go_on(source, state, progress, &signed, trusted, None).await?,
         Standing::Unproven(error) => go_on(source, state, progress, &signed, trusted, Some(error)).await?,
     };
-    Ok(Audit { since, shown: Some(signed.into_checkpoint()), entries, verdict, timestamps: None })
+    let audit = Audit { since, shown: Some(signed.into_checkpoint()), entries, verdict, timestamps: None };
+    audit.with_timestamps(source, state).await
 }
 
 /// What is shown now, held against everything that was shown before.

@@ -17,14 +17,15 @@ use saphan_timestamps::Authorities;
 use crate::log_check::{LogCheckError, LogSource, SourceError};
 use crate::outcome::Failure;
 
-pub use follow::{Gap, NewestTimestamp, TimestampReport};
+pub use follow::{EarlierTimestamps, Gap, NewestTimestamp, TimestampReport};
 pub(crate) use follow::{TimestampFinding, follow};
 pub(crate) use for_bundle::for_bundle;
 
 /// Whose timestamps are believed.
 #[derive(Debug, Args)]
 pub(crate) struct AuthorityArgument {
-    /// The certificates of the timestamp authorities to trust, or of the CAs above them, in PEM
+    /// The certificates of the timestamp authorities to trust, or of the CAs above them, in PEM. An authority's own serves as well as
+    /// that of its CA
     #[arg(long, value_name = "PEM")]
     timestamp_authority: Option<PathBuf>,
 }

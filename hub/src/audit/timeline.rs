@@ -34,7 +34,7 @@ impl Asked<'_> {
             Some(place) => Some((place, self.known(place).await?)),
             None => None,
         };
-        let cosigned = self.app.cosigned();
+        let cosigned = self.app.cosigned_of(self.app.shards.at(record.index)).await?;
         let evidence = evidence(&*self.app.store, &self.app.shards, record.index, cosigned.as_deref()).await?;
         let not_after = UnverifiedEnvelope::parse(&evidence.envelope).map_err(EvidenceError::from)?.claims().not_after;
         Ok(Timeline {

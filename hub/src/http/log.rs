@@ -37,10 +37,7 @@ pub(super) async fn checkpoint(State(app): State<Arc<App>>) -> impl IntoResponse
     )
 )]
 pub(super) async fn cosigned_checkpoint(State(app): State<Arc<App>>) -> Result<impl IntoResponse, ApiError> {
-    let why =
-        if app.witnesses.is_none() { "this hub has no witnesses" } else { "no quorum of witnesses has cosigned yet" };
-    let cosigned = app.cosigned().ok_or_else(|| ApiError::detailed(ProblemCode::NotFound, why.to_owned()))?;
-    Ok(([(CONTENT_TYPE, TEXT), (CACHE_CONTROL, "no-store")], cosigned.text.clone()))
+    cosigned_of(&app, app.shards.present()).await
 }
 
 /// The key that signed a log's checkpoints.
@@ -60,7 +57,32 @@ pub(super) async fn shard_verifier_key(
     Ok(([(CONTENT_TYPE, TEXT)], vkey.unwrap_or_default()))
 }
 
-/// The signed tree head of a log of this hub; of an earlier one the last that there is.
+/// The newest signed tree head of a log of this hub that a quorum of witnesses has cosigned; of an earlier one the last, once they have.
+#[utoipa::path(
+    get, path = "/v1/logs/{shard}/checkpoint.cosigned", tag = "anyone", params(("shard" = String, Path)),
+    responses(
+        (status = 200, content_type = "text/plain", description = "A C2SP checkpoint with cosignatures"),
+        (status = 404, description = "A problem: no such log, or it is not cosigned", content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn shard_cosigned_checkpoint(
+    State(app): State<Arc<App>>,
+    PathPart(shard): PathPart<String>,
+) -> Result<impl IntoResponse, ApiError> {
+    cosigned_of(&app, shard_of(&app, &shard)?.0).await
+}
+
+async fn cosigned_of(app: &App, shard: &Shard) -> Result<impl IntoResponse + use<>, ApiError> {
+    let cosigned = app.cosigned_of(shard).await?;
+    let why = || {
+        let is_asked = app.witnesses.is_some();
+        if is_asked { "no quorum of witnesses has cosigned yet" } else { "this hub has no witnesses" }.to_owned()
+    };
+    let cosigned = cosigned.ok_or_else(|| ApiError::detailed(ProblemCode::NotFound, why()))?;
+    Ok(([(CONTENT_TYPE, TEXT), (CACHE_CONTROL, "no-store")], cosigned.text.clone()))
+}
+
+/// The signed tree head of a log of this hub; of an earlier one the last that there is, with the cosignatures once they are there.
 #[utoipa::path(
     get, path = "/v1/logs/{shard}/checkpoint", tag = "anyone", params(("shard" = String, Path)),
     responses(
@@ -74,10 +96,13 @@ pub(super) async fn shard_checkpoint(
 ) -> Result<Response, ApiError> {
     let text = match shard_of(&app, &shard)? {
         (_, None) => app.newest_checkpoint().1,
-        (shard, Some(size)) => {
-            let text = app.store.checkpoint(shard.first + size).await?;
-            text.ok_or_else(|| ApiError::problem(ProblemCode::Internal))?
-        }
+        (shard, Some(size)) => match app.cosigned_of(shard).await?.filter(|cosigned| cosigned.size == size) {
+            Some(cosigned) => cosigned.text.clone(),
+            None => {
+                let text = app.store.checkpoint(shard.first + size).await?;
+                text.ok_or_else(|| ApiError::problem(ProblemCode::Internal))?
+            }
+        },
     };
     Ok(([(CONTENT_TYPE, TEXT), (CACHE_CONTROL, "no-store")], text).into_response())
 }

@@ -151,7 +151,7 @@ pub(super) async fn show(
 }
 
 async fn message_body(app: &App, id: MessageId, record: MessageRecord) -> Result<MessageBody, ApiError> {
-    let cosigned = app.cosigned();
+    let cosigned = app.cosigned_of(app.shards.at(record.index)).await?;
     let evidence = evidence(&*app.store, &app.shards, record.index, cosigned.as_deref()).await?;
     let envelope = UnverifiedEnvelope::parse(&evidence.envelope).map_err(EvidenceError::from)?;
     let acknowledgement = match record.acknowledgement {

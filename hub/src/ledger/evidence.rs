@@ -34,8 +34,7 @@ pub enum EvidenceError {
     Receipt(#[from] JwsError),
 }
 
-/// The evidence of the message at this place; also for the newest checkpoint that witnesses cosigned, if there is one: of its log,
-/// which is the newest.
+/// The evidence of the message at this place; also for the newest checkpoint of its log that witnesses cosigned, if there is one.
 ///
 /// # Errors
 /// [`EvidenceError`].
@@ -51,7 +50,7 @@ pub async fn evidence(
     let leaf = store.entries(place, 1).await?.pop().ok_or(MISSING)?;
     let (prefix, envelope) = split_message(&leaf).ok_or(MISSING)?;
     let checkpoint = store.checkpoint(shard.first + size).await?.ok_or(MISSING)?;
-    let cosigned = cosigned.filter(|cosigned| shard == shards.present() && cosigned.size > index);
+    let cosigned = cosigned.filter(|cosigned| cosigned.size > index);
     let cosigned_proof = match cosigned {
         Some(Cosigned { size, text }) => Some(inclusion(store, shard, prefix, index, *size, text.clone()).await?),
         None => None,

@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::keys::{KeyStore, KeyUse};
 use crate::ledger::Draft;
 use crate::publication::PublishedLog;
-use crate::witnesses::rounds;
+use crate::witnesses::{keep_newest, rounds};
 
 /// A log that began once is never begun again: the store would be an old copy of the one that began it.
 ///
@@ -100,6 +100,9 @@ pub async fn publish(app: &App) {
         && let Err(error) = rounds::first(app, witnesses).await
     {
         tracing::error!(error = &error as &dyn std::error::Error, "a witness has not cosigned");
+    }
+    if let Some(witnesses) = &app.witnesses {
+        keep_newest(app, witnesses).await;
     }
     let Some((publication, published)) = &app.publication else { return };
     let heads = (app.newest_checkpoint(), app.cosigned().map(|cosigned| (cosigned.size, cosigned.text.clone())));

@@ -7,6 +7,7 @@
 mod bodies;
 mod cases;
 mod commit;
+mod cosigned;
 mod data_keys;
 mod delivery;
 mod documents;
@@ -336,7 +337,7 @@ async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
 /// Marks the file as ours: the bytes of `Saph`.
 const PROBE: &str = "PRAGMA application_id = 0x53617068";
 /// The version of a store is how many of these it has seen; each stamps it.
-const MIGRATIONS: [&str; 10] = [
+const MIGRATIONS: [&str; 11] = [
     include_str!("sqlite/schema.sql"),
     include_str!("sqlite/2-schema-texts.sql"),
     include_str!("sqlite/3-documents.sql"),
@@ -347,6 +348,7 @@ const MIGRATIONS: [&str; 10] = [
     include_str!("sqlite/8-shards.sql"),
     include_str!("sqlite/9-timestamps.sql"),
     include_str!("sqlite/10-queries.sql"),
+    include_str!("sqlite/11-cosigned.sql"),
 ];
 const READERS: u32 = 4;
 /// How long a connection waits for another's lock.

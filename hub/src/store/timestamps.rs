@@ -9,7 +9,7 @@ use crate::shards::Shard;
 /// Timestamps on the checkpoints of each log, in the order of the sizes that they are for. Nothing else depends on them, and none is
 /// ever removed.
 pub trait TimestampIndex: Send + Sync {
-    /// Keeps a token behind all others. One for a size that is not above theirs is left out. Durable on return.
+    /// Keeps a token behind all others of its log. One for a size that is not above theirs is left out. Durable on return.
     fn keep_timestamp<'a>(
         &'a self,
         shard: &'a Shard,

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use saphan_schemas::log::SignedNote;
+use saphan_schemas::leaf::Leaf;
+use saphan_schemas::log::{SignedNote, Stamped};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::asking::NotStamped;
 use super::{Newest, Timestamps};
 use crate::app::App;
+use crate::shards::Shard;
 use crate::store::StoreError;
 
 /// A checkpoint that is to be stamped.
@@ -17,12 +19,17 @@ pub(super) struct Head {
     pub(super) size: u64,
     /// The text that the log signs.
     pub(super) text: String,
+    /// When its last entry was logged, in seconds since 1970.
+    pub(super) newest: u64,
 }
 
-/// Has the newest checkpoint stamped once in each interval in which the log has grown.
+/// Has the newest checkpoint stamped once in each interval in which the log has grown, and once the end of each log that is closed.
 pub async fn run(app: Arc<App>, timestamps: Arc<Timestamps>) {
     let mut stopping = app.stopping.clone();
     let (mut tries, mut begun) = (Tries::default(), false);
+    // The newest first, so that the oldest is taken first.
+    let mut closed: Vec<_> = app.shards.closed().collect();
+    closed.reverse();
     loop {
         if tries.is_due(app.clock.now_ms()) {
             let round = async {
@@ -30,14 +37,21 @@ pub async fn run(app: Arc<App>, timestamps: Arc<Timestamps>) {
                     remember(&app, &timestamps).await?;
                     begun = true;
                 }
-                stamp(&app, &timestamps, &mut stopping).await
+                let stamped = stamp(&app, &timestamps, &mut stopping).await?;
+                if let Some(newest) = stamped {
+                    timestamps.set_newest(newest);
+                }
+                while let Some((shard, size)) = closed.last() {
+                    if !stamp_end(&app, &timestamps, shard, *size, &mut stopping).await? {
+                        break;
+                    }
+                    closed.pop();
+                }
+                Ok(stamped)
             };
             match round.await {
                 Ok(None) => {}
-                Ok(Some(newest)) => {
-                    timestamps.set_newest(newest);
-                    tries.succeeded(newest.at_ms + timestamps.every_ms);
-                }
+                Ok(Some(newest)) => tries.succeeded(newest.at_ms + timestamps.every_ms),
                 Err(error) => tries.failed(&app, &timestamps, &error),
             }
         }
@@ -65,21 +79,52 @@ async fn stamp(
 ) -> Result<Option<Newest>, NotStamped> {
     let newest = timestamps.newest();
     let is_early = newest.size > 0 && app.clock.now_ms() < newest.at_ms.saturating_add(timestamps.every_ms);
-    let Some(head) = head(app).filter(|head| head.size > newest.size && !is_early) else { return Ok(None) };
-    let (stamped, token) = tokio::select! {
-        stamped = timestamps.stamp(&head) => stamped?,
-        _ = stopping.wait_for(|stop| *stop) => return Ok(None),
+    let (size, checkpoint) = {
+        let committed = app.ledger.committed();
+        let committed = committed.borrow();
+        (committed.size, Arc::clone(&committed.checkpoint))
     };
-    app.store.keep_timestamp(app.shards.present(), stamped, &token).await?;
-    Ok(Some(Newest { size: stamped.size, at_ms: app.clock.now_ms() }))
+    if size <= newest.size || is_early {
+        return Ok(None);
+    }
+    let stamped = stamp_one(app, timestamps, app.shards.present(), size, &checkpoint, stopping).await?;
+    Ok(stamped.map(|stamped| Newest { size: stamped.size, at_ms: app.clock.now_ms() }))
 }
 
-/// The newest checkpoint, without its signatures.
-fn head(app: &App) -> Option<Head> {
-    let committed = app.ledger.committed();
-    let committed = committed.borrow();
-    let note: SignedNote = committed.checkpoint.parse().ok()?;
-    Some(Head { size: committed.size, text: note.text().to_owned() })
+/// The end of a closed log, unless it has a token. `false` when the hub stops.
+async fn stamp_end(
+    app: &App,
+    timestamps: &Timestamps,
+    shard: &Shard,
+    size: u64,
+    stopping: &mut watch::Receiver<bool>,
+) -> Result<bool, NotStamped> {
+    let is_done = app.store.newest_timestamp(shard).await?.is_some_and(|(_, stamped)| stamped.size >= size);
+    let checkpoint = if is_done { None } else { app.store.checkpoint(shard.first + size).await? };
+    let Some(checkpoint) = checkpoint else { return Ok(true) };
+    Ok(stamp_one(app, timestamps, shard, size, &checkpoint, stopping).await?.is_some())
+}
+
+/// Has one checkpoint of a log stamped, and keeps the token. `None` when the hub stops.
+async fn stamp_one(
+    app: &App,
+    timestamps: &Timestamps,
+    shard: &Shard,
+    size: u64,
+    checkpoint: &str,
+    stopping: &mut watch::Receiver<bool>,
+) -> Result<Option<Stamped>, NotStamped> {
+    let damaged = || StoreError::Corrupt { what: "a checkpoint, or its last entry" };
+    let note: SignedNote = checkpoint.parse().map_err(|_| damaged())?;
+    let last = app.store.entries((shard.first + size).saturating_sub(1), 1).await?.pop();
+    let last = last.and_then(|leaf| Leaf::parse(&leaf).ok()).ok_or_else(damaged)?;
+    let head = Head { size, text: note.text().to_owned(), newest: last.ts() / 1000 };
+    let (stamped, token) = tokio::select! {
+        stamped = timestamps.stamp(&*app.clock, &head) => stamped?,
+        _ = stopping.wait_for(|stop| *stop) => return Ok(None),
+    };
+    app.store.keep_timestamp(shard, stamped, &token).await?;
+    Ok(Some(stamped))
 }
 
 /// When to try, and what to say about it.

@@ -25,6 +25,12 @@ impl Gathered {
         Self { notes: BTreeMap::new(), last_ms: vec![now_ms; witnesses], quorum_ms: now_ms, quorum_size: 0 }
     }
 
+    /// Begins with a note that has cosignatures already.
+    pub(super) fn with(mut self, size: u64, note: SignedNote) -> Self {
+        self.notes.insert(size, note);
+        self
+    }
+
     /// When the witness signed last.
     pub(super) fn last_ms(&self, place: usize) -> u64 {
         self.last_ms.get(place).copied().unwrap_or_default()

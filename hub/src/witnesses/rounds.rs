@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::asking::{Asked, NotCosigned};
-use super::{Head, Witnesses};
+use super::{Head, Witnesses, ends};
 use crate::app::App;
 use crate::continuity::NotAll;
 use crate::ledger::LedgerKeys;
@@ -74,11 +74,15 @@ pub async fn run(app: Arc<App>, witnesses: Arc<Witnesses>) {
         tasks.spawn(ask_on(Arc::clone(&app), Arc::clone(&witnesses), place, seen.clone()));
     }
     drop(seen);
+    let closed = tokio::spawn(ends::run(Arc::clone(&app), Arc::clone(&witnesses)));
     loop {
         if let Some(newest) = newest(&app) {
             heads.send_replace(Some(newest));
         }
         if timeout(PAUSE, stopping.wait_for(|stop| *stop)).await.is_ok() {
+            ends::keep_newest(&app, &witnesses).await;
+            // It may be writing; it stops by itself.
+            let _ = closed.await;
             return;
         }
     }
@@ -96,7 +100,7 @@ async fn ask_on(app: Arc<App>, witnesses: Arc<Witnesses>, place: usize, mut head
         }
         let outcome = asked.cosign(&*app.store, app.shards.present(), &head, &mut seen).await;
         let now_ms = app.clock.now_ms();
-        note(&app, asked, &mut trouble, outcome.as_ref().err());
+        note(&app, asked, &app.origin, &mut trouble, outcome.as_ref().err());
         if let Ok(line) = outcome {
             signed = Some((head.size, now_ms));
             witnesses.take(asked, &head, line, now_ms);
@@ -104,8 +108,15 @@ async fn ask_on(app: Arc<App>, witnesses: Arc<Witnesses>, place: usize, mut head
     }
 }
 
-/// Counts a failure. The log has a line when the trouble begins, changes and ends, and not each second.
-fn note(app: &App, asked: &Asked, trouble: &mut Option<&'static str>, error: Option<&NotCosigned>) {
+/// Counts a failure about the log of this origin. The hub's own log has a line when the trouble begins, changes and ends, and not each
+/// second.
+pub(super) fn note(
+    app: &App,
+    asked: &Asked,
+    log: &str,
+    trouble: &mut Option<&'static str>,
+    error: Option<&NotCosigned>,
+) {
     let (witness, reason) = (asked.name(), error.map(NotCosigned::reason));
     if let Some(error) = error {
         app.metrics.witness_failed(witness, error.reason());
@@ -113,9 +124,9 @@ fn note(app: &App, asked: &Asked, trouble: &mut Option<&'static str>, error: Opt
     match (std::mem::replace(trouble, reason), error) {
         (before, Some(error)) if before != reason => {
             let error = error as &dyn std::error::Error;
-            tracing::error!(witness, error, "the witness has not cosigned; messages are accepted all the same");
+            tracing::error!(witness, log, error, "the witness has not cosigned; messages are accepted all the same");
         }
-        (Some(_), None) => tracing::info!(witness, "the witness cosigns again"),
+        (Some(_), None) => tracing::info!(witness, log, "the witness cosigns again"),
         _ => {}
     }
 }

@@ -2,6 +2,7 @@
 
 mod trouble;
 mod watched;
+mod witnessed;
 
 use saphan_schemas::acknowledgement::AcknowledgementClaims;
 use saphan_schemas::leaf::{Leaf, ShardEvent};

@@ -3,6 +3,7 @@
 mod acknowledgements;
 mod bodies;
 mod commits;
+mod cosigned;
 mod deliveries;
 mod documents;
 mod leases;
@@ -89,6 +90,9 @@ contract! {
         bodies_are_due_at_their_time_those_that_wait_longest_first,
         an_erased_body_is_gone_and_known_to_be,
         an_erasure_that_is_not_committed_erases_nothing,
+    ],
+    cosigned: [
+        of_each_log_the_cosigned_checkpoint_of_most_entries_is_kept,
     ],
     timestamps: [timestamps_are_kept_in_the_order_of_sizes_and_each_once],
     schemas: [

@@ -18,6 +18,7 @@ impl Stage {
         let authority = FakeAuthority::start(behaviour).await;
         let folder = tempfile::tempdir().unwrap();
         let hub = TestHub::with(&settings(&authority, &folder, more)).await;
+        authority.follow(&hub.clock);
         Self { hub, authority, folder }
     }
 
@@ -107,6 +108,8 @@ async fn an_authority_that_fails_in_any_way_leaves_a_gap_and_nothing_else() {
         (Behaviour::OtherText, "other-timestamp"),
         (Behaviour::OtherRequest, "other-request"),
         (Behaviour::Foreign, "untrusted-timestamp"),
+        (Behaviour::Wrong(-301), "other-time"),
+        (Behaviour::Wrong(302), "other-time"),
     ] {
         stage.authority.behave(behaviour);
         stage.hub.clock.advance(HOUR);
@@ -116,7 +119,9 @@ async fn an_authority_that_fails_in_any_way_leaves_a_gap_and_nothing_else() {
         assert_eq!(stage.list().await, [], "{behaviour:?}");
     }
     assert!(lines() >= 1);
-    stage.authority.behave(Behaviour::Good);
+    assert!(captured().contains("the authority's clock is wrong, or this machine's"));
+    // As far as clocks may be apart.
+    stage.authority.behave(Behaviour::Wrong(-300));
     stage.hub.clock.advance(HOUR);
     let list = stage.until_there_are(1).await;
     assert_eq!(list[0].size, stage.hub.size());

@@ -1,8 +1,12 @@
 //! Whose certificates are trusted.
 
+use der::Decode as _;
+use der::oid::db::rfc5280::ID_CE_BASIC_CONSTRAINTS;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, SignatureVerificationAlgorithm, TrustAnchor, UnixTime};
 use webpki::{EndEntityCert, Error, KeyUsage, anchor_from_trusted_cert, ring as algorithms};
+use x509_cert::Certificate;
+use x509_cert::ext::pkix::BasicConstraints;
 
 use crate::fault::TimestampFault;
 
@@ -31,7 +35,8 @@ pub enum NotAuthorities {
 }
 
 impl Authorities {
-    /// From the certificates in a PEM text. Each is trusted as it is; whether it has expired is not asked.
+    /// From the certificates in a PEM text: of CAs, or of authorities themselves. Each is trusted as it is; whether that of a CA has
+    /// expired is not asked.
     ///
     /// # Errors
     /// [`NotAuthorities`].
@@ -53,8 +58,13 @@ impl Authorities {
         self.certificates.iter().map(AsRef::as_ref)
     }
 
-    /// That a chain leads from the signer's certificate to one that is trusted, each valid at `time` (seconds since 1970).
+    /// That the signer's certificate is trusted itself, or that a chain leads from it to one that is; each but that one, and the
+    /// signer's own always, valid at `time` (seconds since 1970).
     pub(crate) fn vouch(&self, signer: &[u8], others: &[Vec<u8>], time: u64) -> Result<(), TimestampFault> {
+        // No chain leads from what its CA issued to itself.
+        if self.certificates().any(|trusted| trusted == signer) {
+            return stands_for_itself(signer, time);
+        }
         let untrusted = |error: Error| TimestampFault::Untrusted { reason: error.to_string() };
         let signer = CertificateDer::from(signer);
         let certificate = EndEntityCert::try_from(&signer).map_err(untrusted)?;
@@ -69,6 +79,25 @@ impl Authorities {
             }
             Err(error) => Err(untrusted(error)),
         }
+    }
+}
+
+/// What is asked of an authority's own certificate that is trusted: as of any signer's, that it is none of a CA, and was valid then.
+fn stands_for_itself(signer: &[u8], time: u64) -> Result<(), TimestampFault> {
+    let untrusted = |reason: &str| TimestampFault::Untrusted { reason: reason.to_owned() };
+    let certificate = Certificate::from_der(signer).map_err(|_| untrusted("the certificate cannot be read"))?;
+    let certificate = certificate.tbs_certificate;
+    let valid = certificate.validity;
+    let [from, until] = [valid.not_before, valid.not_after].map(|bound| bound.to_unix_duration().as_secs());
+    if !(from..=until).contains(&time) {
+        return Err(TimestampFault::Expired {
+            reason: format!("{time} is not between {from} and {until}, in seconds"),
+        });
+    }
+    let basic = certificate.extensions.iter().flatten().find(|extension| extension.extn_id == ID_CE_BASIC_CONSTRAINTS);
+    match basic.map(|basic| BasicConstraints::from_der(basic.extn_value.as_bytes())) {
+        None | Some(Ok(BasicConstraints { ca: false, .. })) => Ok(()),
+        Some(_) => Err(untrusted("the certificate is that of a CA")),
     }
 }
 

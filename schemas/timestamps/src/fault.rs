@@ -34,6 +34,15 @@ pub enum TimestampFault {
         /// What the library says.
         reason: String,
     },
+    /// Its time is before that of an entry which its checkpoint covers: one of the two clocks was wrong, or one of the two times is made
+    /// up.
+    #[error("by its time, {time} s after 1970, an entry that it covers was not logged yet: that was at {logged}")]
+    Early {
+        /// Its time, in seconds since 1970.
+        time: u64,
+        /// When the entry was logged, by the hub's clock in seconds since 1970.
+        logged: u64,
+    },
 }
 
 impl TimestampFault {
@@ -47,6 +56,7 @@ impl TimestampFault {
             Self::NotForTimestamps => "not-for-timestamps",
             Self::Expired { .. } => "expired-timestamp",
             Self::Untrusted { .. } => "untrusted-timestamp",
+            Self::Early { .. } => "early-timestamp",
         }
     }
 }

@@ -35,3 +35,5 @@ pub const REPLY_MEDIA_TYPE: &str = "application/timestamp-reply";
 pub const TOKEN_MEDIA_TYPE: &str = "application/cms";
 /// The longest token that is taken, in bytes: some certificates, and a signature.
 pub const LONGEST_TOKEN: usize = 32 << 10;
+/// How many seconds the clock of an authority may be behind the hub's: so much earlier than an entry a token on it may be.
+pub const CLOCKS_APART: u64 = 600;

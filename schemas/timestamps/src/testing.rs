@@ -8,11 +8,11 @@ use std::sync::{Mutex, PoisonError};
 
 use der::asn1::{Int, ObjectIdentifier, OctetString};
 use der::oid::db::rfc5912::ID_SHA_256;
-use der::{Any, Encode as _, Tag};
+use der::{Any, DateTime, Decode as _, Encode as _, Tag};
 use ring::digest::{SHA256, digest};
 use tempfile::TempDir;
 
-use crate::asn1::{AlgorithmIdentifier, MessageImprint, TstInfo};
+use crate::asn1::{AlgorithmIdentifier, MessageImprint, PkiStatusInfo, TimeStampReq, TimeStampResp, TstInfo};
 use crate::reply::token_in_reply;
 use crate::request::TimestampRequest;
 
@@ -45,7 +45,7 @@ pub struct Forgery<'a> {
 }
 
 impl TestAuthority {
-    /// Makes keys and certificates, which are good for ten days.
+    /// Makes keys and certificates. Those for timestamps are good from 2025 to 2044.
     ///
     /// # Errors
     /// When OpenSSL is not installed, or fails.
@@ -63,9 +63,10 @@ impl TestAuthority {
             let fixed = ["req", "-newkey", algorithm, "-pkeyopt", option, "-nodes", "-keyout", &key, "-subj", &subject];
             authority.openssl(&[&fixed[..], more, &["-out", &out]].concat(), b"")?;
         }
+        for (name, text) in [("ca.cnf", ISSUING), ("index", ""), ("tsa.cnf", CONFIGURATION), ("serial", "01\n")] {
+            fs::write(authority.path(name), text)?;
+        }
         authority.certify("tsa.pem", TIMESTAMPS)?;
-        fs::write(authority.path("tsa.cnf"), CONFIGURATION)?;
-        fs::write(authority.path("serial"), "01\n")?;
         Ok(authority)
     }
 
@@ -73,6 +74,12 @@ impl TestAuthority {
     #[must_use]
     pub fn pem(&self) -> PathBuf {
         self.path("ca.pem")
+    }
+
+    /// The file with its own certificate, which is none of a CA, in PEM.
+    #[must_use]
+    pub fn own_pem(&self) -> PathBuf {
+        self.path("tsa.pem")
     }
 
     /// Answers a request, as `openssl ts` does: a reply, also if it refuses.
@@ -98,6 +105,29 @@ impl TestAuthority {
         token_in_reply(&self.reply(request.as_der())?).map_err(io::Error::other)
     }
 
+    /// Grants a request as it would at another time, in seconds since 1970.
+    ///
+    /// # Errors
+    /// When the request cannot be read, or OpenSSL fails.
+    pub fn reply_at(&self, request: &[u8], time: u64) -> io::Result<Vec<u8>> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let request = TimeStampReq::from_der(request).map_err(io::Error::other)?;
+        let policy = request.req_policy.unwrap_or(POLICY);
+        let info = info(request.message_imprint, policy, &written(time)?, request.nonce).map_err(io::Error::other)?;
+        let token = Any::from_der(&self.sign("tsa.pem", &info)?).map_err(io::Error::other)?;
+        let status = PkiStatusInfo { status: 0, status_string: None, fail_info: None };
+        TimeStampResp { status, time_stamp_token: Some(token) }.to_der().map_err(io::Error::other)
+    }
+
+    /// A token on `data` as of another time, in seconds since 1970.
+    ///
+    /// # Errors
+    /// When OpenSSL fails.
+    pub fn token_at(&self, data: &[u8], time: u64) -> io::Result<Vec<u8>> {
+        let request = TimestampRequest::new(data, None).ok_or_else(|| io::Error::other("no request"))?;
+        token_in_reply(&self.reply_at(request.as_der(), time)?).map_err(io::Error::other)
+    }
+
     /// A token that no honest authority makes, signed with its key.
     ///
     /// # Errors
@@ -105,18 +135,27 @@ impl TestAuthority {
     pub fn forge(&self, data: &[u8], forgery: Forgery<'_>) -> io::Result<Vec<u8>> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         self.certify("forger.pem", forgery.usage)?;
-        let info = info(data, forgery.time).map_err(io::Error::other)?;
+        let imprint = MessageImprint {
+            hash_algorithm: AlgorithmIdentifier { oid: ID_SHA_256, parameters: None },
+            hashed_message: OctetString::new(digest(&SHA256, data).as_ref()).map_err(io::Error::other)?,
+        };
+        let info = info(imprint, POLICY, forgery.time, None).map_err(io::Error::other)?;
+        self.sign("forger.pem", &info)
+    }
+
+    /// A token with this content, by its key and that certificate.
+    fn sign(&self, certificate: &str, info: &[u8]) -> io::Result<Vec<u8>> {
         let arguments = "cms -sign -binary -nodetach -cades -outform DER -econtent_type 1.2.840.113549.1.9.16.1.4 \
-            -md sha256 -signer forger.pem -inkey tsa.key";
-        let arguments: Vec<&str> = arguments.split_whitespace().collect();
-        self.openssl(&arguments, &info)
+            -md sha256 -inkey tsa.key -signer";
+        let arguments: Vec<&str> = arguments.split_whitespace().chain([certificate]).collect();
+        self.openssl(&arguments, info)
     }
 
     fn certify(&self, out: &str, usage: &str) -> io::Result<()> {
         let extensions = if usage.is_empty() { String::new() } else { format!("extendedKeyUsage={usage}\n") };
         fs::write(self.path("extensions"), extensions + "keyUsage=digitalSignature\n")?;
-        let fixed = ["x509", "-req", "-in", "tsa.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial"];
-        let more = ["-days", "10", "-sha256", "-extfile", "extensions", "-out", out];
+        let fixed = ["ca", "-batch", "-notext", "-config", "ca.cnf", "-in", "tsa.csr", "-extfile", "extensions"];
+        let more = ["-startdate", "20250101000000Z", "-enddate", "20450101000000Z", "-out", out];
         self.openssl(&[&fixed[..], &more].concat(), b"").map(drop)
     }
 
@@ -150,19 +189,24 @@ pub fn openssl(folder: &Path, arguments: &[&str], input: &[u8]) -> io::Result<Ve
     Err(io::Error::other(format!("openssl {arguments:?}: {}", String::from_utf8_lossy(&output.stderr))))
 }
 
-fn info(data: &[u8], time: &str) -> der::Result<Vec<u8>> {
+/// A time as a `GeneralizedTime`.
+fn written(time: u64) -> io::Result<String> {
+    let time = DateTime::from_unix_duration(std::time::Duration::from_secs(time)).map_err(io::Error::other)?;
+    let (year, month, day) = (time.year(), time.month(), time.day());
+    let (hour, minutes, seconds) = (time.hour(), time.minutes(), time.seconds());
+    Ok(format!("{year:04}{month:02}{day:02}{hour:02}{minutes:02}{seconds:02}Z"))
+}
+
+fn info(imprint: MessageImprint, policy: ObjectIdentifier, time: &str, nonce: Option<Int>) -> der::Result<Vec<u8>> {
     let info = TstInfo {
         version: 1,
-        policy: ObjectIdentifier::new_unwrap("1.2.3.4.1"),
-        message_imprint: MessageImprint {
-            hash_algorithm: AlgorithmIdentifier { oid: ID_SHA_256, parameters: None },
-            hashed_message: OctetString::new(digest(&SHA256, data).as_ref())?,
-        },
+        policy,
+        message_imprint: imprint,
         serial_number: Int::new(&[7])?,
         gen_time: Any::new(Tag::GeneralizedTime, time.as_bytes())?,
         accuracy: None,
         ordering: false,
-        nonce: None,
+        nonce,
         tsa: None,
         extensions: None,
     };
@@ -171,6 +215,24 @@ fn info(data: &[u8], time: &str) -> der::Result<Vec<u8>> {
 
 /// What the certificate of an honest authority is for.
 pub const TIMESTAMPS: &str = "critical,timeStamping";
+const POLICY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.3.4.1");
+/// How certificates are issued.
+const ISSUING: &str = "\
+[ca]
+default_ca = here
+[here]
+database = index
+new_certs_dir = .
+certificate = ca.pem
+private_key = ca.key
+rand_serial = yes
+unique_subject = no
+default_md = sha256
+policy = any
+[any]
+organizationName = supplied
+commonName = supplied
+";
 /// It takes no SHA-512, so that there is something that it refuses.
 const CONFIGURATION: &str = "\
 [tsa]

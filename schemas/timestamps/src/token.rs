@@ -5,13 +5,13 @@ use der::oid::db::rfc5911::ID_SIGNED_DATA;
 use der::{Decode as _, Encode as _, Tag, TagNumber, Tagged as _};
 use serde::Serialize;
 
-use crate::LONGEST_TOKEN;
 use crate::asn1::{ContentInfo, SignedData, SignerInfo, TstInfo};
 use crate::authorities::Authorities;
 use crate::digests::Digest;
 use crate::fault::{TimestampFault, Unread, unread};
 use crate::signer::Signer;
 use crate::time::GenTime;
+use crate::{CLOCKS_APART, LONGEST_TOKEN};
 
 /// A token that was read, and not verified.
 #[derive(Debug, Clone)]
@@ -49,6 +49,18 @@ pub struct Timestamp {
     /// The number that the request gave.
     #[serde(skip)]
     pub(crate) nonce: Option<Int>,
+}
+
+impl Timestamp {
+    /// That it is not older than an entry which it covers, logged at `logged` in seconds since 1970; clocks may differ by
+    /// [`CLOCKS_APART`].
+    ///
+    /// # Errors
+    /// [`TimestampFault::Early`].
+    pub const fn must_not_precede(&self, logged: u64) -> Result<(), TimestampFault> {
+        let time = self.time;
+        if time.saturating_add(CLOCKS_APART) < logged { Err(TimestampFault::Early { time, logged }) } else { Ok(()) }
+    }
 }
 
 impl Token {

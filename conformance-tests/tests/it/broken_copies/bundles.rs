@@ -151,6 +151,9 @@ fn signed_as(one: &Value, other: &Value) -> Value {
     super::copies::signed_as(one.as_str().unwrap(), other.as_str().unwrap()).into()
 }
 
+/// 2025-06-01, in seconds since 1970: the authority's certificate is good then, and no log had begun.
+const IN_2025: u64 = 1_748_736_000;
+
 /// Of a bundle with one timestamp.
 pub(super) fn timestamps(good: &Value, stamped: &Timestamped) -> Vec<BrokenFile> {
     let Timestamped { authority, text } = stamped;
@@ -170,6 +173,7 @@ pub(super) fn timestamps(good: &Value, stamped: &Timestamped) -> Vec<BrokenFile>
         ("a timestamp ends too early", "malformed-timestamp", token[..token.len() - 1].to_vec()),
         ("a timestamp is before its certificate", "expired-timestamp", forged("20200101000000Z", TIMESTAMPS)),
         ("a timestamp is behind its certificate", "expired-timestamp", forged("20991231000000Z", TIMESTAMPS)),
+        ("a timestamp is before the entries", "early-timestamp", authority.token_at(text, IN_2025).unwrap()),
         ("a timestamp's certificate is for anything", "not-for-timestamps", forged("20200101000000Z", "")),
         ("a timestamp's usage is not critical", "not-for-timestamps", forged("20200101000000Z", "timeStamping")),
     ]

@@ -36,6 +36,14 @@ pub enum Finding {
         /// Why.
         fault: TimestampFault,
     },
+    /// The list of timestamps is shorter than it was. The log itself holds.
+    #[error("{listed} timestamps are listed, and {held} were before")]
+    MissingTimestamps {
+        /// How many there were.
+        held: u64,
+        /// How many are left.
+        listed: u64,
+    },
     /// Fewer entries than before. Both checkpoints are kept.
     #[error("{} entries are shown, and {} were shown before", shown.size, before.size)]
     Rollback {
@@ -82,7 +90,9 @@ impl Finding {
                 TimestampFault::NotForTimestamps => TamperClass::NotForTimestamps,
                 TimestampFault::Expired { .. } => TamperClass::ExpiredTimestamp,
                 TimestampFault::Untrusted { .. } => TamperClass::UntrustedTimestamp,
+                TimestampFault::Early { .. } => TamperClass::EarlyTimestamp,
             },
+            Self::MissingTimestamps { .. } => TamperClass::MissingTimestamps,
         }
     }
 
@@ -101,6 +111,7 @@ impl Finding {
         match self {
             Self::Log(error) => error.path(),
             Self::Timestamp { size, .. } => Some(Stamped::token_path(*size)),
+            Self::MissingTimestamps { listed, .. } => Some(Stamped::page_path(listed / Stamped::PER_PAGE)),
             _ => Some("checkpoint".to_owned()),
         }
     }

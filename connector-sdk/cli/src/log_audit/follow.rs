@@ -71,6 +71,7 @@ pub(super) async fn follow(
         let Ok(closed) = audited.verdict else {
             return Ok(Followed::Ended(Box::new(Audit { since, entries, ..audited })));
         };
+        state.note_earlier_timestamps(&signed.checkpoint().origin, audited.timestamps);
         match move_on(state, signed, closed, &next).await? {
             Ok(()) => {}
             Err(error) => return Ok(ended(since, entries, error)),

@@ -35,6 +35,7 @@ pub struct AuditState {
     /// The key that the folder is bound to, if the log has registered another one since.
     former: Vec<VerifierKey>,
     history: History,
+    stamps: timestamps::Stamps,
 }
 
 /// A checkpoint that the log showed.
@@ -69,7 +70,13 @@ impl AuditState {
         sqlx::raw_sql(TABLES).execute(history.connection()).await?;
         let bound = sqlx::query_as("SELECT format, vkey FROM log");
         let mut bound: Option<(i64, String)> = bound.fetch_optional(history.connection()).await?;
-        let mut state = Self { folder: folder.to_owned(), vkey: vkey.clone(), former: Vec::new(), history };
+        let mut state = Self {
+            folder: folder.to_owned(),
+            vkey: vkey.clone(),
+            former: Vec::new(),
+            history,
+            stamps: Default::default(),
+        };
         if let Some((found @ FORMAT_WITH_HASHED_IDS, _)) = &mut bound
             && state.change_format().await?
         {

@@ -67,11 +67,15 @@ pub enum TamperClass {
     ExpiredTimestamp,
     /// No trusted authority stands for a timestamp.
     UntrustedTimestamp,
+    /// A timestamp is older than an entry that it covers.
+    EarlyTimestamp,
+    /// Timestamps that were there are not there any more.
+    MissingTimestamps,
 }
 
 impl TamperClass {
     /// Every class, in the order in which the guide lists them.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 30] = [
         Self::ChangedLeaf,
         Self::ChangedTile,
         Self::ChangedCheckpoint,
@@ -100,6 +104,8 @@ impl TamperClass {
         Self::NotForTimestamps,
         Self::ExpiredTimestamp,
         Self::UntrustedTimestamp,
+        Self::EarlyTimestamp,
+        Self::MissingTimestamps,
     ];
 
     /// Its name in JSON and metrics.
@@ -205,6 +211,16 @@ impl TamperClass {
                 "untrusted-timestamp",
                 "no trusted authority stands for a timestamp",
                 "ไม่มีผู้ให้บริการที่เชื่อถือได้รับรองการประทับเวลานี้",
+            ),
+            Self::EarlyTimestamp => (
+                "early-timestamp",
+                "a timestamp is older than an entry that it covers",
+                "เวลาที่ประทับรับรองเก่ากว่ารายการที่รับรอง",
+            ),
+            Self::MissingTimestamps => (
+                "missing-timestamps",
+                "timestamps that were shown before are missing",
+                "การประทับรับรองเวลาที่เคยแสดงหายไป",
             ),
         }
     }

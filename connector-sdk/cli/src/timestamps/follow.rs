@@ -1,14 +1,12 @@
 //! Whether the timestamps of a log hold that itself was checked, and where some are missing.
 
-use std::time::Duration;
-
 use saphan_schemas::leaf::Leaf;
 use saphan_schemas::log::{Checkpoint, Stamped, TILE_WIDTH, TileContent, TilePath, decode_bundle};
-use saphan_timestamps::{Authorities, TimestampFault, Token};
+use saphan_timestamps::{Authorities, Timestamp, TimestampFault, Token};
 use serde::Serialize;
 
 use super::{page, token};
-use crate::log_audit::root_at;
+use crate::log_audit::{TimestampCheck, root_at};
 use crate::log_check::{LogCheckError, LogSource, fetch_tile};
 
 /// What was found out about the timestamps of a log.
@@ -22,6 +20,19 @@ pub struct TimestampReport {
     pub newest: Option<NewestTimestamp>,
     /// Where none is for too long, among the entries that were checked now.
     pub gaps: Vec<Gap>,
+    /// Those of logs that the audit followed to their ends.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<EarlierTimestamps>,
+}
+
+/// What was found out about the timestamps of a closed log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EarlierTimestamps {
+    /// Its origin.
+    pub log: String,
+    /// What was found out.
+    #[serde(flatten)]
+    pub report: TimestampReport,
 }
 
 /// A timestamp that holds.
@@ -55,6 +66,8 @@ pub(crate) enum TimestampFinding {
     Log(LogCheckError),
     /// A token proves nothing.
     Token { size: u64, fault: TimestampFault },
+    /// So many held, and fewer are listed.
+    Missing { held: u64, listed: u64 },
 }
 
 impl From<LogCheckError> for TimestampFinding {
@@ -64,7 +77,7 @@ impl From<LogCheckError> for TimestampFinding {
 }
 
 /// Checks the timestamps from number `held` on, up to those on `checkpoint`, which itself was checked. Entries that waited longer than
-/// `patience` for theirs are a gap.
+/// the check has patience for theirs are a gap.
 ///
 /// # Errors
 /// [`TimestampFinding`].
@@ -72,11 +85,13 @@ pub(crate) async fn follow(
     source: &dyn LogSource,
     checkpoint: &Checkpoint,
     held: u64,
-    trusted: &Authorities,
-    patience: Duration,
+    check: &TimestampCheck,
 ) -> Result<TimestampReport, TimestampFinding> {
+    let (trusted, patience) = (&check.trusted, check.patience.as_secs());
+    let mut times = Times { source, size: checkpoint.size, bundle: None };
     let mut report = TimestampReport { held, ..TimestampReport::default() };
     let (mut before, mut number) = (None, held.saturating_sub(1) / Stamped::PER_PAGE);
+    let mut listed = number * Stamped::PER_PAGE;
     while let Some(page) = page(source, number).await? {
         let first = number * Stamped::PER_PAGE;
         let there = page.len() as u64;
@@ -84,17 +99,18 @@ pub(crate) async fn follow(
             if stamped.size > checkpoint.size {
                 break;
             }
-            if number + 1 < held {
+            listed = number + 1;
+            if listed < held {
                 continue;
             }
             // Times in the list are the hub's word. So the last one of those that were checked is looked at again.
-            let (time, authority) = verify(source, checkpoint, stamped.size, trusted).await?;
+            let Timestamp { time, authority, .. } = verify(&mut times, checkpoint, stamped.size, trusted).await?;
             let stamped = Stamped { time, ..stamped };
             if number < held {
                 before = Some(stamped);
                 continue;
             }
-            report.gaps.extend(gap(source, checkpoint, before, Some(stamped), patience).await?);
+            report.gaps.extend(times.gap(before, Some(stamped), patience).await?);
             report.newest = Some(NewestTimestamp { size: stamped.size, time, authority });
             (report.held, report.checked, before) = (report.held + 1, report.checked + 1, Some(stamped));
         }
@@ -103,59 +119,89 @@ pub(crate) async fn follow(
         }
         number += 1;
     }
-    report.gaps.extend(gap(source, checkpoint, before, None, patience).await?);
+    if listed < held {
+        return Err(TimestampFinding::Missing { held, listed });
+    }
+    report.gaps.extend(times.gap(before, None, patience).await?);
     Ok(report)
 }
 
-/// A token over the checkpoint of this size. That the log has grown from it, its own tiles say.
+/// A token over the checkpoint of this size. That the log has grown from it, its own tiles say; that the token is not older than the
+/// last entry in it, that entry.
 async fn verify(
-    source: &dyn LogSource,
+    times: &mut Times<'_>,
     checkpoint: &Checkpoint,
     size: u64,
     trusted: &Authorities,
-) -> Result<(u64, String), TimestampFinding> {
-    let token = token(source, size).await?;
-    let root = root_at(source, size, checkpoint).await?;
+) -> Result<Timestamp, TimestampFinding> {
+    let token = token(times.source, size).await?;
+    let root = root_at(times.source, size, checkpoint).await?;
     let text = Checkpoint::new(checkpoint.origin.clone(), size, root).to_note_text();
-    let proven = Token::parse(&token).and_then(|token| token.verify(text.as_bytes(), trusted));
-    let proven = proven.map_err(|fault| TimestampFinding::Token { size, fault })?;
-    Ok((proven.time, proven.authority))
-}
-
-/// The entries between two timestamps, or behind the last one, if the first of them waited too long. The time that passed is told
-/// by the later timestamp and, behind the last one, by the last entry.
-async fn gap(
-    source: &dyn LogSource,
-    checkpoint: &Checkpoint,
-    before: Option<Stamped>,
-    after: Option<Stamped>,
-    patience: Duration,
-) -> Result<Option<Gap>, LogCheckError> {
-    let entry = before.map_or(0, |before| before.size);
-    let end = after.map_or(checkpoint.size, |after| after.size);
-    let (from, until) = (before.map(|before| before.time), after.map(|after| after.time));
-    // An entry behind a timestamp is not older than it: most need not be looked at.
-    let is_near = from.zip(until).is_some_and(|(from, until)| until.saturating_sub(from) <= patience.as_secs());
-    if entry >= end || is_near {
-        return Ok(None);
+    let fault = |fault| TimestampFinding::Token { size, fault };
+    let proven = Token::parse(&token).and_then(|token| token.verify(text.as_bytes(), trusted)).map_err(fault)?;
+    if let Some(last) = size.checked_sub(1) {
+        proven.must_not_precede(times.logged_at(last).await?).map_err(fault)?;
     }
-    let end_at = match until {
-        Some(until) => until,
-        None => logged_at(source, end - 1, checkpoint.size).await?,
-    };
-    let waited = end_at.saturating_sub(logged_at(source, entry, checkpoint.size).await?);
-    Ok((waited > patience.as_secs()).then_some(Gap { from, until, entry, entries: end - entry }))
+    Ok(proven)
 }
 
-/// When an entry was logged, by the hub's clock in seconds since 1970.
-async fn logged_at(source: &dyn LogSource, entry: u64, size: u64) -> Result<u64, LogCheckError> {
-    let width = u64::from(TILE_WIDTH);
-    let number = entry / width;
-    let path = TilePath::new(TileContent::Entries, number, (size - number * width).min(width) as u16);
-    let path = path.map_err(|_| LogCheckError::Stopped)?;
-    let bytes = fetch_tile(source, path).await?;
-    let entries = decode_bundle(&bytes, path.width()).map_err(|source| LogCheckError::Bundle { path, source })?;
-    let leaf = entries.get((entry % width) as usize).and_then(|leaf| Leaf::parse(leaf).ok());
-    // It was read before, as a part of the check.
-    leaf.map(|leaf| leaf.ts() / 1000).ok_or(LogCheckError::Stopped)
+/// When the entries of a log were logged, by the hub's clock.
+struct Times<'a> {
+    source: &'a dyn LogSource,
+    /// The log's entries.
+    size: u64,
+    /// The bundle that was looked at last, and its times: those of one are asked for one after the other.
+    bundle: Option<(u64, Vec<u64>)>,
+}
+
+impl Times<'_> {
+    /// The entries between two timestamps, or behind the last one, if the first of them waited too long. The time that passed is told
+    /// by the later timestamp and, behind the last one, by the last entry.
+    async fn gap(
+        &mut self,
+        before: Option<Stamped>,
+        after: Option<Stamped>,
+        patience: u64,
+    ) -> Result<Option<Gap>, LogCheckError> {
+        let entry = before.map_or(0, |before| before.size);
+        let end = after.map_or(self.size, |after| after.size);
+        let (from, until) = (before.map(|before| before.time), after.map(|after| after.time));
+        // An entry behind a timestamp is not older than it: most need not be looked at.
+        let is_near = from.zip(until).is_some_and(|(from, until)| until.saturating_sub(from) <= patience);
+        if entry >= end || is_near {
+            return Ok(None);
+        }
+        let end_at = match until {
+            Some(until) => until,
+            None => self.logged_at(end - 1).await?,
+        };
+        let waited = end_at.saturating_sub(self.logged_at(entry).await?);
+        Ok((waited > patience).then_some(Gap { from, until, entry, entries: end - entry }))
+    }
+
+    /// When an entry was logged, in seconds since 1970.
+    async fn logged_at(&mut self, entry: u64) -> Result<u64, LogCheckError> {
+        let width = u64::from(TILE_WIDTH);
+        let number = entry / width;
+        let times = match self.bundle.take().filter(|(at, _)| *at == number) {
+            Some((_, times)) => times,
+            None => self.read(number).await?,
+        };
+        // It was read before, as a part of the check.
+        let logged = times.get((entry % width) as usize).copied().ok_or(LogCheckError::Stopped);
+        self.bundle = Some((number, times));
+        logged
+    }
+
+    async fn read(&self, number: u64) -> Result<Vec<u64>, LogCheckError> {
+        let width = u64::from(TILE_WIDTH);
+        let path = TilePath::new(TileContent::Entries, number, (self.size - number * width).min(width) as u16);
+        let path = path.map_err(|_| LogCheckError::Stopped)?;
+        let bytes = fetch_tile(self.source, path).await?;
+        let entries = decode_bundle(&bytes, path.width()).map_err(|source| LogCheckError::Bundle { path, source })?;
+        entries
+            .into_iter()
+            .map(|leaf| Leaf::parse(leaf).map(|leaf| leaf.ts() / 1000).map_err(|_| LogCheckError::Stopped))
+            .collect()
+    }
 }

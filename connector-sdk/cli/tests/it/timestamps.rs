@@ -96,11 +96,15 @@ impl Site {
 
 /// What a timestamp for this size is over.
 fn text(ledger: &Ledger, size: u64) -> Vec<u8> {
+    text_of(ORIGIN, ledger, size)
+}
+
+fn text_of(origin: &str, ledger: &Ledger, size: u64) -> Vec<u8> {
     let mut rebuilder = LogRebuilder::new();
     for leaf in &ledger.leaves[..size as usize] {
         rebuilder.push_entry(leaf).unwrap();
     }
-    Checkpoint::new(ORIGIN.into(), size, rebuilder.root()).to_note_text().into_bytes()
+    Checkpoint::new(origin.into(), size, rebuilder.root()).to_note_text().into_bytes()
 }
 
 fn encoded(token: &[u8]) -> Value {
@@ -170,6 +174,8 @@ fn each_broken_timestamp_in_a_bundle_has_its_name_with_both_verifiers() {
         ("malformed-timestamp", forge("20200101000060Z", TIMESTAMPS)),
         ("malformed-timestamp", forge("20200101000000.10Z", TIMESTAMPS)),
         ("malformed-timestamp", forge("202001010000Z", TIMESTAMPS)),
+        ("early-timestamp", encoded(&authority.token_at(&over, NOW - 601).unwrap())),
+        ("holds", encoded(&authority.token_at(&over, NOW - 600).unwrap())),
     ];
     for usage in ["", "timeStamping", "critical,timeStamping,codeSigning", "critical,codeSigning"] {
         tampered.push(("not-for-timestamps", forge("20200101000000Z", usage)));
@@ -259,6 +265,11 @@ fn an_audit_names_what_is_wrong_with_a_timestamp_and_trusts_the_entries_all_the_
         assert_eq!((code, &told["verdict"]["class"]), (1, &json!(class)), "{told}");
         assert_eq!((&told["verdict"]["file"], &told["timestamps"]), (&json!("timestamps/300"), &Value::Null));
     }
+    for (time, class) in [(NOW - 601, json!("early-timestamp")), (NOW - 600, Value::Null)] {
+        write("timestamps/300", &site.authority.token_at(&text(&site.ledger, 300), time).unwrap());
+        let told = site.audit(&["--from-start"]).1;
+        assert_eq!(told["verdict"]["class"], class, "{told}");
+    }
     std::fs::remove_file(site.path().join("timestamps/300")).unwrap();
     assert_eq!(site.audit(&[]).1["verdict"]["class"], "missing-file");
     write("timestamps/pages/0", b"20 1\n20 1\n");
@@ -273,6 +284,76 @@ fn an_audit_names_what_is_wrong_with_a_timestamp_and_trusts_the_entries_all_the_
 }
 
 #[test]
+fn timestamps_that_were_there_are_missed() {
+    let mut site = Site::with(Ledger::with_messages(300), &[20, 200, 300]);
+    assert_eq!(site.audit(&[]).1["timestamps"]["held"], 3);
+    site.stamps.remove(&300);
+    site.show();
+    let (code, told) = site.audit(&[]);
+    assert_eq!((code, &told["verdict"]["class"]), (1, &json!("missing-timestamps")), "{told}");
+    assert_eq!(told["verdict"]["file"], "timestamps/pages/0");
+    assert_eq!(told["verdict"]["reason"], "2 timestamps are listed, and 3 were before");
+    std::fs::remove_file(site.path().join("timestamps/pages/0")).unwrap();
+    assert_eq!(site.audit(&[]).1["verdict"]["reason"], "0 timestamps are listed, and 3 were before");
+    site.stamps.insert(300, site.authority.token(&text(&site.ledger, 300)).unwrap());
+    site.show();
+    assert_eq!(site.audit(&[]).0, 0);
+}
+
+#[test]
+fn an_audit_over_a_change_of_the_log_checks_the_timestamps_of_each() {
+    let next = "hub.local/log/2027h1";
+    let mut old = Ledger::with_messages(300);
+    let (key, signer) = (old.vkey().to_string(), old.prepare(next));
+    old.close(next);
+    let (end, before, previous) = (old.size(), old.files(), old.checkpoint());
+    let authority = TestAuthority::new(KeyKind::P256).unwrap();
+    let token = |origin: &str, ledger: &Ledger, size| authority.token_at(&text_of(origin, ledger, size), NOW).unwrap();
+    let of_old = [20, end].map(|size| (size, token(ORIGIN, &old, size)));
+    let new = old.into_next(signer, previous);
+    let of_new = [(1, token(next, &new, 1))];
+    let folder = tempfile::tempdir().unwrap();
+    let show = |name: &str, files: &BTreeMap<String, Vec<u8>>, stamps: &[(u64, Vec<u8>)]| {
+        let mut files = files.clone();
+        let page: Vec<Stamped> = stamps.iter().map(|(size, _)| Stamped { size: *size, time: NOW }).collect();
+        files.insert(Stamped::page_path(0), Stamped::to_page(&page).into_bytes());
+        files.extend(stamps.iter().map(|(size, token)| (Stamped::token_path(*size), token.clone())));
+        write_files(&folder.path().join(name), &files);
+    };
+    std::fs::copy(authority.pem(), folder.path().join("ca.pem")).unwrap();
+    show("2027h1", &new.files(), &of_new);
+    let audit = |more: &[&str]| {
+        let fixed = ["audit", "log", "2027h1", "--vkey", key.as_str(), "--state", "state"];
+        saphan(folder.path(), fixed.into_iter().chain(AUTHORITY).chain(more.iter().copied()))
+    };
+
+    // One of the first log is another's: the audit does not go on from there.
+    show("2026h2", &before, &[of_old[0].clone(), (end, of_old[0].1.clone())]);
+    for _ in 0..2 {
+        let told = audit(&["--json"]).json();
+        assert_eq!(told["verdict"]["class"], "other-timestamp", "{told}");
+        assert_eq!(told["verdict"]["file"], json!(Stamped::token_path(end)));
+    }
+    show("2026h2", &before, &of_old);
+    let told = audit(&["--json"]).json();
+    assert_eq!(told["verdict"]["holds"], true, "{told}");
+    let found = &told["timestamps"];
+    assert_eq!((&found["held"], &found["newest"]["size"], &found["gaps"]), (&json!(1), &json!(1), &json!([])));
+    let earlier = &found["earlier"][0];
+    assert_eq!(
+        (&earlier["log"], &earlier["held"], &earlier["newest"]["size"]),
+        (&json!(ORIGIN), &json!(2), &json!(end))
+    );
+    assert_eq!(audit(&["--json"]).json()["timestamps"]["earlier"], Value::Null, "it was told");
+    let words = saphan(
+        folder.path(),
+        ["audit", "log", "2027h1", "--vkey", key.as_str(), "--state", "other"].into_iter().chain(AUTHORITY),
+    );
+    assert_eq!(words.out.matches("existed by").count(), 2, "{}", words.out);
+    assert!(words.out.contains(ORIGIN), "{}", words.out);
+}
+
+#[test]
 fn a_copy_of_a_log_has_its_timestamps() {
     let site = Site::with(Ledger::with_messages(300), &[20, 300]);
     let later = format!("20 1\n300 1\n{} 1\n", site.ledger.size() + 1);
@@ -283,6 +364,19 @@ fn a_copy_of_a_log_has_its_timestamps() {
     let told = saphan(site.path(), audit.into_iter().chain(AUTHORITY)).json();
     assert_eq!(told["timestamps"]["held"], 2, "{told}");
     assert_eq!(std::fs::read(site.path().join("copy/timestamps/pages/0")).unwrap(), b"20 1\n300 1\n");
+}
+
+#[test]
+fn the_authoritys_own_certificate_is_enough_for_both_verifiers() {
+    let ledger = Ledger::with_messages(300);
+    let places: Vec<u64> = ledger.messages.keys().copied().collect();
+    let site = Site::with(ledger, &[290]);
+    let bundle = site.make(&[places[250]]);
+    std::fs::copy(site.authority.own_pem(), site.path().join("ca.pem")).unwrap();
+    assert_eq!(site.judge(&bundle), ["holds", "holds"]);
+    assert_eq!(site.audit(&[]).1["timestamps"]["held"], 1);
+    std::fs::copy(TestAuthority::new(KeyKind::P256).unwrap().own_pem(), site.path().join("ca.pem")).unwrap();
+    assert_eq!(site.judge(&bundle), ["untrusted-timestamp"; 2]);
 }
 
 #[test]

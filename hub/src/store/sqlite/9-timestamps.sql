@@ -1,4 +1,4 @@
--- Version 9: timestamps on checkpoints. number: counted from 0, in the order of sizes. time: in seconds since 1970. token: DER.
+-- Version 9: timestamps on checkpoints. number: counted from 0, as they came. time: in seconds since 1970. token: DER.
 CREATE TABLE timestamp (
     number INTEGER PRIMARY KEY,
     size   INTEGER NOT NULL UNIQUE,

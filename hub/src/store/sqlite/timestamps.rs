@@ -20,6 +20,7 @@ impl TimestampIndex for SqliteStore {
             let mut writer = self.writer.lock().await;
             let end = shard.first.saturating_add(stamped.size);
             let kept = sqlx::query(KEEP).bind(signed(end)).bind(signed(stamped.time)).bind(token);
+            let kept = kept.bind(signed(shard.first));
             let kept = kept.execute(writer.durable().await?).await;
             writer.finish(kept.map(|_| ()).map_err(failed("kept a timestamp")))
         }
@@ -70,9 +71,12 @@ fn stamped(shard: &Shard, row: &SqliteRow) -> Result<Stamped, StoreError> {
     Ok(Stamped { size: index(row, 0)?.saturating_sub(shard.first), time: index(row, 1)? })
 }
 
-const KEEP: &str = "INSERT INTO timestamp (number, size, time, token) SELECT count(*), ?1, ?2, ?3 FROM timestamp \
+/// The log that begins at ?4 ends where the next one begins. Its end may be stamped after the next has begun.
+const KEEP: &str = "INSERT INTO timestamp (number, size, time, token) \
+    SELECT (SELECT count(*) FROM timestamp), ?1, ?2, ?3 FROM timestamp WHERE size > ?4 \
+    AND size <= coalesce((SELECT min(first) FROM shard WHERE first > ?4), 9223372036854775807) \
     HAVING ?1 > coalesce(max(size), 0)";
-/// The log that begins at ?1 ends where the next one begins.
+/// Likewise, from ?1.
 const LIST: &str = "SELECT size, time FROM timestamp WHERE size > ?1 \
     AND size <= coalesce((SELECT min(first) FROM shard WHERE first > ?1), 9223372036854775807) ORDER BY size LIMIT ?2 OFFSET ?3";
 const NEWEST: &str = "SELECT max(size), time, count(*) FROM timestamp WHERE size > ?1 \

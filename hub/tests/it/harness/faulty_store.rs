@@ -15,10 +15,10 @@ use saphan_hub::store::cases::{
 };
 use saphan_hub::store::sqlite::SqliteStore;
 use saphan_hub::store::{
-    Asker, Batch, Begun, BodyIndex, BodyRecord, Deliveries, DocumentId, DocumentIndex, DocumentRecord, Due, Head,
-    KeptQuery, KeyIndex, Known, LeaseChange, LeaseRequest, Limit, LoggedEntry, MessageRecord, NewDocument, NewPart,
-    Part, Pending, QueryIndex, Quota, Settlement, Store, StoreCounts, StoreError, StoredKey, TimestampIndex,
-    Unfinished,
+    Asker, Batch, Begun, BodyIndex, BodyRecord, CosignedIndex, Deliveries, DocumentId, DocumentIndex, DocumentRecord,
+    Due, Head, KeptCosigned, KeptQuery, KeyIndex, Known, LeaseChange, LeaseRequest, Limit, LoggedEntry, MessageRecord,
+    NewDocument, NewPart, Part, Pending, QueryIndex, Quota, Settlement, Store, StoreCounts, StoreError, StoredKey,
+    TimestampIndex, Unfinished,
 };
 use saphan_schemas::acknowledgement::Acknowledged;
 use saphan_schemas::catalogue::SchemaText;
@@ -384,6 +384,20 @@ impl BodyIndex for FaultyStore {
 
     fn wipe(&self) -> BoxFuture<'_, Result<bool, StoreError>> {
         self.up(self.inner.wipe())
+    }
+}
+
+impl CosignedIndex for FaultyStore {
+    fn keep_cosigned<'a>(
+        &'a self,
+        shard: &'a Shard,
+        cosigned: &'a KeptCosigned,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.up(self.inner.keep_cosigned(shard, cosigned))
+    }
+
+    fn kept_cosigned<'a>(&'a self, shard: &'a Shard) -> BoxFuture<'a, Result<Option<KeptCosigned>, StoreError>> {
+        self.up(self.inner.kept_cosigned(shard))
     }
 }
 

@@ -132,28 +132,54 @@ async fn an_export_is_of_the_present_log_and_each_row_is_proven_in_it() {
 }
 
 #[tokio::test]
-async fn each_log_has_its_own_timestamps_and_those_of_earlier_ones_stay_served() {
+async fn each_log_has_its_own_timestamps_and_its_end_gets_one_when_the_authority_is_there() {
     let authority = FakeAuthority::start(Behaviour::Good).await;
+    let place = tempfile::tempdir().unwrap();
     let settings = format!(
-        "[timestamps]\nurl = \"{}\"\nauthority = \"{}\"\ntimeout_seconds = 1\n",
+        "[log]\npublish = \"{}\"\n[timestamps]\nurl = \"{}\"\nauthority = \"{}\"\ntimeout_seconds = 1\n",
+        place.path().display(),
         authority.url,
         authority.pem().display()
     );
     let hub = TestHub::with(&settings).await;
+    authority.follow(&hub.clock);
     let list = async |hub: &TestHub, path: &str| {
         let page = hub.get(&format!("{path}/timestamps/pages/0")).await;
         if page.status == 404 { Vec::new() } else { Stamped::parse_page(page.text().as_bytes()).unwrap() }
     };
     eventually(async || list(&hub, "/v1/log").await.len() == 1).await;
     let old = list(&hub, "/v1/log").await;
+    authority.behave(Behaviour::Fails(503));
     let hub = hub.go_on_in("next").await;
-    eventually(async || list(&hub, "/v1/log").await.len() == 1).await;
+    let failed = "saphan_timestamp_failures_total{reason=\"status\"} 1";
+    eventually(async || hub.get("/metrics").await.text().contains(failed)).await;
+    assert_eq!(list(&hub, "/v1/logs/main").await, old);
+    authority.behave(Behaviour::Good);
+    hub.clock.advance(600);
+    eventually(async || list(&hub, "/v1/logs/main").await.len() == 2).await;
     let new = list(&hub, "/v1/log").await;
-    assert_eq!(new[0].size, hub.size());
-    assert_eq!((list(&hub, "/v1/logs/main").await, list(&hub, "/v1/logs/next").await), (old.clone(), new.clone()));
-    for (path, stamped) in [("/v1/logs/main", old[0]), ("/v1/log", new[0])] {
+    assert_eq!((new[0].size, new.len()), (hub.size(), 1));
+    let of_main = list(&hub, "/v1/logs/main").await;
+    let end = LogCopy::fetch_at(&hub, "/v1/logs/main").await.size();
+    assert_eq!((of_main[0], of_main[1].size), (old[0], end));
+    assert_eq!(list(&hub, "/v1/logs/next").await, new);
+    for (path, stamped) in [("/v1/logs/main", of_main[0]), ("/v1/logs/main", of_main[1]), ("/v1/log", new[0])] {
         let token = hub.get(&format!("{path}/timestamps/{}", stamped.size)).await;
         let text = LogCopy::fetch_at(&hub, path).await.text_at(stamped.size);
-        Token::parse(&token.body).unwrap().verify(text.as_bytes(), &authority.trusted()).unwrap();
+        let proven = Token::parse(&token.body).unwrap().verify(text.as_bytes(), &authority.trusted()).unwrap();
+        assert_eq!(proven.time, stamped.time);
     }
+    let published = || std::fs::read(place.path().join("main").join(Stamped::page_path(0))).unwrap_or_default();
+    eventually(async || published() == Stamped::to_page(&of_main).into_bytes()).await;
+    assert!(place.path().join("main").join(Stamped::token_path(end)).is_file());
+
+    // Once: what is new later is not of this log.
+    hub.accept(&hub.world.message()).await;
+    hub.clock.advance(3600);
+    eventually(async || list(&hub, "/v1/log").await.len() == 2).await;
+    let hub = hub.stop().await.start().await;
+    hub.clock.advance(3600);
+    hub.accept(&hub.world.message()).await;
+    eventually(async || list(&hub, "/v1/log").await.len() == 3).await;
+    assert_eq!(list(&hub, "/v1/logs/main").await, of_main);
 }

@@ -115,6 +115,43 @@ fn a_flipped_bit_is_found_or_changes_nothing_that_is_told() {
 }
 
 #[test]
+fn an_authoritys_own_certificate_can_be_trusted_and_nobody_elses_then() {
+    let (authority, other) = (TestAuthority::new(KeyKind::P256).unwrap(), TestAuthority::new(KeyKind::P256).unwrap());
+    let own = Authorities::from_pem(&std::fs::read(authority.own_pem()).unwrap()).unwrap();
+    let class = |token: &[u8]| {
+        let verified = Token::parse(token).and_then(|token| token.verify(DATA, &own));
+        verified.map_or_else(|fault| fault.class(), |_| "holds")
+    };
+    assert_eq!(class(&authority.token(DATA).unwrap()), "holds");
+    assert_eq!(class(&other.token(DATA).unwrap()), "untrusted-timestamp");
+    // The same key and name in another certificate of the same CA, and times at which its own was not valid.
+    for (time, expected) in [("20300101000000Z", "untrusted-timestamp"), ("20240101000000Z", "expired-timestamp")] {
+        let forged = authority.forge(DATA, Forgery { time, usage: TIMESTAMPS }).unwrap();
+        assert_eq!(class(&forged), expected, "{time}");
+    }
+    for time in [1_704_067_200, 2_500_000_000] {
+        assert_eq!(class(&authority.token_at(DATA, time).unwrap()), "expired-timestamp", "{time}");
+    }
+    // Its CA's, beside it, does no harm.
+    let both = [authority.own_pem(), authority.pem()].map(|pem| std::fs::read(pem).unwrap()).concat();
+    let both = Authorities::from_pem(&both).unwrap();
+    let token = Token::parse(&authority.token(DATA).unwrap()).unwrap();
+    assert!(token.verify(DATA, &both).is_ok());
+}
+
+#[test]
+fn a_token_is_not_much_older_than_what_it_covers() {
+    let authority = TestAuthority::new(KeyKind::P256).unwrap();
+    let token = Token::parse(&authority.token_at(DATA, 1_800_000_000).unwrap()).unwrap();
+    let proven = token.verify(DATA, &authorities(&authority)).unwrap();
+    assert_eq!(proven.time, 1_800_000_000);
+    for (logged, class) in [(0, None), (1_800_000_600, None), (1_800_000_601, Some("early-timestamp"))] {
+        let found = proven.must_not_precede(logged).map_err(|fault| fault.class());
+        assert_eq!(found.err(), class, "{logged}");
+    }
+}
+
+#[test]
 fn what_holds_no_certificate_is_nobody_to_trust() {
     for (pem, told) in [
         (&b""[..], "there is no certificate in it"),

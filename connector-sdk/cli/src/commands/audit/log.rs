@@ -10,13 +10,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use saphan_timestamps::Authorities;
 
 use crate::commands::audit::language::Language;
 use crate::commands::log::{LogArguments, OpenedLog, not_a_log};
 use crate::log_audit::finding::Finding;
 use crate::log_audit::state::{AuditState, StateError};
-use crate::log_audit::{Audit, AuditFailure, audit};
+use crate::log_audit::{Audit, AuditFailure, TimestampCheck, audit};
 use crate::log_check::{LogCheckError, Progress};
 use crate::outcome::{Failure, Outcome};
 use crate::progress::Bar;
@@ -71,19 +70,21 @@ struct Audited {
     state: AuditState,
     language: Language,
     metrics: Option<Metrics>,
-    /// Whose timestamps are checked, and how long an entry may wait for one.
-    authorities: Option<(Authorities, Duration)>,
 }
 
 pub(crate) async fn run(arguments: AuditLogArguments, json: bool) -> Result<Outcome, Failure> {
-    let authorities = arguments.authority.read()?.map(|authorities| (authorities, arguments.timestamp_gap));
+    let patience = arguments.timestamp_gap;
+    let check = arguments.authority.read()?.map(|trusted| TimestampCheck { trusted, patience });
     let log = arguments.log.open().await?;
     let mut state = AuditState::open(&arguments.state, &log.vkey).await.map_err(|error| unusable(&error))?;
     if arguments.from_start {
         state.start_over().await.map_err(|error| unusable(&error))?;
     }
+    if let Some(check) = check {
+        state.check_timestamps(check);
+    }
     let metrics = arguments.metrics.map(|path| Metrics::new(path, log.vkey.name()));
-    let mut audited = Audited { log, state, language: arguments.lang, metrics, authorities };
+    let mut audited = Audited { log, state, language: arguments.lang, metrics };
     match arguments.watch {
         Some(every) => watch::run(audited, every, arguments.patience, arguments.alarm, json).await,
         None => {
@@ -98,19 +99,11 @@ pub(crate) async fn run(arguments: AuditLogArguments, json: bool) -> Result<Outc
 impl Audited {
     /// One audit; its metrics are written.
     async fn once(&mut self, progress: &dyn Progress) -> Result<Audit, AuditFailure> {
-        let found = self.found(progress).await;
+        let found = audit(&*self.log.source, &mut self.state, progress).await;
         if let Some(metrics) = &mut self.metrics {
             metrics.note(&found)?;
         }
         found
-    }
-
-    async fn found(&mut self, progress: &dyn Progress) -> Result<Audit, AuditFailure> {
-        let audit = audit(&*self.log.source, &mut self.state, progress).await?;
-        match &self.authorities {
-            Some((trusted, gap)) => audit.with_timestamps(&*self.log.source, &mut self.state, trusted, *gap).await,
-            None => Ok(audit),
-        }
     }
 
     fn tell(&self, audit: &Audit) -> Result<Outcome, Failure> {

@@ -8,7 +8,7 @@ use crate::log_audit::Audit;
 use crate::log_audit::finding::Finding;
 use crate::log_check::LogReport;
 use crate::outcome::{Exit, Outcome};
-use crate::timestamps::{Gap, NewestTimestamp, TimestampReport, moment};
+use crate::timestamps::{EarlierTimestamps, Gap, NewestTimestamp, TimestampReport, moment};
 
 /// What an audit of the log called `name` found.
 pub(super) fn outcome(audit: &Audit, name: &str, language: Language) -> Outcome {
@@ -37,7 +37,14 @@ fn holds(report: &LogReport, audit: &Audit, words: &Words) -> String {
         (words.queries, leaves.queries.to_string()),
         (words.root, report.root.to_string()),
     ];
-    lines.extend(audit.timestamps.iter().flat_map(|found| timestamps(found, words)));
+    if let Some(found) = &audit.timestamps {
+        for EarlierTimestamps { log, report } in &found.earlier {
+            lines.push((words.log, log.clone()));
+            lines.extend(timestamps(report, words));
+        }
+        lines.extend((!found.earlier.is_empty()).then(|| (words.log, report.origin.clone())));
+        lines.extend(timestamps(found, words));
+    }
     format!("{}: {}\n\n{}", report.origin, words.holds, table(&lines))
 }
 
