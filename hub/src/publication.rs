@@ -149,7 +149,8 @@ impl PublishedLog {
         entries.into_iter().map(<[u8]>::to_vec).collect()
     }
 
-    /// Publishes what is not published yet of an earlier log: the hub was stopped in a moment of trouble, or killed.
+    /// Publishes what is not published yet of an earlier log: the hub was stopped in a moment of trouble, or killed. What is there of an
+    /// abandoned one beyond what the store has stays.
     ///
     /// # Errors
     /// [`PublicationError`].
@@ -157,7 +158,6 @@ impl PublishedLog {
         let Some(last) = store.checkpoint(shard.first + size).await? else { return Ok(()) };
         let published = self.checkpoint().await?.unwrap_or_default();
         let published = published.lines().nth(1).and_then(|size| size.parse().ok()).unwrap_or(0);
-        // More than the store has is nothing that this hub could have published; an audit tells.
         if published >= size { Ok(()) } else { self.publish(store, shard, published, &(size, last), None).await }
     }
 
@@ -208,10 +208,19 @@ impl Copies for PublishedLog {
     }
 }
 
+/// Publishes once what is new.
+///
+/// # Errors
+/// [`PublicationError`]; what is there then is as before, or more.
+pub async fn once(app: &App) -> Result<(), PublicationError> {
+    let Some((publication, published)) = &app.publication else { return Ok(()) };
+    Done::new(app, *published).publish(app, publication).await
+}
+
 /// Publishes what is new, until the hub stops, and once more then. `published` entries are there.
 pub async fn run(app: Arc<App>, publication: Arc<PublishedLog>, published: u64) {
     let mut stopping = app.stopping.clone();
-    let mut done = Done { closed: app.shards.closed().collect(), size: published, heads: None, timestamps: None };
+    let mut done = Done::new(&app, published);
     let mut trouble = false;
     loop {
         let is_last = app.is_stopping();
@@ -250,10 +259,15 @@ struct Done<'a> {
     timestamps: Option<u64>,
 }
 
-impl Done<'_> {
+impl<'a> Done<'a> {
+    fn new(app: &'a App, published: u64) -> Self {
+        Self { closed: app.shards.closed().collect(), size: published, heads: None, timestamps: None }
+    }
+
     async fn publish(&mut self, app: &App, publication: &PublishedLog) -> Result<(), PublicationError> {
         let heads = (app.newest_checkpoint(), app.cosigned().map(|cosigned| (cosigned.size, cosigned.text.clone())));
         if heads.0.0 > 0 && self.heads.as_ref() != Some(&heads) {
+            // First those before it, to their ends: what a log begins with must be there for whoever reads it.
             while let Some((shard, size)) = self.closed.last() {
                 let earlier = publication.beside(shards::name(&shard.origin));
                 earlier.complete(&*app.store, shard, *size).await?;
