@@ -60,8 +60,10 @@ impl<'a> Fold<'a> {
         let first = bundle.entries.first().filter(|entry| entry.index == 0).ok_or(BundleFault::NotOpened)?;
         let in_first = |fault| BundleFault::Entry { index: 0, fault };
         let leaf = read(first, checkpoint).map_err(in_first)?;
-        let Leaf::Shard { ts, event: ShardEvent::Opened { origin, hub, operator, receipts, log, previous: None } } =
-            leaf
+        let Leaf::Shard {
+            ts,
+            event: ShardEvent::Opened { origin, hub, operator, receipts, log, previous: None, abandoned: None },
+        } = leaf
         else {
             return Err(BundleFault::NotOpened);
         };

@@ -1,9 +1,12 @@
 //! A real log that ends, and another one after it.
 
+mod abandoned;
+
 use saphan_cli::log_check::{FolderLog, check};
 use saphan_schemas::acknowledgement::{Acknowledged, AcknowledgementClaims, Outcome};
 use saphan_schemas::ids::MessageId;
-use saphan_schemas::leaf::{Leaf, ShardEvent};
+use saphan_schemas::keys::Signer;
+use saphan_schemas::leaf::{Abandoned, Leaf, ShardEvent};
 use saphan_schemas::log::NoteSigner;
 use saphan_schemas::registry::{Change, Entry, HubKey, RegistryClaims};
 
@@ -14,7 +17,7 @@ use super::{Export, HOLDS, Verdicts, write};
 struct Pair {
     name: &'static str,
     class: &'static str,
-    old: Vec<Vec<u8>>,
+    old: Files,
     new: Vec<Vec<u8>>,
 }
 
@@ -42,7 +45,13 @@ impl<'a> Stage<'a> {
 
     /// The key of the next log, registered.
     fn prepared(&self) -> Vec<u8> {
-        let key = HubKey::Log { vkey: self.next.verifier_key().clone() };
+        let [_, first_operator] = &self.log.operators;
+        Leaf::Registry { ts: self.ts(), entry: self.entry_for(&self.next, &**first_operator) }.to_bytes()
+    }
+
+    /// The entry that registers a log's key, signed with this one.
+    fn entry_for(&self, next: &NoteSigner, signer: &dyn Signer) -> String {
+        let key = HubKey::Log { vkey: next.verifier_key().clone() };
         let claims = RegistryClaims {
             iss: self.log.hub.to_string(),
             aud: self.log.hub.clone(),
@@ -51,8 +60,7 @@ impl<'a> Stage<'a> {
             change: Change::Added(Entry::HubKey(key)),
             invitation: None,
         };
-        let [_, first_operator] = &self.log.operators;
-        Leaf::Registry { ts: self.ts(), entry: sign(claims, &**first_operator) }.to_bytes()
+        sign(claims, signer)
     }
 
     fn closed(&self, next: &str) -> Vec<u8> {
@@ -64,13 +72,22 @@ impl<'a> Stage<'a> {
         [&self.begun[..], &[prepared.to_vec(), self.closed(self.next.name())]].concat()
     }
 
+    /// The checkpoint of these entries.
+    fn checkpoint(&self, of: &[Vec<u8>]) -> String {
+        String::from_utf8(self.log.signed(of)["checkpoint"].clone()).unwrap()
+    }
+
     fn opened(&self, previous: &[Vec<u8>]) -> Vec<u8> {
-        let previous = String::from_utf8(self.log.signed(previous)["checkpoint"].clone()).unwrap();
+        self.opened_after(self.checkpoint(previous), None)
+    }
+
+    fn opened_after(&self, previous: String, abandoned: Option<Abandoned>) -> Vec<u8> {
+        let abandoned = abandoned.map(Box::new);
         let Leaf::Shard { event: ShardEvent::Opened { hub, operator, receipts, .. }, .. } = self.log.leaf(0) else {
             panic!("the log is not opened")
         };
         let (origin, log) = (self.next.name().to_owned(), Box::new(self.next.verifier_key().clone()));
-        let event = ShardEvent::Opened { origin, hub, operator, receipts, log, previous: Some(previous) };
+        let event = ShardEvent::Opened { origin, hub, operator, receipts, log, previous: Some(previous), abandoned };
         Leaf::Shard { ts: self.ts(), event }.to_bytes()
     }
 
@@ -103,7 +120,7 @@ impl<'a> Stage<'a> {
         let for_another = [&self.begun[..], &[prepared.clone(), self.closed(&elsewhere)]].concat();
         let open = [&self.begun[..], std::slice::from_ref(&prepared)].concat();
         let first = Some(&*log.origin);
-        let pair = |name, class, old: &[Vec<u8>], new| Pair { name, class, old: old.to_vec(), new };
+        let pair = |name, class, old: &[Vec<u8>], new| Pair { name, class, old: log.signed(old), new };
         vec![
             pair("in good order", HOLDS, &old, new(&[])),
             pair("an old message, acknowledged and erased", HOLDS, &old, {
@@ -136,10 +153,11 @@ pub(super) async fn shards(log: &RealLog, export: &Export) {
     let name = |origin: &str| origin.rsplit_once('/').unwrap().1.to_owned();
     std::fs::write(export.path("next-vkey"), format!("{}\n", stage.next.verifier_key())).unwrap();
     let mut verdicts = Verdicts::default();
-    for (at, Pair { name: what, class, old, new }) in stage.pairs().into_iter().enumerate() {
+    let pairs = stage.pairs().into_iter().chain(stage.abandoned());
+    for (at, Pair { name: what, class, old, new }) in pairs.enumerate() {
         let folder = export.path(&format!("shards-{at}"));
         let show = |log: &str, files: &Files| write(files, &folder.join(name(log)));
-        show(&log.origin, &log.signed(&old));
+        show(&log.origin, &old);
         show(stage.next.name(), &RealLog::signed_by(&[&stage.next], &new));
         let newest = folder.join(name(stage.next.name()));
         let own = match check(&FolderLog::new(&newest), stage.next.verifier_key(), &()).await {
