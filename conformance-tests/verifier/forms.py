@@ -135,7 +135,8 @@ def event(value):
 
 
 EVENTS = {"opened": record({"origin": ORIGIN, "hub": HUB, "operator": opened_jwk, "receipts": opened_jwk, "log": vkey},
-                           {"previous": string}, ordered=True),
+                           {"previous": string, "abandoned": record({"kept": string}, {"key": string}, ordered=True)},
+                           ordered=True),
           "closed": record({"next": string})}
 
 

@@ -42,7 +42,7 @@ class History:
         self.ts = leaf["ts"]
         self.places.add(place)
         if kind == "shard":
-            self._shard(leaf["event"])
+            self._shard(place, leaf["event"])
         elif kind == "refusal":
             self.counts["refusals"] += 1
         elif kind == "erasure":
@@ -75,7 +75,7 @@ class History:
                 index = known.ended - self.first
                 raise Fault("invalid-key", f"entry {index} revoked the key of the checkpoint", index)
 
-    def _shard(self, event):
+    def _shard(self, place, event):
         if "closed" in event:
             self.closed = event["closed"]["next"]
             return
@@ -85,22 +85,43 @@ class History:
         require(fit, "malformed-entry", "the names of hub, log and key do not fit together")
         new = all(origin != self.origin for origin, _ in self.logs)
         self.logs.append((self.origin, self.first))
+        abandoned = opened.get("abandoned")
+        require(not abandoned or self.whole, "misplaced-entry", "a bundle goes over no log that was abandoned")
         if self.registry is None:
-            require("previous" not in opened, "misplaced-entry", "the log before it is not there")
+            require("previous" not in opened and not abandoned, "misplaced-entry", "the log before it is not there")
             self.registry = Registry(opened)
             return
-        require(new and self.closed == self.origin, "misplaced-entry", "the log before it is not closed for this one")
+        require(new and self.closed == (None if abandoned else self.origin), "misplaced-entry",
+                "the log before it is not closed for this one, or is said to be abandoned and is closed")
+        if abandoned and "key" in abandoned:
+            self._vouch(place, abandoned["key"])
         keys = [("log", opened["log"]), *((use, key_of(opened[use]).kid) for use in ("operator", "receipts"))]
         stand = all(key in self.registry.hub_keys and self.registry.hub_keys[key].ended is None for key in keys)
         require(stand and opened["hub"] == self.registry.hub, "unknown-key", "it names keys that the hub does not have")
-        said = Checkpoint(opened.get("previous", "").encode(), "the checkpoint of the log before")
-        signers = [key.key for (use, _), key in self.registry.hub_keys.items()
-                   if use == "log" and key.ended is None and key.key.name.decode() == said.origin]
-        require(any(said.is_signed_by(key) for key in signers), "changed-checkpoint",
-                "the checkpoint of the log before is not signed by a key of it")
+        previous = opened.get("previous", "")
+        said = self._signed_before(abandoned["kept"] if abandoned else previous)
         same = (said.origin, said.size, said.root) == (self.last.origin, self.last.size, self.last.root)
         require(same, "fork", "the log before it has another last checkpoint than the one that it begins with")
+        if abandoned:
+            lost = self._signed_before(previous)
+            require(lost.size > said.size, "fork", "the log before it is said to be abandoned, and nothing of it is lost")
         self.closed = None
+
+    def _vouch(self, place, text):
+        """The operator's entry for the key of a log that follows an abandoned one, where nobody could write it any more."""
+        statement = self._read(text, "saphan-registry+jws")
+        change = statement.claims["change"]
+        of_this = change["action"] == "added" and change["entry"].get("vkey", "").startswith(self.origin + "+")
+        require(of_this, "unknown-key", "the entry that it brings adds no key of this log")
+        self.registry.take(statement, text, place, self.ts)
+
+    def _signed_before(self, text):
+        said = Checkpoint(text.encode(), "the checkpoint of the log before")
+        signers = [key.key for (use, _), key in self.registry.hub_keys.items()
+                   if use == "log" and key.ended is None and key.key.name.decode() == said.origin]
+        require(said.origin == self.last.origin and any(said.is_signed_by(key) for key in signers), "changed-checkpoint",
+                "the checkpoint of the log before is not signed by a key of it")
+        return said
 
     def _read(self, text, typ):
         try:

@@ -17,12 +17,13 @@ class Log:
         self.folder, self.key = folder, key
         self.history = history or History(key.name.decode(), whole=True)
         self.levels = [[]]  # the hashes of each level of tiles; those of level 0 are leaf hashes
+        self.shown = None  # how many entries it shows, where it was abandoned and not all of them count
 
     def check(self, older, policy):
         """Judges the log in its order, so that the first thing that is wrong is told; gives what it counted."""
         checkpoint = signed_checkpoint(self._read("checkpoint"), self.key)
         earlier = self._earlier(checkpoint)
-        for log, last in earlier:
+        for log, last, lost in earlier:
             self.history.origin = last.origin
             log._entries(last)
             self.history.begin(checkpoint.origin, last)
@@ -31,7 +32,10 @@ class Log:
         answer = {"origin": self.history.origin, "size": checkpoint.size, "root": to_b64url(checkpoint.root)}
         answer |= self.history.counts
         if earlier:
-            answer["earlier"] = [last.origin for _, last in earlier]
+            answer["earlier"] = [last.origin for _, last, _ in earlier]
+        abandoned = [{"log": kept.origin, "kept": kept.size, "last": lost.size} for _, kept, lost in earlier if lost]
+        if abandoned:
+            answer["abandoned"] = abandoned
         if older is not None:
             answer["grown_from"] = self._grown_from(older, "the older checkpoint").size
         if policy:
@@ -52,10 +56,13 @@ class Log:
                 "the entries do not lead to the root that is signed")
 
     def _earlier(self, checkpoint):
-        """The hub's logs before this one, oldest first, each with its last checkpoint, as the one after it names it."""
+        """The hub's logs before this one, oldest first, each with its last checkpoint, as the one after it names it. Of an
+        abandoned one that of what is left of it, and the last one that the hub knows of."""
         found, log, opened, seen = [], self, self._opening(checkpoint), {checkpoint.origin}
         while "previous" in opened:
+            abandoned = opened.get("abandoned")
             last = Checkpoint(opened["previous"].encode(), "the checkpoint of the log before")
+            kept = Checkpoint(abandoned["kept"].encode(), "the checkpoint of what is left") if abandoned else None
             folder = log.folder / ".." / last.origin.rpartition("/")[2]
             new = last.origin not in seen and beside(checkpoint.origin, last.origin) and folder.is_dir()
             require(new, "misplaced-entry", f"the log {last.origin} is not there")
@@ -63,16 +70,38 @@ class Log:
             log = Log(folder, None, self.history)
             shown = Checkpoint(log._read("checkpoint"), f"the checkpoint of {last.origin}")
             opened = log._opening(shown)
-            keys = log._keys(shown, opened)
-            require(any(last.is_signed_by(key) for key in keys), "changed-checkpoint",
+            log.shown = shown.size if abandoned else None
+            keys = log._keys(shown.origin, min(shown.size, kept.size) if abandoned else shown.size, opened)
+            signed = [last, kept] if abandoned else [last]
+            require(all(any(one.is_signed_by(key) for key in keys) for one in signed), "changed-checkpoint",
                     f"the last checkpoint of {last.origin} is not signed by a key of it")
             require(any(shown.is_signed_by(key) for key in keys), "changed-checkpoint",
                     f"{last.origin} shows a checkpoint that is not signed by a key of it")
-            if (shown.size, shown.root) != (last.size, last.root):
+            if abandoned:
+                log._check_what_is_left(shown, kept, last, keys)
+            elif (shown.size, shown.root) != (last.size, last.root):
                 raise Fault("rollback" if shown.size < last.size else "fork",
                             f"{last.origin} shows {shown.size} entries, and the next log began after {last.size}")
-            found.append((log, last))
+            found.append((log, kept, last) if abandoned else (log, last, None))
         return found[::-1]
+
+    def _check_what_is_left(self, shown, kept, lost, keys):
+        """An abandoned log shows all that is left of it, and neither it nor its witnesses show more than the last checkpoint
+        that the next log knows of. What it shows has grown from what is left."""
+        name = shown.origin
+        require(shown.size >= kept.size, "rollback", f"{name} shows {shown.size} entries, and {kept.size} are left")
+        require(shown.size <= lost.size, "fork", f"{name} shows {shown.size} entries, and the next log knows of {lost.size}")
+        for one in (kept, lost):
+            require(shown.size != one.size or shown.root == one.root, "fork", f"{name} shows another history")
+        if (self.folder / "checkpoint.cosigned").exists():
+            cosigned = Checkpoint(self._read("checkpoint.cosigned"), f"the cosigned checkpoint of {name}")
+            known = not any(cosigned.is_signed_by(key) for key in keys) or cosigned.size <= lost.size
+            require(known, "fork", f"{cosigned.size} entries of {name} were cosigned, and the next log knows of {lost.size}")
+        hashes = []
+        for first in range(0, shown.size, tree.WIDTH):
+            hashes += self._tile(0, first // tree.WIDTH, min(tree.WIDTH, shown.size - first))
+        require(tree.root(hashes) == shown.root, "changed-tile", f"the tiles of {name} do not lead to its root")
+        require(tree.root(hashes[:kept.size]) == kept.root, "fork", f"{name} has another history of what is left")
 
     def _opening(self, checkpoint):
         """What the first entry says, if it can be read and has its hash. If not, the check of the entries tells."""
@@ -83,16 +112,17 @@ class Log:
         except (Unreadable, IndexError):
             return {}
         opened = leaf["event"].get("opened", {}) if leaf["t"] == "shard" else {}
-        if "previous" in opened and self._tile(tree.tile_name(0, 0, width), width)[0] != tree.leaf_hash(first):
+        if "previous" in opened and self._tile(0, 0, width)[0] != tree.leaf_hash(first):
             return {}
         return opened
 
-    def _keys(self, checkpoint, opened):
+    def _keys(self, origin, size, opened):
         """Keys that a closed log can have had at its end. What its entries are worth is told when they are judged."""
         texts = [opened["log"]] if "log" in opened else []
-        for first in range(0, checkpoint.size, tree.WIDTH):
-            width = min(tree.WIDTH, checkpoint.size - first)
-            for data in tree.split_bundle(self._read(tree.tile_name("entries", first // tree.WIDTH, width))):
+        for first in range(0, size, tree.WIDTH):
+            width = min(tree.WIDTH, size - first)
+            bundle = tree.split_bundle(self._read(self._name("entries", first // tree.WIDTH, width)))
+            for data in self._first(bundle, width):
                 try:
                     leaf = forms.leaf(data)
                     if leaf["t"] == "registry":
@@ -101,7 +131,7 @@ class Log:
                 except Unreadable:
                     continue
         keys = [VerifierKey(text.encode(), LOG) for text in texts]
-        return [key for key in keys if key.name.decode() == checkpoint.origin]
+        return [key for key in keys if key.name.decode() == origin]
 
     def _read(self, name):
         try:
@@ -111,12 +141,12 @@ class Log:
 
     def _bundle(self, first, width):
         """The entries of a bundle, compared with their tile, as are the higher tiles that become full with them."""
-        name, tile = (tree.tile_name(level, first // tree.WIDTH, width) for level in ("entries", 0))
+        name, tile = (self._name(level, first // tree.WIDTH, width) for level in ("entries", 0))
         try:
-            entries = tree.split_bundle(self._read(name))
+            entries = self._first(tree.split_bundle(self._read(name)), width)
         except Unreadable as error:
             raise Fault("malformed-file", f"{name} {error}", first) from None
-        found, shown = [tree.leaf_hash(entry) for entry in entries], self._tile(tile, width)
+        found, shown = [tree.leaf_hash(entry) for entry in entries], self._tile(0, first // tree.WIDTH, width)
         if found != shown:
             raise unlike(found, shown, first, name, tile)
         self.levels[0] += found
@@ -138,17 +168,30 @@ class Log:
         except Fault as fault:
             raise Fault(fault.kind, f"entry {place}: {fault.what}", place) from None
 
-    def _tile(self, name, width):
+    def _name(self, level, number, width):
+        """The name of a tile, or of the larger one in its place."""
+        if self.shown is not None:
+            size = self.shown >> (0 if level == "entries" else 8 * level)
+            width = max(width, min(tree.WIDTH, size - number * tree.WIDTH))
+        return tree.tile_name(level, number, width)
+
+    def _first(self, parts, width):
+        return parts[:width] if self.shown is not None else parts
+
+    def _tile(self, level, number, width):
+        name = self._name(level, number, width)
         data = self._read(name)
-        require(len(data) == 32 * width, "changed-tile", f"{name} has {len(data)} bytes in place of {32 * width}")
-        return [data[at:at + 32] for at in range(0, len(data), 32)]
+        parts = self._first([data[at:at + 32] for at in range(0, len(data), 32)], width)
+        whole = [part for part in parts if len(part) == 32]
+        require(len(parts) == len(whole) == width, "changed-tile", f"{name} has {len(data)} bytes, and {width} hashes are meant")
+        return whole
 
     def _compare_tile(self, level):
         """The last tile of a level so far, full or partial, has the hashes that the entries give."""
         last = len(self.levels[level]) - 1
         width = last % tree.WIDTH + 1
-        name = tree.tile_name(level, last // tree.WIDTH, width)
-        require(self._tile(name, width) == self.levels[level][-width:], "changed-tile",
+        name = self._name(level, last // tree.WIDTH, width)
+        require(self._tile(level, last // tree.WIDTH, width) == self.levels[level][-width:], "changed-tile",
                 f"{name} does not have the hashes that the entries give")
 
     def _grown_from(self, data, name):

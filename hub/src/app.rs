@@ -29,7 +29,7 @@ use crate::refusals::LoggedRefusals;
 use crate::registry::Registry;
 use crate::routing::Wakeups;
 use crate::sealing::StorageKeys;
-use crate::shards::beginning::{self, Beginning, Found};
+use crate::shards::beginning::{self, Beginning, Found, Lost};
 use crate::shards::{Shard, Shards};
 use crate::store::{Store, StoreError};
 use crate::timestamps::Timestamps;
@@ -122,12 +122,27 @@ impl App {
         clock: Arc<dyn Clock>,
         stopping: watch::Receiver<bool>,
     ) -> anyhow::Result<Opened> {
+        Self::open_after(config, keys, store, clock, stopping, None).await
+    }
+
+    /// As [`Self::open`], on a store whose present log is `lost` in part: the log that the configuration names begins after it.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn open_after(
+        config: &Config,
+        keys: HubKeys,
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        stopping: watch::Receiver<bool>,
+        lost: Option<Lost>,
+    ) -> anyhow::Result<Opened> {
         let ca = tls::authorities(&config.tls)?;
         let catalogue = Arc::new(Catalogue::embedded().context("the embedded catalogue is broken")?);
         let wakeups = Arc::new(Wakeups::default());
         let metrics = Arc::new(Metrics::default());
         let origin = config.origin();
-        let Found { shards, root, begins } = beginning::look(&*store, &origin).await?;
+        let Found { shards, root, begins } = beginning::look(&*store, &origin, lost).await?;
         let shards = Arc::new(shards);
         let root = match root {
             Some(root) => root,
@@ -142,6 +157,11 @@ impl App {
         }
         let registry = Arc::new(Registry::new(root, catalogue));
         registry.catch_up(&*store).await.context("the registry cannot be read from the log")?;
+        if let Some(Beginning::AfterLost(lost)) = &begins
+            && let Some(entry) = lost.abandoned.vouching(&origin)?
+        {
+            registry.foresee(entry, shards.present().first, clock.now_ms() / 1000)?;
+        }
         let key_store = config.key_store();
         let storage_keys = storage_keys(&key_store, &*store).await?;
         store.seal_with(Arc::clone(&storage_keys));

@@ -33,7 +33,8 @@ pub enum NotAll {
 }
 
 const ADVICE: &str = "The hub does not go on with it: it would give the same places of the log a second time. Bring a newer copy \
-    back, or open a new shard: `Back up and restore` in the operator guide";
+    back. If there is none, `saphan-hub shard open --abandon` gives this log up, and goes on in another one: `Back up and restore` in the \
+    operator guide";
 
 /// Holds what the store has of a log, the newest, against what was published last of it. Returns how many entries were.
 ///

@@ -151,7 +151,8 @@ impl PublishedLog {
         entries.into_iter().map(<[u8]>::to_vec).collect()
     }
 
-    /// Publishes what is not published yet of an earlier log: the hub was stopped in a moment of trouble, or killed.
+    /// Publishes what is not published yet of an earlier log: the hub was stopped in a moment of trouble, or killed. What is there of an
+    /// abandoned one beyond what the store has stays.
     ///
     /// # Errors
     /// [`PublicationError`].
@@ -159,7 +160,6 @@ impl PublishedLog {
         let Some(last) = store.checkpoint(shard.first + size).await? else { return Ok(()) };
         let published = self.checkpoint().await?.unwrap_or_default();
         let published = published.lines().nth(1).and_then(|size| size.parse().ok()).unwrap_or(0);
-        // More than the store has is nothing that this hub could have published; an audit tells.
         if published >= size { Ok(()) } else { self.publish(store, shard, published, &(size, last), None).await }
     }
 
@@ -208,6 +208,15 @@ impl Copies for PublishedLog {
         }
         .boxed()
     }
+}
+
+/// Publishes once what is new.
+///
+/// # Errors
+/// [`PublicationError`]; what is there then is as before, or more.
+pub async fn once(app: &App) -> Result<(), PublicationError> {
+    let Some((publication, published)) = &app.publication else { return Ok(()) };
+    Done::new(app, *published).publish(app, publication).await
 }
 
 /// Publishes what is new, until the hub stops, and once more then. `published` entries are there.

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use saphan_schemas::catalogue::Catalogue;
 use saphan_schemas::leaf::{Leaf, ShardEvent};
-use saphan_schemas::registry::{RegistryState, Root, UnverifiedRegistryEntry};
+use saphan_schemas::registry::{RegistryState, RejectedEntry, Root, UnverifiedRegistryEntry};
 use tokio::sync::watch;
 
 use crate::store::{LoggedEntry, Store, StoreError};
@@ -108,6 +108,18 @@ impl Registry {
         self.current.borrow().clone()
     }
 
+    /// Folds in, before it is logged, the entry that the next leaf will bring: the key of a log whose forerunner is abandoned.
+    ///
+    /// # Errors
+    /// [`RejectedEntry`].
+    pub(crate) fn foresee(&self, entry: UnverifiedRegistryEntry, place: u64, now: u64) -> Result<(), RejectedEntry> {
+        let Current { state, catalogue } = self.current();
+        let mut state = RegistryState::clone(&state);
+        state.take(entry, place, now)?;
+        self.current.send_replace(Current { state: Arc::new(state), catalogue });
+        Ok(())
+    }
+
     /// Folds in what the log holds beyond the state of the moment, and looks again for texts of schemas that were not there.
     ///
     /// # Errors
@@ -118,11 +130,9 @@ impl Registry {
         for LoggedEntry { index, leaf } in store.registry_entries(state.next()).await? {
             let failed = |reason: String| RegistryError::Entry { index, reason };
             let leaf = Leaf::parse(&leaf).map_err(|error| failed(error.to_string()))?;
-            let Leaf::Registry { entry, ts } = leaf else {
-                return Err(failed("it is not a registry leaf".into()));
-            };
-            let entry = UnverifiedRegistryEntry::parse(&entry).map_err(|error| failed(error.to_string()))?;
-            state.take(entry, index, ts / 1000).map_err(|error| failed(error.to_string()))?;
+            let entry = leaf.registry_entry().ok_or_else(|| failed("it is not a registry leaf".into()))?;
+            let entry = UnverifiedRegistryEntry::parse(entry).map_err(|error| failed(error.to_string()))?;
+            state.take(entry, index, leaf.ts() / 1000).map_err(|error| failed(error.to_string()))?;
         }
         let catalogue = if before.state.last_schema_texts().eq(state.last_schema_texts()) && texts::is_complete(&before)
         {

@@ -3,8 +3,11 @@
 //! The store numbers entries on and on: the *place* of an entry is its number over all logs. What is signed, and what others verify,
 //! names an entry by its log's origin and its *index* in that log's tree. Here one becomes the other.
 
+pub mod abandoning;
 pub mod beginning;
 pub mod closing;
+mod tail;
+pub mod taking_over;
 
 use saphan_schemas::acknowledgement::{Acknowledged, AcknowledgementClaims};
 use saphan_schemas::ids::HubId;
@@ -70,7 +73,7 @@ impl Shards {
         &self.present
     }
 
-    /// Those that are closed, oldest first, each with the number of its entries.
+    /// Those that have ended, closed or abandoned, oldest first, each with the number of its entries that the store has.
     pub fn closed(&self) -> impl Iterator<Item = (&Shard, u64)> {
         let ends = self.earlier.iter().skip(1).chain([&self.present]).map(|next| next.first);
         self.earlier.iter().zip(ends).map(|(shard, end)| (shard, end - shard.first))

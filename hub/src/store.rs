@@ -128,6 +128,8 @@ pub enum Effect {
     Opened {
         /// The log's origin.
         origin: String,
+        /// Whether it is a registry entry too: the operator's word for the log's key.
+        vouches: bool,
     },
     /// The erasure of a body, with its key and what rests on it: documents that nothing else cites, evidence to use again, and a
     /// delivery that there should not be any more.

@@ -7,8 +7,10 @@ use serde::{Deserialize, Serialize};
 use crate::digest::Sha256Hash;
 use crate::ids::{Code, HubId, SchemaId, SystemId};
 use crate::json::{self, JsonError};
+use crate::jws::JwsError;
 use crate::keys::PublicKey;
 use crate::log::VerifierKey;
+use crate::registry::{Change, Entry, HubKey, UnverifiedRegistryEntry};
 
 /// The longest leaf, in bytes.
 pub const MAX_LEAF_BYTES: usize = 16 * 1024;
@@ -107,15 +109,57 @@ pub enum ShardEvent {
         receipts: Box<PublicKey>,
         /// The key that signs checkpoints.
         log: Box<VerifierKey>,
-        /// The last checkpoint of the shard before, if there was one.
+        /// The last checkpoint of the shard before, if there was one; the last one that the hub knows of, if that shard was abandoned.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         previous: Option<String>,
+        /// What is left of the shard before, if it was not closed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        abandoned: Option<Box<Abandoned>>,
     },
     /// The shard ends.
     Closed {
         /// The origin of the next shard.
         next: String,
     },
+}
+
+/// What a shard begins with when the one before it was lost in part: nothing may be appended to that any more, for entries that the
+/// hub does not have were signed. They count for nothing from here on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Abandoned {
+    /// The signed checkpoint of the entries that the hub still has. What comes next follows from these.
+    pub kept: String,
+    /// The registry entry, a compact JWS, in which the operator vouches for the key of the shard that begins, unless one of the
+    /// kept entries does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+}
+
+/// The entry beside an abandoned shard does not vouch for a key of the next.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotVouched {
+    /// It cannot be read.
+    #[error("the registry entry in it is not one: {0}")]
+    Malformed(#[from] JwsError),
+    /// It is about something else.
+    #[error("the registry entry in it adds no key of this log")]
+    OtherChange,
+}
+
+impl Abandoned {
+    /// The entry that vouches for a key of the shard of this origin, to be taken into the registry as all others.
+    ///
+    /// # Errors
+    /// [`NotVouched`].
+    pub fn vouching(&self, origin: &str) -> Result<Option<UnverifiedRegistryEntry>, NotVouched> {
+        let Some(entry) = &self.key else { return Ok(None) };
+        let entry = UnverifiedRegistryEntry::parse(entry)?;
+        match &entry.claims().change {
+            Change::Added(Entry::HubKey(HubKey::Log { vkey })) if vkey.name() == origin => Ok(Some(entry)),
+            _ => Err(NotVouched::OtherChange),
+        }
+    }
 }
 
 impl Leaf {
@@ -131,6 +175,18 @@ impl Leaf {
             return Ok(Self::Message { ts, schema, envelope });
         }
         json::parse_typed(bytes)
+    }
+
+    /// The registry entry, a compact JWS, that this leaf brings; most bring none.
+    #[must_use]
+    pub fn registry_entry(&self) -> Option<&str> {
+        match self {
+            Self::Registry { entry, .. } => Some(entry),
+            Self::Shard { event: ShardEvent::Opened { abandoned: Some(abandoned), .. }, .. } => {
+                abandoned.key.as_deref()
+            }
+            _ => None,
+        }
     }
 
     /// When the hub logged it, in milliseconds since 1970; never earlier than the leaf before it.

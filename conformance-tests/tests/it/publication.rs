@@ -1,5 +1,7 @@
 //! The log as static files: good at every moment, and what a hub holds an old copy of its store against.
 
+pub(crate) mod abandoned;
+
 use std::path::{Path, PathBuf};
 
 use saphan_conformance::programs;

@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use saphan_conformance::programs;
 use saphan_examples::agencies::licences;
-use saphan_examples::local::hub::{HubOptions, HubProcess, HubProgram};
+use saphan_examples::local::hub::{HubOptions, HubProcess, HubProcessError, HubProgram};
 use saphan_examples::local::port;
 use saphan_examples::registry;
 use saphan_schemas::log::{Checkpoint, Policy};
@@ -18,6 +18,7 @@ use tokio::process::{Child, Command};
 
 use crate::agency::{done, saphan};
 use crate::patience::in_time;
+use crate::publication::abandoned::rename_log;
 
 struct Stage {
     hub: HubProcess,
@@ -208,5 +209,46 @@ async fn a_witness_that_was_dead_while_the_log_changed_cosigns_the_end_of_the_ol
     stage.kill_witness().await;
     let (code, shown) = saphan(stage.folder.path(), &["witness", "show"]).await;
     assert_eq!((code, &shown["logs"][0]["size"]), (0, &end.size.into()));
+    stage.hub.stop().await.unwrap();
+}
+
+/// `saphan-hub shard open --abandon` with this checkpoint.
+async fn abandoning(stage: &Stage, checkpoint: &Path) -> Result<String, HubProcessError> {
+    stage.hub.operate(&["shard", "open", "--abandon", "--checkpoint", checkpoint.to_str().unwrap()]).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_copy_is_given_up_by_the_checkpoint_that_the_witness_kept_and_by_no_smaller_one() {
+    let mut stage = Stage::start().await;
+    let (data, kept) = (stage.hub.folder().join("hub/data"), stage.folder.path().join("kept"));
+    stage.hub.stop().await.unwrap();
+    copy(&data, &kept).await;
+    stage.hub.restart().await.unwrap();
+    stage.grow(1).await;
+    stage.cosigned().await;
+    let smaller = stage.folder.path().join("smaller");
+    std::fs::write(&smaller, get(&stage.hub, "/v1/log/checkpoint").await.unwrap()).unwrap();
+    stage.grow(2).await;
+    let cosigned = stage.cosigned().await;
+    stage.hub.stop().await.unwrap();
+    std::fs::remove_dir_all(&data).unwrap();
+    copy(&kept, &data).await;
+    let (_, shard) = cosigned.origin.rsplit_once('/').unwrap();
+    rename_log(&stage.hub, shard, "next");
+
+    let refused = stage.hub.operate(&["shard", "open", "--abandon"]).await.unwrap_err().to_string();
+    assert!(refused.contains("give a checkpoint of it with --checkpoint"), "{refused}");
+    let refused = abandoning(&stage, &smaller).await.unwrap_err().to_string();
+    assert!(refused.contains(&format!("the witness w has cosigned {} entries", cosigned.size)), "{refused}");
+    let note =
+        std::fs::read_dir(stage.folder.path().join("saphan-witness/logs")).unwrap().next().unwrap().unwrap().path();
+    stage.kill_witness().await;
+    let refused = abandoning(&stage, &note).await.unwrap_err().to_string();
+    assert!(refused.contains("does not say how much of"), "what it has seen is not known: {refused}");
+    stage.restart_witness().await;
+    let said = abandoning(&stage, &note).await.unwrap();
+    assert!(said.contains(&format!("is abandoned: of its {} entries", cosigned.size)), "{said}");
+    stage.hub.restart().await.unwrap();
+    stage.kill_witness().await;
     stage.hub.stop().await.unwrap();
 }

@@ -83,6 +83,12 @@ pub enum EvidenceError {
     /// The logs have no such message.
     #[error("the log has no message {0}")]
     NotThere(String),
+    /// A log before the newest was abandoned.
+    #[error(
+        "a log of this hub was abandoned before this one began, and no bundle shows yet how a log goes on from that; `saphan audit \
+         log` does"
+    )]
+    AfterAbandoned,
     /// A file is not that of a message.
     #[error("a message's file has no receipt that can be read")]
     NoReceipt,
@@ -119,6 +125,9 @@ pub async fn make(
 ) -> Result<(EvidenceBundle, Proven), EvidenceError> {
     let logs = Logs::find(source, checkpoint).await?;
     let gathered = gather(&logs, wanted).await?;
+    if gathered.is_after_abandoned {
+        return Err(EvidenceError::AfterAbandoned);
+    }
     complain(wanted, &logs, &gathered)?;
     let mut parts = parts(&logs, &gathered).await?;
     let Part { checkpoint, entries, timestamps } = parts.pop().ok_or(LogCheckError::Stopped)?;

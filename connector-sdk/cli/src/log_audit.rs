@@ -4,15 +4,16 @@
 //!
 //! - [`state`]: what is kept between two audits, in a folder;
 //! - `consistency`: whether the log that is shown now begins with the one that was shown before;
-//! - `follow`: from a log that was closed to the next;
+//! - `follow`: from a log that was closed to the next; `rewind`: from one that was abandoned;
 //! - [`finding`]: what does not hold;
 //! - `stamped`: the timestamps beside the log;
 //! - [`monitor`]: when somebody must be told.
 
-mod consistency;
+pub(crate) mod consistency;
 pub mod finding;
 mod follow;
 pub mod monitor;
+mod rewind;
 mod stamped;
 pub mod state;
 

@@ -6,7 +6,7 @@
 //! Memory does not grow with the log. In reading order:
 //!
 //! - `source`, `folder`, `http`: where the files come from;
-//! - `chain`: the hub's earlier logs;
+//! - `chain`, `beginning`: the hub's earlier logs, and what is left of one that was abandoned;
 //! - `entries`: the leaves of one bundle, read;
 //! - `ledger`: the fold over all leaves, in order: the tree and the registered keys;
 //! - `history`: what entries say about others, on disk; `place`: where a later check can go on;
@@ -17,6 +17,7 @@
 //! - `export`: writing the static copy.
 
 mod arrangement;
+mod beginning;
 pub(crate) mod chain;
 mod class;
 mod cosigned;
@@ -46,7 +47,7 @@ pub use folder::FolderLog;
 pub use http::{HttpLog, NotALogAddress};
 pub use moment::{Moment, RegistryAt};
 pub(crate) use pipeline::bundles;
-pub use report::{LeafCounts, LogReport};
+pub use report::{AbandonedLog, LeafCounts, LogReport};
 pub(crate) use source::fetch_tile;
 pub use source::{LogSource, SourceError, SourceFuture};
 
@@ -159,12 +160,12 @@ pub(crate) async fn checkpoint_text(source: &dyn LogSource) -> Result<String, Lo
 
 /// Whether the leaves that the registry follows from say that `key` signs checkpoints of one of the hub's logs.
 pub(crate) fn registers(registry: &[(u64, Vec<u8>)], key: &VerifierKey) -> bool {
-    Ledger::keys_of_log(registry, key.name()).contains(key)
+    Ledger::keys_of_log(registry, key.name(), None).contains(key)
 }
 
-/// The keys of a log of the hub that stand after these leaves, newest first.
-pub(crate) fn keys_of_log(registry: &[(u64, Vec<u8>)], origin: &str) -> Vec<VerifierKey> {
-    Ledger::keys_of_log(registry, origin)
+/// The keys of a log of the hub that stand after these leaves, and one more entry of the registry, newest first.
+pub(crate) fn keys_of_log(registry: &[(u64, Vec<u8>)], origin: &str, more: Option<&str>) -> Vec<VerifierKey> {
+    Ledger::keys_of_log(registry, origin, more)
 }
 
 /// Goes on from a place, with the leaves before it that the registry follows from. `None` if the two do not belong together.

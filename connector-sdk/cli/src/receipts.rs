@@ -3,11 +3,11 @@
 use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::log::{ProofPlan, TILE_WIDTH, TileContent, TilePath, decode_bundle};
 use saphan_schemas::receipt::{Receipt, UnverifiedReceipt};
-use saphan_schemas::registry::RegistryState;
+use saphan_schemas::registry::{RegistryState, Revocation};
 use serde::Serialize;
 
 use crate::log_check::hashes::Hashes;
-use crate::log_check::{LogCheckError, LogReport, LogSource, fetch_tile};
+use crate::log_check::{AbandonedLog, LogCheckError, LogReport, LogSource, fetch_tile};
 
 /// What a log says about a receipt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +64,8 @@ pub enum ContradictionClass {
     OtherEntry,
     /// When the log had as many entries as the receipt says, its root was another one.
     Fork,
+    /// It is of an entry that the hub has lost, with the log that it was in: what the hub says itself.
+    Lost,
 }
 
 /// An entry of the log.
@@ -109,6 +111,15 @@ impl<'a> Comparing<'a> {
             Err(reason) => return Ok(Comparison::NotOfThisHub(reason)),
         };
         let claims = receipt.claims();
+        if let Some(abandoned) = self.report.abandoned.iter().find(|one| one.log == claims.log) {
+            // The log that says so shows it, if it is this one.
+            let says_so = (abandoned.next == self.report.origin).then_some(0);
+            let other = match says_so {
+                Some(index) => Some(self.entry(index).await?),
+                None => None,
+            };
+            return Ok(self.contradiction(&receipt, ContradictionClass::Lost, other, None));
+        }
         if claims.size > self.report.size {
             return Ok(self.contradiction(&receipt, ContradictionClass::ReceiptWithoutEntry, None, None));
         }
@@ -131,12 +142,16 @@ impl<'a> Comparing<'a> {
     fn believed(&self, text: &str) -> Result<Receipt, NotOfThisHub> {
         let receipt = UnverifiedReceipt::parse(text).map_err(|_| NotOfThisHub::Unreadable)?;
         let (claims, kid) = (receipt.claims(), receipt.kid());
-        if claims.iss != self.report.hub || claims.log != self.report.origin || claims.index >= claims.size {
+        let lost = |abandoned: &AbandonedLog| abandoned.log == claims.log && abandoned.kept <= claims.index;
+        let is_here = claims.log == self.report.origin || self.report.abandoned.iter().any(lost);
+        if claims.iss != self.report.hub || !is_here || claims.index >= claims.size {
             return Err(NotOfThisHub::OtherLog);
         }
         let record =
             self.registry.receipt_keys().all().find(|record| record.key.id() == kid).ok_or(NotOfThisHub::Key)?;
-        if record.revoked.is_some_and(|end| end.index <= self.report.first + claims.index) {
+        // What was signed in a log that was abandoned was signed before all that followed.
+        let is_ended = |end: &Revocation| end.index <= self.report.first + claims.index;
+        if claims.log == self.report.origin && record.revoked.as_ref().is_some_and(is_ended) {
             return Err(NotOfThisHub::Key);
         }
         let key = record.key;
@@ -183,6 +198,7 @@ impl ContradictionClass {
             Self::ReceiptWithoutEntry => "receipt-without-entry",
             Self::OtherEntry => "other-entry",
             Self::Fork => "fork",
+            Self::Lost => "lost",
         }
     }
 }

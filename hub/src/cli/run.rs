@@ -14,7 +14,7 @@ use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::app::{self, App};
+use crate::app::{self, App, Opened};
 use crate::broker::login::HubLogin;
 use crate::broker::management::Management;
 use crate::clock::SystemClock;
@@ -23,6 +23,8 @@ use crate::connections::Listener;
 use crate::routing::amqp::{AmqpConfig, AmqpTransport, may_be_logged};
 use crate::routing::relay::Broker;
 use crate::serve;
+use crate::shards::beginning::Lost;
+use crate::shards::taking_over::{TakenOver, take_over};
 use crate::store::sqlite::SqliteStore;
 use crate::timestamps::Timestamps;
 use crate::tls::{self, ServerTls};
@@ -66,14 +68,28 @@ pub(super) fn lock(config: &Config) -> anyhow::Result<Option<File>> {
     }
 }
 
-pub(super) async fn open(config: &Config, stopping: watch::Receiver<bool>) -> anyhow::Result<crate::app::Opened> {
+pub(super) async fn open(config: &Config, stopping: watch::Receiver<bool>) -> anyhow::Result<Opened> {
+    let (opened, taken) = open_after(config, stopping, None).await?;
+    if taken.again > 0 {
+        tracing::warn!(entries = taken.again, "statements of the abandoned log are in this one now");
+    }
+    Ok(opened)
+}
+
+/// As [`open`]; with the end of a log that is abandoned, and what was taken over from it.
+pub(super) async fn open_after(
+    config: &Config,
+    stopping: watch::Receiver<bool>,
+    lost: Option<Lost>,
+) -> anyhow::Result<(Opened, TakenOver)> {
     let keys = config.key_store().open()?;
     let store = SqliteStore::open(&config.store_file()).await?;
-    let opened = App::open(config, keys, Arc::new(store), Arc::new(SystemClock), stopping).await?;
+    let opened = App::open_after(config, keys, Arc::new(store), Arc::new(SystemClock), stopping, lost).await?;
     if let Some(witnesses) = &opened.app.witnesses {
         rounds::first(&opened.app, witnesses).await?;
     }
-    Ok(opened)
+    let taken = take_over(&opened.app).await?;
+    Ok((opened, taken))
 }
 
 async fn run(config: Config) -> anyhow::Result<()> {

@@ -1,5 +1,7 @@
 //! `saphan-hub shard`: the log ends, and another one begins.
 
+use std::path::PathBuf;
+
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
 use saphan_schemas::log::VerifierKey;
@@ -16,6 +18,8 @@ use crate::shards::{Shards, name, origin};
 use crate::store::Store as _;
 use crate::store::sqlite::SqliteStore;
 
+mod abandon;
+
 #[derive(Debug, Subcommand)]
 pub(super) enum ShardCommand {
     /// Make and register the key of the next log, and print it: witnesses must know it before that log begins, and systems learn it
@@ -30,6 +34,15 @@ pub(super) enum ShardCommand {
     /// Close the log and begin the one that `log.shard` names. Nothing that was accepted is lost: what waits for delivery, cases and
     /// message ids go on. The hub must be stopped. Killed in the middle, it is finished by the same command or by `serve`.
     Open {
+        /// The log cannot be closed: the store is an old copy, and there is no newer one. Nothing is appended to it any more; the next
+        /// one begins with the largest checkpoint of it that is published or given, and says how much of it is left. The registry
+        /// changes, acknowledgements and erasures of the lost part that are published are logged again. What else was accepted in it
+        /// is lost: senders have receipts, and must send again.
+        #[arg(long)]
+        abandon: bool,
+        /// A checkpoint of the log that somebody has, a signed note or a message's file *.saphan.json; may be repeated.
+        #[arg(long, value_name = "FILE", requires = "abandon")]
+        checkpoint: Vec<PathBuf>,
         #[command(flatten)]
         config: ConfigArguments,
     },
@@ -39,13 +52,16 @@ pub(super) fn shard(command: &ShardCommand) -> anyhow::Result<()> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     match command {
         ShardCommand::Prepare { next, config } => prepare(next, &run::load(&config.config)?),
-        ShardCommand::Open { config } => {
+        ShardCommand::Open { abandon, checkpoint, config } => {
             let config = run::load(&config.config)?;
             let Some(_lock) = run::lock(&config)? else {
                 bail!("{} is in use by a hub process; stop it first", config.hub.data_dir.display());
             };
             run::log_to_stderr();
-            run::runtime()?.block_on(open(&config))
+            match abandon {
+                false => run::runtime()?.block_on(open(&config)),
+                true => run::runtime()?.block_on(abandon::abandon(&config, checkpoint)),
+            }
         }
     }
 }

@@ -103,13 +103,11 @@ pub(super) async fn trust_entries(State(app): State<Arc<App>>) -> Result<Json<Tr
 /// The text of the registry entry that was folded in from this place.
 pub(super) async fn registry_entry(app: &App, index: u64) -> Result<String, ApiError> {
     let leaf = app.store.entries(index, 1).await?.pop();
-    match leaf.as_deref().map(Leaf::parse) {
-        Some(Ok(Leaf::Registry { entry, .. })) => Ok(entry),
-        _ => {
-            tracing::error!(index, "a registry entry cannot be read back");
-            Err(ApiError::problem(ProblemCode::Internal))
-        }
-    }
+    let leaf = leaf.and_then(|leaf| Leaf::parse(&leaf).ok());
+    leaf.as_ref().and_then(Leaf::registry_entry).map(ToOwned::to_owned).ok_or_else(|| {
+        tracing::error!(index, "a registry entry cannot be read back");
+        ApiError::problem(ProblemCode::Internal)
+    })
 }
 
 /// Whether the hub has another log than its first, or will have.

@@ -174,7 +174,9 @@ fn new_acknowledgement(draft: &AcknowledgementDraft) -> NewAcknowledgement {
 
 fn effect_of(event: ShardEvent) -> Effect {
     match event {
-        ShardEvent::Opened { origin, .. } => Effect::Opened { origin },
+        ShardEvent::Opened { origin, abandoned, .. } => {
+            Effect::Opened { origin, vouches: abandoned.is_some_and(|abandoned| abandoned.key.is_some()) }
+        }
         ShardEvent::Closed { .. } => Effect::None,
     }
 }

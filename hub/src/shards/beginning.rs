@@ -2,11 +2,11 @@
 //!
 //! A log ends with a `closed` leaf that names the next, and nothing is ever appended to it again. Whoever opens the store then begins
 //! that log and no other, with the last checkpoint as its `previous`. So a process that is killed between the two leaves nothing
-//! that could be gone on with in two ways.
+//! that could be gone on with in two ways. A log that is abandoned has no such end: there the beginning of the next is all in one.
 
 use anyhow::{Context as _, bail};
 use saphan_schemas::keys::PublicKey;
-use saphan_schemas::leaf::{Leaf, ShardEvent};
+use saphan_schemas::leaf::{Abandoned, Leaf, ShardEvent};
 use saphan_schemas::registry::{RegistryState, Root};
 
 use super::{Shards, name};
@@ -32,13 +32,24 @@ pub enum Beginning {
     First,
     /// After one that is closed, whose last checkpoint this is.
     After(String),
+    /// After one of which a part was lost.
+    AfterLost(Lost),
 }
 
-/// What the store has, for a hub whose configuration names this log.
+/// What is known of a log that cannot be gone on with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lost {
+    /// The largest checkpoint that anybody has shown, as it was signed.
+    pub last: String,
+    /// What is left of it.
+    pub abandoned: Abandoned,
+}
+
+/// What the store has, for a hub whose configuration names this log. If the present one is `lost` in part, that log begins after it.
 ///
 /// # Errors
 /// When the store is of another log than the one that the configuration names.
-pub async fn look(store: &dyn Store, origin: &str) -> anyhow::Result<Found> {
+pub async fn look(store: &dyn Store, origin: &str, lost: Option<Lost>) -> anyhow::Result<Found> {
     let Some(shards) = Shards::from_stored(store.shards().await?) else {
         let shards = Shards::first(origin.to_owned());
         return Ok(Found { shards, root: None, begins: Some(Beginning::First) });
@@ -57,14 +68,21 @@ pub async fn look(store: &dyn Store, origin: &str) -> anyhow::Result<Found> {
         None if present == origin => Ok(Found { shards, root, begins: None }),
         None if shards.of_origin(origin).is_some() => {
             bail!(
-                "the log {origin} is closed; the data are of the log {present}: set log.shard = \"{}\"",
+                "the log {origin} has ended; the data are of the log {present}: set log.shard = \"{}\"",
                 name(&present)
             )
         }
-        None => bail!(
-            "the data are of the log {present}, not of {origin}; start with the configuration that belongs to them. To close that log and \
+        None => match lost {
+            Some(lost) => {
+                let first = store.head().await?.map_or(0, |head| head.end());
+                let shards = shards.followed_by(origin.to_owned(), first);
+                Ok(Found { shards, root, begins: Some(Beginning::AfterLost(lost)) })
+            }
+            None => bail!(
+                "the data are of the log {present}, not of {origin}; start with the configuration that belongs to them. To close that log and \
              go on in this one: `saphan-hub shard open`"
-        ),
+            ),
+        },
     }
 }
 
@@ -97,6 +115,11 @@ pub fn opening(registry: &RegistryState, keys: &LedgerKeys, beginning: &Beginnin
         previous: match beginning {
             Beginning::First => None,
             Beginning::After(checkpoint) => Some(checkpoint.clone()),
+            Beginning::AfterLost(lost) => Some(lost.last.clone()),
+        },
+        abandoned: match beginning {
+            Beginning::First | Beginning::After(_) => None,
+            Beginning::AfterLost(lost) => Some(Box::new(lost.abandoned.clone())),
         },
     })
 }

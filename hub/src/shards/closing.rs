@@ -1,7 +1,5 @@
 //! The end of a log: its last entry names the next one, whose key its registry has.
 
-use std::sync::Arc;
-
 use anyhow::{Context as _, bail};
 use saphan_schemas::ids::MessageId;
 use saphan_schemas::jws::Signed;
@@ -14,7 +12,7 @@ use crate::app::App;
 use crate::config::Config;
 use crate::keys::{KeyStore, KeyUse};
 use crate::ledger::Draft;
-use crate::publication::PublishedLog;
+use crate::publication::{self, PublishedLog};
 use crate::witnesses::{keep_newest, rounds};
 
 /// A log that began once is never begun again: the store would be an old copy of the one that began it.
@@ -40,12 +38,30 @@ pub async fn must_be_new(config: &Config, shards: &Shards, next: &str) -> anyhow
     Ok(())
 }
 
+/// Logs begin in the order in which their first keys were registered: by that order whoever verifies offline tells whether a key was
+/// revoked before a log or behind it.
+///
+/// # Errors
+/// A log was begun whose key was registered later.
+pub fn must_follow(registry: &RegistryState, shards: &Shards, next: &str) -> anyhow::Result<()> {
+    let logs = registry.logs();
+    let passed_over = logs.iter().skip_while(|log| **log != next).find(|log| shards.of_origin(log).is_some());
+    match passed_over {
+        Some(begun) => bail!(
+            "the key of {next} was registered before that of {begun}, which has begun: it was passed over, and cannot follow any more. \
+             Set log.shard to another name"
+        ),
+        None => Ok(()),
+    }
+}
+
 /// Ends the present log of a hub that serves nobody. The key of the next log is registered in it; its last checkpoint is brought
 /// before witnesses and published, as far as they answer.
 ///
 /// # Errors
 /// Then the log is as open as before; or the store failed, and the next start tells.
 pub async fn close(config: &Config, app: &App, next: &str) -> anyhow::Result<()> {
+    must_follow(&app.registry.state(), &app.shards, next)?;
     let store = KeyStore { origin: next.to_owned(), ..config.key_store() };
     add_key(config, app, &store, next).await?;
     let keys = store.open()?.signing(&app.registry.state(), next)?;
@@ -70,27 +86,44 @@ pub fn usable_key(store: &KeyStore, registry: &RegistryState, log: &str) -> anyh
 }
 
 async fn add_key(config: &Config, app: &App, store: &KeyStore, next: &str) -> anyhow::Result<()> {
-    let registry = app.registry.state();
-    if usable_key(store, &registry, next)?.is_some() {
-        return Ok(());
+    let now = app.clock.now_ms() / 1000;
+    if let Some(entry) = new_key(config, store, &app.registry.state(), next, now)? {
+        app.registry.change(&[entry], &[], now, &app.ledger, &*app.store).await?;
+    }
+    Ok(())
+}
+
+/// Makes a key of that log, unless the registry has one that is here; gives the operator's entry that registers it. `now` is the
+/// time in seconds since 1970.
+///
+/// # Errors
+/// Keys that are here cannot be read, or none of them is the operator's.
+pub fn new_key(
+    config: &Config,
+    store: &KeyStore,
+    registry: &RegistryState,
+    next: &str,
+    now: u64,
+) -> anyhow::Result<Option<String>> {
+    if usable_key(store, registry, next)?.is_some() {
+        return Ok(None);
     }
     let operators = config.key_store().open_operators()?;
     let operator =
-        operators.operator(&registry)?.context("none of the operator's keys is here that the registry has")?;
+        operators.operator(registry)?.context("none of the operator's keys is here that the registry has")?;
     // The file first: a key that the registry has and that is not here signs nothing.
     let key = store.add(KeyUse::Log)?;
     let claims = RegistryClaims {
-        iss: app.hub.to_string(),
-        aud: app.hub.clone(),
-        iat: app.clock.now_ms() / 1000,
+        iss: config.hub.id.to_string(),
+        aud: config.hub.id.clone(),
+        iat: now,
         jti: MessageId::new(),
         change: Change::Added(Entry::HubKey(key)),
         invitation: None,
     };
     let entry = Signed::sign(claims, &**operator)?.as_str().to_owned();
-    app.registry.change(&[entry], &[], app.clock.now_ms() / 1000, &app.ledger, &*app.store).await?;
     tracing::warn!(folder = %config.hub.data_dir.display(), "made the key of the next log; keep a copy of its file apart from this machine");
-    Ok(())
+    Ok(Some(entry))
 }
 
 /// Brings the newest checkpoint before the witnesses and publishes it. What fails here a running hub does, or an audit finds missing;
@@ -104,18 +137,7 @@ pub async fn publish(app: &App) {
     if let Some(witnesses) = &app.witnesses {
         keep_newest(app, witnesses).await;
     }
-    let Some((publication, published)) = &app.publication else { return };
-    let heads = (app.newest_checkpoint(), app.cosigned().map(|cosigned| (cosigned.size, cosigned.text.clone())));
-    let publication = Arc::clone(publication);
-    // First those before it, to their ends: what the next log begins with must be there for whoever reads that.
-    for (shard, size) in app.shards.closed() {
-        if let Err(error) = publication.beside(name(&shard.origin)).complete(&*app.store, shard, size).await {
-            tracing::error!(error = &error as &dyn std::error::Error, "an earlier log is not published to its end yet");
-            return;
-        }
-    }
-    let done = publication.publish(&*app.store, app.shards.present(), *published, &heads.0, heads.1.as_ref()).await;
-    if let Err(error) = done {
+    if let Err(error) = publication::once(app).await {
         tracing::error!(error = &error as &dyn std::error::Error, "the log's last entries are not published yet");
     }
 }

@@ -120,8 +120,11 @@ impl Asked {
     pub(super) async fn seen(&self, nothing: &str) -> Option<u64> {
         let body = AddCheckpoint { old: 0, proof: Vec::new(), checkpoint: nothing.to_owned() }.to_string();
         let answer = self.client.post(self.url.clone()).body(body).send().await.ok()?;
-        if answer.status() != StatusCode::CONFLICT || !tells_size(&answer) {
-            return None;
+        match answer.status() {
+            StatusCode::CONFLICT if tells_size(&answer) => {}
+            // It begins with this one, or does not know the log.
+            StatusCode::OK | StatusCode::NOT_FOUND => return Some(0),
+            _ => return None,
         }
         AddCheckpoint::parse_size(&text(answer).await.ok()?)
     }

@@ -44,17 +44,25 @@ pub async fn first(app: &App, witnesses: &Witnesses) -> Result<(), NotAll> {
 /// # Errors
 /// [`NotAll`].
 pub async fn before_the_first_entry(witnesses: &Witnesses, keys: &LedgerKeys) -> anyhow::Result<()> {
+    for (name, seen) in seen(witnesses, keys).await? {
+        if let Some(seen) = seen.filter(|seen| *seen > 0) {
+            return Err(NotAll::Behind { who: format!("the witness {name}"), seen, size: 0 }.into());
+        }
+    }
+    Ok(())
+}
+
+/// How many entries of a log each witness has cosigned, by its name; `None` where it does not say soon.
+///
+/// # Errors
+/// The log has no key to ask with.
+pub async fn seen<'a>(witnesses: &'a Witnesses, keys: &LedgerKeys) -> anyhow::Result<Vec<(&'a str, Option<u64>)>> {
     let nothing = Checkpoint::new(keys.origin.clone(), 0, empty_root());
     let (first, more) = keys.logs.split_first().context("the log has no key")?;
     let nothing = nothing.sign_with(first, more.iter().map(AsRef::as_ref))?;
     let ask = async |asked: &Asked| timeout(SOON, asked.seen(&nothing)).await.ok().flatten();
     let answers = join_all(witnesses.asked.iter().map(ask)).await;
-    for (asked, seen) in witnesses.asked.iter().zip(answers) {
-        if let Some(seen) = seen.filter(|seen| *seen > 0) {
-            return Err(NotAll::Behind { who: format!("the witness {}", asked.name()), seen, size: 0 }.into());
-        }
-    }
-    Ok(())
+    Ok(witnesses.asked.iter().map(Asked::name).zip(answers).collect())
 }
 
 fn newest(app: &App) -> Option<Head> {

@@ -14,6 +14,7 @@ use tokio::process::{Child, Command};
 
 use crate::harness::{Answer, in_time};
 
+mod abandoning;
 mod keys;
 mod shards;
 mod tls;

@@ -66,7 +66,8 @@ async fn the_first_entry_opens_the_shard_and_names_hub_origin_and_keys() {
     let log = LogCopy::fetch(&hub).await;
     let [
         Leaf::Shard {
-            event: ShardEvent::Opened { origin, hub: name, operator, receipts, log: vkey, previous }, ..
+            event: ShardEvent::Opened { origin, hub: name, operator, receipts, log: vkey, previous, .. },
+            ..
         },
     ] = &*log.leaves
     else {

@@ -165,6 +165,9 @@ pub enum EntryFault {
     /// A later log begins though the one before it does not end with it.
     #[error("the log before it is not closed for this one")]
     NotClosed,
+    /// A log before it was abandoned: no bundle goes on from that.
+    #[error("a bundle goes over no log that was abandoned")]
+    AfterAbandoned,
     /// A later log begins with keys that are not the hub's.
     #[error("it opens the log with keys that the hub does not have at the end of the log before")]
     OtherRoot,
@@ -213,7 +216,7 @@ impl EntryFault {
             Self::NotTheReceivers { .. } | Self::AcknowledgesInNoLog { .. } | Self::OtherOutcome { .. } => {
                 "false-acknowledgement"
             }
-            Self::NotClosed => "misplaced-entry",
+            Self::NotClosed | Self::AfterAbandoned => "misplaced-entry",
             Self::PreviousNotSigned => "changed-checkpoint",
             Self::OtherPrevious => "fork",
         }

@@ -137,7 +137,7 @@ fn by_the_hub(stage: &Stage<'_>) -> Vec<BrokenFile> {
         file("the key that was revoked signed before", HOLDS, bundle(stage, &key, &[])),
         file("another last checkpoint", "fork", with_new(stage, &old, &[stage.opened(&other)])),
         file("a last checkpoint that the old log did not sign", "changed-checkpoint", {
-            with_new(stage, &old, &[stage.opened_after(unsigned(stage, &old))])
+            with_new(stage, &old, &[stage.opened_after(unsigned(stage, &old), None)])
         }),
         file("not closed", "misplaced-entry", bundle(stage, &open, &[])),
         file("closed for another", "misplaced-entry", bundle(stage, &elsewhere, &[])),

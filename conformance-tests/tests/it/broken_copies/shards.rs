@@ -1,9 +1,12 @@
 //! A real log that ends, and another one after it.
 
+mod abandoned;
+
 use saphan_cli::log_check::{FolderLog, check};
 use saphan_schemas::acknowledgement::{Acknowledged, AcknowledgementClaims, Outcome};
 use saphan_schemas::ids::MessageId;
-use saphan_schemas::leaf::{Leaf, ShardEvent};
+use saphan_schemas::keys::Signer;
+use saphan_schemas::leaf::{Abandoned, Leaf, ShardEvent};
 use saphan_schemas::log::NoteSigner;
 use saphan_schemas::registry::{Change, Entry, HubKey, RegistryClaims};
 
@@ -14,7 +17,7 @@ use super::{Export, HOLDS, Verdicts, write};
 struct Pair {
     name: &'static str,
     class: &'static str,
-    old: Vec<Vec<u8>>,
+    old: Files,
     new: Vec<Vec<u8>>,
 }
 
@@ -42,11 +45,21 @@ impl<'a> Stage<'a> {
 
     /// The key of the next log, registered.
     pub(super) fn prepared(&self) -> Vec<u8> {
-        self.changed(Change::Added(Entry::HubKey(HubKey::Log { vkey: self.next.verifier_key().clone() })))
+        self.changed(key_of(&self.next))
     }
 
     /// A change that the operator makes.
     pub(super) fn changed(&self, change: Change) -> Vec<u8> {
+        let [_, first_operator] = &self.log.operators;
+        Leaf::Registry { ts: self.ts(), entry: self.entry_of(change, &**first_operator) }.to_bytes()
+    }
+
+    /// The entry that registers a log's key, signed with this one.
+    fn entry_for(&self, next: &NoteSigner, signer: &dyn Signer) -> String {
+        self.entry_of(key_of(next), signer)
+    }
+
+    fn entry_of(&self, change: Change, signer: &dyn Signer) -> String {
         let claims = RegistryClaims {
             iss: self.log.hub.to_string(),
             aud: self.log.hub.clone(),
@@ -55,8 +68,7 @@ impl<'a> Stage<'a> {
             change,
             invitation: None,
         };
-        let [_, first_operator] = &self.log.operators;
-        Leaf::Registry { ts: self.ts(), entry: sign(claims, &**first_operator) }.to_bytes()
+        sign(claims, signer)
     }
 
     pub(super) fn closed(&self, next: &str) -> Vec<u8> {
@@ -68,17 +80,23 @@ impl<'a> Stage<'a> {
         [&self.begun[..], &[prepared.to_vec(), self.closed(self.next.name())]].concat()
     }
 
+    /// The checkpoint of these entries.
+    fn checkpoint(&self, of: &[Vec<u8>]) -> String {
+        String::from_utf8(self.log.signed(of)["checkpoint"].clone()).unwrap()
+    }
+
     pub(super) fn opened(&self, previous: &[Vec<u8>]) -> Vec<u8> {
-        self.opened_after(String::from_utf8(self.log.signed(previous)["checkpoint"].clone()).unwrap())
+        self.opened_after(self.checkpoint(previous), None)
     }
 
     /// With this as the last checkpoint of the log before.
-    pub(super) fn opened_after(&self, previous: String) -> Vec<u8> {
+    pub(super) fn opened_after(&self, previous: String, abandoned: Option<Abandoned>) -> Vec<u8> {
+        let abandoned = abandoned.map(Box::new);
         let Leaf::Shard { event: ShardEvent::Opened { hub, operator, receipts, .. }, .. } = self.log.leaf(0) else {
             panic!("the log is not opened")
         };
         let (origin, log) = (self.next.name().to_owned(), Box::new(self.next.verifier_key().clone()));
-        let event = ShardEvent::Opened { origin, hub, operator, receipts, log, previous: Some(previous) };
+        let event = ShardEvent::Opened { origin, hub, operator, receipts, log, previous: Some(previous), abandoned };
         Leaf::Shard { ts: self.ts(), event }.to_bytes()
     }
 
@@ -111,7 +129,7 @@ impl<'a> Stage<'a> {
         let for_another = [&self.begun[..], &[prepared.clone(), self.closed(&elsewhere)]].concat();
         let open = [&self.begun[..], std::slice::from_ref(&prepared)].concat();
         let first = Some(&*log.origin);
-        let pair = |name, class, old: &[Vec<u8>], new| Pair { name, class, old: old.to_vec(), new };
+        let pair = |name, class, old: &[Vec<u8>], new| Pair { name, class, old: log.signed(old), new };
         vec![
             pair("in good order", HOLDS, &old, new(&[])),
             pair("an old message, acknowledged and erased", HOLDS, &old, {
@@ -144,10 +162,11 @@ pub(super) async fn shards(log: &RealLog, export: &Export) {
     let name = |origin: &str| origin.rsplit_once('/').unwrap().1.to_owned();
     std::fs::write(export.path("next-vkey"), format!("{}\n", stage.next.verifier_key())).unwrap();
     let mut verdicts = Verdicts::default();
-    for (at, Pair { name: what, class, old, new }) in stage.pairs().into_iter().enumerate() {
+    let pairs = stage.pairs().into_iter().chain(stage.abandoned());
+    for (at, Pair { name: what, class, old, new }) in pairs.enumerate() {
         let folder = export.path(&format!("shards-{at}"));
         let show = |log: &str, files: &Files| write(files, &folder.join(name(log)));
-        show(&log.origin, &log.signed(&old));
+        show(&log.origin, &old);
         show(stage.next.name(), &RealLog::signed_by(&[&stage.next], &new));
         let newest = folder.join(name(stage.next.name()));
         let own = match check(&FolderLog::new(&newest), stage.next.verifier_key(), &()).await {
@@ -158,4 +177,9 @@ pub(super) async fn shards(log: &RealLog, export: &Export) {
         verdicts.note(what, class, &own, &other);
     }
     verdicts.agree("pairs of logs");
+}
+
+/// The registration of a log's key.
+fn key_of(log: &NoteSigner) -> Change {
+    Change::Added(Entry::HubKey(HubKey::Log { vkey: log.verifier_key().clone() }))
 }

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use crate::commands::witness::read_policy;
 use crate::files;
 use crate::log_check::{
-    self, Cosigned, FolderLog, HttpLog, LogCheckError, LogReport, LogSource, NotCosigned, SourceError, VKEY_PATH,
+    self, AbandonedLog, Cosigned, FolderLog, HttpLog, LogCheckError, LogReport, LogSource, NotCosigned, SourceError,
+    VKEY_PATH,
 };
 use crate::outcome::{Exit, Failure, Outcome};
 use crate::progress::Bar;
@@ -171,6 +172,9 @@ fn holds(report: &LogReport, cosigned: Option<&Cosigned>, export: Option<&Path>)
         report.root,
         report.signatures,
     );
+    for AbandonedLog { log, kept, last, .. } in &report.abandoned {
+        text.push_str(&format!("  abandoned        {log}: {kept} of {last} entries are left\n"));
+    }
     if let Some(Cosigned { size, by }) = cosigned {
         text.push_str(&format!("  cosigned         {size}, by {}\n", by.join(", ")));
     }

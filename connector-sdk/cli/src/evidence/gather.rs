@@ -22,6 +22,8 @@ pub(super) struct Gathered {
     pub(super) registry: Vec<RegistryLeaf>,
     /// The messages that are wanted.
     pub(super) messages: Vec<MessageLeaf>,
+    /// Whether one of the logs begins where another was abandoned.
+    pub(super) is_after_abandoned: bool,
     /// What their receivers acknowledged, and what was erased of them: place and leaf.
     pub(super) about_them: Vec<(u64, String)>,
 }
@@ -79,6 +81,7 @@ impl Pass<'_> {
         match leaf {
             Leaf::Shard { event, .. } => {
                 // The registry goes on over all logs.
+                gathered.is_after_abandoned |= matches!(event, ShardEvent::Opened { abandoned: Some(_), .. });
                 if let (ShardEvent::Opened { hub, operator, receipts, log, .. }, None) = (event, &self.registry) {
                     let root = Root { hub, operator: *operator, receipts: *receipts, log: *log };
                     self.registry = Some(RegistryState::new(root));

@@ -8,7 +8,7 @@ use crate::log_check::{LogCheckError, LogSource};
 
 /// What the tiles prove about an earlier checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Consistency {
+pub(crate) enum Consistency {
     /// The log has grown from it.
     Grown,
     /// The signed root of today is that of a tree whose first entries are others. Unless both are of one size: their root, and
@@ -21,7 +21,7 @@ pub(super) enum Consistency {
 ///
 /// # Errors
 /// [`LogCheckError`] if tiles cannot be had, or lead to another root than the signed one.
-pub(super) async fn ask(
+pub(crate) async fn ask(
     source: &dyn LogSource,
     before: &Checkpoint,
     now: &Checkpoint,

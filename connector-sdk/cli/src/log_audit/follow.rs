@@ -1,12 +1,13 @@
 //! From a log that the hub has closed to the next one.
 
-use saphan_schemas::log::{Checkpoint, SignedCheckpoint};
+use saphan_schemas::log::Checkpoint;
 
 use super::finding::Finding;
+use super::rewind::{Rewound, rewind};
 use super::state::AuditState;
 use super::{Audit, AuditFailure, audit_one, verdict_or_failure};
 use crate::log_check::chain::{self, Link};
-use crate::log_check::{LeafFault, LogCheckError, LogSource, Progress};
+use crate::log_check::{LeafFault, LogCheckError, LogReport, LogSource, Progress};
 
 /// How far an audit came that follows.
 pub(super) enum Followed {
@@ -65,14 +66,23 @@ pub(super) async fn follow(
     }
     let mut entries = 0;
     let nexts = links.iter().skip(1).map(|link| link.signed.checkpoint().origin.clone()).chain([shown.origin.clone()]);
-    for (Link { source, signed, .. }, next) in links.iter().zip(nexts) {
+    for (link, next) in links.iter().zip(nexts) {
+        let Link { source, signed, .. } = link;
+        match rewind(state, link).await? {
+            Rewound::Stands => {}
+            Rewound::Excluded(finding) => {
+                let (shown, verdict) = (Some(link.shown.clone()), Err(finding));
+                return Ok(Followed::Ended(Box::new(Audit { since, shown, entries, verdict, timestamps: None })));
+            }
+            Rewound::Unproven(error) => return Ok(ended(since, entries, error)),
+        }
         let audited = audit_one(&**source, state, progress, Ok(signed.clone())).await?;
         entries += audited.entries;
         let Ok(closed) = audited.verdict else {
             return Ok(Followed::Ended(Box::new(Audit { since, entries, ..audited })));
         };
         state.note_earlier_timestamps(&signed.checkpoint().origin, audited.timestamps);
-        match move_on(state, signed, closed, &next).await? {
+        match move_on(state, link, closed, &next).await? {
             Ok(()) => {}
             Err(error) => return Ok(ended(since, entries, error)),
         }
@@ -82,16 +92,16 @@ pub(super) async fn follow(
 
 async fn move_on(
     state: &mut AuditState,
-    closed: &SignedCheckpoint,
-    report: crate::log_check::LogReport,
+    link: &Link,
+    report: LogReport,
     next: &str,
 ) -> Result<Result<(), LogCheckError>, AuditFailure> {
     let not_in_next = |fault| Ok(Err(LogCheckError::Leaf { index: 0, fault }));
-    if report.closed_for.as_deref() != Some(next) {
+    if report.closed_for.as_deref() != link.lost.is_none().then_some(next) {
         return not_in_next(LeafFault::NotClosed);
     }
-    let keys = state.keys_of_log(next).await?;
+    let keys = state.keys_of_log(next, link.vouching.as_deref()).await?;
     let Some(key) = keys.first() else { return not_in_next(LeafFault::OtherRoot) };
-    state.move_on(key, closed, &report).await?;
+    state.move_on(key, &link.signed, &report).await?;
     Ok(Ok(()))
 }

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `log` | the key that the folder is bound to; the log's name is in it |
 //! | `checkpoint` | the trusted checkpoint as it was signed, and those that the log showed since and that are not audited yet |
-//! | `place` | `trusted`: between the last two bundles before the trusted checkpoint; `ahead`: how far an unfinished audit came |
+//! | `place` | `trusted`: between the last two bundles before the trusted checkpoint; `ahead`: how far an unfinished audit came; `start`: before the first entry of a later log |
 //! | `registry` | the entries that the registry follows from, verbatim; they are folded again |
 //! | `timestamps` | how many of the log's timestamps hold |
 //! | `statement`, `settled` | which entries are messages, to whom, and what became of them |
@@ -206,12 +206,16 @@ impl AuditState {
         Ok(self.history.execute("COMMIT").await?)
     }
 
-    /// The keys of the hub's log of this name that the trusted part registers, newest first.
-    pub(super) async fn keys_of_log(&mut self, origin: &str) -> Result<Vec<VerifierKey>, StateError> {
+    /// The keys of the hub's log of this name that the trusted part registers, or an entry behind it (a compact JWS), newest first.
+    pub(super) async fn keys_of_log(
+        &mut self,
+        origin: &str,
+        more: Option<&str>,
+    ) -> Result<Vec<VerifierKey>, StateError> {
         let until = self.place(TRUSTED).await?.unwrap_or_default().end();
         // The last bundle is not part of the place.
         let until = until + u64::from(TILE_WIDTH);
-        Ok(log_check::keys_of_log(&self.registry(until).await?, origin))
+        Ok(log_check::keys_of_log(&self.registry(until).await?, origin, more))
     }
 
     /// Goes on in the next log, whose key this is, after the trusted checkpoint of a log that is closed and of which everything is
@@ -236,11 +240,30 @@ impl AuditState {
             .execute("BEGIN IMMEDIATE; DELETE FROM checkpoint; DELETE FROM place; DELETE FROM timestamps")
             .await?;
         self.history.write_place(TRUSTED, &place).await?;
+        self.history.write_place(START, &place).await?;
         let bind = sqlx::query("UPDATE log SET vkey = ?").bind(vkey.to_string());
         bind.execute(self.history.connection()).await?;
         self.history.execute("COMMIT").await?;
         (self.vkey, self.former) = (vkey.clone(), Vec::new());
         Ok(())
+    }
+
+    /// Forgets what the present log showed beyond a size; and, if more than that was `trusted`, all of this log that was audited, so that
+    /// the next audit begins with its first entry.
+    pub(super) async fn forget_beyond(&mut self, size: u64, trusted: bool) -> Result<(), StateError> {
+        let start = match self.place(START).await? {
+            Some(start) => start,
+            None if self.place(TRUSTED).await?.is_none_or(|place| place.first == 0) => Place::default(),
+            None => return Err(StateError::LaterLog),
+        };
+        self.history.execute("BEGIN IMMEDIATE; DELETE FROM place WHERE name = 'ahead'").await?;
+        let forget = sqlx::query("DELETE FROM checkpoint WHERE size > ?");
+        forget.bind(integer(size)).execute(self.history.connection()).await?;
+        if trusted {
+            self.history.forget_from(start.end()).await?;
+            self.history.write_place(TRUSTED, &start).await?;
+        }
+        Ok(self.history.execute("COMMIT").await?)
     }
 
     /// Begins in the log of this key, which is the hub's first.
@@ -284,6 +307,7 @@ impl AuditState {
 
 const FILE: &str = "audit.db";
 const TRUSTED: &str = "trusted";
+const START: &str = "start";
 const FORMAT: i64 = 2;
 /// The one before told statements apart by hashes alone.
 const FORMAT_WITH_HASHED_IDS: i64 = 1;

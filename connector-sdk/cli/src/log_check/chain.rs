@@ -1,21 +1,30 @@
 //! The logs of a hub before the one that is shown. Each begins with the last checkpoint of the one before it, so whoever trusts the
 //! newest finds the others by it; that they are what it says, the check of each shows.
 
-use saphan_schemas::leaf::{Leaf, ShardEvent};
+use saphan_schemas::leaf::{Abandoned, Leaf, ShardEvent};
 use saphan_schemas::log::{
     Checkpoint, SignedCheckpoint, TILE_WIDTH, TileContent, TilePath, VerifierKey, decode_bundle, leaf_hash,
 };
 use saphan_schemas::registry::{RegistryState, Root, UnverifiedRegistryEntry};
 
+use super::beginning::Beginning;
 use super::error::{LeafFault, LogCheckError};
-use super::source::{LogSource, fetch_tile};
-use super::{bundles, checkpoint_text};
+use super::source::{LogSource, SourceError, fetch_tile};
+use super::{COSIGNED_PATH, bundles, checkpoint_text};
+use crate::log_audit::consistency::{self, Consistency};
 
-/// A closed log of the hub.
+/// A log of the hub that has ended.
 pub(crate) struct Link {
+    /// Up to its last entry, or up to the last one that is left.
     pub(crate) source: Box<dyn LogSource>,
-    /// Its last checkpoint, as the next log names it.
+    /// The checkpoint of these, as the next log names it: the last one, unless it was abandoned.
     pub(crate) signed: SignedCheckpoint,
+    /// The last one that the hub knows of, if it was abandoned.
+    pub(crate) lost: Option<SignedCheckpoint>,
+    /// The registry entry for the key of the next log that this one brings itself, if this one was abandoned.
+    pub(crate) vouching: Option<String>,
+    /// What it shows.
+    pub(crate) shown: Checkpoint,
     /// A key that signed it.
     key: VerifierKey,
 }
@@ -31,6 +40,7 @@ impl Link {
 struct Opening {
     root: Root,
     previous: Option<String>,
+    abandoned: Option<Box<Abandoned>>,
 }
 
 /// The logs before the one that `shown` is of, oldest first; back to `until`, if that is one of them.
@@ -48,6 +58,10 @@ pub(crate) async fn earlier(
     let mut origin = shown.origin.clone();
     while let Some(text) = begins.previous.take().filter(|_| until != Some(&*origin)) {
         let here = links.last().map_or(source, |link| &*link.source);
+        let (last, text, vouching) = match begins.abandoned.take() {
+            Some(abandoned) => (Some(text), abandoned.kept, abandoned.key),
+            None => (None, text, None),
+        };
         let said = checkpoint_of(&text).ok_or(LogCheckError::Leaf { index: 0, fault: LeafFault::PreviousNotSigned })?;
         let is_known =
             said.origin == shown.origin || links.iter().any(|link| link.signed.checkpoint().origin == said.origin);
@@ -58,31 +72,86 @@ pub(crate) async fn earlier(
         // Its files are those of the size that it shows.
         let begun = opening(&*before, checkpoint_of(&shown).as_ref().unwrap_or(&said)).await.map_err(in_it)?;
         let begun = begun.ok_or_else(|| in_it(LogCheckError::Leaf { index: 0, fault: LeafFault::NotOpened }))?;
-        let keys = match SignedCheckpoint::parse_and_verify(&text, &begun.root.log) {
-            Ok(_) => vec![begun.root.log.clone()],
+        let first = |text: &str| SignedCheckpoint::parse_and_verify(text, &begun.root.log).is_ok();
+        let before = shortened(before, &shown, &said, last.is_some());
+        let keys = match first(&text) && last.as_deref().is_none_or(first) {
+            true => vec![begun.root.log.clone()],
             // Its first key may have ended since.
-            Err(_) => closing_keys(&*before, &said, begun.root.clone()).await.map_err(in_it)?,
+            false => closing_keys(&*before, &said, begun.root.clone()).await.map_err(in_it)?,
         };
-        let not_signed = LogCheckError::Leaf { index: 0, fault: LeafFault::PreviousNotSigned };
-        let by = |key: &VerifierKey| Some((SignedCheckpoint::parse_and_verify(&text, key).ok()?, key.clone()));
-        let (signed, key) = keys.iter().find_map(by).ok_or(not_signed)?;
-        must_show(&shown, &signed, &keys).map_err(in_it)?;
+        let not_signed = || LogCheckError::Leaf { index: 0, fault: LeafFault::PreviousNotSigned };
+        let by = |text: &str| {
+            let by = |key: &VerifierKey| Some((SignedCheckpoint::parse_and_verify(text, key).ok()?, key.clone()));
+            keys.iter().find_map(by).ok_or_else(not_signed)
+        };
+        let (signed, key) = by(&text)?;
+        let lost = last.map(|last| by(&last)).transpose()?.map(|(lost, _)| lost);
+        let shown = match &lost {
+            None => must_show(&shown, &signed, &keys),
+            Some(lost) => must_show_what_is_left(&*before, &shown, &signed, lost, &keys).await,
+        };
+        let shown = shown.map_err(in_it)?;
         (begins, origin) = (begun, said.origin);
-        links.push(Link { source: before, signed, key });
+        links.push(Link { source: before, signed, lost, vouching, shown, key });
     }
     links.reverse();
     Ok(links)
 }
 
 /// That a closed log still shows what the next one began after.
-fn must_show(text: &str, closed: &SignedCheckpoint, keys: &[VerifierKey]) -> Result<(), LogCheckError> {
-    let Some((key, more)) = keys.split_first() else { return Ok(()) };
-    let shown = SignedCheckpoint::parse_and_verify_any(text, key, more)?.into_checkpoint();
+fn must_show(text: &str, closed: &SignedCheckpoint, keys: &[VerifierKey]) -> Result<Checkpoint, LogCheckError> {
+    let shown = shown_checkpoint(text, keys)?;
     let closed = closed.checkpoint();
-    if (shown.size, shown.root) == (closed.size, closed.root) {
-        return Ok(());
+    if (shown.size, shown.root) == (closed.size, closed.root) { Ok(shown) } else { Err(differs(shown, closed)) }
+}
+
+fn shown_checkpoint(text: &str, keys: &[VerifierKey]) -> Result<Checkpoint, LogCheckError> {
+    let (key, more) =
+        keys.split_first().ok_or(LogCheckError::Leaf { index: 0, fault: LeafFault::PreviousNotSigned })?;
+    Ok(SignedCheckpoint::parse_and_verify_any(text, key, more)?.into_checkpoint())
+}
+
+fn differs(shown: Checkpoint, closed: &Checkpoint) -> LogCheckError {
+    LogCheckError::ClosedLogDiffers { log: shown.origin, shown: shown.size, size: closed.size }
+}
+
+/// That an abandoned log shows all that is left of it, and nothing beyond the last checkpoint that the next one names; that witnesses
+/// have cosigned nothing beyond that either, as far as it shows; and that its tiles lead from what is left to what it shows.
+async fn must_show_what_is_left(
+    source: &dyn LogSource,
+    text: &str,
+    kept: &SignedCheckpoint,
+    lost: &SignedCheckpoint,
+    keys: &[VerifierKey],
+) -> Result<Checkpoint, LogCheckError> {
+    let shown = shown_checkpoint(text, keys)?;
+    let (kept, lost) = (kept.checkpoint(), lost.checkpoint());
+    if shown.size < kept.size {
+        return Err(differs(shown, kept));
     }
-    Err(LogCheckError::ClosedLogDiffers { log: shown.origin, shown: shown.size, size: closed.size })
+    if shown.size > lost.size || (shown.size == lost.size && shown.root != lost.root) {
+        return Err(differs(shown, lost));
+    }
+    let cosigned = match source.fetch(COSIGNED_PATH).await {
+        Ok(bytes) => String::from_utf8(bytes).ok().and_then(|text| shown_checkpoint(&text, keys).ok()),
+        Err(SourceError::NotFound) => None,
+        Err(error) => return Err(LogCheckError::fetch(COSIGNED_PATH, error)),
+    };
+    if let Some(cosigned) = cosigned.filter(|cosigned| cosigned.size > lost.size) {
+        return Err(differs(cosigned, lost));
+    }
+    match consistency::ask(source, kept, &shown).await? {
+        Consistency::Grown => Ok(shown),
+        Consistency::Forked(_) => Err(differs(shown, kept)),
+    }
+}
+
+/// The log up to what is left, if it was abandoned and shows more.
+fn shortened(source: Box<dyn LogSource>, shown: &str, kept: &Checkpoint, is_abandoned: bool) -> Box<dyn LogSource> {
+    match checkpoint_of(shown) {
+        Some(shown) if is_abandoned && shown.size > kept.size => Box::new(Beginning { source, shown: shown.size }),
+        _ => source,
+    }
 }
 
 /// A checkpoint whose signatures were not looked at.
@@ -98,9 +167,12 @@ async fn opening(source: &dyn LogSource, checkpoint: &Checkpoint) -> Result<Opti
     let bytes = fetch_tile(source, path).await?;
     let entries = decode_bundle(&bytes, path.width()).map_err(|source| LogCheckError::Bundle { path, source })?;
     match entries.first().map(|leaf| Leaf::parse(leaf)) {
-        Some(Ok(Leaf::Shard { event: ShardEvent::Opened { hub, operator, receipts, log, previous, .. }, .. })) => {
+        Some(Ok(Leaf::Shard {
+            event: ShardEvent::Opened { hub, operator, receipts, log, previous, abandoned, .. },
+            ..
+        })) => {
             let root = Root { hub, operator: *operator, receipts: *receipts, log: *log };
-            let opening = Opening { root, previous };
+            let opening = Opening { root, previous, abandoned };
             let is_sure = opening.previous.is_none() || has_its_hash(source, width, &entries).await?;
             Ok(is_sure.then_some(opening))
         }

@@ -1,5 +1,6 @@
 //! The names of what can be wrong with a log, for machines and for people.
 
+use saphan_schemas::leaf::NotVouched;
 use saphan_schemas::log::BundleError;
 use saphan_schemas::registry::RejectedEntry;
 use serde::{Serialize, Serializer};
@@ -281,9 +282,10 @@ impl LeafFault {
             | Self::NotTheReceiver { .. }
             | Self::AcknowledgesInNoLog { .. }
             | Self::OtherOutcome { .. } => TamperClass::FalseAcknowledgement,
-            Self::OtherPrevious => TamperClass::Fork,
+            Self::OtherPrevious | Self::NothingLost { .. } => TamperClass::Fork,
             Self::PreviousNotSigned => TamperClass::ChangedCheckpoint,
-            Self::OtherRoot => TamperClass::UnknownKey,
+            Self::NotVouched(NotVouched::Malformed(_)) => TamperClass::MalformedEntry,
+            Self::OtherRoot | Self::NotVouched(NotVouched::OtherChange) => TamperClass::UnknownKey,
             Self::ErasesNoMessage { .. } | Self::ErasesInNoLog { .. } => TamperClass::FalseErasure,
             Self::NotAnAuditor { .. } => TamperClass::FalseQuery,
             Self::NotOpened | Self::NotClosed | Self::Misplaced | Self::TimeRunsBack => TamperClass::MisplacedEntry,

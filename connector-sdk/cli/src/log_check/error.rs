@@ -7,6 +7,7 @@ use saphan_schemas::ids::SystemId;
 use saphan_schemas::json::JsonError;
 use saphan_schemas::jws::JwsError;
 use saphan_schemas::keys::KeyId;
+use saphan_schemas::leaf::NotVouched;
 use saphan_schemas::log::{BundleError, CheckpointError, NotAPage, TileMismatch, TilePath};
 use saphan_schemas::registry::{AgreementGap, RejectedEntry};
 
@@ -345,6 +346,19 @@ pub enum LeafFault {
     /// What it names as the last checkpoint of the log before was not signed by that log's key.
     #[error("the checkpoint of the log before that it begins with is not signed by a key of that log")]
     PreviousNotSigned,
+    /// A log begins after one that is abandoned, and names as its last checkpoint one that has no more entries than are left of it.
+    #[error(
+        "the log before is said to be abandoned, with all {kept} entries of the checkpoint of {last} that it begins with"
+    )]
+    NothingLost {
+        /// How many are left.
+        kept: u64,
+        /// How many there were.
+        last: u64,
+    },
+    /// The operator does not vouch for its key.
+    #[error("it does not show that the operator vouches for its key: {0}")]
+    NotVouched(NotVouched),
     /// It begins with keys that the hub does not have.
     #[error("it begins with keys that the registry does not have for this log at its place")]
     OtherRoot,

@@ -15,12 +15,13 @@ use saphan_schemas::log::{
 };
 use saphan_schemas::registry::{RegistryState, Root, UnverifiedRegistryEntry};
 
+use super::chain::checkpoint_of;
 use super::entries::{ReadBundle, ReadLeaf, read_leaf};
 use super::error::{LeafFault, LogCheckError};
 use super::history::{Relations, Settled, StatementId, StatementRow};
 use super::moment::{Moment, RegistryAt, Waiting};
 use super::place::{Place, REST_EVERY};
-use super::report::{LeafCounts, LogReport};
+use super::report::{AbandonedLog, LeafCounts, LogReport};
 
 /// What is known after the leaves so far.
 pub(super) struct Ledger {
@@ -31,7 +32,7 @@ pub(super) struct Ledger {
     first: u64,
     /// The logs so far, the one that is checked among them: the origin, and the place of the first entry.
     logs: Vec<(String, u64)>,
-    /// The last checkpoint of the log before.
+    /// The last checkpoint of the log before, of an abandoned one that of what is left.
     previous: Option<SignedCheckpoint>,
     /// Whether it goes over leaves that were judged before.
     is_resuming: bool,
@@ -40,6 +41,8 @@ pub(super) struct Ledger {
     signatures: u64,
     /// The time of the last leaf, in milliseconds since 1970.
     ts: u64,
+    /// The logs among them that were abandoned.
+    abandoned: Vec<AbandonedLog>,
     waiting: Option<Waiting>,
 }
 
@@ -116,6 +119,19 @@ fn must_be_last(text: &str, last: Option<&SignedCheckpoint>, shard: &Shard) -> R
     if said.checkpoint() == last { Ok(()) } else { Err(LeafFault::OtherPrevious) }
 }
 
+/// That a log was abandoned with fewer entries than its key signed.
+fn lost_after(kept: &str, last: &str, next: &str, shard: &Shard) -> Result<AbandonedLog, LeafFault> {
+    let kept = checkpoint_of(kept).ok_or(LeafFault::PreviousNotSigned)?;
+    let keys = shard.keys_of_log(&kept.origin);
+    let (key, more) = keys.split_first().ok_or(LeafFault::PreviousNotSigned)?;
+    let last = SignedCheckpoint::parse_and_verify_any(last, key, more).map_err(|_| LeafFault::PreviousNotSigned)?;
+    let (kept, last, log) = (kept.size, last.checkpoint().size, kept.origin);
+    if last <= kept {
+        return Err(LeafFault::NothingLost { kept, last });
+    }
+    Ok(AbandonedLog { log, next: next.to_owned(), kept, last })
+}
+
 impl Ledger {
     /// Before the first leaf of a hub's first log.
     pub(super) fn new(moment: Option<Moment>) -> Self {
@@ -131,6 +147,7 @@ impl Ledger {
             counts: LeafCounts::default(),
             signatures: 0,
             ts: 0,
+            abandoned: Vec::new(),
             waiting: moment.map(Waiting::new),
         }
     }
@@ -170,10 +187,15 @@ impl Ledger {
         (folded == (counts.registry, counts.shards)).then_some(ledger)
     }
 
-    /// The keys of a log that stand after these leaves.
-    pub(super) fn keys_of_log(registry: &[(u64, Vec<u8>)], origin: &str) -> Vec<VerifierKey> {
-        let shard = Self::fold(registry).and_then(|ledger| ledger.shard);
-        shard.map(|shard| shard.keys_of_log(origin)).unwrap_or_default()
+    /// The keys of a log that stand after these leaves, and one more entry of the registry if that holds.
+    pub(super) fn keys_of_log(registry: &[(u64, Vec<u8>)], origin: &str, more: Option<&str>) -> Vec<VerifierKey> {
+        let Some(Self { shard: Some(mut shard), ts, .. }) = Self::fold(registry) else { return Vec::new() };
+        if let Some(entry) = more.and_then(|entry| UnverifiedRegistryEntry::parse(entry).ok()) {
+            let next = shard.registry.next();
+            // One that does not hold is told where it stands.
+            drop(shard.registry.take(entry, next, ts / 1000));
+        }
+        shard.keys_of_log(origin)
     }
 
     fn fold(registry: &[(u64, Vec<u8>)]) -> Option<Self> {
@@ -252,6 +274,7 @@ impl Ledger {
             closed_for: shard.next,
             checkpoint: signed.text().to_owned(),
             earlier,
+            abandoned: self.abandoned,
             first: self.first,
             ts: self.ts,
         };
@@ -354,7 +377,7 @@ impl Ledger {
         self.counts.shards += 1;
         let is_first = index == self.first;
         match (event, &mut self.shard) {
-            (ShardEvent::Opened { origin, hub, operator, receipts, log, previous: None }, None)
+            (ShardEvent::Opened { origin, hub, operator, receipts, log, previous: None, abandoned: None }, None)
                 if is_first && origin == self.origin =>
             {
                 let registry = RegistryState::new(Root { hub, operator: *operator, receipts: *receipts, log: *log });
@@ -362,18 +385,29 @@ impl Ledger {
                 self.logs.push((origin, index));
                 Ok(())
             }
-            (ShardEvent::Opened { origin, hub, operator, receipts, log, previous: Some(previous) }, Some(shard))
-                if is_first && origin == self.origin =>
-            {
-                if shard.next.as_ref() != Some(&origin) {
+            (
+                ShardEvent::Opened { origin, hub, operator, receipts, log, previous: Some(previous), abandoned },
+                Some(shard),
+            ) if is_first && origin == self.origin => {
+                // One that is closed has its next log; one that is abandoned has no end.
+                if shard.next.as_ref() != abandoned.is_none().then_some(&origin) {
                     return Err(LeafFault::NotClosed);
+                }
+                let vouching = abandoned.as_ref().map_or(Ok(None), |abandoned| abandoned.vouching(&origin));
+                if let Some(entry) = vouching.map_err(LeafFault::NotVouched)? {
+                    shard.registry.take(entry, index, self.ts / 1000)?;
+                    self.signatures += 1;
                 }
                 let root = Root { hub, operator: *operator, receipts: *receipts, log: *log };
                 if !shard.has(&root, &origin) {
                     return Err(LeafFault::OtherRoot);
                 }
                 if !self.is_resuming {
-                    must_be_last(&previous, self.previous.as_ref(), shard)?;
+                    let last = abandoned.as_ref().map_or(&previous, |abandoned| &abandoned.kept);
+                    must_be_last(last, self.previous.as_ref(), shard)?;
+                }
+                if let Some(abandoned) = abandoned {
+                    self.abandoned.push(lost_after(&abandoned.kept, &previous, &origin, shard)?);
                 }
                 shard.next = None;
                 self.logs.push((origin, index));

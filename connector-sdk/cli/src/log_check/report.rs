@@ -26,12 +26,28 @@ pub struct LogReport {
     /// The hub's earlier logs, oldest first; the counts are over all.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub earlier: Vec<String>,
+    /// Those among them that were abandoned.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub abandoned: Vec<AbandonedLog>,
     /// The number of entries of those.
     #[serde(skip)]
     pub first: u64,
     /// The time of the last entry, in milliseconds since 1970.
     #[serde(skip)]
     pub ts: u64,
+}
+
+/// A log of which entries are lost: the hub goes on in the next without them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AbandonedLog {
+    /// Its origin.
+    pub log: String,
+    /// The origin of the log after it, whose first entry says so.
+    pub next: String,
+    /// How many entries are left. Counts are over these.
+    pub kept: u64,
+    /// How many it had, by the largest checkpoint that the hub knows of.
+    pub last: u64,
 }
 
 /// Entries of a log by kind.

@@ -12,7 +12,7 @@ use saphan_schemas::envelope::{Envelope, EnvelopeClaims};
 use saphan_schemas::ids::{HubId, MessageId, SchemaId, SystemId};
 use saphan_schemas::jws::Signed;
 use saphan_schemas::keys::{JwkSet, PublicKey, PublishedKey, SigningKey};
-use saphan_schemas::leaf::{Leaf, SchemaVersion, ShardEvent, message_leaf, message_prefix};
+use saphan_schemas::leaf::{Abandoned, Leaf, SchemaVersion, ShardEvent, message_leaf, message_prefix};
 use saphan_schemas::log::{
     BatchAppend, Checkpoint, CompactRange, LogRebuilder, NoteSigner, TlogProof, VerifierKey, leaf_hash,
 };
@@ -81,6 +81,7 @@ impl Ledger {
                 receipts: Box::new(*ledger.receipts.public()),
                 log: Box::new(ledger.signer.verifier_key().clone()),
                 previous: None,
+                abandoned: None,
             },
         });
         let SchemaVersion { id, sha256 } = schema();
@@ -308,6 +309,11 @@ impl Ledger {
 
     /// The hub's next log, which begins with this.
     pub(crate) fn into_next(self, signer: NoteSigner, previous: String) -> Self {
+        self.into_next_after(signer, previous, None)
+    }
+
+    /// The same after a log that may be abandoned.
+    pub(crate) fn into_next_after(self, signer: NoteSigner, previous: String, abandoned: Option<Abandoned>) -> Self {
         let origin = signer.name().to_owned();
         let opened = Leaf::Shard {
             ts: NOW * 1000,
@@ -318,6 +324,7 @@ impl Ledger {
                 receipts: Box::new(*self.receipts.public()),
                 log: Box::new(signer.verifier_key().clone()),
                 previous: Some(previous),
+                abandoned: abandoned.map(Box::new),
             },
         };
         let (leaves, messages) = (vec![opened.to_bytes()], BTreeMap::new());

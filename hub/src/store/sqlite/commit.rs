@@ -85,7 +85,7 @@ async fn write(to: &mut SqliteConnection, batch: &Batch, sealed: &[SealedOnce]) 
         match &entry.effect {
             Effect::Acknowledgement(acknowledgement) => settle(to, *index, acknowledgement).await?,
             Effect::Erasure { index: message } => erase(to, *index, *message).await?,
-            Effect::Opened { origin } => open_shard(to, batch.shard, *index, origin).await?,
+            Effect::Opened { origin, .. } => open_shard(to, batch.shard, *index, origin).await?,
             Effect::None | Effect::Message(_) | Effect::Query(_) | Effect::Registry => {}
         }
     }
@@ -168,10 +168,10 @@ async fn settle(to: &mut SqliteConnection, index: u64, new: &NewAcknowledgement)
 
 const fn kind(effect: &Effect) -> i64 {
     match effect {
-        Effect::None | Effect::Opened { .. } | Effect::Erasure { .. } | Effect::Query(_) => 0,
+        Effect::None | Effect::Opened { vouches: false, .. } | Effect::Erasure { .. } | Effect::Query(_) => 0,
         Effect::Message(_) => 1,
         Effect::Acknowledgement(_) => 2,
-        Effect::Registry => 3,
+        Effect::Registry | Effect::Opened { vouches: true, .. } => 3,
     }
 }
 

@@ -242,7 +242,7 @@ fn kind(leaf: &[u8]) -> i64 {
     match Leaf::parse(leaf) {
         Ok(Leaf::Message { .. }) => 1,
         Ok(Leaf::Acknowledgement { .. }) => 2,
-        Ok(Leaf::Registry { .. }) => 3,
+        Ok(leaf) if leaf.registry_entry().is_some() => 3,
         _ => 0,
     }
 }

@@ -8,9 +8,9 @@ use sqlx::{ConnectOptions as _, Connection as _};
 use super::{Folder, failure, program, run, success};
 use crate::harness::{eventually, in_time};
 
-const SHARD: &str = "SAPHAN_HUB__LOG__SHARD";
-const OLD: &str = "hub.local/log/2026h2";
-const NEXT: &str = "hub.local/log/2027h1";
+pub(super) const SHARD: &str = "SAPHAN_HUB__LOG__SHARD";
+pub(super) const OLD: &str = "hub.local/log/2026h2";
+pub(super) const NEXT: &str = "hub.local/log/2027h1";
 
 impl Folder {
     /// `saphan-hub shard open` with this name in the configuration.
@@ -20,7 +20,7 @@ impl Folder {
     }
 
     /// How the newest entry of the store begins, and how many logs there are; reading disturbs nobody.
-    async fn newest(&self) -> (String, i64) {
+    pub(super) async fn newest(&self) -> (String, i64) {
         let file = SqliteConnectOptions::new().filename(format!("{}/data/hub.sqlite", self.home())).read_only(true);
         let Ok(mut connection) = file.connect().await else { return (String::new(), 0) };
         let newest = "SELECT CAST(leaf AS TEXT), (SELECT count(*) FROM shard) FROM entry ORDER BY idx DESC LIMIT 1";
@@ -74,6 +74,22 @@ async fn the_key_of_the_next_log_is_prepared_on_a_running_hub_and_is_the_one_tha
     let hub = folder.serve_with(&[(SHARD, "2027h1")]).await;
     assert_eq!(hub.get("/v1/log/vkey").await.text(), key);
     hub.terminate().await;
+}
+
+#[tokio::test]
+async fn a_log_whose_key_was_registered_before_that_of_one_that_has_begun_cannot_follow_any_more() {
+    let folder = Folder::new().await;
+    folder.serve().await.terminate().await;
+    for name in ["2027h1", "2027h2"] {
+        success(&run(&["shard", "prepare", name, "--config", &folder.config()]).await);
+    }
+    success(&folder.open_shard("2027h2").await);
+    let before = folder.newest().await;
+    // Whoever verifies offline would take it for an earlier one, and a key that was revoked since for a good one.
+    let refused = failure(&folder.open_shard("2027h1").await);
+    assert!(refused.contains("it was passed over, and cannot follow any more"), "{refused}");
+    assert_eq!(folder.newest().await, before, "nothing was written");
+    success(&folder.open_shard("2028h1").await);
 }
 
 #[tokio::test]

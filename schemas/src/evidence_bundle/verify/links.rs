@@ -75,7 +75,10 @@ pub(super) fn opening(parts: &Parts<'_>, number: usize) -> Result<(u64, Root, Op
     let first = part.entries.first().filter(|entry| entry.index == 0).ok_or(BundleFault::NotOpened)?;
     let leaf = read(first, &part.checkpoint).map_err(|fault| in_entry(parts, part, 0, fault))?;
     match leaf {
-        Leaf::Shard { ts, event: ShardEvent::Opened { origin, hub, operator, receipts, log, previous } }
+        Leaf::Shard { event: ShardEvent::Opened { abandoned: Some(_), .. }, .. } => {
+            Err(in_entry(parts, part, 0, EntryFault::AfterAbandoned))
+        }
+        Leaf::Shard { ts, event: ShardEvent::Opened { origin, hub, operator, receipts, log, previous, .. } }
             if origin == part.checkpoint.origin =>
         {
             if log.name() != origin || !origin.starts_with(&format!("{hub}/log/")) {

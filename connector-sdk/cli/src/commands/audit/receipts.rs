@@ -112,6 +112,9 @@ const fn english(class: ContradictionClass) -> &'static str {
         ContradictionClass::ReceiptWithoutEntry => "the hub signed a receipt for more entries than the log shows",
         ContradictionClass::OtherEntry => "at its place in the log stands another entry",
         ContradictionClass::Fork => "the log was another one when the hub signed it",
+        ContradictionClass::Lost => {
+            "the hub accepted it in a log that it has abandoned, and has lost the entry; send the message again"
+        }
     }
 }
 
@@ -120,6 +123,7 @@ const fn thai(class: ContradictionClass) -> &'static str {
         ContradictionClass::ReceiptWithoutEntry => "ศูนย์กลางลงลายมือชื่อใบรับโดยระบุจำนวนรายการมากกว่าที่บันทึกแสดง",
         ContradictionClass::OtherEntry => "ในตำแหน่งของใบรับมีรายการอื่นอยู่",
         ContradictionClass::Fork => "ขณะที่ศูนย์กลางลงลายมือชื่อใบรับ บันทึกเป็นคนละชุดกับที่แสดงอยู่",
+        ContradictionClass::Lost => "ศูนย์กลางรับข้อความนี้ไว้ในบันทึกที่เลิกใช้แล้ว และรายการสูญหาย โปรดส่งข้อความอีกครั้ง",
     }
 }
 

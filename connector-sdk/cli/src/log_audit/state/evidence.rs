@@ -20,9 +20,28 @@ impl AuditState {
         shown: &SignedCheckpoint,
         proof: &[Sha256Hash],
     ) -> Result<PathBuf, StateError> {
+        self.keep_pair(class.name(), before, shown, proof)
+    }
+
+    /// Keeps what an abandoned log had shown, beside the last checkpoint of it that its hub knows of.
+    pub(in crate::log_audit) fn keep_abandoned(
+        &self,
+        before: &SignedCheckpoint,
+        last: &SignedCheckpoint,
+    ) -> Result<PathBuf, StateError> {
+        self.keep_pair("abandoned", before, last, &[])
+    }
+
+    fn keep_pair(
+        &self,
+        name: &str,
+        before: &SignedCheckpoint,
+        shown: &SignedCheckpoint,
+        proof: &[Sha256Hash],
+    ) -> Result<PathBuf, StateError> {
         let (old, new) = (before.checkpoint(), shown.checkpoint());
         let root: String = new.root.to_string().chars().take(ROOT_CHARACTERS).collect();
-        let folder = self.folder.join("evidence").join(format!("{}-{}-{}-{root}", class.name(), old.size, new.size));
+        let folder = self.folder.join("evidence").join(format!("{name}-{}-{}-{root}", old.size, new.size));
         let fault = |path: PathBuf| move |source| StateError::Folder { path, source };
         std::fs::create_dir_all(&folder).map_err(fault(folder.clone()))?;
         let proof: String = proof.iter().map(|hash| format!("{}\n", b64::encode_std(hash.as_bytes()))).collect();

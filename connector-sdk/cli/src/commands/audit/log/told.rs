@@ -6,7 +6,7 @@ use super::words::Words;
 use crate::commands::audit::language::{Language, table};
 use crate::log_audit::Audit;
 use crate::log_audit::finding::Finding;
-use crate::log_check::LogReport;
+use crate::log_check::{AbandonedLog, LogReport};
 use crate::outcome::{Exit, Outcome};
 use crate::timestamps::{EarlierTimestamps, Gap, NewestTimestamp, TimestampReport, moment};
 
@@ -37,6 +37,9 @@ fn holds(report: &LogReport, audit: &Audit, words: &Words) -> String {
         (words.queries, leaves.queries.to_string()),
         (words.root, report.root.to_string()),
     ];
+    let lost =
+        |one: &AbandonedLog| (words.abandoned, format!("{}: {} / {} {}", one.log, one.kept, one.last, words.entries));
+    lines.extend(report.abandoned.iter().map(lost));
     if let Some(found) = &audit.timestamps {
         for EarlierTimestamps { log, report } in &found.earlier {
             lines.push((words.log, log.clone()));

@@ -1,0 +1,146 @@
+//! The end of a log of which entries are lost: others have seen more of it than the store has.
+//!
+//! Nothing may be appended to it, for its key has signed other entries at those places. The next log begins with the largest
+//! checkpoint that is known, and says how much of it the hub still has.
+
+use anyhow::{Context as _, bail};
+use saphan_schemas::leaf::Abandoned;
+use saphan_schemas::log::{SignedCheckpoint, VerifierKey};
+use saphan_schemas::registry::RegistryState;
+
+use super::tail::{self, Tail, Worth};
+use super::{Shard, name};
+use crate::app;
+use crate::clock::SystemClock;
+use crate::config::Config;
+use crate::keys::KeyStore;
+use crate::publication::PublishedLog;
+use crate::store::Store;
+use crate::witnesses::rounds;
+
+/// A checkpoint of the log, and who has it.
+struct Seen {
+    who: String,
+    signed: SignedCheckpoint,
+}
+
+/// Finds the largest checkpoint of the present log that anybody has: where it is published, among the `given` ones, which may be of
+/// anybody, and asks all witnesses that none has cosigned more. The next log begins with it.
+///
+/// # Errors
+/// Nobody has seen more than the store has; or it is not known what others have seen; or that is another history.
+pub async fn find(
+    config: &Config,
+    store: &dyn Store,
+    shard: &Shard,
+    registry: &RegistryState,
+    given: &[(String, String)],
+) -> anyhow::Result<(SignedCheckpoint, Abandoned)> {
+    let head = store.head().await?.context("the log is empty")?;
+    let (kept, root) = (head.range.size(), head.range.root());
+    let keys: Vec<_> = registry.keys_of_log(&shard.origin).cloned().collect();
+    let mut seen = Vec::new();
+    for (who, text) in given {
+        let signed = signed_by_any(text, &keys);
+        let signed = signed.with_context(|| {
+            format!("{who} has no checkpoint of {} that a key of it has signed as the store knows them", shard.origin)
+        })?;
+        seen.push(Seen { who: who.clone(), signed });
+    }
+    seen.extend(published(config, store, shard, &keys, kept).await?);
+    must_agree(&seen, kept, root)?;
+    let Some(last) = seen.into_iter().max_by_key(|seen| seen.signed.checkpoint().size) else {
+        bail!("nothing is known of {} but what the store has; give a checkpoint of it with --checkpoint", shard.origin)
+    };
+    let size = last.signed.checkpoint().size;
+    no_witness_has_more(config, shard, registry, size).await?;
+    if size <= kept {
+        bail!(
+            "nobody has shown more than the {kept} entries of {} that the store has: there is nothing to abandon. `saphan-hub shard \
+             open` without --abandon closes it",
+            shard.origin
+        );
+    }
+    tracing::warn!(log = shard.origin, kept, size, seen_by = last.who, "the log is abandoned");
+    Ok((last.signed, Abandoned { kept: head.checkpoint, key: None }))
+}
+
+fn signed_by_any(text: &str, keys: &[VerifierKey]) -> Option<SignedCheckpoint> {
+    keys.iter().find_map(|key| SignedCheckpoint::parse_and_verify(text, key).ok())
+}
+
+async fn published(
+    config: &Config,
+    store: &dyn Store,
+    shard: &Shard,
+    keys: &[VerifierKey],
+    kept: u64,
+) -> anyhow::Result<Option<Seen>> {
+    let place = &config.log.publish;
+    if PublishedLog::is_missing(place) {
+        bail!("log.publish: the folder {place} is not there; is it mounted? Empty the setting to go without");
+    }
+    let Some(published) = PublishedLog::open(place, name(&shard.origin))? else { return Ok(None) };
+    if published.checkpoint().await?.is_none() {
+        return Ok(None);
+    }
+    let who = format!("the published log in {}", published.place());
+    let Some(signed) = tail::shown(&published, keys).await? else {
+        bail!(
+            "{who} has a checkpoint that no key of the log has signed as the store knows them; empty log.publish to go without"
+        )
+    };
+    if signed.checkpoint().size > kept {
+        let tail = Tail::new(&published, &signed, kept);
+        if tail.worth(&signed, store, shard).await? == Worth::Other {
+            bail!(
+                "the entries of {who} do not lead from those of the store to its checkpoint: one of the two was changed, or is another \
+                 history. Empty log.publish to go without it, and give a checkpoint with --checkpoint"
+            );
+        }
+    }
+    Ok(Some(Seen { who, signed }))
+}
+
+/// Of one size there is one root.
+fn must_agree(seen: &[Seen], kept: u64, root: saphan_schemas::digest::Sha256Hash) -> anyhow::Result<()> {
+    for one in seen {
+        let this = one.signed.checkpoint();
+        let other = seen.iter().find(|other| {
+            let other = other.signed.checkpoint();
+            other.size == this.size && other.root != this.root
+        });
+        if let Some(other) = other {
+            bail!("{} and {} have two histories of {} entries", one.who, other.who, this.size);
+        }
+        if this.size == kept && this.root != root {
+            bail!("{} has another history of {kept} entries than the store", one.who);
+        }
+    }
+    Ok(())
+}
+
+async fn no_witness_has_more(
+    config: &Config,
+    shard: &Shard,
+    registry: &RegistryState,
+    size: u64,
+) -> anyhow::Result<()> {
+    let Some(witnesses) = app::witnesses(config, &SystemClock)? else { return Ok(()) };
+    let keys = KeyStore { origin: shard.origin.clone(), ..config.key_store() }.open()?;
+    for (witness, seen) in rounds::seen(&witnesses, &keys.signing(registry, &shard.origin)?).await? {
+        match seen {
+            Some(seen) if seen > size => bail!(
+                "the witness {witness} has cosigned {seen} entries of {}, and the largest checkpoint at hand has {size}. Its operator has \
+                 the one that it cosigned (logs/*.note in the folder of `saphan witness`): give it with --checkpoint",
+                shard.origin
+            ),
+            Some(_) => {}
+            None => bail!(
+                "the witness {witness} does not say how much of {} it has cosigned. Try again when it answers, or take it out of the policy",
+                shard.origin
+            ),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,228 @@
+//! The store is an old copy and there is no newer one, as an operator meets it: the log is given up, and the hub goes on in the next.
+
+use std::path::PathBuf;
+use std::process::Output;
+
+use saphan_schemas::leaf::{Leaf, ShardEvent};
+use saphan_schemas::log::decode_bundle;
+use serde_json::{Value, json};
+
+use super::shards::{NEXT, OLD, SHARD};
+use super::{Folder, Serving, failure, program, run, success};
+use crate::harness::{eventually, in_time};
+
+const PUBLISH: &str = "SAPHAN_HUB__LOG__PUBLISH";
+
+/// A hub of which the published log shows more than its store has.
+struct OldCopy {
+    folder: Folder,
+    place: PathBuf,
+    /// How many entries are published; the store has one.
+    size: u64,
+    /// A receipt key that was revoked in the lost part, and the one that followed it.
+    keys: [String; 2],
+}
+
+impl OldCopy {
+    async fn new() -> Self {
+        let folder = Folder::new().await;
+        let place = folder.0.path().join("published");
+        std::fs::create_dir(&place).unwrap();
+        let mut old = Self { folder, place, size: 0, keys: Default::default() };
+        let hub = old.serve("2026h2").await;
+        let keys: Value = hub.get("/v1/keys").await.json(200);
+        hub.terminate().await;
+        old.keep_store();
+        let first = keys["keys"][0]["kid"].as_str().unwrap().to_owned();
+        let registry = old.folder.file(&super::registry_file());
+        success(&old.run("2026h2", &["registry", "apply", &registry]).await);
+        let second =
+            success(&old.run("2026h2", &["keys", "rotate", "receipts"]).await).lines().next().unwrap().to_owned();
+        success(&old.run("2026h2", &["keys", "revoke", "receipts", &first]).await);
+        old.keys = [first, second];
+        old.serve("2026h2").await.terminate().await;
+        old.bring_back_store();
+        old.size = old.published().lines().nth(1).unwrap().parse().unwrap();
+        assert!(old.size > 10, "{}", old.size);
+        old
+    }
+
+    fn published(&self) -> String {
+        std::fs::read_to_string(self.place.join("2026h2/checkpoint")).unwrap()
+    }
+
+    fn store_files(folder: &std::path::Path) -> Vec<PathBuf> {
+        let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+        files.filter(|file| file.display().to_string().contains("hub.sqlite")).collect()
+    }
+
+    fn data(&self) -> PathBuf {
+        format!("{}/data", self.folder.home()).into()
+    }
+
+    fn keep_store(&self) {
+        let copy = self.folder.0.path().join("copy");
+        std::fs::create_dir(&copy).unwrap();
+        for file in Self::store_files(&self.data()) {
+            std::fs::copy(&file, copy.join(file.file_name().unwrap())).unwrap();
+        }
+    }
+
+    fn bring_back_store(&self) {
+        Self::store_files(&self.data()).iter().for_each(|file| std::fs::remove_file(file).unwrap());
+        for file in Self::store_files(&self.folder.0.path().join("copy")) {
+            std::fs::copy(&file, self.data().join(file.file_name().unwrap())).unwrap();
+        }
+    }
+
+    fn command(&self, shard: &str, arguments: &[&str]) -> tokio::process::Command {
+        let config = self.folder.config();
+        let mut command = program(&[arguments, &["--config", &config]].concat());
+        command.env(SHARD, shard).env(PUBLISH, &self.place);
+        command
+    }
+
+    async fn run(&self, shard: &str, arguments: &[&str]) -> Output {
+        in_time(self.command(shard, arguments).output()).await.unwrap()
+    }
+
+    async fn abandon(&self, more: &[&str]) -> Output {
+        self.run("2027h1", &[&["shard", "open", "--abandon"], more].concat()).await
+    }
+
+    async fn serve(&self, shard: &str) -> Serving {
+        self.folder.serve_with(&[(SHARD, shard), (PUBLISH, self.place.to_str().unwrap())]).await
+    }
+
+    /// The registry as it is shown.
+    async fn registry(&self) -> Value {
+        serde_json::from_str(&success(&self.run("2027h1", &["registry", "show", "--json"]).await)).unwrap()
+    }
+
+    /// That the hub goes on in the next log with the registry of the lost part, each entry once.
+    async fn goes_on(&self) {
+        let hub = self.serve("2027h1").await;
+        let checkpoint = hub.get("/v1/log/checkpoint").await;
+        assert!(
+            checkpoint.text().starts_with(&format!("{NEXT}\n{}\n", self.size)),
+            "its first entry, and all but one of the old ones"
+        );
+        assert!(hub.get("/v1/logs/2026h2/checkpoint").await.text().starts_with(&format!("{OLD}\n1\n")));
+        let keys: Value = hub.get("/v1/keys").await.json(200);
+        let [first, second] = [&keys["keys"][0], &keys["keys"][1]];
+        assert_eq!((&first["kid"], &second["kid"]), (&json!(self.keys[0]), &json!(self.keys[1])));
+        assert!(first["revoked"].is_u64() && second["revoked"].is_null(), "{keys}");
+        hub.terminate().await;
+        assert_eq!(self.registry().await["members"].as_array().unwrap().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn an_old_copy_without_a_newer_one_is_given_up_and_the_next_log_says_what_is_left() {
+    let old = OldCopy::new().await;
+    let refused = failure(&old.run("2026h2", &["serve"]).await);
+    assert!(refused.contains("it is an old copy") && refused.contains("shard open --abandon"), "{refused}");
+    let refused = failure(&old.run("2027h1", &["shard", "open"]).await);
+    assert!(refused.contains("it is an old copy"), "closing would append to it: {refused}");
+    let published = old.published();
+
+    let said = success(&old.abandon(&[]).await);
+    let told = format!("{OLD} is abandoned: of its {} entries 1 are left, and nothing is ever added to it.", old.size);
+    assert!(said.starts_with(&told), "{said}");
+    assert!(said.contains(&format!("{} statements are logged again, 0 are not", old.size - 1)), "{said}");
+    let said = success(&old.abandon(&[]).await);
+    assert!(said.starts_with(&format!("the hub is in the log {NEXT} already")), "{said}");
+    let refused = failure(&old.run("2026h2", &["serve"]).await);
+    assert!(refused.contains("set log.shard = \"2027h1\""), "{refused}");
+    old.goes_on().await;
+
+    let hub = old.serve("2027h1").await;
+    let bundle = hub.get(&format!("/v1/log/tile/entries/000.p/{}", old.size)).await;
+    let leaves = decode_bundle(&bundle.body, old.size as u16).unwrap();
+    let Leaf::Shard { event: ShardEvent::Opened { previous, abandoned, .. }, .. } = Leaf::parse(leaves[0]).unwrap()
+    else {
+        panic!("it does not open the log")
+    };
+    assert_eq!(previous.as_ref(), Some(&published), "the largest that is known");
+    assert!(abandoned.unwrap().kept.starts_with(&format!("{OLD}\n1\n")));
+    // The operator vouches for the new log's key, as for a key that was rotated.
+    let trust: Value = hub.get("/v1/trust/entries").await.json(200);
+    let of_next: Vec<_> = trust["entries"].as_array().unwrap().iter().filter(|one| one["log"] == NEXT).collect();
+    assert_eq!(of_next[0]["index"], 0, "{trust}");
+    hub.terminate().await;
+    assert_eq!(old.published(), published, "what is published stays, and nothing is added to it");
+    assert_eq!(std::fs::read_to_string(old.place.join("2027h1/checkpoint")).unwrap().lines().next(), Some(NEXT));
+}
+
+#[tokio::test]
+async fn giving_up_a_log_that_is_killed_at_any_moment_is_finished_by_the_next_start() {
+    for seen in ["opened", "\"registry\""] {
+        let old = OldCopy::new().await;
+        let process = std::sync::Mutex::new(old.command("2027h1", &["shard", "open", "--abandon"]).spawn().unwrap());
+        eventually(async || {
+            let (newest, logs) = old.folder.newest().await;
+            logs == 2 && newest.contains(seen) || process.lock().unwrap().try_wait().unwrap().is_some()
+        })
+        .await;
+        let mut process = process.into_inner().unwrap();
+        // SIGKILL; too late if it was faster than we look.
+        let _ = process.start_kill();
+        in_time(process.wait()).await.unwrap();
+        old.goes_on().await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_given_up_is_known_from_whoever_has_seen_it_and_never_guessed() {
+    let old = OldCopy::new().await;
+    let garbage = old.folder.file("a note\n");
+    let refused = failure(&old.abandon(&["--checkpoint", &garbage]).await);
+    assert!(refused.contains("registry.toml has no checkpoint of"), "{refused}");
+    // The published entries are not those of the checkpoint.
+    let bundle = old.place.join(format!("2026h2/tile/entries/000.p/{}", old.size));
+    let whole = std::fs::read(&bundle).unwrap();
+    let mut changed = whole.clone();
+    *changed.last_mut().unwrap() ^= 1;
+    std::fs::write(&bundle, changed).unwrap();
+    let refused = failure(&old.abandon(&[]).await);
+    assert!(refused.contains("do not lead from those of the store to its checkpoint"), "{refused}");
+    std::fs::write(&bundle, whole).unwrap();
+    // Nothing was begun so far, and nobody has to be believed who says nothing.
+    let unpublished = async |more: &[&str]| {
+        let mut command = old.command("2027h1", &[&["shard", "open", "--abandon"], more].concat());
+        in_time(command.env(PUBLISH, "").output()).await.unwrap()
+    };
+    let refused = failure(&unpublished(&[]).await);
+    assert!(refused.contains("give a checkpoint of it with --checkpoint"), "{refused}");
+    let checkpoint = old.place.join("2026h2/checkpoint").display().to_string();
+    let said = success(&unpublished(&["--checkpoint", &checkpoint]).await);
+    assert!(said.contains("0 statements are logged again, 0 are not"), "{said}");
+    let registry = old.registry().await;
+    assert_eq!(registry["members"], json!([]), "the registry is that of what is left");
+}
+
+#[tokio::test]
+async fn a_store_that_has_everything_is_closed_and_not_given_up() {
+    let folder = Folder::new().await;
+    let place = folder.0.path().join("published");
+    std::fs::create_dir(&place).unwrap();
+    let publish = (PUBLISH, place.to_str().unwrap());
+    folder.serve_with(&[publish]).await.terminate().await;
+    let mut command = program(&["shard", "open", "--abandon", "--config", &folder.config()]);
+    let refused = failure(&in_time(command.env(SHARD, "2027h1").envs([publish]).output()).await.unwrap());
+    assert!(refused.contains("there is nothing to abandon"), "{refused}");
+    let wrong = run(&["shard", "open", "--checkpoint", "x", "--config", &folder.config()]).await;
+    assert_eq!(wrong.status.code(), Some(2), "a checkpoint is for a log that is given up: {wrong:?}");
+}
+
+#[tokio::test]
+async fn entries_that_are_not_published_any_more_are_lost_for_the_next_log() {
+    let old = OldCopy::new().await;
+    std::fs::remove_dir_all(old.place.join("2026h2/tile")).unwrap();
+    let said = success(&old.abandon(&[]).await);
+    assert!(said.contains(&format!("of its {} entries 1 are left", old.size)), "{said}");
+    assert!(said.contains("0 statements are logged again, 0 are not"), "{said}");
+    let hub = old.serve("2027h1").await;
+    assert!(hub.get("/v1/log/checkpoint").await.text().starts_with(&format!("{NEXT}\n1\n")));
+    hub.terminate().await;
+}
