@@ -1,6 +1,7 @@
 //! The logs of a hub before the one that is shown. Each begins with the last checkpoint of the one before it, so whoever trusts the
 //! newest finds the others by it; that they are what it says, the check of each shows.
 
+use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::leaf::{Leaf, ShardEvent};
 use saphan_schemas::log::{
     Checkpoint, SignedCheckpoint, TILE_WIDTH, TileContent, TilePath, VerifierKey, decode_bundle, leaf_hash,
@@ -18,6 +19,8 @@ pub(crate) struct Link {
     pub(crate) signed: SignedCheckpoint,
     /// A key that signed it.
     key: VerifierKey,
+    /// The hash of the entry that names it, the first one of the next log.
+    named_in: Sha256Hash,
 }
 
 impl Link {
@@ -25,12 +28,18 @@ impl Link {
     pub(crate) const fn key(&self) -> &VerifierKey {
         &self.key
     }
+
+    /// The hash of the entry that names this log, the first one of the next.
+    pub(crate) const fn named_in(&self) -> Sha256Hash {
+        self.named_in
+    }
 }
 
 /// What the first leaf of a log says.
 struct Opening {
     root: Root,
     previous: Option<String>,
+    hash: Sha256Hash,
 }
 
 /// The logs before the one that `shown` is of, oldest first; back to `until`, if that is one of them.
@@ -67,8 +76,9 @@ pub(crate) async fn earlier(
         let by = |key: &VerifierKey| Some((SignedCheckpoint::parse_and_verify(&text, key).ok()?, key.clone()));
         let (signed, key) = keys.iter().find_map(by).ok_or(not_signed)?;
         must_show(&shown, &signed, &keys).map_err(in_it)?;
+        let named_in = begins.hash;
         (begins, origin) = (begun, said.origin);
-        links.push(Link { source: before, signed, key });
+        links.push(Link { source: before, signed, key, named_in });
     }
     links.reverse();
     Ok(links)
@@ -97,10 +107,11 @@ async fn opening(source: &dyn LogSource, checkpoint: &Checkpoint) -> Result<Opti
     let Ok(path) = TilePath::new(TileContent::Entries, 0, width) else { return Ok(None) };
     let bytes = fetch_tile(source, path).await?;
     let entries = decode_bundle(&bytes, path.width()).map_err(|source| LogCheckError::Bundle { path, source })?;
-    match entries.first().map(|leaf| Leaf::parse(leaf)) {
-        Some(Ok(Leaf::Shard { event: ShardEvent::Opened { hub, operator, receipts, log, previous, .. }, .. })) => {
+    let Some(first) = entries.first() else { return Ok(None) };
+    match Leaf::parse(first) {
+        Ok(Leaf::Shard { event: ShardEvent::Opened { hub, operator, receipts, log, previous, .. }, .. }) => {
             let root = Root { hub, operator: *operator, receipts: *receipts, log: *log };
-            let opening = Opening { root, previous };
+            let opening = Opening { root, previous, hash: leaf_hash(first) };
             let is_sure = opening.previous.is_none() || has_its_hash(source, width, &entries).await?;
             Ok(is_sure.then_some(opening))
         }
