@@ -32,7 +32,7 @@ use tokio::time::timeout;
 
 use crate::app::App;
 use crate::ledger::{Draft, EvidenceError, Judgement, LedgerError, QueryDraft};
-use crate::limits::{Exhausted, Lanes, Payer};
+use crate::limits::{Exhausted, Lane, Lanes, Payer};
 use crate::store::StoreError;
 use index::{Index, IndexError};
 
@@ -48,6 +48,8 @@ pub struct Audit {
     damaged: AtomicBool,
     /// Answers that take a while.
     lanes: Lanes,
+    /// Searches: a slow one takes a reader of the index for all that time.
+    searches: Lanes,
 }
 
 /// Why an auditor is not answered.
@@ -77,6 +79,9 @@ pub enum AuditError {
     /// What shows that a message was accepted cannot be given.
     #[error(transparent)]
     Evidence(#[from] EvidenceError),
+    /// Others are searching, and go on for longer than this one waits.
+    #[error("too many searches at once")]
+    Busy,
     /// A thread ended abnormally.
     #[error("a thread ended abnormally")]
     Lost,
@@ -135,7 +140,7 @@ impl Asked<'_> {
     }
 
     /// The index of its entry, in the newest log.
-    fn index_of_query(&self) -> u64 {
+    pub(crate) fn index_of_query(&self) -> u64 {
         self.app.shards.located(self.place).index
     }
 
@@ -166,6 +171,7 @@ impl Audit {
             call: Notify::new(),
             damaged: AtomicBool::new(false),
             lanes: Lanes::new(LONG_ANSWERS, LONG_ANSWERS / 2),
+            searches: Lanes::new(SEARCHES, SEARCHES / 2),
         }
     }
 
@@ -179,6 +185,14 @@ impl Audit {
     #[must_use]
     pub fn indexed(&self) -> watch::Receiver<u64> {
         self.indexed.subscribe()
+    }
+
+    /// A place for one search of this auditor, until it is dropped. There are few, and half of them are for one auditor.
+    ///
+    /// # Errors
+    /// [`AuditError::Busy`] if there is none for some time.
+    pub async fn place_to_search(&self, auditor: &SystemId) -> Result<Lane, AuditError> {
+        self.searches.enter_within(auditor, PLACE_WITHIN).await.ok_or(AuditError::Busy)
     }
 
     fn index(&self) -> Option<Index> {
@@ -230,6 +244,10 @@ impl Audit {
 pub const MOST_QUERY_BYTES: usize = 8 * 1024;
 /// Exports and other long answers at once; one system has half of them.
 const LONG_ANSWERS: usize = 4;
+/// Searches at once, fewer than the index has readers; one system has half of them.
+const SEARCHES: usize = 2;
+/// What a search waits for at most until it is its turn.
+const PLACE_WITHIN: Duration = Duration::from_secs(2);
 /// How often a query is judged again because the registry changed.
 const ROUNDS: u32 = 5;
 const FOLDED_WITHIN: Duration = Duration::from_secs(2);

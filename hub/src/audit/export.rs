@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::facts::EntryFacts;
+use saphan_schemas::ids::SystemId;
 use saphan_schemas::log::{ProofPlan, leaf_hash};
 
 use super::index::{Index, IndexError};
@@ -41,6 +42,7 @@ pub struct Export {
     /// The signed checkpoint.
     pub checkpoint: String,
     app: Arc<App>,
+    auditor: SystemId,
     index: Index,
     filter: Filter,
     before: Option<u64>,
@@ -65,6 +67,7 @@ impl Asked<'_> {
             size,
             checkpoint,
             app: Arc::clone(self.app),
+            auditor: self.auditor.clone(),
             index,
             filter,
             before: Some(indexed),
@@ -87,7 +90,11 @@ impl Export {
     /// [`AuditError`]; then the export ends unfinished.
     pub async fn next(&mut self) -> Result<Option<Vec<Exported>>, AuditError> {
         let Some(before) = self.before else { return Ok(None) };
-        let found = self.index.search(&self.filter, before, ROWS_AT_ONCE).await;
+        let found = {
+            // It has all the time that it needs.
+            let _place = self.app.audit.searches.enter(&self.auditor).await;
+            self.index.search(&self.filter, before, ROWS_AT_ONCE).await
+        };
         let found = found.map_err(|error| self.app.audit.noted(error))?;
         let first = self.first();
         self.before = found.next.filter(|next| *next > first);
