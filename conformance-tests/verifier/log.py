@@ -63,7 +63,12 @@ class Log:
             log = Log(folder, None, self.history)
             shown = Checkpoint(log._read("checkpoint"), f"the checkpoint of {last.origin}")
             opened = log._opening(shown)
-            keys = log._keys(shown, opened)
+            if not opened:
+                log._bundle(0, min(tree.WIDTH, shown.size))  # tells what was done to it, if its tile does
+                raise Fault("misplaced-entry", f"{last.origin} does not begin with an entry that opens it", 0)
+            first = log_keys([opened["log"]], last.origin)
+            # The key that it began with may have ended since.
+            keys = first if any(last.is_signed_by(key) for key in first) else log._keys(last, opened)
             require(any(last.is_signed_by(key) for key in keys), "changed-checkpoint",
                     f"the last checkpoint of {last.origin} is not signed by a key of it")
             require(any(shown.is_signed_by(key) for key in keys), "changed-checkpoint",
@@ -83,16 +88,21 @@ class Log:
         except (Unreadable, IndexError):
             return {}
         opened = leaf["event"].get("opened", {}) if leaf["t"] == "shard" else {}
-        if "previous" in opened and self._tile(tree.tile_name(0, 0, width), width)[0] != tree.leaf_hash(first):
+        follows = opened and ("previous" in opened or self.key is None)  # a log before the one that is shown has no key
+        if follows and self._tile(tree.tile_name(0, 0, width), width)[0] != tree.leaf_hash(first):
             return {}
         return opened
 
     def _keys(self, checkpoint, opened):
         """Keys that a closed log can have had at its end. What its entries are worth is told when they are judged."""
-        texts = [opened["log"]] if "log" in opened else []
+        texts = [opened["log"]]
         for first in range(0, checkpoint.size, tree.WIDTH):
             width = min(tree.WIDTH, checkpoint.size - first)
-            for data in tree.split_bundle(self._read(tree.tile_name("entries", first // tree.WIDTH, width))):
+            try:
+                entries = tree.split_bundle(self._read(tree.tile_name("entries", first // tree.WIDTH, width)))
+            except Unreadable:
+                continue
+            for data in entries:
                 try:
                     leaf = forms.leaf(data)
                     if leaf["t"] == "registry":
@@ -100,8 +110,7 @@ class Log:
                         texts += [change["entry"]["vkey"]] if "vkey" in change["entry"] else []
                 except Unreadable:
                     continue
-        keys = [VerifierKey(text.encode(), LOG) for text in texts]
-        return [key for key in keys if key.name.decode() == checkpoint.origin]
+        return log_keys(texts, checkpoint.origin)
 
     def _read(self, name):
         try:
@@ -161,6 +170,17 @@ class Log:
         require(tree.root(self.levels[0][:before.size]) == before.root, "fork",
                 f"{name} has another root than the log had at its {before.size} entries")
         return before
+
+
+def log_keys(texts, origin):
+    """The keys of the log of this name among these texts."""
+    keys = []
+    for text in texts:
+        try:
+            keys.append(VerifierKey(text.encode(), LOG))
+        except Unreadable:
+            continue
+    return [key for key in keys if key.name.decode() == origin]
 
 
 def unlike(found, shown, first, name, tile):

@@ -160,7 +160,7 @@ impl<'a> Fold<'a> {
         envelope: &Envelope,
         schema: &SchemaVersion,
     ) -> Result<(), EntryFault> {
-        let receipt = UnverifiedReceipt::parse(receipt)?;
+        let receipt = UnverifiedReceipt::parse(receipt).map_err(EntryFault::ReceiptUnreadable)?;
         let claims = receipt.claims();
         let same = [
             ("iss", claims.iss == *self.registry.hub()),

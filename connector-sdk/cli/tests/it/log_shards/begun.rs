@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use saphan_cli::log_audit::state::{AuditState, StateError};
 use saphan_schemas::leaf::{Leaf, ShardEvent};
-use saphan_schemas::log::{Checkpoint, LogRebuilder, NoteSigner, decode_bundle, encode_bundle};
+use saphan_schemas::log::{Checkpoint, LogRebuilder, NoteSigner, decode_bundle, encode_bundle, leaf_hash};
 use serde_json::json;
 
 use super::{Files, Hub, NEXT, changed, ending, processed};
@@ -127,6 +127,8 @@ fn the_end_of_a_log_that_none_of_its_keys_signed_is_not_trusted() {
     entries[0] =
         Leaf::Shard { ts, event: ShardEvent::Opened { origin, hub: id, operator, receipts, log, previous } }.to_bytes();
     *bundle = encode_bundle(&entries).unwrap();
+    let tile = files.get_mut("tile/0/000").unwrap();
+    tile[..32].copy_from_slice(leaf_hash(&entries[0]).as_bytes());
     hub.shows("2026h2", &files);
     let stranger = NoteSigner::from_pkcs8(NEXT, &NoteSigner::generate_pkcs8().unwrap()).unwrap();
     ledger.leaves = good;
