@@ -71,8 +71,14 @@ class Log:
             shown = Checkpoint(log._read("checkpoint"), f"the checkpoint of {last.origin}")
             opened = log._opening(shown)
             log.shown = shown.size if abandoned else None
-            keys = log._keys(shown.origin, min(shown.size, kept.size) if abandoned else shown.size, opened)
+            if not opened:
+                log._bundle(0, min(tree.WIDTH, shown.size))  # tells what was done to it, if its tile does
+                raise Fault("misplaced-entry", f"{last.origin} does not begin with an entry that opens it", 0)
             signed = [last, kept] if abandoned else [last]
+            first = log_keys([opened["log"]], last.origin)
+            # The key that it began with may have ended since.
+            good = all(any(one.is_signed_by(key) for key in first) for one in signed)
+            keys = first if good else log._keys(last.origin, min(shown.size, kept.size) if abandoned else last.size, opened)
             require(all(any(one.is_signed_by(key) for key in keys) for one in signed), "changed-checkpoint",
                     f"the last checkpoint of {last.origin} is not signed by a key of it")
             require(any(shown.is_signed_by(key) for key in keys), "changed-checkpoint",
@@ -112,17 +118,21 @@ class Log:
         except (Unreadable, IndexError):
             return {}
         opened = leaf["event"].get("opened", {}) if leaf["t"] == "shard" else {}
-        if "previous" in opened and self._tile(0, 0, width)[0] != tree.leaf_hash(first):
+        follows = opened and ("previous" in opened or self.key is None)  # a log before the one that is shown has no key
+        if follows and self._tile(0, 0, width)[0] != tree.leaf_hash(first):
             return {}
         return opened
 
     def _keys(self, origin, size, opened):
         """Keys that a closed log can have had at its end. What its entries are worth is told when they are judged."""
-        texts = [opened["log"]] if "log" in opened else []
+        texts = [opened["log"]]
         for first in range(0, size, tree.WIDTH):
             width = min(tree.WIDTH, size - first)
-            bundle = tree.split_bundle(self._read(self._name("entries", first // tree.WIDTH, width)))
-            for data in self._first(bundle, width):
+            try:
+                entries = tree.split_bundle(self._read(self._name("entries", first // tree.WIDTH, width)))
+            except Unreadable:
+                continue
+            for data in self._first(entries, width):
                 try:
                     leaf = forms.leaf(data)
                     if leaf["t"] == "registry":
@@ -130,8 +140,7 @@ class Log:
                         texts += [change["entry"]["vkey"]] if "vkey" in change["entry"] else []
                 except Unreadable:
                     continue
-        keys = [VerifierKey(text.encode(), LOG) for text in texts]
-        return [key for key in keys if key.name.decode() == origin]
+        return log_keys(texts, origin)
 
     def _read(self, name):
         try:
@@ -204,6 +213,17 @@ class Log:
         require(tree.root(self.levels[0][:before.size]) == before.root, "fork",
                 f"{name} has another root than the log had at its {before.size} entries")
         return before
+
+
+def log_keys(texts, origin):
+    """The keys of the log of this name among these texts."""
+    keys = []
+    for text in texts:
+        try:
+            keys.append(VerifierKey(text.encode(), LOG))
+        except Unreadable:
+            continue
+    return [key for key in keys if key.name.decode() == origin]
 
 
 def unlike(found, shown, first, name, tile):

@@ -35,7 +35,7 @@ use tokio::time::timeout;
 
 use crate::app::App;
 use crate::ledger::{Draft, EvidenceError, Judgement, LedgerError, QueryDraft};
-use crate::limits::{Exhausted, Lanes, Payer};
+use crate::limits::{Exhausted, Lane, Lanes, Payer};
 use crate::store::StoreError;
 use index::{Index, IndexError};
 
@@ -51,6 +51,8 @@ pub struct Audit {
     damaged: AtomicBool,
     /// Answers that take a while.
     lanes: Lanes,
+    /// Searches: a slow one takes a reader of the index for all that time.
+    searches: Lanes,
 }
 
 /// Why an auditor is not answered.
@@ -80,6 +82,9 @@ pub enum AuditError {
     /// What shows that a message was accepted cannot be given.
     #[error(transparent)]
     Evidence(#[from] EvidenceError),
+    /// Others are searching, and go on for longer than this one waits.
+    #[error("too many searches at once")]
+    Busy,
     /// A thread ended abnormally.
     #[error("a thread ended abnormally")]
     Lost,
@@ -138,7 +143,7 @@ impl Asked<'_> {
     }
 
     /// The index of its entry, in the newest log.
-    fn index_of_query(&self) -> u64 {
+    pub(crate) fn index_of_query(&self) -> u64 {
         self.app.shards.located(self.place).index
     }
 
@@ -169,6 +174,7 @@ impl Audit {
             call: Notify::new(),
             damaged: AtomicBool::new(false),
             lanes: Lanes::new(LONG_ANSWERS, LONG_ANSWERS / 2),
+            searches: Lanes::new(SEARCHES, SEARCHES / 2),
         }
     }
 
@@ -182,6 +188,14 @@ impl Audit {
     #[must_use]
     pub fn indexed(&self) -> watch::Receiver<u64> {
         self.indexed.subscribe()
+    }
+
+    /// A place for one search of this auditor, until it is dropped. There are few, and half of them are for one auditor.
+    ///
+    /// # Errors
+    /// [`AuditError::Busy`] if there is none for some time.
+    pub async fn place_to_search(&self, auditor: &SystemId) -> Result<Lane, AuditError> {
+        self.searches.enter_within(auditor, PLACE_WITHIN).await.ok_or(AuditError::Busy)
     }
 
     fn index(&self) -> Option<Index> {
@@ -233,6 +247,10 @@ impl Audit {
 pub const MOST_QUERY_BYTES: usize = 8 * 1024;
 /// Exports and other long answers at once; one system has half of them.
 const LONG_ANSWERS: usize = 4;
+/// Searches at once, fewer than the index has readers; one system has half of them.
+const SEARCHES: usize = 2;
+/// What a search waits for at most until it is its turn.
+const PLACE_WITHIN: Duration = Duration::from_secs(2);
 /// How often a query is judged again because the registry changed.
 const ROUNDS: u32 = 5;
 const FOLDED_WITHIN: Duration = Duration::from_secs(2);

@@ -1,4 +1,4 @@
-//! The auditors' pages: a search, one message's way, a case as a picture, the health of the exchange as plots.
+//! The auditors' pages: a search, one message's way, a case as a picture, the health of the exchange as plots, what auditors asked.
 //!
 //! They show what [`crate::audit`] answers, and have no other source. Here is who is signed in, what forms say, and what pages look
 //! like; what a browser needs of HTTP is in `http::console`. Pages are whole, in Thai or English, and have no script.
@@ -12,8 +12,8 @@ mod times;
 mod words;
 
 pub(crate) use fields::{CSRF, Fields};
-pub(crate) use forms::{Mistakes, case, filter, health, message, search};
-pub(crate) use pages::{Frame, Place, cases, failure, messages, plots, searching, sign_in};
+pub(crate) use forms::{Mistakes, case, filter, health, message, queries, search};
+pub(crate) use pages::{Frame, Place, cases, failure, messages, past, plots, searching, sign_in};
 
 pub(crate) use sessions::{LASTS_SECONDS, NoSession, Session, SessionToken, Sessions};
 pub(crate) use words::{Word, code, language, preferred};

@@ -98,6 +98,16 @@ async fn audit(tab: &Tab<'_>, hub: &str, folder: &Path, words: &Words) {
     tab.until("document.querySelectorAll('svg.plot').length >= 3").await;
     is_sound(tab).await;
     picture(tab, words, "health").await;
+
+    // What was asked so far, newest first.
+    go(tab, "a[href$='/queries']").await;
+    tab.until("document.querySelector('nav a[href$=\"/queries\"][aria-current=page]') !== null").await;
+    is_sound(tab).await;
+    go(tab, "main form.panel button").await;
+    tab.until("document.querySelectorAll('tbody tr').length >= 8").await;
+    tab.until("document.querySelector('tbody td code').textContent === 'POST /console/health'").await;
+    is_sound(tab).await;
+    picture(tab, words, "queries").await;
     // What was asked stands in no address.
     assert_eq!(tab.eval("location.search + location.hash").await, "");
 

@@ -85,8 +85,8 @@ pub enum EvidenceError {
     NotThere(String),
     /// A log before the newest was abandoned.
     #[error(
-        "a log of this hub was abandoned before this one began, and no bundle shows yet how a log goes on from that; `saphan audit \
-         log` does"
+        "a log of this hub was abandoned before this one began, and a bundle cannot show how a log goes on from that; `saphan audit \
+         log` can"
     )]
     AfterAbandoned,
     /// A file is not that of a message.

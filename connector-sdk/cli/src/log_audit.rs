@@ -19,7 +19,6 @@ pub mod state;
 
 use saphan_schemas::log::{Checkpoint, SignedCheckpoint, TILE_WIDTH};
 
-use crate::log_check::chain::checkpoint_of;
 use crate::log_check::{self, LogCheckError, LogReport, LogSource, Progress};
 use crate::timestamps::TimestampReport;
 use consistency::Consistency;
@@ -68,8 +67,8 @@ pub async fn audit(
     // What an audit before it left open, because it could not write.
     state.give_up().await;
     let shown = log_check::checkpoint_text(source).await;
-    let origin = shown.as_ref().ok().and_then(|text| checkpoint_of(text));
-    let followed = match follow::follow(source, origin, state, progress).await? {
+    let text = shown.as_deref().ok();
+    let followed = match follow::follow(source, text, state, progress).await? {
         Followed::Here { since, entries } => (since, entries),
         Followed::Ended(audit) => return Ok(*audit),
     };
@@ -126,6 +125,16 @@ async fn against_known(
     shown: &SignedCheckpoint,
 ) -> Result<Standing, AuditFailure> {
     let now = shown.checkpoint();
+    // Nobody is accused by a key that may be anybody's. A closed log's last one the entries have yet to name.
+    let unknown = state.must_have_signed(shown).err();
+    let is_excluded = |known: &Known| {
+        let before = known.signed.checkpoint();
+        now.size < before.size || now.size == before.size && now.root != before.root
+    };
+    let unknown = match unknown {
+        Some(error) if known.iter().any(is_excluded) => return Ok(Standing::Excluded(Finding::Log(error))),
+        unknown => unknown,
+    };
     for known in known.iter().rev() {
         let before = known.signed.checkpoint();
         if now.size < before.size {
@@ -135,18 +144,23 @@ async fn against_known(
             return Ok(Standing::Excluded(Finding::fork(state, &known.signed, shown, &[])?));
         }
     }
-    state.note_shown(shown).await?;
+    if unknown.is_none() {
+        state.note_shown(shown).await?;
+    }
     let mut standing = Standing::Grown;
     for known in known {
         match consistency::ask(source, known.signed.checkpoint(), now).await {
             Ok(Consistency::Grown) => {}
             Ok(Consistency::Forked(proof)) => {
+                if let Some(error) = unknown {
+                    return Ok(Standing::Excluded(Finding::Log(error)));
+                }
                 return Ok(Standing::Excluded(Finding::fork(state, &known.signed, shown, &proof)?));
             }
             Err(error) => standing = Standing::Unproven(verdict_or_failure(error)?),
         }
     }
-    if matches!(standing, Standing::Grown) {
+    if unknown.is_none() && matches!(standing, Standing::Grown) {
         state.stands_for_earlier(shown).await?;
     }
     Ok(standing)
@@ -171,12 +185,15 @@ async fn go_on(
         let held = held.ok_or(StateError::Damaged { what: "a place and the registry entries before it" })?;
         match held {
             Ok(report) => {
-                let Some(error) = unproven else {
-                    state.trust(signed).await?;
-                    return Ok((entries, Ok(report)));
+                let held = match unproven {
+                    Some(error) => Err(error),
+                    None => state.must_register(signed).await?,
                 };
-                state.forget_ahead().await?;
-                return Ok((entries, Err(Finding::Log(error))));
+                match held {
+                    Ok(()) => state.trust(signed).await?,
+                    Err(_) => state.forget_ahead().await?,
+                }
+                return Ok((entries, held.map(|()| report).map_err(Finding::Log)));
             }
             Err(error) if error.is_verdict() => {
                 state.forget_ahead().await?;

@@ -79,7 +79,7 @@ pub async fn check(
     vkey: &VerifierKey,
     progress: &dyn Progress,
 ) -> Result<LogReport, LogCheckError> {
-    Ok(run(source, vkey, progress, None, None).await?.report)
+    Ok(run(source, vkey, progress, None, None).await?.0.report)
 }
 
 /// As [`check`], with the registry as it was at some moment; `None` if that is not in the log.
@@ -92,8 +92,21 @@ pub async fn registry_at(
     progress: &dyn Progress,
     moment: Moment,
 ) -> Result<(LogReport, Option<RegistryAt>), LogCheckError> {
-    let Checked { report, registry } = run(source, vkey, progress, None, Some(moment)).await?;
+    let (Checked { report, registry }, _) = run(source, vkey, progress, None, Some(moment)).await?;
     Ok((report, registry))
+}
+
+/// As [`registry_at`] the end, with the hub's earlier logs, oldest first.
+///
+/// # Errors
+/// As [`check`].
+pub(crate) async fn with_earlier(
+    source: &dyn LogSource,
+    vkey: &VerifierKey,
+    progress: &dyn Progress,
+) -> Result<(LogReport, Option<RegistryAt>, Vec<Link>), LogCheckError> {
+    let (Checked { report, registry }, earlier) = run(source, vkey, progress, None, Some(Moment::End)).await?;
+    Ok((report, registry, earlier))
 }
 
 /// As [`check`], and writes the static copy (C2SP tlog-tiles) into `folder`: tiles and bundles once they are checked, timestamps, the
@@ -107,7 +120,7 @@ pub async fn check_and_export(
     progress: &dyn Progress,
     folder: &Path,
 ) -> Result<LogReport, LogCheckError> {
-    Ok(run(source, vkey, progress, Some(&Export::new(folder)), None).await?.report)
+    Ok(run(source, vkey, progress, Some(&Export::new(folder)), None).await?.0.report)
 }
 
 async fn run(
@@ -116,7 +129,7 @@ async fn run(
     progress: &dyn Progress,
     export: Option<&Export>,
     moment: Option<Moment>,
-) -> Result<Checked, LogCheckError> {
+) -> Result<(Checked, Vec<Link>), LogCheckError> {
     let signed = signed_checkpoint(source, vkey).await?;
     let checkpoint = signed.checkpoint();
     let earlier = chain::earlier(source, checkpoint, None).await?;
@@ -141,7 +154,7 @@ async fn run(
         export.write(VKEY_PATH, format!("{vkey}\n").as_bytes()).await?;
         export.write(CHECKPOINT_PATH, signed.text().as_bytes()).await?;
     }
-    Ok(checked)
+    Ok((checked, earlier))
 }
 
 /// The checkpoint that the log shows now, signed by its key.
@@ -156,6 +169,12 @@ pub(crate) async fn signed_checkpoint(
 pub(crate) async fn checkpoint_text(source: &dyn LogSource) -> Result<String, LogCheckError> {
     let text = source::fetch(source, CHECKPOINT_PATH).await?;
     String::from_utf8(text).map_err(|_| LogCheckError::NotText { path: CHECKPOINT_PATH.to_owned() })
+}
+
+/// Whether these can be names of logs of one hub, which differ in the shard alone.
+pub(crate) fn are_of_one_hub(one: &str, other: &str) -> bool {
+    let hub = |name: &str| name.rsplit_once('/').map(|(hub, _)| hub.to_owned());
+    hub(one).is_some_and(|hub_of_one| hub(other) == Some(hub_of_one))
 }
 
 /// Whether the leaves that the registry follows from say that `key` signs checkpoints of one of the hub's logs.

@@ -1,21 +1,30 @@
-//! Receipts that were kept, held against the log: where the two contradict each other, both are signed, and that is proof.
+//! Receipts that were kept, held against the logs that they are of: where the two contradict each other, both are signed, and that is proof.
 
 use saphan_schemas::digest::Sha256Hash;
+use saphan_schemas::ids::HubId;
 use saphan_schemas::log::{ProofPlan, TILE_WIDTH, TileContent, TilePath, decode_bundle};
-use saphan_schemas::receipt::{Receipt, UnverifiedReceipt};
-use saphan_schemas::registry::{RegistryState, Revocation};
+use saphan_schemas::receipt::{Receipt, ReceiptClaims, UnverifiedReceipt};
+use saphan_schemas::registry::RegistryState;
 use serde::Serialize;
 
+use crate::log_check::chain::Link;
 use crate::log_check::hashes::Hashes;
-use crate::log_check::{AbandonedLog, LogCheckError, LogReport, LogSource, fetch_tile};
+use crate::log_check::{LogCheckError, LogReport, LogSource, are_of_one_hub, fetch_tile};
 
-/// What a log says about a receipt.
+/// What the log that it names says about a receipt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Comparison {
     /// The entry is where the receipt says, and the log was what it says then.
     Agrees {
-        /// The place of the entry.
+        /// The log.
+        log: String,
+        /// The place of the entry in it.
         index: u64,
+    },
+    /// It names a log of this hub that is not among those which were checked: a later one, or none.
+    NotAtHand {
+        /// The log.
+        log: String,
     },
     /// One of the two is false, and both are signed by the hub.
     Contradicts(Box<Contradiction>),
@@ -29,9 +38,9 @@ pub enum NotOfThisHub {
     /// Not a receipt.
     #[error("it is not a receipt")]
     Unreadable,
-    /// Of another log.
-    #[error("it is a receipt of another log")]
-    OtherLog,
+    /// Of another hub's log.
+    #[error("it is a receipt of another hub's log")]
+    OtherHub,
     /// Signed with a key that was never the hub's, or not any more at its place.
     #[error("it is not signed with a key that the hub had at its place")]
     Key,
@@ -86,95 +95,157 @@ pub struct OtherRoot {
     pub proof: Vec<Sha256Hash>,
 }
 
-/// Compares receipts with a log that was checked.
+/// Compares receipts with the logs of a hub that were checked.
 pub struct Comparing<'a> {
-    source: &'a dyn LogSource,
-    report: &'a LogReport,
+    hub: HubId,
     registry: &'a RegistryState,
+    /// The newest last.
+    logs: Vec<Log<'a>>,
+}
+
+/// A log that was checked up to its checkpoint.
+struct Log<'a> {
+    source: &'a dyn LogSource,
+    origin: String,
+    /// The number of its entries; if it was abandoned, of those that are left.
+    size: u64,
+    is_abandoned: bool,
+    root: Sha256Hash,
+    /// The checkpoint as it was signed.
+    signed: String,
+    /// The number of entries of the hub's logs before it.
+    first: u64,
     hashes: Hashes<'a>,
 }
 
 impl<'a> Comparing<'a> {
-    /// With what the check of the log gave.
+    /// With what the check of the newest log gave, and of those before it.
     #[must_use]
-    pub fn new(source: &'a dyn LogSource, report: &'a LogReport, registry: &'a RegistryState) -> Self {
-        Self { source, report, registry, hashes: Hashes::new(source, report.size) }
+    pub(crate) fn new(
+        source: &'a dyn LogSource,
+        report: &LogReport,
+        registry: &'a RegistryState,
+        earlier: &'a [Link],
+    ) -> Self {
+        let (mut logs, mut first) = (Vec::with_capacity(earlier.len() + 1), 0);
+        for Link { source, signed, lost, .. } in earlier {
+            let (source, checkpoint) = (&**source, signed.checkpoint());
+            logs.push(Log {
+                source,
+                origin: checkpoint.origin.clone(),
+                size: checkpoint.size,
+                is_abandoned: lost.is_some(),
+                root: checkpoint.root,
+                signed: signed.text().to_owned(),
+                first,
+                hashes: Hashes::new(source, checkpoint.size),
+            });
+            first += checkpoint.size;
+        }
+        logs.push(Log {
+            source,
+            origin: report.origin.clone(),
+            size: report.size,
+            is_abandoned: false,
+            root: report.root,
+            signed: report.checkpoint.clone(),
+            first,
+            hashes: Hashes::new(source, report.size),
+        });
+        Self { hub: report.hub.clone(), registry, logs }
     }
 
-    /// What the log says about a receipt, a compact JWS.
+    /// What its log says about a receipt, a compact JWS.
     ///
     /// # Errors
     /// [`LogCheckError`] if files of the log cannot be had again.
-    pub async fn compare(&mut self, receipt: &str) -> Result<Comparison, LogCheckError> {
-        let receipt = match self.believed(receipt) {
+    pub async fn compare(&mut self, text: &str) -> Result<Comparison, LogCheckError> {
+        let Ok(receipt) = UnverifiedReceipt::parse(text) else {
+            return Ok(Comparison::NotOfThisHub(NotOfThisHub::Unreadable));
+        };
+        let claims = receipt.claims();
+        let is_of_hub = claims.iss == self.hub && claims.index < claims.size;
+        let Some(at) = self.logs.iter().position(|log| is_of_hub && log.origin == claims.log) else {
+            // Its key may be one that only that log registers.
+            let is_named_so = is_of_hub && self.logs.iter().any(|log| are_of_one_hub(&log.origin, &claims.log));
+            let other = Comparison::NotOfThisHub(NotOfThisHub::OtherHub);
+            return Ok(if is_named_so { Comparison::NotAtHand { log: claims.log.clone() } } else { other });
+        };
+        let log = &mut self.logs[at];
+        let receipt = match believed(self.registry, log, receipt) {
             Ok(receipt) => receipt,
             Err(reason) => return Ok(Comparison::NotOfThisHub(reason)),
         };
-        let claims = receipt.claims();
-        if let Some(abandoned) = self.report.abandoned.iter().find(|one| one.log == claims.log) {
-            // The log that says so shows it, if it is this one.
-            let says_so = (abandoned.next == self.report.origin).then_some(0);
-            let other = match says_so {
-                Some(index) => Some(self.entry(index).await?),
-                None => None,
-            };
-            return Ok(self.contradiction(&receipt, ContradictionClass::Lost, other, None));
+        if !log.has_lost(receipt.claims().index) {
+            return log.compare(&receipt).await;
         }
-        if claims.size > self.report.size {
-            return Ok(self.contradiction(&receipt, ContradictionClass::ReceiptWithoutEntry, None, None));
+        // The first entry of the next log says so.
+        let next = self.logs.get_mut(at + 1).ok_or(LogCheckError::Stopped)?;
+        let says_so = next.entry(0).await?;
+        Ok(next.contradiction(&receipt, ContradictionClass::Lost, Some(says_so), None))
+    }
+}
+
+/// That the hub signed it, with a key that it had at its place of that log. What is lost of one was signed before all that followed.
+fn believed(registry: &RegistryState, log: &Log<'_>, receipt: UnverifiedReceipt) -> Result<Receipt, NotOfThisHub> {
+    let (index, kid) = (receipt.claims().index, receipt.kid());
+    let record = registry.receipt_keys().all().find(|record| record.key.id() == kid).ok_or(NotOfThisHub::Key)?;
+    let place = log.first + if log.has_lost(index) { log.size.saturating_sub(1) } else { index };
+    if record.revoked.is_some_and(|end| end.index <= place) {
+        return Err(NotOfThisHub::Key);
+    }
+    let key = record.key;
+    receipt.verify(&key).map_err(|_| NotOfThisHub::Key)
+}
+
+impl Log<'_> {
+    const fn has_lost(&self, index: u64) -> bool {
+        self.is_abandoned && index >= self.size
+    }
+
+    async fn compare(&mut self, receipt: &Receipt) -> Result<Comparison, LogCheckError> {
+        let ReceiptClaims { index, leaf, size, root, .. } = receipt.claims();
+        if *size > self.size && !self.is_abandoned {
+            return Ok(self.contradiction(receipt, ContradictionClass::ReceiptWithoutEntry, None, None));
         }
-        if self.hashes.leaf(claims.index).await? != claims.leaf {
-            let other = self.entry(claims.index).await?;
-            return Ok(self.contradiction(&receipt, ContradictionClass::OtherEntry, Some(other), None));
+        if self.hashes.leaf(*index).await? != *leaf {
+            let other = self.entry(*index).await?;
+            return Ok(self.contradiction(receipt, ContradictionClass::OtherEntry, Some(other), None));
         }
-        let root = self.root_at(claims.size).await?;
-        if root == claims.root {
-            return Ok(Comparison::Agrees { index: claims.index });
+        let agrees = Comparison::Agrees { log: self.origin.clone(), index: *index };
+        // Of a tree with entries that are lost nobody can tell the root.
+        if *size > self.size {
+            return Ok(agrees);
         }
-        let proof = match ProofPlan::consistency(claims.size, self.report.size) {
+        let other = self.root_at(*size).await?;
+        if other == *root {
+            return Ok(agrees);
+        }
+        let proof = match ProofPlan::consistency(*size, self.size) {
             Ok(plan) => self.hashes.prove(&plan).await?,
             Err(_) => Vec::new(),
         };
-        Ok(self.contradiction(&receipt, ContradictionClass::Fork, None, Some(OtherRoot { root, proof })))
-    }
-
-    /// That the hub signed it, with a key that it had at that place.
-    fn believed(&self, text: &str) -> Result<Receipt, NotOfThisHub> {
-        let receipt = UnverifiedReceipt::parse(text).map_err(|_| NotOfThisHub::Unreadable)?;
-        let (claims, kid) = (receipt.claims(), receipt.kid());
-        let lost = |abandoned: &AbandonedLog| abandoned.log == claims.log && abandoned.kept <= claims.index;
-        let is_here = claims.log == self.report.origin || self.report.abandoned.iter().any(lost);
-        if claims.iss != self.report.hub || !is_here || claims.index >= claims.size {
-            return Err(NotOfThisHub::OtherLog);
-        }
-        let record =
-            self.registry.receipt_keys().all().find(|record| record.key.id() == kid).ok_or(NotOfThisHub::Key)?;
-        // What was signed in a log that was abandoned was signed before all that followed.
-        let is_ended = |end: &Revocation| end.index <= self.report.first + claims.index;
-        if claims.log == self.report.origin && record.revoked.as_ref().is_some_and(is_ended) {
-            return Err(NotOfThisHub::Key);
-        }
-        let key = record.key;
-        receipt.verify(&key).map_err(|_| NotOfThisHub::Key)
+        let other = OtherRoot { root: other, proof };
+        Ok(self.contradiction(receipt, ContradictionClass::Fork, None, Some(other)))
     }
 
     /// The root of the first `size` entries. The tiles were checked.
     async fn root_at(&mut self, size: u64) -> Result<Sha256Hash, LogCheckError> {
-        if size == self.report.size {
-            return Ok(self.report.root);
+        if size == self.size {
+            return Ok(self.root);
         }
         self.hashes.root_at(size).await
     }
 
     async fn entry(&mut self, index: u64) -> Result<OtherEntry, LogCheckError> {
         let width = u64::from(TILE_WIDTH);
-        let there = u16::try_from((self.report.size - index / width * width).min(width)).unwrap_or(TILE_WIDTH);
+        let there = u16::try_from((self.size - index / width * width).min(width)).unwrap_or(TILE_WIDTH);
         let path = TilePath::new(TileContent::Entries, index / width, there).map_err(|_| LogCheckError::Stopped)?;
         let bytes = fetch_tile(self.source, path).await?;
         let entries = decode_bundle(&bytes, there).map_err(|source| LogCheckError::Bundle { path, source })?;
         let at = usize::try_from(index % width).unwrap_or_default();
         let leaf = entries.get(at).map(|leaf| String::from_utf8_lossy(leaf).into_owned()).unwrap_or_default();
-        let plan = ProofPlan::inclusion(index, self.report.size).map_err(|_| LogCheckError::Stopped)?;
+        let plan = ProofPlan::inclusion(index, self.size).map_err(|_| LogCheckError::Stopped)?;
         Ok(OtherEntry { leaf, proof: self.hashes.prove(&plan).await? })
     }
 
@@ -185,7 +256,7 @@ impl<'a> Comparing<'a> {
         other_entry: Option<OtherEntry>,
         other_root: Option<OtherRoot>,
     ) -> Comparison {
-        let (receipt, checkpoint) = (receipt.as_str().to_owned(), self.report.checkpoint.clone());
+        let (receipt, checkpoint) = (receipt.as_str().to_owned(), self.signed.clone());
         Comparison::Contradicts(Box::new(Contradiction { class, receipt, checkpoint, other_entry, other_root }))
     }
 }

@@ -8,9 +8,8 @@ use saphan_schemas::ids::{MessageId, SystemId};
 use tokio::sync::mpsc;
 
 use super::acknowledging::Outcome;
-use super::attempt::Verdict;
 use super::handling::Work;
-use super::trying::{Tried, attempts};
+use super::trying::{Left, Tried, attempts};
 use super::verify::Arrival;
 use super::{BATCH, Inbox};
 use crate::journal::{Ending, Filed, InboxState, LogPlace, ReceivedRow, ToAcknowledge};
@@ -58,19 +57,16 @@ async fn file(inbox: &Arc<Inbox>, arrivals: &[Arrival], stop: &mut Stop) -> Opti
         return Some(next);
     }
     let tried = attempts(inbox, &new, stop).await;
-    let (rows, unfinished): (Vec<_>, Vec<_>) =
-        new.iter().zip(tried).map(|(arrival, tried)| row(arrival, tried)).unzip();
+    let (rows, left): (Vec<_>, Vec<_>) = new.iter().zip(tried).map(|(arrival, tried)| row(arrival, tried)).unzip();
     let rows = Arc::new(rows);
     let states = inbox.until_written(|| inbox.journal.receive(Arc::clone(&rows))).await?;
     Stats::add(&inbox.stats.received, new.len());
     inbox.unsettled.send_modify(|count| *count += new.len());
-    for ((row, unfinished), state) in rows.iter().zip(unfinished).zip(states) {
+    for ((row, left), state) in rows.iter().zip(left).zip(states) {
         // Whatever else is there was stored by this task, which asked for it before.
         let Filed::New { id } = state else { continue };
-        match &row.ended {
-            Some(ended) => next.outcomes.push(outcome(inbox, id, row, ended)),
-            None => next.work.push(Work { id, received: Arc::clone(&row.received), tried: unfinished }),
-        }
+        next.outcomes.extend(row.ended.as_ref().map(|ended| outcome(inbox, id, row, ended)));
+        next.work.extend(left.map(|left| Work { id, received: Arc::clone(&row.received), left }));
     }
     Some(next)
 }
@@ -96,13 +92,13 @@ fn sort(arrivals: &[Arrival], known: Vec<Option<InboxState>>) -> (Vec<&Arrival>,
     (new, next)
 }
 
-/// What is stored of a message, and what is left to do about it.
-fn row(arrival: &Arrival, tried: Tried) -> (ReceivedRow, Tried) {
-    let (ended, unfinished) = match tried {
-        Tried::Finished(Verdict::Ended(ending)) => (Some(ending), Tried::Not),
-        unfinished => (None, unfinished),
+/// What is stored of a message, and what is left to do about it unless it has ended.
+fn row(arrival: &Arrival, tried: Tried) -> (ReceivedRow, Option<Left>) {
+    let (ended, left) = match tried.ended() {
+        Ok(ending) => (Some(ending), None),
+        Err(left) => (None, Some(left)),
     };
-    (ReceivedRow { received: Arc::clone(&arrival.received), ended }, unfinished)
+    (ReceivedRow { received: Arc::clone(&arrival.received), ended }, left)
 }
 
 fn outcome(inbox: &Inbox, id: i64, row: &ReceivedRow, ended: &Ending) -> Outcome {

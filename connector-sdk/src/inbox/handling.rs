@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::Inbox;
 use super::attempt::{Verdict, attempt};
-use super::trying::Tried;
+use super::trying::Left;
 use crate::clock;
 use crate::error::own_code;
 use crate::journal::{Ending, JournalError, LogPlace, Settled, ToAcknowledge};
@@ -26,8 +26,7 @@ use crate::stop::Stop;
 pub(super) struct Work {
     pub(super) id: i64,
     pub(super) received: Arc<Received>,
-    /// How far it had come before.
-    pub(super) tried: Tried,
+    pub(super) left: Left,
 }
 
 /// What became of a message of the inbox.
@@ -85,15 +84,11 @@ impl Handling {
     }
 
     fn take(&mut self, work: Vec<Work>) {
-        for Work { id, received, tried } in work {
-            match tried {
-                Tried::Not => self.ready.push_back((id, received)),
-                Tried::Finished(Verdict::Retry { after }) => self.again(id, after),
-                Tried::Finished(Verdict::Ended(ending)) => {
-                    let place = LogPlace::of(&received.receipt);
-                    self.running.spawn(async move { Ok((id, Outcome::Settled(settled(id, place, ending)))) });
-                }
-                Tried::Running(run) => {
+        for Work { id, received, left } in work {
+            match left {
+                Left::Handling => self.ready.push_back((id, received)),
+                Left::Again { after } => self.again(id, after),
+                Left::Running(run) => {
                     let place = LogPlace::of(&received.receipt);
                     self.running.spawn(async move { run.await.map(|verdict| (id, Outcome::of(id, place, verdict))) });
                 }

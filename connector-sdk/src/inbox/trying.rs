@@ -15,6 +15,7 @@ use super::Inbox;
 use super::attempt::{Verdict, attempt};
 use super::verify::Arrival;
 use crate::connector::AbortOnDrop;
+use crate::journal::Ending;
 use crate::stop::Stop;
 
 /// How far a message has come before it is stored.
@@ -23,6 +24,28 @@ pub(super) enum Tried {
     Not,
     Finished(Verdict),
     Running(AbortOnDrop<Verdict>),
+}
+
+/// What is left to do about a message that has not ended.
+pub(super) enum Left {
+    /// Show it to a handler.
+    Handling,
+    /// Show it to a handler again.
+    Again { after: Option<Duration> },
+    /// Wait for the handler that runs.
+    Running(AbortOnDrop<Verdict>),
+}
+
+impl Tried {
+    /// How the message has ended, or what is left to do.
+    pub(super) fn ended(self) -> Result<Ending, Left> {
+        match self {
+            Self::Finished(Verdict::Ended(ending)) => Ok(ending),
+            Self::Finished(Verdict::Retry { after }) => Err(Left::Again { after }),
+            Self::Running(run) => Err(Left::Running(run)),
+            Self::Not => Err(Left::Handling),
+        }
+    }
 }
 
 /// Runs the handlers of new messages, as long as there are turns and none is slow; says of each how far it has come, in order.

@@ -350,6 +350,50 @@ async fn shutdown_leaves_what_does_not_finish_in_time_to_the_next_start() {
     until(&hub, |hub| acknowledged(hub) == 1).await;
 }
 
+#[test]
+fn a_handler_that_runs_when_the_connector_stops_while_the_hub_is_away_finishes_and_runs_once() {
+    let hub = hub();
+    let runs = Arc::new(AtomicUsize::new(0));
+    let gates = [Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0))];
+    let office = async |hub: &TestHub| {
+        let (counted, gates) = (Arc::clone(&runs), gates.clone());
+        let handler = move |_: Withdrawn| {
+            let gate = Arc::clone(&gates[counted.fetch_add(1, Ordering::SeqCst)]);
+            async move {
+                gate.acquire().await?.forget();
+                Ok(Handled::Done)
+            }
+        };
+        office(hub).handle(handler).build().await.unwrap()
+    };
+    until_crash(async {
+        let office = office(&hub).await;
+        let portal = portal(&hub).await;
+        for _ in 0..2 {
+            in_time(portal.send(withdrawal())).await.unwrap();
+        }
+        eventually(async || office.counts().received == 2).await;
+        let before = hub.unanswered();
+        hub.outage(true);
+        gates[0].add_permits(1);
+        // One outcome waits for the hub: whoever hands it in ends with the stop, and the other handler still runs.
+        until(&hub, |hub| hub.unanswered() > before).await;
+        let shutdown = tokio::spawn(office.shutdown(Duration::from_secs(20)));
+        gates[1].add_permits(1);
+        let drained = in_time(shutdown).await.unwrap().unwrap();
+        assert!(drained.finished);
+        assert_eq!((drained.inbox, acknowledged(&hub)), (2, 0), "both are in the journal, and not handed in");
+    });
+    hub.outage(false);
+    // The hub delivers nothing: the outcomes come from the journal.
+    hub.hold_deliveries();
+    until_crash(async {
+        let _office = office(&hub).await;
+        until(&hub, |hub| acknowledged(hub) == 2).await;
+    });
+    assert_eq!(runs.load(Ordering::SeqCst), 2, "it was not handled again");
+}
+
 #[tokio::test]
 async fn a_handler_ends_with_its_connector() {
     let hub = hub();

@@ -63,8 +63,8 @@ pub enum Finding {
 pub struct CaseFile {
     /// The application.
     pub application: ApplicationSubmitted,
-    /// The place of the case in the log: a number that nobody else has.
-    pub number: u64,
+    /// The id of the message that brought it: a number that no other case has. Places in the log begin anew with each log.
+    pub number: MessageId,
     /// The evidence by the requirement that it proves.
     evidence: HashMap<String, EvidenceProvided>,
 }
@@ -78,7 +78,7 @@ impl CaseFile {
                 evidence.insert(proof.requirement.to_string(), body);
             }
         }
-        Ok(Self { application: message.body().application.body()?, number: message.index(), evidence })
+        Ok(Self { application: message.body().application.body()?, number: message.id(), evidence })
     }
 
     /// The form of the service, as far as `T` needs it.
@@ -141,7 +141,7 @@ impl<C: Competence> CaseOffice<C> {
                 let text = BilingualText::new("อนุมัติแล้ว กรุณาชำระค่าธรรมเนียม", "Approved. Please pay the fee.");
                 let next = NextActor::Applicant;
                 let mut due = answers::status(ApplicationStatus::ApprovedWaitingPayFee, next, text)?;
-                let payment_reference = Some(format!("F{:08}", case.number));
+                let payment_reference = Some(format!("F-{}", case.number));
                 due.fee = Some(Fee { amount_satang, due_on: None, payment_reference });
                 self.desk.to_portal(&message, &due)
             }

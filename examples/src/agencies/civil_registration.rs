@@ -108,7 +108,7 @@ impl NameChanges {
 
     fn certificate<T>(&self, message: &Message<T>) -> Result<ApplicationDecided, DeskError> {
         let certificate = Issued {
-            number: format!("N{:08}", message.index()),
+            number: format!("N-{}", message.id()),
             evidence_type: None,
             valid_from: None,
             valid_until: None,

@@ -88,7 +88,7 @@ impl Competence for FoodPremises {
             return Ok(Finding::Refused { code: "building-use", text });
         }
         let licence = Issued {
-            number: format!("FP{:08}", case.number),
+            number: format!("FP-{}", case.number),
             evidence_type: None,
             valid_from: None,
             valid_until: None,

@@ -124,7 +124,7 @@ impl Certificates {
 
     fn certificate<T>(&self, message: &Message<T>) -> Result<ApplicationDecided, DeskError> {
         let certificate = Issued {
-            number: format!("C{:08}", message.index()),
+            number: format!("C-{}", message.id()),
             evidence_type: Some("th.dbd.juristic-person-record".parse()?),
             valid_from: None,
             valid_until: None,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use saphan_schemas::audit::{FORMAT, Head, ProvenRow};
 use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::facts::EntryFacts;
+use saphan_schemas::ids::SystemId;
 use saphan_schemas::log::{ProofPlan, leaf_hash};
 
 use super::index::{Index, IndexError};
@@ -20,6 +21,7 @@ use crate::store::StoreError;
 pub struct Export {
     head: Head,
     app: Arc<App>,
+    auditor: SystemId,
     index: Index,
     /// What is looked for: more than what fits, where that rests on what was said behind the checkpoint.
     searched: Filter,
@@ -64,6 +66,7 @@ impl Asked<'_> {
         Ok(Export {
             head,
             app: Arc::clone(self.app),
+            auditor: self.auditor.clone(),
             index,
             searched: Filter { outcome, ..filter },
             shard: shard.clone(),
@@ -87,7 +90,11 @@ impl Export {
     /// [`AuditError`]; then the export ends unfinished.
     pub async fn next(&mut self) -> Result<Option<Vec<ProvenRow>>, AuditError> {
         let Some(before) = self.before else { return Ok(None) };
-        let found = self.index.search(&self.searched, before, ROWS_AT_ONCE).await;
+        let found = {
+            // It has all the time that it needs.
+            let _place = self.app.audit.searches.enter(&self.auditor).await;
+            self.index.search(&self.searched, before, ROWS_AT_ONCE).await
+        };
         let found = found.map_err(|error| self.app.audit.noted(error))?;
         let first = self.shard.first;
         self.before = found.next.filter(|next| *next > first);

@@ -13,6 +13,7 @@ impl Asked<'_> {
         let (index, indexed) = self.index().await?;
         let before = before.unwrap_or(u64::MAX).min(indexed).min(self.place);
         let filter = Filter { kind: Some(EntryKind::Query), ..Filter::default() };
+        let _place = self.app.audit.place_to_search(&self.auditor).await?;
         let found = index.search(&filter, before, limit.rows()).await.map_err(|error| self.noted(error))?;
         let places: Vec<u64> = found.rows.iter().map(|row| row.place.0).collect();
         let mut kept = self.app.store.queries(&places).await?;

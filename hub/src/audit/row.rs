@@ -196,11 +196,19 @@ pub struct Slot {
     pub refused: BTreeMap<String, u64>,
     /// Messages whose receivers processed them.
     pub processed: u64,
-    /// Messages whose receivers rejected them, by their codes.
+    /// Messages whose receivers rejected them, by their codes: the 32 that are the most frequent in the whole answer.
     pub rejected: BTreeMap<String, u64>,
+    /// Messages that they rejected by other codes than the 32 that are the most frequent in the whole answer; absent when there are none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub rejected_others: u64,
     /// The time from acceptance to acknowledgement, of what was acknowledged in this slot; absent when nothing was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub acknowledged_within: Option<Within>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// How long it took, in milliseconds. What is said is never less than it was, and at most half as much again.

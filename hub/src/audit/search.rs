@@ -9,6 +9,7 @@ impl Asked<'_> {
     /// [`AuditError`].
     pub async fn search(&self, search: &Search) -> Result<Page, AuditError> {
         let (index, indexed) = self.index().await?;
+        let _place = self.app.audit.place_to_search(&self.auditor).await?;
         let end = indexed.min(self.place);
         let before = search.before.map_or(end, |before| before.min(end));
         let found = index.search(&search.filter, before, search.limit.rows()).await;

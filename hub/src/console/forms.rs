@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use super::fields::Fields;
 use super::times;
-use crate::audit::{CaseQuery, Fate, Filter, HealthQuery, RowLimit, Search, TimelineQuery};
+use crate::audit::{CaseQuery, Fate, Filter, HealthQuery, QueriesQuery, RowLimit, Search, TimelineQuery};
 
 /// The fields that cannot be read, by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -73,6 +73,17 @@ pub(crate) fn search(fields: &Fields) -> Result<Search, Mistakes> {
     let limit = RowLimit::try_from(ROWS).unwrap_or_default();
     let before = mistakes.none_in(before)?;
     Ok(Search { filter: filter(fields)?, before, limit })
+}
+
+/// A page of what auditors asked before.
+///
+/// # Errors
+/// [`Mistakes`].
+pub(crate) fn queries(fields: &Fields) -> Result<QueriesQuery, Mistakes> {
+    let mut mistakes = Mistakes::default();
+    let before = mistakes.read(fields, "before");
+    let limit = RowLimit::try_from(ROWS).unwrap_or_default();
+    mistakes.none_in(QueriesQuery { before, limit })
 }
 
 /// One message: by its id and perhaps its sender, or by both in the field `open` of a button.
@@ -188,6 +199,7 @@ mod tests {
         let Err(mistakes) = filter(&fields(&wrong)) else { panic!("read") };
         assert!(FILTER.into_iter().all(|name| mistakes.has(name)), "{mistakes:?}");
         assert_eq!(search(&fields(&[("before", "-1")])), Err(Mistakes(vec!["before"])));
+        assert_eq!(queries(&fields(&[("before", "x")])), Err(Mistakes(vec!["before"])));
         assert_eq!(message(&fields(&[])), Err(Mistakes(vec!["message"])));
         assert_eq!(message(&fields(&[("open", "x")])), Err(Mistakes(vec!["message"])));
         assert_eq!(case(&fields(&[("show", "x")])), Err(Mistakes(vec!["case"])));

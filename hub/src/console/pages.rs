@@ -3,6 +3,7 @@
 pub(crate) mod cases;
 pub(crate) mod failure;
 pub(crate) mod messages;
+pub(crate) mod past;
 pub(crate) mod plots;
 pub(crate) mod searching;
 pub(crate) mod sign_in;
@@ -20,6 +21,8 @@ pub(crate) struct Frame<'a> {
     pub(crate) language: Language,
     pub(crate) session: Option<&'a Session>,
     pub(crate) place: Place<'a>,
+    /// The origin of the present log, once the hub has several.
+    pub(crate) log: Option<&'a str>,
 }
 
 /// How the same page is had in the other language.
@@ -82,6 +85,7 @@ impl Frame<'_> {
         let items = Html::new()
             .with(link("", Word::Search))
             .with(link("health", Word::HealthShort))
+            .with(link("queries", Word::PastQueries))
             .with(el("li").class("who").with(who))
             .with(el("li").with(leave.with(button(self.say(Word::SignOut)))));
         header.with(el("nav").attr("aria-label", self.say(Word::MainMenu)).with(el("ul").with(items)))

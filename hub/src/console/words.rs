@@ -133,6 +133,13 @@ words! {
     SpanQuarter = "เก้าสิบวัน", "ninety days";
     EndsAt = "จนถึง (เว้นว่าง: ขณะนี้)", "Until (empty: now)";
     Show = "แสดง", "Show";
+    PastQueries = "คำค้นที่ผ่านมา", "Past queries";
+    PastQueriesNote = "คำค้นของผู้ตรวจสอบทุกคน ใหม่ที่สุดก่อน ข้อความและค่าสุ่มแสดงว่ารายการในบันทึกคือคำค้นนี้",
+        "What all auditors asked, newest first. Text and salt show that the entry of the log is about this query.";
+    QueryText = "ข้อความของคำค้น", "Text of the query";
+    Salt = "ค่าสุ่ม (salt)", "Salt";
+    TextLost = "ศูนย์ไม่มีข้อความนี้แล้ว", "The hub does not have it any more.";
+    NothingAsked = "ยังไม่มีคำค้นก่อนหน้านี้", "Nothing was asked before.";
     AcceptedAndRefused = "รับไว้และปฏิเสธ", "Accepted and refused";
     RefusedByCode = "ปฏิเสธตามรหัส", "Refused, by code";
     AcknowledgedPlot = "การตอบรับ", "Acknowledged";

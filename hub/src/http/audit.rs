@@ -152,6 +152,7 @@ impl From<AuditError> for ApiError {
             AuditError::NotAuditor => Self::problem(ProblemCode::Forbidden),
             AuditError::TooLong => Self::detailed(ProblemCode::RequestMalformed, error.to_string()),
             AuditError::NotFound => Self::problem(ProblemCode::NotFound),
+            AuditError::Busy => Self::detailed(ProblemCode::HubBusy, error.to_string()),
             AuditError::Exhausted(error) => error.into(),
             AuditError::Ledger(error) => error.into(),
             AuditError::Index(error) => Self::internal(&error, ProblemCode::HubUnavailable),

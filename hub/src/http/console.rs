@@ -21,7 +21,7 @@ use saphan_schemas::problem::ProblemCode;
 use self::visitor::{Failure, Guest};
 use super::{ApiError, SMALL_BYTES};
 use crate::app::App;
-use crate::console::{self, Fields, Mistakes, plots, searching, sign_in};
+use crate::console::{self, Fields, Mistakes, past, plots, searching, sign_in};
 
 /// The routes of the pages; none if the configuration wants none.
 pub(super) fn routes(app: &App) -> Router<Arc<App>> {
@@ -37,6 +37,7 @@ pub(super) fn routes(app: &App) -> Router<Arc<App>> {
         // Anyone, who is shown how to sign in; and auditors, who are shown forms.
         .route("/{language}", get(start))
         .route("/{language}/health", get(health).post(answers::health))
+        .route("/{language}/queries", get(queries).post(answers::queries))
         // Auditors.
         .route("/session/end", post(entering::sign_out))
         .route("/{language}/search", post(answers::search))
@@ -70,6 +71,14 @@ async fn health(guest: Guest) -> Html<String> {
         return Html(sign_in::page(frame, guest.notice()));
     }
     Html(plots::start(frame, &Fields::default(), &Mistakes::default()))
+}
+
+async fn queries(guest: Guest) -> Html<String> {
+    let frame = guest.frame("queries");
+    if guest.session.is_none() {
+        return Html(sign_in::page(frame, guest.notice()));
+    }
+    Html(past::start(frame, &Mistakes::default()))
 }
 
 async fn not_found(headers: HeaderMap) -> Failure {

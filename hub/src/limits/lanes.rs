@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use saphan_schemas::ids::SystemId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 
 /// So many places, and for each system at most its part of them. Who finds none waits, each system in a line of its own.
 #[derive(Debug)]
@@ -37,6 +39,11 @@ impl Lanes {
         Lane { _own: own, _place: place }
     }
 
+    /// Waits for a place, for some time; `None` if there is none by then.
+    pub async fn enter_within(&self, system: &SystemId, wait: Duration) -> Option<Lane> {
+        timeout(wait, self.enter(system)).await.ok()
+    }
+
     fn lane(&self, system: &SystemId) -> Arc<Semaphore> {
         let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
         match lanes.get(system) {
@@ -60,7 +67,8 @@ mod tests {
         assert!(lanes.enter(&a).now_or_never().is_none(), "it waits");
         let _others = (lanes.enter(&b).await, lanes.enter(&b).await);
         assert!(lanes.enter(&c).now_or_never().is_none(), "all places are taken");
+        assert!(lanes.enter_within(&c, Duration::ZERO).await.is_none());
         drop(first);
-        assert!(lanes.enter(&c).now_or_never().is_some());
+        assert!(lanes.enter_within(&c, Duration::ZERO).await.is_some());
     }
 }

@@ -3,6 +3,8 @@
 mod answers;
 mod asking;
 mod entering;
+mod logs;
+mod past;
 
 use reqwest::header::{CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
 use saphan_schemas::registry::TransportKind;

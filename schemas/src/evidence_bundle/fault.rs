@@ -132,6 +132,9 @@ pub enum EntryFault {
     /// Not the body, or not the salt, that its sender committed to.
     #[error("body and salt are not those that its sender committed to")]
     Body,
+    /// The receipt cannot be read.
+    #[error("the receipt cannot be read: {0}")]
+    ReceiptUnreadable(#[source] JwsError),
     /// Not the hub's receipt for this entry.
     #[error("the receipt's `{member}` is not that of this entry")]
     Receipt {
@@ -212,7 +215,7 @@ impl EntryFault {
             Self::Schema => "wrong-schema",
             Self::NotAllowed(_) | Self::NotASystem { .. } => "not-allowed",
             Self::Unreadable | Self::Body => "changed-body",
-            Self::Receipt { .. } | Self::ReceiptSignature => "changed-receipt",
+            Self::ReceiptUnreadable(_) | Self::Receipt { .. } | Self::ReceiptSignature => "changed-receipt",
             Self::NotTheReceivers { .. } | Self::AcknowledgesInNoLog { .. } | Self::OtherOutcome { .. } => {
                 "false-acknowledgement"
             }

@@ -220,7 +220,7 @@ impl<'a> Fold<'a> {
         envelope: &Envelope,
         schema: &SchemaVersion,
     ) -> Result<(), EntryFault> {
-        let receipt = UnverifiedReceipt::parse(receipt)?;
+        let receipt = UnverifiedReceipt::parse(receipt).map_err(EntryFault::ReceiptUnreadable)?;
         let (claims, checkpoint) = (receipt.claims(), &part.checkpoint);
         let same = [
             ("iss", claims.iss == *self.registry.hub()),

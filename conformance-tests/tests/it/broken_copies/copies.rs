@@ -18,16 +18,16 @@ pub(super) struct Broken {
     pub(super) files: Files,
 }
 
-/// By somebody who has the files of the log, and no key.
-pub(super) fn by_anybody(log: &RealLog) -> Vec<Broken> {
+/// By somebody who has the files of a log, and no key.
+pub(super) fn by_anybody(good: &Files) -> Vec<Broken> {
     let mut all = Vec::new();
     let mut broken = |name, class, change: &dyn Fn(&mut Files)| {
-        let mut files = log.files.clone();
+        let mut files = good.clone();
         change(&mut files);
-        assert!(files != log.files, "{name}");
+        assert!(files != *good, "{name}");
         all.push(Broken { name, class, files });
     };
-    let last = last_bundle(log);
+    let last = last_bundle(good);
     let bundle = |files: &mut Files, path: &str, change: &dyn Fn(&mut Vec<Vec<u8>>)| {
         let bytes = files.get_mut(path).unwrap();
         let width = path.split_once(".p/").map_or(256, |(_, width)| width.parse().unwrap());
@@ -41,9 +41,9 @@ pub(super) fn by_anybody(log: &RealLog) -> Vec<Broken> {
     broken("an entry of the last bundle is changed", "changed-leaf", &|files| flip(files, &last, 100));
     broken("an entry's length is changed", "malformed-file", &|files| flip(files, BUNDLE, 0));
     broken("a leaf hash is changed", "changed-leaf", &|files| flip(files, "tile/0/001", 40));
-    broken("a hash of level 1 is changed", "changed-tile", &|files| flip(files, &partial(log, "tile/1/"), 40));
+    broken("a hash of level 1 is changed", "changed-tile", &|files| flip(files, &partial(good, "tile/1/"), 40));
     broken("the last tile of leaf hashes is changed", "changed-leaf", &|files| {
-        flip(files, &partial(log, "tile/0/"), 0)
+        flip(files, &partial(good, "tile/0/"), 0)
     });
     broken("two entries change places", "reordered-entries", &|files| {
         bundle(files, BUNDLE, &|entries| entries.swap(7, 99));
@@ -75,7 +75,7 @@ pub(super) fn by_anybody(log: &RealLog) -> Vec<Broken> {
         ("a bundle is gone", BUNDLE.to_owned()),
         ("the last bundle is gone", last.clone()),
         ("a tile is gone", "tile/0/001".to_owned()),
-        ("a tile of level 1 is gone", partial(log, "tile/1/")),
+        ("a tile of level 1 is gone", partial(good, "tile/1/")),
     ] {
         broken(name, "missing-file", &|files| drop(files.remove(&path)));
     }
@@ -409,13 +409,13 @@ pub(super) fn other_character(line: &str) -> String {
     format!("{}{other}{}", &line[..at], &line[at + 1..])
 }
 
-fn last_bundle(log: &RealLog) -> String {
-    partial(log, "tile/entries/")
+fn last_bundle(files: &Files) -> String {
+    partial(files, "tile/entries/")
 }
 
 /// The partial file with this beginning.
-fn partial(log: &RealLog, beginning: &str) -> String {
-    let found = log.files.keys().find(|path| path.starts_with(beginning) && path.contains(".p/"));
+fn partial(files: &Files, beginning: &str) -> String {
+    let found = files.keys().find(|path| path.starts_with(beginning) && path.contains(".p/"));
     found.expect("the log does not end with a full tile").clone()
 }
 

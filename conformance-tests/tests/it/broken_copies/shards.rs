@@ -2,14 +2,18 @@
 
 mod abandoned;
 
+use std::path::Path;
+
 use saphan_cli::log_check::{FolderLog, check};
 use saphan_schemas::acknowledgement::{Acknowledged, AcknowledgementClaims, Outcome};
 use saphan_schemas::ids::MessageId;
-use saphan_schemas::keys::Signer;
+use saphan_schemas::keys::{PublicKey, Signer};
 use saphan_schemas::leaf::{Abandoned, Leaf, ShardEvent};
 use saphan_schemas::log::NoteSigner;
 use saphan_schemas::registry::{Change, Entry, HubKey, RegistryClaims};
+use tempfile::TempDir;
 
+use super::copies::{Broken, by_anybody};
 use super::real_log::{Files, RealLog, sign};
 use super::{Export, HOLDS, Verdicts, write};
 
@@ -33,9 +37,13 @@ pub(super) struct Stage<'a> {
 
 impl<'a> Stage<'a> {
     pub(super) fn new(log: &'a RealLog) -> Self {
+        Self::at(log, log.messages()[0])
+    }
+
+    /// The old log ends behind this message.
+    pub(super) fn at(log: &'a RealLog, message: usize) -> Self {
         let (hub, _) = log.origin.rsplit_once('/').unwrap();
         let next = NoteSigner::from_pkcs8(&format!("{hub}/next"), &NoteSigner::generate_pkcs8().unwrap()).unwrap();
-        let message = log.messages()[0];
         Self { log, next, begun: log.leaves[..=message].to_vec(), message: message as u64 }
     }
 
@@ -43,15 +51,19 @@ impl<'a> Stage<'a> {
         Leaf::parse(self.begun.last().unwrap()).unwrap().ts()
     }
 
-    /// The key of the next log, registered.
+    /// The key of the next log, registered by the operator that the old log began with.
     pub(super) fn prepared(&self) -> Vec<u8> {
         self.changed(key_of(&self.next))
     }
 
-    /// A change that the operator makes.
+    fn prepared_by(&self, operator: &dyn Signer) -> Vec<u8> {
+        Leaf::Registry { ts: self.ts(), entry: self.entry_for(&self.next, operator) }.to_bytes()
+    }
+
+    /// A change that that operator makes.
     pub(super) fn changed(&self, change: Change) -> Vec<u8> {
-        let [_, first_operator] = &self.log.operators;
-        Leaf::Registry { ts: self.ts(), entry: self.entry_of(change, &**first_operator) }.to_bytes()
+        let [_, first] = &self.log.operators;
+        Leaf::Registry { ts: self.ts(), entry: self.entry_of(change, &**first) }.to_bytes()
     }
 
     /// The entry that registers a log's key, signed with this one.
@@ -91,10 +103,18 @@ impl<'a> Stage<'a> {
 
     /// With this as the last checkpoint of the log before.
     pub(super) fn opened_after(&self, previous: String, abandoned: Option<Abandoned>) -> Vec<u8> {
-        let abandoned = abandoned.map(Box::new);
-        let Leaf::Shard { event: ShardEvent::Opened { hub, operator, receipts, .. }, .. } = self.log.leaf(0) else {
+        let Leaf::Shard { event: ShardEvent::Opened { operator, .. }, .. } = self.log.leaf(0) else {
             panic!("the log is not opened")
         };
+        self.opened_by(*operator, previous, abandoned)
+    }
+
+    fn opened_by(&self, operator: PublicKey, previous: String, abandoned: Option<Abandoned>) -> Vec<u8> {
+        let abandoned = abandoned.map(Box::new);
+        let Leaf::Shard { event: ShardEvent::Opened { hub, receipts, .. }, .. } = self.log.leaf(0) else {
+            panic!("the log is not opened")
+        };
+        let operator = Box::new(operator);
         let (origin, log) = (self.next.name().to_owned(), Box::new(self.next.verifier_key().clone()));
         let event = ShardEvent::Opened { origin, hub, operator, receipts, log, previous: Some(previous), abandoned };
         Leaf::Shard { ts: self.ts(), event }.to_bytes()
@@ -116,6 +136,27 @@ impl<'a> Stage<'a> {
     pub(super) fn erased(&self, log: Option<&str>, index: u64) -> Vec<u8> {
         let (basis, log) = ("pdpa-s33".parse().unwrap(), log.map(ToOwned::to_owned));
         Leaf::Erasure { ts: self.ts(), index, basis, log }.to_bytes()
+    }
+
+    /// What both verifiers say of the newest log in a folder of logs.
+    async fn verdicts(&self, folder: &Path, export: &Export) -> (String, String) {
+        let newest = folder.join(shard(self.next.name()));
+        let own = async {
+            match check(&FolderLog::new(&newest), self.next.verifier_key(), &()).await {
+                Ok(_) => HOLDS.to_owned(),
+                Err(error) => error.class().unwrap_or_else(|| panic!("no verdict: {error}")).name().to_owned(),
+            }
+        };
+        let other = ["log", newest.to_str().unwrap(), "--vkey", "next-vkey"];
+        tokio::join!(own, export.other_verifier(&other))
+    }
+
+    /// The leaves of both logs, where the new one speaks of the last message of the old one.
+    pub(super) fn in_good_order(&self) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
+        let old = self.old(&self.prepared());
+        let first = Some(&*self.log.origin);
+        let new = vec![self.opened(&old), self.said(first, self.message), self.erased(first, self.message)];
+        (old, new)
     }
 
     fn pairs(&self) -> Vec<Pair> {
@@ -156,24 +197,42 @@ impl<'a> Stage<'a> {
     }
 }
 
+/// The whole log, closed, behind another one: what is broken in it has the same name as when it is the only one.
+pub(super) async fn closed_in_full(log: &RealLog, export: &Export) {
+    let stage = Stage::at(log, log.leaves.len() - 1);
+    let [operator, _] = &log.operators;
+    let old = stage.old(&stage.prepared_by(&**operator));
+    let newest = RealLog::signed_by(&[&stage.next], &[stage.opened_by(*operator.public(), stage.checkpoint(&old), None)]);
+    let old = log.signed(&old);
+    std::fs::write(export.path("next-vkey"), format!("{}\n", stage.next.verifier_key())).unwrap();
+    let whole = Broken { name: "as it was closed", class: HOLDS, files: old.clone() };
+    let mut verdicts = Verdicts::default();
+    for Broken { name, class, files } in std::iter::once(whole).chain(by_anybody(&old)) {
+        let hub = TempDir::new_in(export.folder.path()).unwrap();
+        write(&files, &hub.path().join(shard(&log.origin)));
+        write(&newest, &hub.path().join(shard(stage.next.name())));
+        let (own, other) = stage.verdicts(hub.path(), export).await;
+        verdicts.note(name, class, &own, &other);
+    }
+    verdicts.agree("logs behind another one");
+}
+
+fn shard(origin: &str) -> &str {
+    origin.rsplit_once('/').unwrap().1
+}
+
 /// Both verifiers follow from one log to the next, and give each way in which they do not follow its name.
 pub(super) async fn shards(log: &RealLog, export: &Export) {
     let stage = Stage::new(log);
-    let name = |origin: &str| origin.rsplit_once('/').unwrap().1.to_owned();
     std::fs::write(export.path("next-vkey"), format!("{}\n", stage.next.verifier_key())).unwrap();
     let mut verdicts = Verdicts::default();
     let pairs = stage.pairs().into_iter().chain(stage.abandoned());
     for (at, Pair { name: what, class, old, new }) in pairs.enumerate() {
         let folder = export.path(&format!("shards-{at}"));
-        let show = |log: &str, files: &Files| write(files, &folder.join(name(log)));
+        let show = |log: &str, files: &Files| write(files, &folder.join(shard(log)));
         show(&log.origin, &old);
         show(stage.next.name(), &RealLog::signed_by(&[&stage.next], &new));
-        let newest = folder.join(name(stage.next.name()));
-        let own = match check(&FolderLog::new(&newest), stage.next.verifier_key(), &()).await {
-            Ok(_) => HOLDS.to_owned(),
-            Err(error) => error.class().unwrap_or_else(|| panic!("no verdict: {error}")).name().to_owned(),
-        };
-        let other = export.other_verifier(&["log", newest.to_str().unwrap(), "--vkey", "next-vkey"]).await;
+        let (own, other) = stage.verdicts(&folder, export).await;
         verdicts.note(what, class, &own, &other);
     }
     verdicts.agree("pairs of logs");

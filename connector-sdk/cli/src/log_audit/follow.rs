@@ -1,13 +1,15 @@
 //! From a log that the hub has closed to the next one.
 
-use saphan_schemas::log::Checkpoint;
+use saphan_schemas::digest::Sha256Hash;
+use saphan_schemas::log::{Checkpoint, ProofPlan, SignedCheckpoint, VerifierKey, verify_inclusion};
 
 use super::finding::Finding;
 use super::rewind::{Rewound, rewind};
 use super::state::AuditState;
 use super::{Audit, AuditFailure, audit_one, verdict_or_failure};
-use crate::log_check::chain::{self, Link};
-use crate::log_check::{LeafFault, LogCheckError, LogReport, LogSource, Progress};
+use crate::log_check::chain::{self, Link, checkpoint_of};
+use crate::log_check::hashes::Hashes;
+use crate::log_check::{self, LeafFault, LogCheckError, LogReport, LogSource, Progress};
 
 /// How far an audit came that follows.
 pub(super) enum Followed {
@@ -25,15 +27,16 @@ pub(super) enum Followed {
 /// Brings the state to the log that is shown, whoever signed that.
 pub(super) async fn follow(
     source: &dyn LogSource,
-    shown: Option<Checkpoint>,
+    shown: Option<&str>,
     state: &mut AuditState,
     progress: &dyn Progress,
 ) -> Result<Followed, AuditFailure> {
     let here = Followed::Here { since: None, entries: 0 };
     // What is no checkpoint the audit itself tells.
-    let Some(shown) = shown else { return Ok(here) };
+    let Some((text, shown)) = shown.and_then(|text| Some((text, checkpoint_of(text)?))) else { return Ok(here) };
     let is_new = state.is_new().await?;
-    if shown.origin == state.vkey().name() && !is_new {
+    let (is_first, is_bound_elsewhere) = (state.trusts_nothing().await?, state.given() != state.vkey());
+    if shown.origin == state.vkey().name() && !is_new && !(is_first && is_bound_elsewhere) {
         return Ok(here);
     }
     let until = (!is_new).then(|| state.vkey().name().to_owned());
@@ -54,6 +57,12 @@ pub(super) async fn follow(
         Ok(links) => links,
         Err(error) => return Ok(ended(since, 0, verdict_or_failure(error)?)),
     };
+    if is_first && (is_bound_elsewhere || !links.is_empty()) {
+        let newest = Shown { source, text };
+        if let Err(error) = newest.must_lead_to(&links, state.given()).await {
+            return Ok(ended(since, 0, verdict_or_failure(error)?));
+        }
+    }
     let Some(oldest) = links.first() else { return Ok(here) };
     if let Some(until) = &until
         && oldest.signed.checkpoint().origin != *until
@@ -88,6 +97,41 @@ pub(super) async fn follow(
         }
     }
     Ok(Followed::Here { since, entries })
+}
+
+/// The log that is shown.
+struct Shown<'a> {
+    source: &'a dyn LogSource,
+    text: &'a str,
+}
+
+impl Shown<'_> {
+    /// That `given` signed this log or one before it, and that the entry which names the log before is in each tree, from that one
+    /// down to the first: what a first audit then finds in the first log is what `given` stands for.
+    async fn must_lead_to(&self, links: &[Link], given: &VerifierKey) -> Result<(), LogCheckError> {
+        let at = links.iter().position(|link| link.signed.checkpoint().origin == given.name()).unwrap_or(links.len());
+        let (mut source, text) = match links.get(at) {
+            Some(link) => (&*link.source, link.signed.text()),
+            None => (self.source, self.text),
+        };
+        let mut signed = SignedCheckpoint::parse_and_verify(text, given)?;
+        for link in links[..at].iter().rev() {
+            if !begins_with(source, signed.checkpoint(), link.named_in()).await? {
+                // The check of all entries tells what was changed.
+                log_check::check(source, given, &()).await?;
+                return Err(LogCheckError::Stopped);
+            }
+            (source, signed) = (&*link.source, link.signed.clone());
+        }
+        Ok(())
+    }
+}
+
+/// Whether the first entry of the tree that is signed has this hash, as the log's tiles prove.
+async fn begins_with(source: &dyn LogSource, log: &Checkpoint, first: Sha256Hash) -> Result<bool, LogCheckError> {
+    let Ok(plan) = ProofPlan::inclusion(0, log.size) else { return Ok(false) };
+    let proof = Hashes::new(source, log.size).prove(&plan).await?;
+    Ok(verify_inclusion(first, 0, log.size, &proof, log.root).is_ok())
 }
 
 async fn move_on(

@@ -20,17 +20,20 @@ mod timestamps;
 
 use std::path::{Path, PathBuf};
 
-use saphan_schemas::log::{SignedCheckpoint, TILE_WIDTH, VerifierKey};
+use saphan_schemas::log::{SignedCheckpoint, VerifierKey};
 
 use crate::log_check::history::{AHEAD, History, integer};
 use crate::log_check::place::Place;
-use crate::log_check::{self, LogReport};
+use crate::log_check::{self, LogCheckError, LogReport};
 
 pub use error::StateError;
 
 /// The state folder of one log, while it is in use.
 pub struct AuditState {
     folder: PathBuf,
+    /// The key that the caller gave.
+    given: VerifierKey,
+    /// The key of the log that the audit is in.
     vkey: VerifierKey,
     /// The key that the folder is bound to, if the log has registered another one since.
     former: Vec<VerifierKey>,
@@ -56,7 +59,8 @@ pub(super) struct Start {
 
 impl AuditState {
     /// Opens the folder of the log with this key; makes it if it is not there. The key may be one that the log has registered
-    /// since the folder was bound, in the part that is trusted: the next audit that holds binds it anew.
+    /// since the folder was bound, in the part that is trusted: the next audit that holds binds it anew. It may be one of a later log
+    /// of the hub, if the first audit was stopped before it came to that.
     ///
     /// # Errors
     /// [`StateError`].
@@ -70,13 +74,9 @@ impl AuditState {
         sqlx::raw_sql(TABLES).execute(history.connection()).await?;
         let bound = sqlx::query_as("SELECT format, vkey FROM log");
         let mut bound: Option<(i64, String)> = bound.fetch_optional(history.connection()).await?;
-        let mut state = Self {
-            folder: folder.to_owned(),
-            vkey: vkey.clone(),
-            former: Vec::new(),
-            history,
-            stamps: Default::default(),
-        };
+        let (given, vkey) = (vkey.clone(), vkey.clone());
+        let stamps = Default::default();
+        let mut state = Self { folder: folder.to_owned(), given, vkey, former: Vec::new(), history, stamps };
         if let Some((found @ FORMAT_WITH_HASHED_IDS, _)) = &mut bound
             && state.change_format().await?
         {
@@ -84,22 +84,78 @@ impl AuditState {
         }
         match bound {
             Some((found, _)) if found != FORMAT => Err(StateError::OtherFormat { found }),
-            Some((_, found)) if found != vkey.to_string() => {
-                let until = state.place(TRUSTED).await?.unwrap_or_default().end();
-                if !log_check::registers(&state.registry(until).await?, vkey) {
-                    return Err(StateError::OtherLog { found });
-                }
-                let found: VerifierKey = found.parse().map_err(|_| StateError::Damaged { what: "the log's key" })?;
-                if found.name() == vkey.name() {
-                    state.former.push(found);
-                } else {
-                    // Of another log of the hub: the audit goes on in the one that it was in.
-                    state.vkey = found;
-                }
+            Some((_, found)) if found != state.vkey.to_string() => {
+                state.bound_to(found).await?;
                 Ok(state)
             }
             _ => Ok(state),
         }
+    }
+
+    /// The folder is bound to another key than the given one.
+    async fn bound_to(&mut self, found: String) -> Result<(), StateError> {
+        let Ok(key) = found.parse::<VerifierKey>() else {
+            return Err(StateError::Damaged { what: "the log's key" });
+        };
+        let is_of_same_log = key.name() == self.given.name();
+        let until = self.trusted_end().await?;
+        if !log_check::registers(&self.registry(until).await?, &self.given) {
+            // A first audit that was stopped in an earlier log has not come to where the given key is registered. It must sign what
+            // is shown before anything is believed.
+            let is_of_same_hub = log_check::are_of_one_hub(key.name(), self.given.name());
+            if is_of_same_log || !is_of_same_hub || !self.trusts_nothing().await? {
+                return Err(StateError::OtherLog { found });
+            }
+        }
+        if is_of_same_log {
+            self.former.push(key);
+        } else {
+            // Of another log of the hub: the audit goes on in the one that it was in.
+            self.vkey = key;
+        }
+        Ok(())
+    }
+
+    /// The key that the caller gave.
+    pub(super) const fn given(&self) -> &VerifierKey {
+        &self.given
+    }
+
+    /// Whether no audit ever came to a checkpoint.
+    pub(super) async fn trusts_nothing(&mut self) -> Result<bool, StateError> {
+        Ok(self.place(TRUSTED).await?.is_none() && self.trusted_size().await?.is_none())
+    }
+
+    /// That this checkpoint is signed by a key of the log which the audit is in.
+    pub(super) fn must_have_signed(&self, signed: &SignedCheckpoint) -> Result<(), LogCheckError> {
+        SignedCheckpoint::parse_and_verify_any(signed.text(), &self.vkey, &self.former)?;
+        Ok(())
+    }
+
+    /// As [`Self::must_have_signed`], or by a key that the entries so far register for that log, which is the log's from then on.
+    pub(super) async fn must_register(
+        &mut self,
+        signed: &SignedCheckpoint,
+    ) -> Result<Result<(), LogCheckError>, StateError> {
+        let Err(unknown) = self.must_have_signed(signed) else { return Ok(Ok(())) };
+        let keys = log_check::keys_of_log(&self.registry(u64::MAX).await?, &signed.checkpoint().origin, None);
+        let by = keys.into_iter().find(|key| SignedCheckpoint::parse_and_verify(signed.text(), key).is_ok());
+        let Some(key) = by else { return Ok(Err(unknown)) };
+        self.former.push(std::mem::replace(&mut self.vkey, key));
+        Ok(Ok(()))
+    }
+
+    /// The place after the last entry that is trusted, over all of the hub's logs.
+    async fn trusted_end(&mut self) -> Result<u64, StateError> {
+        let place = self.place(TRUSTED).await?.unwrap_or_default();
+        Ok(place.first + self.trusted_size().await?.unwrap_or(place.size))
+    }
+
+    /// The size of the trusted checkpoint.
+    async fn trusted_size(&mut self) -> Result<Option<u64>, StateError> {
+        let size = sqlx::query_scalar("SELECT size FROM checkpoint WHERE trusted");
+        let size: Option<i64> = size.fetch_optional(self.history.connection()).await?;
+        Ok(size.map(i64::unsigned_abs))
     }
 
     /// The key that the folder is bound to.
@@ -212,9 +268,8 @@ impl AuditState {
         origin: &str,
         more: Option<&str>,
     ) -> Result<Vec<VerifierKey>, StateError> {
-        let until = self.place(TRUSTED).await?.unwrap_or_default().end();
         // The last bundle is not part of the place.
-        let until = until + u64::from(TILE_WIDTH);
+        let until = self.trusted_end().await?;
         Ok(log_check::keys_of_log(&self.registry(until).await?, origin, more))
     }
 

@@ -1,14 +1,17 @@
 //! The logs of a hub before the one that is shown. Each begins with the last checkpoint of the one before it, so whoever trusts the
 //! newest finds the others by it; that they are what it says, the check of each shows.
 
+use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::leaf::{Abandoned, Leaf, ShardEvent};
 use saphan_schemas::log::{
-    Checkpoint, SignedCheckpoint, TILE_WIDTH, TileContent, TilePath, VerifierKey, decode_bundle, leaf_hash,
+    Checkpoint, LogRebuilder, SignedCheckpoint, TILE_WIDTH, TileContent, TilePath, VerifierKey, decode_bundle,
+    leaf_hash,
 };
 use saphan_schemas::registry::{RegistryState, Root, UnverifiedRegistryEntry};
 
 use super::beginning::Beginning;
 use super::error::{LeafFault, LogCheckError};
+use super::pipeline::Pipeline;
 use super::source::{LogSource, SourceError, fetch_tile};
 use super::{COSIGNED_PATH, bundles, checkpoint_text};
 use crate::log_audit::consistency::{self, Consistency};
@@ -27,12 +30,19 @@ pub(crate) struct Link {
     pub(crate) shown: Checkpoint,
     /// A key that signed it.
     key: VerifierKey,
+    /// The hash of the entry that names it, the first one of the next log.
+    named_in: Sha256Hash,
 }
 
 impl Link {
     /// A key of the log that signed its last checkpoint.
     pub(crate) const fn key(&self) -> &VerifierKey {
         &self.key
+    }
+
+    /// The hash of the entry that names this log, the first one of the next.
+    pub(crate) const fn named_in(&self) -> Sha256Hash {
+        self.named_in
     }
 }
 
@@ -41,6 +51,7 @@ struct Opening {
     root: Root,
     previous: Option<String>,
     abandoned: Option<Box<Abandoned>>,
+    hash: Sha256Hash,
 }
 
 /// The logs before the one that `shown` is of, oldest first; back to `until`, if that is one of them.
@@ -54,7 +65,7 @@ pub(crate) async fn earlier(
 ) -> Result<Vec<Link>, LogCheckError> {
     let mut links: Vec<Link> = Vec::new();
     // One that cannot be read, or has not its hash, the check of the entries tells.
-    let Some(mut begins) = opening(source, shown).await? else { return Ok(links) };
+    let Some(mut begins) = opening(source, shown, false).await? else { return Ok(links) };
     let mut origin = shown.origin.clone();
     while let Some(text) = begins.previous.take().filter(|_| until != Some(&*origin)) {
         let here = links.last().map_or(source, |link| &*link.source);
@@ -70,8 +81,8 @@ pub(crate) async fn earlier(
         let in_it = |error: LogCheckError| error.in_earlier(&said.origin);
         let shown = checkpoint_text(&*before).await.map_err(in_it)?;
         // Its files are those of the size that it shows.
-        let begun = opening(&*before, checkpoint_of(&shown).as_ref().unwrap_or(&said)).await.map_err(in_it)?;
-        let begun = begun.ok_or_else(|| in_it(LogCheckError::Leaf { index: 0, fault: LeafFault::NotOpened }))?;
+        let begun = opening(&*before, checkpoint_of(&shown).as_ref().unwrap_or(&said), true).await.map_err(in_it)?;
+        let Some(begun) = begun else { return Err(in_it(not_opened(&*before, said.size).await)) };
         let first = |text: &str| SignedCheckpoint::parse_and_verify(text, &begun.root.log).is_ok();
         let before = shortened(before, &shown, &said, last.is_some());
         let keys = match first(&text) && last.as_deref().is_none_or(first) {
@@ -91,8 +102,9 @@ pub(crate) async fn earlier(
             Some(lost) => must_show_what_is_left(&*before, &shown, &signed, lost, &keys).await,
         };
         let shown = shown.map_err(in_it)?;
+        let named_in = begins.hash;
         (begins, origin) = (begun, said.origin);
-        links.push(Link { source: before, signed, lost, vouching, shown, key });
+        links.push(Link { source: before, signed, lost, vouching, shown, key, named_in });
     }
     links.reverse();
     Ok(links)
@@ -160,24 +172,49 @@ pub(crate) fn checkpoint_of(signed: &str) -> Option<Checkpoint> {
     format!("{text}\n").parse().ok()
 }
 
-/// `None`: the first entry cannot be read, or it names a log before it and has not the hash in its tile.
-async fn opening(source: &dyn LogSource, checkpoint: &Checkpoint) -> Result<Option<Opening>, LogCheckError> {
+/// `None`: the first entry cannot be read, or it names a log before it, or is of one, and has not the hash in its tile.
+async fn opening(
+    source: &dyn LogSource,
+    checkpoint: &Checkpoint,
+    is_earlier: bool,
+) -> Result<Option<Opening>, LogCheckError> {
     let width = u16::try_from(checkpoint.size.min(u64::from(TILE_WIDTH))).unwrap_or_default();
     let Ok(path) = TilePath::new(TileContent::Entries, 0, width) else { return Ok(None) };
     let bytes = fetch_tile(source, path).await?;
     let entries = decode_bundle(&bytes, path.width()).map_err(|source| LogCheckError::Bundle { path, source })?;
-    match entries.first().map(|leaf| Leaf::parse(leaf)) {
-        Some(Ok(Leaf::Shard {
-            event: ShardEvent::Opened { hub, operator, receipts, log, previous, abandoned, .. },
-            ..
-        })) => {
+    let Some(first) = entries.first() else { return Ok(None) };
+    match Leaf::parse(first) {
+        Ok(Leaf::Shard {
+            event: ShardEvent::Opened { hub, operator, receipts, log, previous, abandoned, .. }, ..
+        }) => {
             let root = Root { hub, operator: *operator, receipts: *receipts, log: *log };
-            let opening = Opening { root, previous, abandoned };
-            let is_sure = opening.previous.is_none() || has_its_hash(source, width, &entries).await?;
+            let opening = Opening { root, previous, abandoned, hash: leaf_hash(first) };
+            let is_sure = (opening.previous.is_none() && !is_earlier) || has_its_hash(source, width, &entries).await?;
             Ok(is_sure.then_some(opening))
         }
         _ => Ok(None),
     }
+}
+
+/// What is wrong with the first bundle of a log of this size, whose first entry does not open it.
+async fn not_opened(source: &dyn LogSource, size: u64) -> LogCheckError {
+    let first = async {
+        let Some(path) = bundles(0, size).next() else { return Ok(()) };
+        let bytes = fetch_tile(source, path).await?;
+        let fault = |source| LogCheckError::Bundle { path, source };
+        let (mut tree, mut files) = (LogRebuilder::new(), Vec::new());
+        for entry in decode_bundle(&bytes, path.width()).map_err(fault)? {
+            files.extend(tree.push_entry(entry).map_err(fault)?);
+        }
+        files.extend(tree.partial_tiles());
+        let pipeline = Pipeline { source, progress: &(), export: None };
+        for file in files.iter().filter(|file| file.path.content() == TileContent::Hashes { level: 0 }) {
+            pipeline.compare(file).await?;
+        }
+        Ok(())
+    };
+    let found: Result<(), LogCheckError> = first.await;
+    found.err().unwrap_or(LogCheckError::Leaf { index: 0, fault: LeafFault::NotOpened })
 }
 
 async fn has_its_hash(source: &dyn LogSource, width: u16, entries: &[&[u8]]) -> Result<bool, LogCheckError> {

@@ -245,10 +245,9 @@ impl LogCheckError {
             Self::Bundle { source: BundleError::WrongCount { expected, found }, .. } if *found < *expected as usize => {
                 TamperClass::MissingEntries
             }
-            Self::File { .. } | Self::NotText { .. } | Self::Bundle { .. } | Self::Timestamps { .. } => {
-                TamperClass::MalformedFile
-            }
-            Self::Checkpoint(_) | Self::Root { .. } => TamperClass::ChangedCheckpoint,
+            Self::File { .. } | Self::Bundle { .. } | Self::Timestamps { .. } => TamperClass::MalformedFile,
+            // Only checkpoints are read as text.
+            Self::Checkpoint(_) | Self::NotText { .. } | Self::Root { .. } => TamperClass::ChangedCheckpoint,
             Self::EntryHash { arrangement, .. } => match arrangement {
                 Arrangement::Changed => TamperClass::ChangedLeaf,
                 Arrangement::Reordered => TamperClass::ReorderedEntries,

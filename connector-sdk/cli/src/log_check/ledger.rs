@@ -495,7 +495,7 @@ impl SignatureCheck {
 
 /// What is signed is told from all else by its id, its signer and its kind; half a hash of these two is enough for that.
 fn statement_id(kind: &str, signer: &SystemId, id: MessageId) -> StatementId {
-    let hash = Sha256Hash::of_parts(&[kind.as_bytes(), b" ", signer.as_str().as_bytes()]);
+    let hash = Sha256Hash::of_parts([kind.as_bytes(), b" ", signer.as_str().as_bytes()]);
     let mut statement = [0; 32];
     statement[..16].copy_from_slice(&id.to_bytes());
     statement[16..].copy_from_slice(&hash.as_bytes()[..16]);

@@ -134,7 +134,8 @@ impl<'a> Pipeline<'a> {
         Ok(Held { entries, relations, place })
     }
 
-    async fn compare(self, file: &RebuiltTile) -> Result<(), LogCheckError> {
+    /// That the log publishes this file as it must be.
+    pub(super) async fn compare(self, file: &RebuiltTile) -> Result<(), LogCheckError> {
         let TileContent::Hashes { level } = file.path.content() else {
             // A bundle has one reading and one writing: it is what it was read from.
             return Ok(());

@@ -1,5 +1,6 @@
 //! `saphan audit receipts`.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use saphan_schemas::digest::Sha256Hash;
@@ -11,8 +12,10 @@ use saphan_schemas::message::MessageFile;
 use saphan_schemas::receipt::UnverifiedReceipt;
 use serde_json::{Value, json};
 
-use crate::ledger::{Ledger, prefix, write_files};
+use crate::ledger::{Ledger, ORIGIN, prefix, write_files};
 use crate::program::saphan;
+
+const NEXT: &str = "hub.local/log/2027h1";
 
 /// A folder with what receivers kept, and the log that the hub shows later.
 struct Site(tempfile::TempDir);
@@ -168,4 +171,70 @@ fn what_the_hub_did_not_sign_says_nothing_against_it() {
     write_files(&empty.path().join("log"), &ledger.files());
     let ended = saphan(empty.path(), ["audit", "receipts", "log", "--vkey", "log/vkey", "--kept", "kept"]);
     assert!(ended.code == 2 && ended.err.contains("no *.saphan.json"), "{}", ended.err);
+}
+
+/// The hub's log of `ledger` is closed, and its next one begins: that one, and the files of the first.
+fn next_log(mut ledger: Ledger) -> (Ledger, BTreeMap<String, Vec<u8>>) {
+    let signer = ledger.prepare(NEXT);
+    ledger.close(NEXT);
+    let (files, previous) = (ledger.files(), ledger.checkpoint());
+    (ledger.into_next(signer, previous), files)
+}
+
+#[test]
+fn a_receipt_is_compared_with_the_log_that_it_names() {
+    let ledger = Ledger::with_messages(300);
+    let mut files = vec![(20, ledger.file(20)), (305, ledger.file(305))];
+    // It stands at a place that the next log has too.
+    let low = *ledger.messages.keys().next().unwrap();
+    files.push((low, ledger.file(low)));
+    let (mut newer, older) = next_log(ledger);
+    for _ in 0..30 {
+        newer.send("{}");
+    }
+    files.push((1_007, newer.file(7)));
+    let site = Site::keeping(&files);
+    let compared = |older: &BTreeMap<String, Vec<u8>>, newer: &Ledger| {
+        write_files(&site.path().join("2026h2"), older);
+        write_files(&site.path().join("2027h1"), &newer.files());
+        let arguments = ["--json", "audit", "receipts", "2027h1", "--vkey", "2027h1/vkey", "--kept", "kept"];
+        let ended = saphan(site.path(), arguments);
+        (ended.code, ended.json())
+    };
+    let (code, told) = compared(&older, &newer);
+    assert_eq!((code, &told["agree"]), (0, &json!(4)), "{told}");
+    let of = |log: &str| told["files"].as_array().unwrap().iter().filter(|one| one["log"] == log).count();
+    assert_eq!((of(ORIGIN), of(NEXT)), (3, 1), "{told}");
+    // One log alone: the other's receipt says nothing about it, and nothing against the hub.
+    let ended =
+        saphan(site.path(), ["--json", "audit", "receipts", "2026h2", "--vkey", "2026h2/vkey", "--kept", "kept"]);
+    let told = ended.json();
+    assert_eq!((ended.code, &told["agree"], &told["verdict"]["holds"]), (3, &json!(3), &json!(false)), "{told}");
+    let one = told["files"].as_array().unwrap().iter().find(|one| one["agrees"].is_null()).unwrap();
+    assert_eq!(one["log"], NEXT, "{told}");
+    assert!(one["reason"].as_str().unwrap().contains("could not be compared"), "{told}");
+}
+
+#[test]
+fn a_contradiction_in_a_closed_log_is_proof_with_the_checkpoint_of_that_log() {
+    let mut ledger = Ledger::with_messages(2);
+    let index = ledger.send("{}");
+    let kept = (index, ledger.file(index));
+    // What the hub closed never had it.
+    ledger.leaves.pop();
+    ledger.messages.remove(&index);
+    let key = ledger.vkey().clone();
+    let (newer, older) = next_log(ledger);
+    let site = Site::keeping(&[kept]);
+    write_files(&site.path().join("2026h2"), &older);
+    write_files(&site.path().join("2027h1"), &newer.files());
+    let ended =
+        saphan(site.path(), ["--json", "audit", "receipts", "2027h1", "--vkey", "2027h1/vkey", "--kept", "kept"]);
+    assert_eq!(ended.code, 1, "{}", ended.out);
+    let written = site.contradiction(&ended.json());
+    assert_eq!(written["class"], "other-entry");
+    let checkpoint = SignedCheckpoint::parse_and_verify(written["checkpoint"].as_str().unwrap(), &key).unwrap();
+    let leaf = leaf_hash(written["other_entry"]["leaf"].as_str().unwrap().as_bytes());
+    let (size, root) = (checkpoint.checkpoint().size, checkpoint.checkpoint().root);
+    verify_inclusion(leaf, index, size, &hashes(&written["other_entry"]["proof"]), root).unwrap();
 }

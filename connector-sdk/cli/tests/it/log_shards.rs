@@ -1,6 +1,7 @@
 //! One log after the other: a check of the newest goes over all, and an audit follows.
 
 mod abandoned;
+mod begun;
 
 use std::collections::BTreeMap;
 use std::path::Path;

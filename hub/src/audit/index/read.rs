@@ -24,10 +24,13 @@ pub struct Found {
 
 /// The places that are searched: from `low` on, before `high`.
 #[derive(Debug, Clone, Copy)]
-struct Places {
-    low: u64,
-    high: u64,
+pub(super) struct Places {
+    pub(super) low: u64,
+    pub(super) high: u64,
 }
+
+/// The slot, what is counted, which of it (`None`: all codes that are not named), its name, and the number.
+type Count = (i64, i64, Option<i64>, Option<String>, i64);
 
 /// A filter in the file's numbers.
 struct Numbers {
@@ -108,20 +111,28 @@ impl Index {
         row.as_ref().map(read).transpose()
     }
 
-    /// What was logged from `since` to `until` (ms), in slots of some minutes, in order, without gaps.
+    /// What was logged from `since` to `until` (ms), in slots of some minutes, in order, without gaps. Receivers make up the codes
+    /// that they reject messages with: only the most frequent of all this time are told apart.
     ///
     /// # Errors
     /// [`IndexError`].
     pub async fn health(&self, since: u64, until: u64, minutes: u32) -> Result<Vec<Slot>, IndexError> {
         let (first, last) = (since / MINUTE_MS, until.div_ceil(MINUTE_MS));
         let minutes = u64::from(minutes.max(1));
-        let counts: Vec<(i64, i64, i64, Option<String>, i64)> = sqlx::query_as(
-            "SELECT (minute - ?1) / ?3, what, which, (SELECT text FROM name WHERE id = which), sum(count) \
-             FROM tally WHERE minute >= ?1 AND minute < ?2 GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
+        let counts: Vec<Count> = sqlx::query_as(
+            "WITH frequent AS (SELECT which FROM tally WHERE what = ?4 AND minute >= ?1 AND minute < ?2 \
+               GROUP BY which ORDER BY sum(count) DESC, which LIMIT ?5), \
+             named AS (SELECT (minute - ?1) / ?3 AS slot, what, \
+               iif(what = ?4 AND which NOT IN (SELECT which FROM frequent), NULL, which) AS which, count \
+               FROM tally WHERE minute >= ?1 AND minute < ?2) \
+             SELECT slot, what, which, (SELECT text FROM name WHERE id = which), sum(count) \
+             FROM named GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
         )
         .bind(signed(first))
         .bind(signed(last))
         .bind(signed(minutes))
+        .bind(What::Rejected.number())
+        .bind(MOST_CODES as i64)
         .fetch_all(&self.readers)
         .await
         .map_err(failed("read counts"))?;
@@ -132,7 +143,12 @@ impl Index {
         for (place, what, which, name, count) in counts {
             let place = usize::try_from(place).unwrap_or(usize::MAX);
             let Some(slot) = slots.get_mut(place) else { continue };
-            let (name, count) = (name.unwrap_or_default(), count.unsigned_abs());
+            let count = count.unsigned_abs();
+            let Some(which) = which else {
+                slot.rejected_others += count;
+                continue;
+            };
+            let name = name.unwrap_or_default();
             match What::of(what).ok_or(IndexError::Unreadable { what: "a count" })? {
                 What::Accepted => slot.accepted = count,
                 What::Refused => drop(slot.refused.insert(name, count)),
@@ -265,13 +281,16 @@ async fn by_blocks(
     places: Places,
     limit: usize,
 ) -> Result<Found, IndexError> {
+    let Some(terms) = rarest_first(connection, &numbers.terms, places).await? else {
+        return Ok(Found { rows: Vec::new(), next: None });
+    };
     let mut rows: Vec<PlacedRow> = Vec::new();
     let mut high = places.high;
     let mut searched = 0;
     // Where everything fits, one or two blocks are enough; where little does, a statement should see many.
     let mut at_once = 2;
     while searched < MOST_BLOCKS {
-        let blocks = listed(connection, numbers, Places { high, ..places }, at_once).await?;
+        let blocks = listed(connection, &terms, Places { high, ..places }, at_once).await?;
         let Some(lowest) = blocks.last().copied() else { return Ok(Found { rows, next: None }) };
         let is_last = blocks.len() < at_once;
         let wanted = limit - rows.len();
@@ -292,14 +311,41 @@ async fn by_blocks(
     Ok(Found { rows, next: Some(high) })
 }
 
+/// The terms, the one with the fewest blocks first: all others are only looked up where that one is. `None` if one has none.
+pub(super) async fn rarest_first(
+    connection: &mut SqliteConnection,
+    terms: &[i64],
+    places: Places,
+) -> Result<Option<Vec<i64>>, IndexError> {
+    let mut counted = Vec::with_capacity(terms.len());
+    for term in terms {
+        let blocks: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM (SELECT 1 FROM block WHERE term = ?1 AND block >= ?2 AND block <= ?3 LIMIT ?4)",
+        )
+        .bind(term)
+        .bind(signed(places.low / BLOCK))
+        .bind(signed((places.high - 1) / BLOCK))
+        .bind(MOST_BLOCKS as i64)
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(failed("counted blocks"))?;
+        if blocks == 0 {
+            return Ok(None);
+        }
+        counted.push((blocks, *term));
+    }
+    counted.sort_by_key(|(blocks, _)| *blocks);
+    Ok(Some(counted.into_iter().map(|(_, term)| term).collect()))
+}
+
 /// Blocks that are listed under all terms, the newest first.
 async fn listed(
     connection: &mut SqliteConnection,
-    numbers: &Numbers,
+    terms: &[i64],
     places: Places,
     limit: usize,
 ) -> Result<Vec<u64>, IndexError> {
-    let Some((term, more)) = numbers.terms.split_first() else { return Ok(Vec::new()) };
+    let Some((term, more)) = terms.split_first() else { return Ok(Vec::new()) };
     let last = (places.high - 1) / BLOCK;
     let mut query = QueryBuilder::<Sqlite>::new("SELECT block FROM block AS listed WHERE term = ");
     query.push_bind(*term).push(" AND block >= ").push_bind(signed(places.low / BLOCK));
@@ -401,6 +447,8 @@ const SELECT: &str = "SELECT idx, at, kind, jti, (SELECT text FROM name WHERE id
      (SELECT text FROM name WHERE id = service) AS service, case_id, outcome, \
      (SELECT text FROM name WHERE id = code) AS code, acknowledgement, acknowledged, erasure FROM ";
 const UNREADABLE: IndexError = IndexError::Unreadable { what: "a row" };
+/// Codes of receivers that are told apart.
+pub(super) const MOST_CODES: usize = 32;
 /// Blocks that one statement sees at most, and one search: a million entries.
 const BLOCKS_AT_ONCE: usize = 128;
 const MOST_BLOCKS: usize = 4096;

@@ -193,3 +193,35 @@ async fn what_is_open_is_searched_where_something_is_open() {
     let found = index.search(&filter, 602, 1000).await.unwrap();
     assert_eq!(found.rows.iter().map(|row| row.place.0).collect::<Vec<_>>(), (511..600).rev().collect::<Vec<_>>());
 }
+
+#[tokio::test]
+async fn blocks_are_looked_up_from_the_rarest_term_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let (index, mut writer, _) = opened(&folder).await;
+    let case = CaseId::new();
+    let rare = |number| {
+        let mut entry = message(number, case);
+        entry.facts.as_mut().unwrap().to = Some("th.rd/tax".parse().unwrap());
+        entry
+    };
+    let entries = (0..2_000).map(|number| if number == 300 { rare(number) } else { message(number, case) });
+    writer.take(0, entries.collect()).await.unwrap();
+    let mut connection = index.readers.acquire().await.unwrap();
+    let name: i64 =
+        sqlx::query_scalar("SELECT id FROM name WHERE text = 'th.rd/tax'").fetch_one(&mut *connection).await.unwrap();
+    let (common, rare) = (term::kind(EntryKind::Message), term::named(term::Role::To, name));
+    let all = read::Places { low: 0, high: 2_000 };
+    let ordered = read::rarest_first(&mut connection, &[common, rare], all).await.unwrap();
+    assert_eq!(ordered, Some(vec![rare, common]));
+    // Where one has no block, nothing can fit.
+    let later = read::Places { low: 512, high: 2_000 };
+    assert_eq!(read::rarest_first(&mut connection, &[common, rare], later).await.unwrap(), None);
+    drop(connection);
+    let filter = crate::audit::Filter {
+        kind: Some(EntryKind::Message),
+        to: Some("th.rd/tax".parse().unwrap()),
+        ..Default::default()
+    };
+    let found = index.search(&filter, 2_000, 10).await.unwrap();
+    assert_eq!((found.rows.iter().map(|row| row.index).collect::<Vec<_>>(), found.next), (vec![300], None));
+}

@@ -25,7 +25,7 @@ pub(crate) fn page(frame: Frame<'_>, sent: &Fields, case: &CaseView) -> String {
     let rows = frame.form("message").with(followed(sent)).with(rows);
     let content = Html::new()
         .with(back(frame, sent))
-        .with(asked(frame, case.query, case.indexed))
+        .with(asked(frame, case.query, Some(case.indexed)))
         .with(terms(facts.map(|(word, value)| (frame.say(word), value))))
         .with(scrolling(label, picture).attr("id", "picture"))
         .with(el("p").class("quiet narrow").with(frame.say(Word::ScrollHint)))

@@ -3,7 +3,7 @@
 use saphan_schemas::message_types::Language;
 use saphan_schemas::problem::ProblemCode;
 
-use super::searching::{asked, back, followed, outcome};
+use super::searching::{asked, back, followed, outcome, place_of};
 use super::{Frame, button, heading, terms};
 use crate::audit::{Moment, Timeline};
 use crate::console::times::precise;
@@ -15,7 +15,7 @@ pub(crate) fn page(frame: Frame<'_>, sent: &Fields, origin: &str, timeline: &Tim
     let steps: Html = timeline.moments.iter().map(|moment| step(frame, moment)).collect();
     let content = Html::new()
         .with(back(frame, sent))
-        .with(asked(frame, timeline.query, timeline.query))
+        .with(asked(frame, timeline.query, None))
         .with(el("ol").class("steps").with(steps))
         .with(heading(frame.say(Word::Facts)))
         .with(facts(frame, timeline))
@@ -32,8 +32,7 @@ fn step(frame: Frame<'_>, Moment { step, at, entry, log }: &Moment) -> Element {
         None => el("span").class("quiet").with(frame.say(Word::TimeNotKept)).into(),
     };
     let entry = entry.map(|entry| {
-        let log = log.as_deref().map(|log| format!(" · {log}")).unwrap_or_default();
-        el("span").class("tag").with(format!("{} {entry}{log}", frame.say(Word::Place)))
+        el("span").class("tag").with(format!("{} {}", frame.say(Word::Place), place_of(entry, log.as_deref())))
     });
     let line = el("p").with(el("b").with(frame.say(word))).with(" ").with(when).with(" ").with(entry);
     el("li").with(line).with(el("p").class("quiet").with(frame.say(note)))

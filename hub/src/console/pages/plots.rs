@@ -25,7 +25,7 @@ pub(crate) fn page(frame: Frame<'_>, sent: &Fields, health: &Health) -> String {
     let slots = &health.slots;
     let content = Html::new()
         .with(form(frame, sent, &Mistakes::default()))
-        .with(asked(frame, health.query, health.indexed))
+        .with(asked(frame, health.query, Some(health.indexed)))
         .with(bars(frame, "accepted", Word::AcceptedAndRefused, slots, &accepted(frame, slots)))
         .with(bars(frame, "codes", Word::RefusedByCode, slots, &by_code(frame, slots)))
         .with(bars(frame, "acknowledged", Word::AcknowledgedPlot, slots, &acknowledged(frame, slots)))
@@ -102,11 +102,14 @@ fn accepted(frame: Frame<'_>, slots: &[Slot]) -> Vec<Series> {
 }
 
 fn acknowledged(frame: Frame<'_>, slots: &[Slot]) -> Vec<Series> {
-    let rejected = |slot: &Slot| slot.rejected.values().sum();
     vec![
         series(frame.say(Word::Processed), "c0", slots, |slot| slot.processed),
         series(frame.say(Word::Rejected), "c1", slots, rejected),
     ]
+}
+
+fn rejected(slot: &Slot) -> u64 {
+    slot.rejected.values().sum::<u64>() + slot.rejected_others
 }
 
 /// The most frequent codes, each a series; all others together.
@@ -158,6 +161,11 @@ fn totals(frame: Frame<'_>, slots: &[Slot]) -> Element {
     for (code, count) in sums(slots, |slot| &slot.rejected) {
         rows.push(line(frame.say(Word::Rejected), Some(code), count));
     }
+    let others = sum(|slot| slot.rejected_others);
+    if others > 0 {
+        let name = format!("{} ({})", frame.say(Word::Rejected), frame.say(Word::Others));
+        rows.push(line(&name, None, others));
+    }
     let head = [Word::Outcome, Word::Count, Word::Meaning].map(|word| frame.say(word));
     table(frame.say(Word::Totals), &head, rows)
 }
@@ -169,7 +177,7 @@ fn slot_by_slot(frame: Frame<'_>, slots: &[Slot]) -> Element {
         let took = |of: fn(&crate::audit::Within) -> u64| cell(within.as_ref().map(|within| duration(of(within))));
         let tr = el("tr").with(el("th").attr("scope", "row").with(time(slot.since))).with(count(slot.accepted));
         let tr = tr.with(count(slot.refused.values().sum())).with(count(slot.processed));
-        let tr = tr.with(count(slot.rejected.values().sum())).with(took(|within| within.half));
+        let tr = tr.with(count(rejected(slot))).with(took(|within| within.half));
         tr.with(took(|within| within.most)).with(took(|within| within.all))
     };
     let happened = |slot: &&Slot| **slot != Slot { since: slot.since, ..Slot::default() };

@@ -36,7 +36,7 @@ pub(crate) fn start(frame: Frame<'_>, choices: &Choices, sent: &Fields, mistakes
 pub(crate) fn found(frame: Frame<'_>, choices: &Choices, sent: &Fields, page: &Page) -> String {
     let again = details(frame.say(Word::SearchTheLog), form(frame, choices, sent, &Mistakes::default()));
     let mut content = Html::new().with(again).with(fields::conditions(frame, sent));
-    content.push(asked(frame, page.query, page.indexed));
+    content.push(asked(frame, page.query, Some(page.indexed)));
     if page.rows.is_empty() {
         let word = if page.next.is_some() { Word::MoreToCome } else { Word::NothingFits };
         content.push(el("p").class("notice").with(frame.say(word)));
@@ -74,14 +74,20 @@ pub(super) fn back(frame: Frame<'_>, sent: &Fields) -> Html {
 }
 
 /// That the question is in the log, and how far was looked.
-pub(super) fn asked(frame: Frame<'_>, query: u64, indexed: u64) -> Element {
-    let (entry, searched) = (frame.say(Word::QueryEntry), frame.say(Word::Searched));
-    el("p").class("quiet").with(format!("{entry} {query} · {searched}: {indexed}"))
+pub(super) fn asked(frame: Frame<'_>, query: u64, indexed: Option<u64>) -> Element {
+    let entry = format!("{} {}", frame.say(Word::QueryEntry), place_of(query, frame.log));
+    let searched = indexed.map(|indexed| format!(" · {}: {indexed}", frame.say(Word::Searched)));
+    el("p").class("quiet").with(entry).with(searched)
 }
 
 /// Its index; with the name of its log, once the hub has several.
 pub(super) fn place(row: &Row) -> String {
-    row.log.as_deref().map_or_else(|| row.index.to_string(), |log| format!("{} · {}", row.index, shards::name(log)))
+    place_of(row.index, row.log.as_deref())
+}
+
+/// An index, with the name of its log if that is told.
+pub(super) fn place_of(index: u64, log: Option<&str>) -> String {
+    log.map_or_else(|| index.to_string(), |log| format!("{index} · {}", shards::name(log)))
 }
 
 /// Rows with buttons that open what they are about, for a form that is sent to `message`.
@@ -115,7 +121,7 @@ pub(super) fn outcome(frame: Frame<'_>, row: &Row) -> Html {
 fn opening(frame: Frame<'_>, row: &Row, with_cases: bool) -> Html {
     let mut buttons = Html::new();
     let button = |what: Word| {
-        let label = format!("{} {} {}", frame.say(Word::Open), frame.say(what), row.index);
+        let label = format!("{} {} {}", frame.say(Word::Open), frame.say(what), place(row));
         button(frame.say(what)).class("small").attr("aria-label", label)
     };
     if let (Some(id), Some(from), Some(_)) = (row.id, &row.from, row.outcome) {

@@ -10,7 +10,7 @@ use saphan_schemas::problem::ProblemCode;
 use super::visitor::{Failure, Visitor, mistaken};
 use crate::app::App;
 use crate::console::searching::Choices;
-use crate::console::{self, Mistakes, cases, messages, plots, searching};
+use crate::console::{self, Mistakes, cases, messages, past, plots, searching};
 use crate::http::ApiError;
 use crate::http::audit::export::{ExportRequest, Format, file};
 
@@ -53,6 +53,16 @@ pub(super) async fn health(State(app): State<Arc<App>>, visitor: Visitor) -> Res
     let asked = visitor.ask(&app, "health", &query).await?;
     let health = asked.health(&query).await.map_err(|error| visitor.failed(error))?;
     Ok(Html(plots::page(visitor.frame("health"), &visitor.fields, &health)).into_response())
+}
+
+pub(super) async fn queries(State(app): State<Arc<App>>, visitor: Visitor) -> Result<Response, Failure> {
+    let query = match console::queries(&visitor.fields) {
+        Ok(query) => query,
+        Err(mistakes) => return Ok(mistaken(past::start(visitor.frame("queries"), &mistakes))),
+    };
+    let asked = visitor.ask(&app, "queries", &query).await?;
+    let found = asked.queries(&query).await.map_err(|error| visitor.failed(error))?;
+    Ok(Html(past::page(visitor.frame("queries"), &visitor.fields, asked.index_of_query(), &found)).into_response())
 }
 
 /// A file of what shows that a message was accepted and acknowledged. It is a look like others.

@@ -36,7 +36,7 @@ pub(super) async fn sign_in(State(app): State<Arc<App>>, request: Request) -> Re
             Ok(([(SET_COOKIE, cookie)], home(language)).into_response())
         }
         Err(error) => {
-            let frame = Frame { language, session: None, place: Place::Page("") };
+            let frame = Frame { language, session: None, place: Place::Page(""), log: None };
             let why = failure::says(error.code(), language);
             Ok(as_page(error, page::refused(frame, why)))
         }

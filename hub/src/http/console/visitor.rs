@@ -36,6 +36,8 @@ pub(super) struct Visitor {
     pub(super) language: Language,
     pub(super) session: Session,
     pub(super) fields: Fields,
+    /// The origin of the present log, once the hub has several.
+    log: Option<String>,
 }
 
 /// What is shown instead of an answer.
@@ -49,7 +51,7 @@ pub(super) struct Failure {
 
 impl Guest {
     pub(super) fn frame(&self, rest: &'static str) -> Frame<'_> {
-        Frame { language: self.language, session: self.session.as_ref(), place: Place::Page(rest) }
+        Frame { language: self.language, session: self.session.as_ref(), place: Place::Page(rest), log: None }
     }
 
     /// What to say above the form.
@@ -79,14 +81,16 @@ impl FromRequest<Arc<App>> for Visitor {
         let (mut parts, body) = request.into_parts();
         let language = language_of(&mut parts, app).await?;
         let (session, fields) = session_and_fields(parts, body, app, language).await?;
-        Ok(Self { language, session, fields })
+        let log = (!app.shards.is_one()).then(|| app.origin.clone());
+        Ok(Self { language, session, fields, log })
     }
 }
 
 impl Visitor {
     /// The frame of an answer that this form asks for at this path.
     pub(super) fn frame(&self, rest: &'static str) -> Frame<'_> {
-        Frame { language: self.language, session: Some(&self.session), place: Place::Answer(rest, &self.fields) }
+        let (place, log) = (Place::Answer(rest, &self.fields), self.log.as_deref());
+        Frame { language: self.language, session: Some(&self.session), place, log }
     }
 
     /// Logs the question: this page, and what decides the answer, as JSON. Nothing is answered before.
@@ -125,7 +129,7 @@ impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let Self { language, session, error, word } = self;
         let code = error.code();
-        let frame = Frame { language, session: session.as_ref(), place: Place::Page("") };
+        let frame = Frame { language, session: session.as_ref(), place: Place::Page(""), log: None };
         let page = match (code, word) {
             (ProblemCode::TokenMissing, word) => sign_in::page(frame, word),
             (_, Some(word)) => failure::page(frame, word.of(language)),

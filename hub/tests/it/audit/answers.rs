@@ -136,3 +136,34 @@ async fn health_counts_what_was_logged_slot_by_slot() {
     let told: Value = hall.ask("health", &whole).await.json(200);
     assert_eq!((told["slots"].as_array().unwrap().len(), told["slots"][0]["accepted"].as_u64()), (1, Some(3)));
 }
+
+#[tokio::test]
+async fn codes_that_receivers_make_up_do_not_fill_an_answer() {
+    let hall = Hall::new().await;
+    let mut codes: Vec<String> = (0..40).map(|number| format!("code-{number:02}")).collect();
+    // These came often, and are named however many others there are.
+    codes.extend(["code-38".to_owned(), "code-39".to_owned()]);
+    for (number, code) in codes.iter().enumerate() {
+        let index = hall.hub.accept(&hall.hub.world.message()).await;
+        hall.settle(index, Some(code)).await;
+        if number % 20 == 19 {
+            hall.hub.clock.advance(60);
+        }
+    }
+    let query = json!({ "since": NOW * 1000, "until": (NOW + 240) * 1000, "minutes": 1 });
+    let told: Value = hall.ask("health", &query).await.json(200);
+    let slots = told["slots"].as_array().unwrap();
+    let named = |slot: &Value| slot["rejected"].as_object().unwrap().clone();
+    let names: std::collections::BTreeSet<String> =
+        slots.iter().flat_map(|slot| named(slot).into_iter()).map(|(name, _)| name).collect();
+    assert_eq!(names.len(), 32, "the same in all slots: {names:?}");
+    assert!(names.contains("code-38") && names.contains("code-39"), "{names:?}");
+    let of = |slot: &Value| {
+        let named: u64 = named(slot).values().map(|count| count.as_u64().unwrap()).sum();
+        named + slot["rejected_others"].as_u64().unwrap_or_default()
+    };
+    assert_eq!(slots.iter().map(of).collect::<Vec<_>>(), [20, 20, 2, 0], "none is lost: {slots:?}");
+    let others = slots.iter().filter_map(|slot| slot["rejected_others"].as_u64()).sum::<u64>();
+    assert_eq!(others, 8, "{slots:?}");
+    assert!(slots[3].get("rejected_others").is_none());
+}

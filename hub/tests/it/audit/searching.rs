@@ -200,3 +200,20 @@ async fn an_auditor_asks_no_more_than_its_limit_allows() {
     let queries = log.leaves.iter().filter(|leaf| matches!(leaf, Leaf::Query { .. })).count();
     assert_eq!(queries, 10 - limited as usize, "what was not answered is not in the log");
 }
+
+#[tokio::test]
+async fn who_finds_all_places_for_searches_taken_is_told_to_come_again() {
+    let hall = Hall::new().await;
+    let index = hall.hub.accept(&hall.hub.world.message()).await;
+    let audit = &hall.hub.app.audit;
+    let mine = audit.place_to_search(&hall.auditor.id).await.unwrap();
+    hall.ask("search", &json!({ "filter": {} })).await.problem(ProblemCode::HubBusy);
+    // It is one auditor's part: another one is answered meanwhile, and so is what is no search.
+    let other = crate::harness::Party::new("th.nacc/audit", saphan_schemas::registry::TransportKind::Pull);
+    hall.hub.apply(super::registration(&other)).await;
+    let answer = hall.hub.call(&other, "POST", "/v1/audit/search", &json!({ "filter": { "kind": "message" } })).await;
+    assert_eq!(places(&answer.json(200)), [index]);
+    hall.ask("health", &json!({ "since": 0, "until": 60_000, "minutes": 1 })).await.json::<Value>(200);
+    drop(mine);
+    assert_eq!(hall.places(json!({ "kind": "message" })).await, [index]);
+}

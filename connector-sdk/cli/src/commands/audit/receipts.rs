@@ -1,4 +1,4 @@
-//! `saphan audit receipts`: holds receipts that were kept against the log.
+//! `saphan audit receipts`: holds receipts that were kept against the logs that they are of.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::language::Language;
 use crate::commands::log::{LogArguments, no_or_unknown};
 use crate::files::{self, Readers};
-use crate::log_check::{self, Moment};
+use crate::log_check;
 use crate::outcome::{Exit, Failure, Outcome};
 use crate::progress::Bar;
 use crate::receipts::{Comparing, Comparison, Contradiction, ContradictionClass};
@@ -37,14 +37,14 @@ pub(crate) async fn run(arguments: ReceiptsArguments) -> Result<Outcome, Failure
     let kept = read(&arguments.kept)?;
     let opened = arguments.log.open().await?;
     let bar = Bar::new();
-    let checked = log_check::registry_at(&*opened.source, &opened.vkey, &bar, Moment::End).await;
+    let checked = log_check::with_earlier(&*opened.source, &opened.vkey, &bar).await;
     drop(bar);
-    let (report, registry) = match checked {
-        Ok((report, Some(found))) => (report, found.registry),
-        Ok((_, None)) => return Err(Failure::caller("the log is empty", "Give the log that the receipts are of.")),
+    let (report, registry, earlier) = match checked {
+        Ok((report, Some(found), earlier)) => (report, found.registry, earlier),
+        Ok((_, None, _)) => return Err(Failure::caller("the log is empty", "Give the log that the receipts are of.")),
         Err(error) => return Ok(opened.tell(no_or_unknown(&error, &opened.name)?)),
     };
-    let mut comparing = Comparing::new(&*opened.source, &report, &registry);
+    let mut comparing = Comparing::new(&*opened.source, &report, &registry, &earlier);
     let mut found = Vec::with_capacity(kept.len());
     for (path, file) in &kept {
         let compared = comparing.compare(&file.receipt).await;
@@ -83,10 +83,16 @@ fn told(origin: &str, found: &[Found<'_>], language: Language) -> Outcome {
                 )
             }
             Comparison::NotOfThisHub(reason) => {
-                if matches!(exit, Exit::Done) {
+                if matches!(exit, Exit::Done | Exit::Later) {
                     exit = Exit::Usage;
                 }
                 ("no-evidence", reason.to_string())
+            }
+            Comparison::NotAtHand { log } => {
+                if matches!(exit, Exit::Done) {
+                    exit = Exit::Later;
+                }
+                ("not-compared", not_at_hand(log, language))
             }
         };
         text.push_str(&format!("  {}: {name}: {why}\n", one.path.display()));
@@ -99,11 +105,26 @@ fn told(origin: &str, found: &[Found<'_>], language: Language) -> Outcome {
 
 fn object(one: &Found<'_>) -> Value {
     match &one.compared {
-        Comparison::Agrees { index } => json!({ "file": one.path, "agrees": true, "index": index }),
+        Comparison::Agrees { log, index } => {
+            json!({ "file": one.path, "agrees": true, "log": log, "index": index })
+        }
         Comparison::Contradicts(contradiction) => {
             json!({ "file": one.path, "agrees": false, "class": contradiction.class, "evidence": one.evidence })
         }
         Comparison::NotOfThisHub(reason) => json!({ "file": one.path, "agrees": null, "reason": reason.to_string() }),
+        Comparison::NotAtHand { log } => {
+            let reason = not_at_hand(log, Language::En);
+            json!({ "file": one.path, "agrees": null, "log": log, "reason": reason })
+        }
+    }
+}
+
+fn not_at_hand(log: &str, language: Language) -> String {
+    match language {
+        Language::En => {
+            format!("it could not be compared: its log {log} is not the one that was given, and none before it")
+        }
+        Language::Th => format!("เปรียบเทียบไม่ได้: {log} ไม่ใช่บันทึกที่ระบุ และไม่ใช่บันทึกก่อนหน้านั้น"),
     }
 }
 

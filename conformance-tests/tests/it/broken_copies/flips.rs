@@ -1,0 +1,227 @@
+//! Single bits flipped anywhere in a hub's two logs and in an evidence bundle: two verifiers say the same of each, and what both let
+//! pass has no meaning.
+
+use std::collections::BTreeMap;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures_util::future::{BoxFuture, FutureExt as _};
+use futures_util::{StreamExt as _, stream};
+use saphan_cli::log_check::{LogSource, SourceError, check};
+use saphan_schemas::evidence_bundle::{EvidenceBundle, Proven};
+use saphan_schemas::json::parse_typed;
+use saphan_schemas::log::VerifierKey;
+use saphan_timestamps::Timestamp;
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::Command;
+
+use super::real_log::{Files, RealLog};
+use super::shards::Stage;
+use super::{Export, HOLDS, Timestamped, write};
+
+/// A bit of a file.
+#[derive(Clone)]
+struct Flip {
+    path: String,
+    bit: usize,
+}
+
+impl Flip {
+    fn of(&self, bytes: &[u8]) -> Vec<u8> {
+        let mut bytes = bytes.to_vec();
+        bytes[self.bit / 8] ^= 1 << (self.bit % 8);
+        bytes
+    }
+
+    /// The pair of logs that it is in.
+    fn pair(&self) -> &str {
+        self.path.split('/').next().unwrap()
+    }
+}
+
+/// A log in memory, and those beside it, one of them with a bit flipped.
+struct Flipped {
+    files: Arc<Files>,
+    log: String,
+    flip: Flip,
+}
+
+impl LogSource for Flipped {
+    fn fetch<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Vec<u8>, SourceError>> {
+        async move {
+            let path = format!("{}/{}/{path}", self.flip.pair(), self.log);
+            let bytes = self.files.get(&path).ok_or(SourceError::NotFound)?;
+            Ok(if path == self.flip.path { self.flip.of(bytes) } else { bytes.clone() })
+        }
+        .boxed()
+    }
+
+    fn beside(&self, shard: &str) -> Option<Box<dyn LogSource>> {
+        Some(Box::new(Self { files: Arc::clone(&self.files), log: shard.to_owned(), flip: self.flip.clone() }))
+    }
+}
+
+/// What is flipped, and what it is judged by.
+struct Judge {
+    /// The files of two pairs of logs: `<pair>/<shard>/…`.
+    files: Arc<Files>,
+    /// The keys of the newest logs of both pairs.
+    vkeys: BTreeMap<&'static str, VerifierKey>,
+    bundle: Vec<u8>,
+    whole: EvidenceBundle,
+    bundles_vkey: VerifierKey,
+    stamped: Timestamped,
+}
+
+impl Judge {
+    async fn judge(&self, flip: &Flip) -> String {
+        if flip.path == BUNDLE {
+            let Ok(bundle) = parse_typed::<EvidenceBundle>(&flip.of(&self.bundle)) else {
+                return "malformed-file".to_owned();
+            };
+            let judged = bundle.verify(&self.bundles_vkey);
+            return judged.map_or_else(|fault| fault.class(), |proven| self.stamped.judge(&proven)).to_owned();
+        }
+        let source = Flipped { files: Arc::clone(&self.files), log: NEXT.to_owned(), flip: flip.clone() };
+        match check(&source, &self.vkeys[flip.pair()], &()).await {
+            Ok(_) => HOLDS.to_owned(),
+            Err(error) => {
+                error.class().unwrap_or_else(|| panic!("{}: no verdict: {error}", flip.path)).name().to_owned()
+            }
+        }
+    }
+
+    /// Everything that a bundle proves. What of its tokens is signed by nobody who is trusted is left out: certificates that the
+    /// authority sent along, and that whoever trusts it has.
+    fn proves(&self, bundle: &EvidenceBundle) -> Option<(Proven, Timestamp)> {
+        let mut proven = bundle.verify(&self.bundles_vkey).ok()?;
+        let timestamp = self.stamped.verify(&proven).ok()?;
+        proven.stamped.iter_mut().for_each(|tree| tree.token.clear());
+        Some((proven, timestamp))
+    }
+
+    /// Whether nobody who trusts the logs' keys reads anything else because of it.
+    fn is_meaningless(&self, flip: &Flip) -> bool {
+        if flip.path == BUNDLE {
+            let flipped = parse_typed::<EvidenceBundle>(&flip.of(&self.bundle));
+            return flipped.is_ok_and(|flipped| self.proves(&flipped) == self.proves(&self.whole));
+        }
+        if !flip.path.ends_with("/checkpoint") {
+            return false;
+        }
+        // The line of the log's other key says nothing to who trusts the first; the newest log has one key.
+        let text = std::str::from_utf8(&self.files[&flip.path]).unwrap();
+        let last = text.trim_end().rfind('\n').unwrap() + 1;
+        text.lines().filter(|line| line.starts_with('—')).count() > 1 && flip.bit / 8 >= last
+    }
+}
+
+/// What the other verifier says of each, in one process.
+async fn other_verifier(export: &Export, flips: &[Flip]) -> Vec<String> {
+    let here = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/broken_copies/flips.py");
+    let verifier = concat!(env!("CARGO_MANIFEST_DIR"), "/verifier");
+    let mut python = Command::new("/usr/bin/python3");
+    python.args(["-B", "-W", "ignore", here, verifier, NEXT, BUNDLE, "../log/vkey", "../ca.pem"]);
+    python.current_dir(export.path("flips")).kill_on_drop(true).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut python = python.spawn().unwrap();
+    let mut asked = python.stdin.take().unwrap();
+    let lines: String = flips.iter().map(|Flip { path, bit }| format!("{path} {bit}\n")).collect();
+    let asking = async move { asked.write_all(lines.as_bytes()).await.unwrap() };
+    let (output, ()) = tokio::join!(python.wait_with_output(), asking);
+    let output = output.unwrap();
+    assert!(output.status.success(), "the other verifier ended with {}", output.status);
+    String::from_utf8(output.stdout).unwrap().lines().map(ToOwned::to_owned).collect()
+}
+
+/// Both verifiers on each flip.
+pub(super) async fn flipped_bits(log: &RealLog, export: &Export, stamped: Timestamped) {
+    let (mut files, mut vkeys) = (Files::new(), BTreeMap::new());
+    let (_, shard) = log.origin.rsplit_once('/').unwrap();
+    for (pair, messages) in [(SMALL, 20), (LARGE, 230)] {
+        let stage = Stage::at(log, log.messages()[messages]);
+        let (old, new) = stage.in_good_order();
+        for (shard, of_log) in [(shard, log.signed(&old)), (NEXT, RealLog::signed_by(&[&stage.next], &new))] {
+            files.extend(of_log.into_iter().map(|(path, bytes)| (format!("{pair}/{shard}/{path}"), bytes)));
+        }
+        vkeys.insert(pair, stage.next.verifier_key().clone());
+    }
+    let bundle = std::fs::read(export.path(BUNDLE)).unwrap();
+    write(&files, &export.path("flips"));
+    std::fs::write(export.path("flips").join(BUNDLE), &bundle).unwrap();
+    for (pair, vkey) in &vkeys {
+        std::fs::write(export.path("flips").join(pair).join("vkey"), vkey.to_string()).unwrap();
+    }
+    let flips: Vec<Flip> = flips(&files, &bundle).collect();
+    let (whole, bundles_vkey) = (parse_typed(&bundle).unwrap(), log.vkey.clone());
+    let judge = Arc::new(Judge { files: Arc::new(files), vkeys, bundle, whole, bundles_vkey, stamped });
+    let begun = Instant::now();
+    let own = stream::iter(flips.clone()).map(|flip| {
+        let judge = Arc::clone(&judge);
+        tokio::spawn(async move { judge.judge(&flip).await })
+    });
+    let own = own.buffered(AT_ONCE).map(Result::unwrap).collect::<Vec<String>>();
+    let (own, other) = tokio::join!(own, other_verifier(export, &flips));
+    assert_eq!(other.len(), flips.len());
+    let (mut classes, mut wrong) = (BTreeMap::<String, usize>::new(), Vec::new());
+    for ((flip, own), other) in flips.iter().zip(own).zip(other) {
+        if own != other || (own == HOLDS && !judge.is_meaningless(flip)) {
+            wrong.push(format!("bit {} of {}: {own}, and {other}", flip.bit, flip.path));
+        }
+        let kind = flip.path.rsplit_once('/').map_or(&*flip.path, |(folder, _)| folder);
+        *classes.entry(format!("{kind} {own}")).or_default() += 1;
+    }
+    assert!(wrong.is_empty(), "{} of {FLIPS}:\n{}", wrong.len(), wrong.join("\n"));
+    println!("{FLIPS} bits flipped, in {:?}: {classes:?}", begun.elapsed());
+}
+
+/// Bits of the bundle, and of the logs: of the small ones any; and of the large ones, which have full tiles and levels, some of each
+/// file, however small that is.
+fn flips(files: &Files, bundle: &[u8]) -> impl Iterator<Item = Flip> {
+    let mut next = numbers();
+    let of = |pair: &'static str| {
+        let files = files.iter().filter(move |(path, _)| path.split('/').next() == Some(pair));
+        files.map(|(path, bytes)| (path.clone(), bytes.len() * 8)).collect::<Vec<_>>()
+    };
+    let (small, large, bundle) = (of(SMALL), of(LARGE), bundle.len() * 8);
+    let all: usize = small.iter().map(|(_, bits)| bits).sum();
+    (0..FLIPS).map(move |number| match number % 10 {
+        0..4 => Flip { path: BUNDLE.to_owned(), bit: next() % bundle },
+        4 => {
+            let (path, bits) = &large[next() % large.len()];
+            Flip { path: path.clone(), bit: next() % bits }
+        }
+        _ => {
+            let mut bit = next() % all;
+            let file = small.iter().find(|(_, bits)| {
+                let is_here = bit < *bits;
+                bit -= if is_here { 0 } else { *bits };
+                is_here
+            });
+            Flip { path: file.unwrap().0.clone(), bit }
+        }
+    })
+}
+
+/// The same in every run, unless another seed is given.
+fn numbers() -> impl FnMut() -> usize {
+    let given = std::env::var("SAPHAN_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
+    let mut state: u64 = given.unwrap_or(SEED);
+    println!("SAPHAN_TEST_SEED={state}");
+    move || {
+        // Knuth's multiplier and increment; the upper bits are the random ones.
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(state >> 33).unwrap()
+    }
+}
+
+const FLIPS: usize = 10_000;
+const SEED: u64 = 20_261_128;
+/// Flips that are judged side by side.
+const AT_ONCE: usize = 4;
+/// Two logs of one tile each.
+const SMALL: &str = "small";
+/// Two logs, of which the first has more than a full tile.
+const LARGE: &str = "large";
+const NEXT: &str = "next";
+const BUNDLE: &str = "evidence.json";

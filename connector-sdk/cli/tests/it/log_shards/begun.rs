@@ -1,0 +1,144 @@
+//! First audits that begin in an earlier log than the one whose key is given.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use saphan_cli::log_audit::state::{AuditState, StateError};
+use saphan_schemas::leaf::{Leaf, ShardEvent};
+use saphan_schemas::log::{Checkpoint, LogRebuilder, NoteSigner, decode_bundle, encode_bundle, leaf_hash};
+use serde_json::json;
+
+use super::{Files, Hub, NEXT, changed, ending, processed};
+use crate::ledger::{ORIGIN, RECEIVER, new_signer};
+use crate::program::PROGRAM;
+
+/// The key that a state folder is bound to, if it is: another hub's key is told.
+async fn bound(state: &Path) -> Option<String> {
+    let other = NoteSigner::from_pkcs8("other.hub/log/1", &NoteSigner::generate_pkcs8().unwrap()).unwrap();
+    match AuditState::open(state, other.verifier_key()).await {
+        Err(StateError::OtherLog { found }) => Some(found),
+        Err(error) => panic!("{error}"),
+        Ok(_) => None,
+    }
+}
+
+#[tokio::test]
+async fn a_first_audit_that_is_killed_anywhere_goes_on_with_the_same_key() {
+    let (old, mut new) = changed();
+    new.acknowledge_in(Some(ORIGIN), RECEIVER, processed(200));
+    // So many that some of its files are read when the first log is done.
+    for _ in 0..260 {
+        new.send("{}");
+    }
+    let (hub, key, files) = (Hub::new(), new.vkey().to_string(), new.files());
+    hub.shows("2026h2", &old);
+    hub.shows("2027h1", &files);
+    let files_of = |log: &'static str, files: Files| files.into_iter().map(move |(path, bytes)| (log, path, bytes));
+    let mut bound_to = BTreeSet::new();
+    for (log, path, bytes) in files_of("2026h2", old).chain(files_of("2027h1", files)) {
+        if path == "vkey" {
+            continue;
+        }
+        // Whoever reads a pipe waits for whoever writes it.
+        let file = hub.path().join(log).join(&path);
+        std::fs::remove_file(&file).unwrap();
+        assert!(Command::new("mkfifo").arg(&file).status().unwrap().success());
+        let mut audit = Command::new(PROGRAM);
+        audit.current_dir(hub.path()).args(["audit", "log", "2027h1", "--vkey", &key, "--state", "state"]);
+        let mut audit = audit.stdout(Stdio::null()).spawn().unwrap();
+        let reading = std::fs::File::options().write(true).open(&file).unwrap();
+        audit.kill().unwrap();
+        audit.wait().unwrap();
+        drop(reading);
+        std::fs::remove_file(&file).unwrap();
+        std::fs::write(&file, bytes).unwrap();
+        bound_to.extend(bound(&hub.path().join("state")).await);
+        let (code, told) = hub.audit("2027h1", &key);
+        assert_eq!((code, &told["log"]["leaves"]["messages"]), (0, &json!(560)), "{log}/{path}: {told}");
+        std::fs::remove_dir_all(hub.path().join("state")).unwrap();
+    }
+    assert!(bound_to.iter().any(|vkey| vkey.starts_with(ORIGIN)), "killed in the first log: {bound_to:?}");
+    assert!(bound_to.contains(&key), "and behind it: {bound_to:?}");
+}
+
+#[test]
+fn a_first_audit_believes_nothing_that_the_given_key_does_not_stand_for() {
+    let hub = Hub::new();
+    let shows = |old: &Files, new: &Files| {
+        hub.shows("2026h2", old);
+        hub.shows("2027h1", new);
+    };
+    let ((old, new), (false_old, false_new)) = (changed(), changed());
+    let (key, mut false_new) = (new.vkey().to_string(), false_new.files());
+    // All of it is somebody else's, under the same names.
+    shows(&false_old, &false_new);
+    let (code, told) = hub.audit("2027h1", &key);
+    assert_eq!((code, &told["verdict"]["class"]), (1, &json!("changed-checkpoint")), "{told}");
+    // The checkpoint is the hub's, and what is below it is not.
+    false_new.insert("checkpoint".into(), new.files()["checkpoint"].clone());
+    shows(&false_old, &false_new);
+    let (code, told) = hub.audit("2027h1", &key);
+    assert_eq!((code, &told["verdict"]["class"]), (1, &json!("changed-checkpoint")), "{told}");
+    // Nothing of that stays.
+    shows(&old, &new.files());
+    let (code, told) = hub.audit("2027h1", &key);
+    assert_eq!((code, &told["entries_checked"]), (0, &json!(314 + 1)), "{told}");
+}
+
+#[test]
+fn a_first_audit_that_was_stopped_goes_on_with_no_other_key_of_that_name() {
+    let (old, new) = changed();
+    let (hub, key) = (Hub::new(), new.vkey().to_string());
+    let mut cut = old.clone();
+    // Behind the first place that is kept.
+    cut.remove("tile/entries/001.p/58").unwrap();
+    hub.shows("2026h2", &cut);
+    hub.shows("2027h1", &new.files());
+    assert_eq!(hub.audit("2027h1", &key).1["verdict"]["class"], "missing-file");
+    hub.shows("2026h2", &old);
+    let stranger = NoteSigner::from_pkcs8(NEXT, &NoteSigner::generate_pkcs8().unwrap()).unwrap();
+    let (code, told) = hub.audit("2027h1", &stranger.verifier_key().to_string());
+    assert_eq!((code, &told["verdict"]["class"]), (1, &json!("changed-checkpoint")), "{told}");
+    assert_eq!(hub.audit("2027h1", &new_signer().verifier_key().to_string()).0, 2, "of the log that it is in");
+    assert_eq!(hub.audit("2027h1", &key).0, 0);
+}
+
+#[test]
+fn the_end_of_a_log_that_none_of_its_keys_signed_is_not_trusted() {
+    let (mut ledger, _) = ending();
+    let (hub, key) = (Hub::new(), ledger.vkey().to_string());
+    hub.shows("2026h2", &ledger.files());
+    assert_eq!(hub.audit("2026h2", &key).0, 0);
+    // Whoever serves the log ends it, and names a key of their own in the first entry, which the audit does not read again.
+    let mirror = new_signer();
+    let good = ledger.leaves.clone();
+    ledger.close(NEXT);
+    let mut files = ledger.files();
+    let mut tree = LogRebuilder::new();
+    ledger.leaves.iter().for_each(|leaf| drop(tree.push_entry(leaf).unwrap()));
+    let last = Checkpoint::new(ORIGIN.into(), ledger.size(), tree.root()).sign_with(&mirror, &None).unwrap();
+    files.insert("checkpoint".into(), last.clone().into_bytes());
+    let bundle = files.get_mut("tile/entries/000").unwrap();
+    let mut entries: Vec<Vec<u8>> = decode_bundle(bundle, 256).unwrap().into_iter().map(<[u8]>::to_vec).collect();
+    let Leaf::Shard { ts, event } = Leaf::parse(&entries[0]).unwrap() else { panic!("it is not opened") };
+    let ShardEvent::Opened { origin, hub: id, operator, receipts, previous, .. } = event else { panic!("not opened") };
+    let log = Box::new(mirror.verifier_key().clone());
+    entries[0] =
+        Leaf::Shard { ts, event: ShardEvent::Opened { origin, hub: id, operator, receipts, log, previous } }.to_bytes();
+    *bundle = encode_bundle(&entries).unwrap();
+    let tile = files.get_mut("tile/0/000").unwrap();
+    tile[..32].copy_from_slice(leaf_hash(&entries[0]).as_bytes());
+    hub.shows("2026h2", &files);
+    let stranger = NoteSigner::from_pkcs8(NEXT, &NoteSigner::generate_pkcs8().unwrap()).unwrap();
+    ledger.leaves = good;
+    let whole = (ledger.files(), ledger.size());
+    let late = ledger.into_next(stranger, last);
+    hub.shows("2027h1", &late.files());
+    let (code, told) = hub.audit("2027h1", &key);
+    assert_eq!((code, &told["verdict"]["class"]), (1, &json!("changed-checkpoint")), "{told}");
+    assert_eq!(told["verdict"]["evidence"], json!(null), "nobody is accused: {told}");
+    hub.shows("2026h2", &whole.0);
+    let (code, told) = hub.audit("2026h2", &key);
+    assert_eq!((code, &told["log"]["size"]), (0, &json!(whole.1)), "what was trusted stays: {told}");
+}
