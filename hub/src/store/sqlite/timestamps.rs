@@ -73,9 +73,8 @@ fn stamped(shard: &Shard, row: &SqliteRow) -> Result<Stamped, StoreError> {
 
 /// The log that begins at ?4 ends where the next one begins. Its end may be stamped after the next has begun.
 const KEEP: &str = "INSERT INTO timestamp (number, size, time, token) \
-    SELECT (SELECT count(*) FROM timestamp), ?1, ?2, ?3 FROM timestamp WHERE size > ?4 \
-    AND size <= coalesce((SELECT min(first) FROM shard WHERE first > ?4), 9223372036854775807) \
-    HAVING ?1 > coalesce(max(size), 0)";
+    SELECT (SELECT count(*) FROM timestamp), ?1, ?2, ?3 WHERE NOT EXISTS (SELECT 1 FROM timestamp WHERE size >= ?1 \
+    AND size <= coalesce((SELECT min(first) FROM shard WHERE first > ?4), 9223372036854775807))";
 /// Likewise, from ?1.
 const LIST: &str = "SELECT size, time FROM timestamp WHERE size > ?1 \
     AND size <= coalesce((SELECT min(first) FROM shard WHERE first > ?1), 9223372036854775807) ORDER BY size LIMIT ?2 OFFSET ?3";
