@@ -105,7 +105,7 @@ impl Verdicts {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_verifiers_give_each_broken_copy_of_a_log_of_ten_thousand_entries_its_name() {
-    let log = RealLog::of(1_200).await;
+    let log = RealLog::of(10_000).await;
     let export = Export::of(&log);
     logs(&log, &export).await;
     histories(&log, &export).await;

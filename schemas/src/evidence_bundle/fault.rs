@@ -14,6 +14,12 @@ pub enum BundleFault {
     /// Not signed by the trusted key, or changed.
     #[error("the checkpoint does not hold: {0}")]
     Checkpoint(#[from] CheckpointError),
+    /// That of another log than the trusted key's is not signed by a key that the bundle names for it.
+    #[error("the checkpoint of {log} is signed neither by the trusted key nor by one that an entry here names for it")]
+    NotSigned {
+        /// The log that it names.
+        log: String,
+    },
     /// Signed with a key of the log that an entry in the bundle revokes.
     #[error("the checkpoint of {log} is signed with a key that was not the log's when it had this size")]
     CheckpointKeyRevoked {
@@ -191,7 +197,7 @@ impl BundleFault {
     #[must_use]
     pub const fn class(&self) -> &'static str {
         match self {
-            Self::Checkpoint(_) => "changed-checkpoint",
+            Self::Checkpoint(_) | Self::NotSigned { .. } => "changed-checkpoint",
             Self::CheckpointKeyRevoked { .. } => "invalid-key",
             Self::Order { .. } => "reordered-entries",
             Self::NotOpened | Self::NotEnded { .. } | Self::Missing { .. } | Self::Empty => "missing-entries",

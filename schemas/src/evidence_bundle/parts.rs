@@ -26,9 +26,11 @@ impl<'a> Parts<'a> {
     pub(super) fn read(bundle: &'a EvidenceBundle, vkey: &VerifierKey) -> Result<Self, BundleFault> {
         let earlier = bundle.earlier.iter().map(|log| (&log.checkpoint, &log.entries, &log.timestamps));
         let newest = (&bundle.checkpoint, &bundle.entries, &bundle.timestamps);
+        // Of one log it is the trusted key or none.
+        let named = if bundle.earlier.is_empty() { Vec::new() } else { named_keys(bundle) };
         let (mut parts, mut first) = (Vec::with_capacity(bundle.earlier.len() + 1), 0_u64);
         for (signed, entries, timestamps) in earlier.chain([newest]) {
-            let checkpoint = checkpoint_of(signed, vkey, bundle)?;
+            let checkpoint = checkpoint_of(signed, vkey, &named)?;
             let end = first.checked_add(checkpoint.size).ok_or(CheckpointError::BadSize)?;
             parts.push(Part { checkpoint, signed, entries, timestamps, first });
             first = end;
@@ -98,19 +100,18 @@ impl Part<'_> {
     }
 }
 
-fn checkpoint_of(signed: &str, vkey: &VerifierKey, bundle: &EvidenceBundle) -> Result<Checkpoint, CheckpointError> {
+fn checkpoint_of(signed: &str, vkey: &VerifierKey, named: &[VerifierKey]) -> Result<Checkpoint, BundleFault> {
     let origin = signed.lines().next().unwrap_or_default();
     if origin == vkey.name() {
-        return SignedCheckpoint::parse_and_verify(signed, vkey).map(SignedCheckpoint::into_checkpoint);
+        return Ok(SignedCheckpoint::parse_and_verify(signed, vkey)?.into_checkpoint());
     }
-    let named = named_keys(bundle, origin);
-    let wrong = || CheckpointError::WrongOrigin { expected: vkey.name().to_owned(), found: origin.to_owned() };
-    let (key, more) = named.split_first().ok_or_else(wrong)?;
-    SignedCheckpoint::parse_and_verify_any(signed, key, more).map(SignedCheckpoint::into_checkpoint)
+    let mut signers = named.iter().filter(|key| key.name() == origin);
+    let found = signers.find_map(|key| SignedCheckpoint::parse_and_verify(signed, key).ok());
+    found.map(SignedCheckpoint::into_checkpoint).ok_or_else(|| BundleFault::NotSigned { log: origin.to_owned() })
 }
 
-/// The keys that entries of the bundle name for a log. What these entries are worth is not looked at.
-fn named_keys(bundle: &EvidenceBundle, origin: &str) -> Vec<VerifierKey> {
+/// The keys that entries of the bundle name for logs. What these entries are worth is not looked at.
+fn named_keys(bundle: &EvidenceBundle) -> Vec<VerifierKey> {
     let earlier = bundle.earlier.iter().flat_map(|log| &log.entries);
     let keys = earlier.chain(&bundle.entries).filter_map(|entry| match Leaf::parse(entry.leaf.as_bytes()).ok()? {
         Leaf::Shard { event: ShardEvent::Opened { log, .. }, .. } => Some(*log),
@@ -120,5 +121,5 @@ fn named_keys(bundle: &EvidenceBundle, origin: &str) -> Vec<VerifierKey> {
         },
         _ => None,
     });
-    keys.filter(|key| key.name() == origin).collect()
+    keys.collect()
 }

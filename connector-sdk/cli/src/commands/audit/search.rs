@@ -78,7 +78,7 @@ struct FilterArguments {
     kind: Option<EntryKind>,
 
     /// What became of a message
-    #[arg(long, value_name = "OUTCOME", value_parser = PossibleValuesParser::new(["processed", "rejected", "unacknowledged"]).map(fate))]
+    #[arg(long, value_name = "OUTCOME", value_parser = PossibleValuesParser::new(["processed", "rejected", "unacknowledged"]).map(|text| fate(&text)))]
     outcome: Option<Fate>,
 
     /// The problem code of a refusal or of a rejected message, or the legal basis of an erasure
@@ -182,7 +182,7 @@ impl From<FilterArguments> for Filter {
 }
 
 /// One of the words that the parser lets through.
-fn fate(text: String) -> Fate {
+fn fate(text: &str) -> Fate {
     Fate::ALL.into_iter().find(|fate| fate.as_str() == text).unwrap_or(Fate::Unacknowledged)
 }
 
