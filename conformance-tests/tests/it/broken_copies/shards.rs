@@ -202,7 +202,8 @@ pub(super) async fn closed_in_full(log: &RealLog, export: &Export) {
     let stage = Stage::at(log, log.leaves.len() - 1);
     let [operator, _] = &log.operators;
     let old = stage.old(&stage.prepared_by(&**operator));
-    let newest = RealLog::signed_by(&[&stage.next], &[stage.opened_by(*operator.public(), stage.checkpoint(&old), None)]);
+    let newest =
+        RealLog::signed_by(&[&stage.next], &[stage.opened_by(*operator.public(), stage.checkpoint(&old), None)]);
     let old = log.signed(&old);
     std::fs::write(export.path("next-vkey"), format!("{}\n", stage.next.verifier_key())).unwrap();
     let whole = Broken { name: "as it was closed", class: HOLDS, files: old.clone() };

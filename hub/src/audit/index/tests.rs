@@ -223,5 +223,5 @@ async fn blocks_are_looked_up_from_the_rarest_term_on() {
         ..Default::default()
     };
     let found = index.search(&filter, 2_000, 10).await.unwrap();
-    assert_eq!((found.rows.iter().map(|row| row.index).collect::<Vec<_>>(), found.next), (vec![300], None));
+    assert_eq!((found.rows.iter().map(|row| row.place.0).collect::<Vec<_>>(), found.next), (vec![300], None));
 }

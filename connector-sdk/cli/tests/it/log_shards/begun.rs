@@ -122,10 +122,12 @@ fn the_end_of_a_log_that_none_of_its_keys_signed_is_not_trusted() {
     let bundle = files.get_mut("tile/entries/000").unwrap();
     let mut entries: Vec<Vec<u8>> = decode_bundle(bundle, 256).unwrap().into_iter().map(<[u8]>::to_vec).collect();
     let Leaf::Shard { ts, event } = Leaf::parse(&entries[0]).unwrap() else { panic!("it is not opened") };
-    let ShardEvent::Opened { origin, hub: id, operator, receipts, previous, .. } = event else { panic!("not opened") };
+    let ShardEvent::Opened { origin, hub: id, operator, receipts, previous, abandoned, .. } = event else {
+        panic!("not opened")
+    };
     let log = Box::new(mirror.verifier_key().clone());
-    entries[0] =
-        Leaf::Shard { ts, event: ShardEvent::Opened { origin, hub: id, operator, receipts, log, previous } }.to_bytes();
+    let event = ShardEvent::Opened { origin, hub: id, operator, receipts, log, previous, abandoned };
+    entries[0] = Leaf::Shard { ts, event }.to_bytes();
     *bundle = encode_bundle(&entries).unwrap();
     let tile = files.get_mut("tile/0/000").unwrap();
     tile[..32].copy_from_slice(leaf_hash(&entries[0]).as_bytes());
