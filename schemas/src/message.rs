@@ -9,7 +9,7 @@ use crate::envelope::{Envelope, UnverifiedEnvelope};
 use crate::ids::{SchemaId, SystemId};
 use crate::jws::JwsError;
 use crate::keys::{KeyId, PublicKey};
-use crate::leaf::{Leaf, MESSAGE_SUFFIX, message_leaf};
+use crate::leaf::{Leaf, MESSAGE_SUFFIX, ends_with_envelope, message_leaf};
 use crate::log::{Checkpoint, CheckpointError, NoteError, TlogProof, TlogProofError, leaf_hash_of};
 use crate::receipt::{Receipt, UnverifiedReceipt};
 use crate::trust::Trust;
@@ -206,12 +206,15 @@ fn verify_place(
 /// The leaf's hash, time (ms) and schema, from the proof's extra line and the envelope. The joined bytes must read as a message
 /// leaf of this very envelope, so that no clever prefix can make them mean something else.
 ///
-/// They do if the prefix alone, ended as the leaf ends, reads as that of an empty envelope: the prefix stops where the string of the
-/// envelope begins, and a compact JWS has no character that means anything else in a string.
+/// They do if the prefix alone, ended as the leaf ends, reads as that of an empty envelope and does not name its kind last: then the
+/// string that it stops in is the envelope, and a compact JWS has no character that means anything else in a string.
 fn leaf_of(proof: &TlogProof, envelope: &Envelope) -> Result<(Sha256Hash, u64, SchemaId), VerifyError> {
     let prefix = proof.extra().ok_or(VerifyError::Leaf)?;
-    match Leaf::parse(&message_leaf(prefix, "")) {
-        Ok(Leaf::Message { ts, schema, envelope: nothing }) if nothing.is_empty() => {
+    let empty = message_leaf(prefix, "");
+    match Leaf::parse(&empty) {
+        Ok(Leaf::Message { ts, schema, envelope: nothing })
+            if nothing.is_empty() && ends_with_envelope(&empty, &nothing) =>
+        {
             let hash = leaf_hash_of([prefix, envelope.as_str().as_bytes(), MESSAGE_SUFFIX]);
             Ok((hash, ts, schema.id))
         }
@@ -254,5 +257,57 @@ impl MessageFile {
     /// [`NotBase64`], also when only one of the two is there.
     pub fn opened(&self) -> Result<Option<(Salt, Vec<u8>)>, NotBase64> {
         b64::opened(self.salt.as_deref(), self.body.as_deref())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::commitment::BodyCommitment;
+    use crate::jws::Signed;
+    use crate::keys::SigningKey;
+    use crate::leaf::{SchemaVersion, message_prefix};
+    use crate::log::leaf_hash;
+
+    #[test]
+    fn a_prefix_counts_only_if_it_makes_a_message_leaf_of_the_envelope() {
+        let (key, _) = SigningKey::generate().unwrap();
+        let claims = json!({
+            "iss": "th.dga/citizen-portal",
+            "aud": "th.dlt/licensing",
+            "hub": "hub.local",
+            "jti": "01a212ef-81a1-7204-92ec-3ef299a3d682",
+            "iat": 5,
+            "type": "a.b",
+            "schema": "a.b@1",
+            "body": BodyCommitment::new(&Salt::from_bytes([0; 32]), b"{}"),
+        });
+        let envelope: Envelope = Signed::sign(serde_json::from_value(claims).unwrap(), &key).unwrap();
+        let of = |prefix: &str| leaf_of(&TlogProof::new(Some(prefix.into()), 0, Vec::new(), String::new()), &envelope);
+        let schema = SchemaVersion { id: "a.b@1".parse().unwrap(), sha256: Sha256Hash::of(b"x") };
+        let good = message_prefix(7, &schema);
+
+        let (hash, ts, id) = of(&good).unwrap();
+        assert_eq!(
+            (hash, ts, id),
+            (leaf_hash(&message_leaf(good.as_bytes(), envelope.as_str())), 7, schema.id.clone())
+        );
+        let members = good.strip_prefix(r#"{"t":"message","#).unwrap().strip_suffix(r#","envelope":""#).unwrap();
+        for bad in [
+            // Its last string is not the envelope.
+            format!(r#"{{{members},"envelope":"","t":"message"#),
+            format!(r#"{{"t":"message",{members},"envelope":"","t":"message"#),
+            format!(r#"{{"t":"message","envelope":"",{members},"more":""#),
+            // The envelope has begun, or has not.
+            format!("{good}a"),
+            format!("{good}\\"),
+            format!("{good}\\u00"),
+            good.strip_suffix('"').unwrap().to_owned(),
+            String::new(),
+        ] {
+            assert!(matches!(of(&bad), Err(VerifyError::Leaf)), "{bad}");
+        }
     }
 }
