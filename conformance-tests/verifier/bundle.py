@@ -6,7 +6,7 @@ import jws
 import timestamps
 import tree
 from faults import Fault, Unreadable, require
-from history import History
+from history import History, check_names
 from message import check_body, check_inclusion, compare_receipt, read_json, read_statement
 from notes import LOG, Checkpoint, VerifierKey
 
@@ -184,9 +184,12 @@ def check_entry(entry, part, is_newest, history):
     except Unreadable as error:
         raise Fault("malformed-entry", f"it cannot be read: {error}") from None
     if index == 0:
-        opened = leaf["t"] == "shard" and leaf["event"].get("opened")
-        require(opened and opened["origin"] == part.origin and ("previous" in opened) == (part.first > 0),
-                "missing-entries", "it does not open this log, or the logs before it are not in the bundle")
+        opened = leaf["event"].get("opened", {}) if leaf["t"] == "shard" else {}
+        require("abandoned" not in opened, "misplaced-entry", "a bundle goes over no log that was abandoned")
+        require(opened and opened["origin"] == part.origin, "missing-entries", "it does not open this log")
+        check_names(opened)
+        require(("previous" in opened) == (part.first > 0), "missing-entries",
+                "the logs before it are not in the bundle, or it is after one and names none")
     else:
         ends = leaf["t"] == "shard" and "closed" in leaf["event"] and index == part.size - 1 and not is_newest
         require(ends or leaf["t"] not in ("shard", "refusal", "query"), "malformed-entry",

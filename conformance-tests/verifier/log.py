@@ -97,17 +97,36 @@ class Log:
         name = shown.origin
         require(shown.size >= kept.size, "rollback", f"{name} shows {shown.size} entries, and {kept.size} are left")
         require(shown.size <= lost.size, "fork", f"{name} shows {shown.size} entries, and the next log knows of {lost.size}")
-        for one in (kept, lost):
-            require(shown.size != one.size or shown.root == one.root, "fork", f"{name} shows another history")
-        if (self.folder / "checkpoint.cosigned").exists():
-            cosigned = Checkpoint(self._read("checkpoint.cosigned"), f"the cosigned checkpoint of {name}")
-            known = not any(cosigned.is_signed_by(key) for key in keys) or cosigned.size <= lost.size
-            require(known, "fork", f"{cosigned.size} entries of {name} were cosigned, and the next log knows of {lost.size}")
-        hashes = []
-        for first in range(0, shown.size, tree.WIDTH):
-            hashes += self._tile(0, first // tree.WIDTH, min(tree.WIDTH, shown.size - first))
-        require(tree.root(hashes) == shown.root, "changed-tile", f"the tiles of {name} do not lead to its root")
-        require(tree.root(hashes[:kept.size]) == kept.root, "fork", f"{name} has another history of what is left")
+        cosigned = self._cosigned(keys)
+        require(not cosigned or cosigned.size <= lost.size, "fork",
+                f"more of {name} was cosigned than the {lost.size} entries that the next log knows of")
+        for signed in filter(None, (shown, cosigned)):
+            other = any(signed.size == one.size and signed.root != one.root for one in (kept, lost, shown))
+            require(not other, "fork", f"{name} has another history of {signed.size} entries")
+        if 0 < kept.size < shown.size:
+            root = self._root(0, kept.size)
+            proof = [self._root(*part) for part in tree.consistency_ranges(kept.size, shown.size)]
+            require(tree.is_grown(kept.size, root, shown.size, shown.root, proof), "changed-tile",
+                    f"the tiles of {name} do not lead to its root")
+            require(root == kept.root, "fork", f"{name} has another history of what is left")
+
+    def _cosigned(self, keys):
+        """The checkpoint that witnesses cosigned, if it can be read and is one of this log."""
+        try:
+            cosigned = Checkpoint((self.folder / "checkpoint.cosigned").read_bytes())
+        except (OSError, Fault):
+            return None
+        return cosigned if any(cosigned.is_signed_by(key) for key in keys) else None
+
+    def _root(self, start, end):
+        """The root of these entries, from the highest tiles that have it: others are not looked at."""
+        roots = []
+        for first, height in tree.complete_subtrees(start, end):
+            level, within = divmod(height, 8)
+            number, at = divmod(first >> 8 * level, tree.WIDTH)
+            width = min(tree.WIDTH, (self.shown >> 8 * level) - number * tree.WIDTH)
+            roots.append(tree.root(self._tile(level, number, width)[at:at + (1 << within)]))
+        return tree.joined(roots)
 
     def _opening(self, checkpoint):
         """What the first entry says, if it can be read and has its hash. If not, the check of the entries tells."""
@@ -185,7 +204,7 @@ class Log:
         return tree.tile_name(level, number, width)
 
     def _first(self, parts, width):
-        return parts[:width] if self.shown is not None else parts
+        return parts[:width] if self.shown is not None and width < tree.WIDTH else parts
 
     def _tile(self, level, number, width):
         name = self._name(level, number, width)

@@ -24,6 +24,36 @@ def root(hashes):
     return hashes[0]
 
 
+def joined(roots):
+    """The root over complete trees, the largest first."""
+    found = roots[-1]
+    for left in roots[-2::-1]:
+        found = node_hash(left, found)
+    return found
+
+
+def complete_subtrees(start, end):
+    """The first entry and the height of each complete tree over these entries, the largest first."""
+    while start < end:
+        height = (end - start).bit_length() - 1
+        yield start, height
+        start += 1 << height
+
+
+def consistency_ranges(old, size):
+    """The entries below each hash of a consistency proof (RFC 6962 section 2.1.2, SUBPROOF); old is at least 1."""
+    start, end, found = 0, size, []
+    while old < end:
+        middle = start + (1 << (end - start - 1).bit_length() - 1)
+        if old <= middle:
+            found.append((middle, end))
+            end = middle
+        else:
+            found.append((start, middle))
+            start = middle
+    return ([(start, end)] if start else []) + found[::-1]
+
+
 def root_from_proof(leaf, index, size, path):
     """The root that a leaf hash and its inclusion proof lead to (RFC 9162 section 2.1.3.2)."""
     node, last, found = index, size - 1, leaf

@@ -147,6 +147,21 @@ pub enum NotVouched {
     OtherChange,
 }
 
+impl ShardEvent {
+    /// Whether the names in it belong together: the origin is `<hub>/log/<shard>`, and the key is one of that log. Those of what ends
+    /// a shard always do.
+    #[must_use]
+    pub fn names_fit(&self) -> bool {
+        match self {
+            Self::Opened { origin, hub, log, .. } => {
+                let shard = origin.strip_prefix(hub.as_str()).and_then(|rest| rest.strip_prefix("/log/"));
+                shard.is_some() && log.name() == origin
+            }
+            Self::Closed { .. } => true,
+        }
+    }
+}
+
 impl Abandoned {
     /// The entry that vouches for a key of the shard of this origin, to be taken into the registry as all others.
     ///

@@ -92,6 +92,9 @@ pub enum EntryFault {
     /// Of no use in a bundle, or not in this order.
     #[error("an entry of this kind does not belong here")]
     Misplaced,
+    /// It opens a log, and its names do not belong together.
+    #[error("the names of hub, log and key in it do not fit together")]
+    OtherNames,
     /// A statement in it cannot be read.
     #[error("what was signed cannot be read: {0}")]
     Statement(#[from] JwsError),
@@ -212,7 +215,7 @@ impl EntryFault {
     const fn class(&self) -> &'static str {
         match self {
             Self::Proof(_) => "changed-leaf",
-            Self::Leaf(_) | Self::Misplaced => "malformed-entry",
+            Self::Leaf(_) | Self::Misplaced | Self::OtherNames => "malformed-entry",
             Self::Statement(_) | Self::OtherHub | Self::Signature => "changed-envelope",
             Self::Repeated | Self::Registry(RejectedEntry::Repeated) => "duplicated-entries",
             Self::Registry(_) => "false-registry-change",

@@ -6,10 +6,11 @@ use saphan_schemas::envelope::EnvelopeClaims;
 use saphan_schemas::ids::{MessageId, SystemId};
 use saphan_schemas::keys::{Signer, SigningKey};
 use saphan_schemas::leaf::{Leaf, SchemaVersion, ShardEvent};
-use saphan_schemas::log::{decode_bundle, encode_bundle};
+use saphan_schemas::log::{NoteSigner, decode_bundle, encode_bundle};
 use saphan_schemas::registry::{Change, Entry, EntryId, Member, RegistryClaims, Role, System};
 
 use super::real_log::{Files, REVOKED, RealLog, sign};
+use super::shards::{with_hub, with_key};
 
 /// A broken copy: what was done, and the class that a verifier must give.
 pub(super) struct Broken {
@@ -331,6 +332,11 @@ fn leaves(log: &RealLog, broken: Take<'_>) {
         leaves[first] = Leaf::Message { ts: ts - 1_000_000, schema, envelope }.to_bytes();
     });
     broken("the log is opened a second time", "misplaced-entry", &|leaves| leaves.insert(first, log.leaves[0].clone()));
+    broken("the log is of another hub", "malformed-entry", &|leaves| leaves[0] = with_hub(&leaves[0], "hub.else"));
+    broken("the log begins with the key of another", "malformed-entry", &|leaves| {
+        let other = NoteSigner::from_pkcs8(&format!("{}-next", log.origin), &NoteSigner::generate_pkcs8().unwrap());
+        leaves[0] = with_key(&leaves[0], other.unwrap().verifier_key());
+    });
     broken("the log begins with something else", "misplaced-entry", &|leaves| drop(leaves.remove(0)));
     broken("the log goes on after its end", "misplaced-entry", &|leaves| {
         let event = ShardEvent::Closed { next: format!("{}-next", log.origin) };

@@ -4,14 +4,14 @@ use saphan_schemas::envelope::EnvelopeClaims;
 use saphan_schemas::evidence_bundle::{BundledEntry, BundledMessage, EarlierLog, EvidenceBundle, Format};
 use saphan_schemas::ids::MessageId;
 use saphan_schemas::json::parse_typed;
-use saphan_schemas::leaf::Leaf;
+use saphan_schemas::leaf::{Abandoned, Leaf};
 use saphan_schemas::log::{BatchAppend, CompactRange, NoteSigner, VerifierKey, leaf_hash};
 use saphan_schemas::registry::{Change, EntryId};
 use serde_json::Value;
 
 use super::bundles::BrokenFile;
 use super::real_log::{Files, RealLog, sign};
-use super::shards::Stage;
+use super::shards::{self, Stage};
 use super::{Export, HOLDS, Verdicts, copies};
 
 /// Both verifiers give each way in which the logs of a bundle do not follow its name, whichever log's key is trusted.
@@ -144,8 +144,35 @@ fn by_the_hub(stage: &Stage<'_>) -> Vec<BrokenFile> {
         file("not closed", "misplaced-entry", bundle(stage, &open, &[])),
         file("closed for another", "misplaced-entry", bundle(stage, &elsewhere, &[])),
         file("a key that nobody registered", "unknown-key", bundle(stage, &unprepared, &[])),
+        file("a later log of another hub", "malformed-entry", {
+            with_new(stage, &old, &[shards::with_hub(&stage.opened(&old), "hub.else")])
+        }),
+        file("a later log with the key of another", "malformed-entry", {
+            with_new(stage, &old, &[shards::with_key(&stage.opened(&old), &log.vkey)])
+        }),
+        file("a log after an abandoned one", "misplaced-entry", with_new(stage, &old, &[abandoned(stage, &old)])),
+        file("a log after an abandoned one that is left out", "misplaced-entry", {
+            alone(with_new(stage, &old, &[abandoned(stage, &old), message(stage)]))
+        }),
+        file("a log of another hub after one that is left out", "malformed-entry", {
+            let opened = shards::with_hub(&stage.opened(&old), "hub.else");
+            alone(with_new(stage, &old, &[opened, message(stage)]))
+        }),
         file("a log that is closed in the bundle's last", "malformed-entry", new(&[stage.closed("x/log/y")])),
     ]
+}
+
+/// The entry that opens a log after one that was lost in part.
+fn abandoned(stage: &Stage<'_>, old: &[Vec<u8>]) -> Vec<u8> {
+    let checkpoint = |entries| String::from_utf8(stage.log.signed(entries)["checkpoint"].clone()).unwrap();
+    stage.opened_after(checkpoint(old), Some(Abandoned { kept: checkpoint(&stage.begun), key: None }))
+}
+
+/// Without the log before.
+fn alone(mut file: Value) -> Value {
+    file.as_object_mut().unwrap().remove("earlier").unwrap();
+    file["messages"].as_array_mut().unwrap().remove(0);
+    file
 }
 
 /// What anybody can do to a bundle in good order.
@@ -163,8 +190,7 @@ fn by_anybody(stage: &Stage<'_>) -> Vec<BrokenFile> {
     let set = |file: &mut Value, entries: Vec<Value>| file["earlier"][0]["entries"] = entries.into();
     let end = old.len() - 1;
     broken("the log before is left out", "missing-entries", &|file| {
-        file.as_object_mut().unwrap().remove("earlier").unwrap();
-        file["messages"].as_array_mut().unwrap().remove(0);
+        *file = alone(file.take());
     });
     broken("the end of the log before is left out", "missing-entries", &|file| {
         let mut entries = earlier(file);
@@ -246,5 +272,9 @@ fn by_anybody(stage: &Stage<'_>) -> Vec<BrokenFile> {
 }
 
 /// What is left out here is what says whose key signed a checkpoint, to who trusts this key.
-const UNKNOWN_SIGNER: [(&str, &str); 2] =
-    [("the log before is left out", "log/vkey"), ("the beginning of the log before is left out", "next-vkey")];
+const UNKNOWN_SIGNER: [(&str, &str); 4] = [
+    ("the log before is left out", "log/vkey"),
+    ("a log after an abandoned one that is left out", "log/vkey"),
+    ("a log of another hub after one that is left out", "log/vkey"),
+    ("the beginning of the log before is left out", "next-vkey"),
+];

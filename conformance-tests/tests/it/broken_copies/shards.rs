@@ -9,7 +9,7 @@ use saphan_schemas::acknowledgement::{Acknowledged, AcknowledgementClaims, Outco
 use saphan_schemas::ids::MessageId;
 use saphan_schemas::keys::{PublicKey, Signer};
 use saphan_schemas::leaf::{Abandoned, Leaf, ShardEvent};
-use saphan_schemas::log::NoteSigner;
+use saphan_schemas::log::{NoteSigner, VerifierKey};
 use saphan_schemas::registry::{Change, Entry, HubKey, RegistryClaims};
 use tempfile::TempDir;
 
@@ -169,6 +169,8 @@ impl<'a> Stage<'a> {
         let elsewhere = log.origin.replace("/log/", "/log/x");
         let for_another = [&self.begun[..], &[prepared.clone(), self.closed(&elsewhere)]].concat();
         let open = [&self.begun[..], std::slice::from_ref(&prepared)].concat();
+        let mut of_another = old.clone();
+        of_another[0] = with_hub(&old[0], "hub.else");
         let first = Some(&*log.origin);
         let pair = |name, class, old: &[Vec<u8>], new| Pair { name, class, old: log.signed(old), new };
         vec![
@@ -190,6 +192,11 @@ impl<'a> Stage<'a> {
                 new(&[self.said(first, old.len() as u64)])
             }),
             pair("an erasure in this log", "false-erasure", &old, new(&[self.erased(None, self.message)])),
+            pair("a later log of another hub", "malformed-entry", &old, vec![with_hub(&self.opened(&old), "hub.else")]),
+            pair("a later log with the key of another", "malformed-entry", &old, {
+                vec![with_key(&self.opened(&old), &log.vkey)]
+            }),
+            pair("an earlier log of another hub", "malformed-entry", &of_another, vec![self.opened(&of_another)]),
             pair("a message that was there before", "duplicated-entries", &old, {
                 new(&[self.begun.last().unwrap().clone()])
             }),
@@ -228,6 +235,7 @@ pub(super) async fn shards(log: &RealLog, export: &Export) {
     std::fs::write(export.path("next-vkey"), format!("{}\n", stage.next.verifier_key())).unwrap();
     let mut verdicts = Verdicts::default();
     let pairs = stage.pairs().into_iter().chain(stage.abandoned());
+    let pairs = pairs.chain(stage.abandoned_and_cosigned()).chain(stage.abandoned_with_flipped_bits());
     for (at, Pair { name: what, class, old, new }) in pairs.enumerate() {
         let folder = export.path(&format!("shards-{at}"));
         let show = |log: &str, files: &Files| write(files, &folder.join(shard(log)));
@@ -242,4 +250,26 @@ pub(super) async fn shards(log: &RealLog, export: &Export) {
 /// The registration of a log's key.
 fn key_of(log: &NoteSigner) -> Change {
     Change::Added(Entry::HubKey(HubKey::Log { vkey: log.verifier_key().clone() }))
+}
+
+/// The entry that opens a log, with another hub in it.
+pub(super) fn with_hub(opened: &[u8], other: &str) -> Vec<u8> {
+    changed(opened, |event| {
+        let ShardEvent::Opened { hub, .. } = event else { panic!("it opens no log") };
+        *hub = other.parse().unwrap();
+    })
+}
+
+/// The entry that opens a log, with another key in it.
+pub(super) fn with_key(opened: &[u8], other: &VerifierKey) -> Vec<u8> {
+    changed(opened, |event| {
+        let ShardEvent::Opened { log, .. } = event else { panic!("it opens no log") };
+        **log = other.clone();
+    })
+}
+
+fn changed(opened: &[u8], change: impl FnOnce(&mut ShardEvent)) -> Vec<u8> {
+    let Leaf::Shard { ts, mut event } = Leaf::parse(opened).unwrap() else { panic!("it opens no log") };
+    change(&mut event);
+    Leaf::Shard { ts, event }.to_bytes()
 }

@@ -128,7 +128,7 @@ fn differs(shown: Checkpoint, closed: &Checkpoint) -> LogCheckError {
 }
 
 /// That an abandoned log shows all that is left of it, and nothing beyond the last checkpoint that the next one names; that witnesses
-/// have cosigned nothing beyond that either, as far as it shows; and that its tiles lead from what is left to what it shows.
+/// have cosigned nothing beyond that and no other history of these sizes, as far as it shows; and that its tiles lead from what is left to what it shows.
 async fn must_show_what_is_left(
     source: &dyn LogSource,
     text: &str,
@@ -144,17 +144,30 @@ async fn must_show_what_is_left(
     if shown.size > lost.size || (shown.size == lost.size && shown.root != lost.root) {
         return Err(differs(shown, lost));
     }
-    let cosigned = match source.fetch(COSIGNED_PATH).await {
-        Ok(bytes) => String::from_utf8(bytes).ok().and_then(|text| shown_checkpoint(&text, keys).ok()),
-        Err(SourceError::NotFound) => None,
-        Err(error) => return Err(LogCheckError::fetch(COSIGNED_PATH, error)),
-    };
-    if let Some(cosigned) = cosigned.filter(|cosigned| cosigned.size > lost.size) {
-        return Err(differs(cosigned, lost));
+    if let Some(cosigned) = cosigned_checkpoint(source, keys).await? {
+        if cosigned.size > lost.size {
+            return Err(differs(cosigned, lost));
+        }
+        let is_other = |one: &&Checkpoint| cosigned.size == one.size && cosigned.root != one.root;
+        if let Some(one) = [lost, kept, &shown].into_iter().find(is_other) {
+            return Err(differs(cosigned, one));
+        }
     }
     match consistency::ask(source, kept, &shown).await? {
         Consistency::Grown => Ok(shown),
         Consistency::Forked(_) => Err(differs(shown, kept)),
+    }
+}
+
+/// The checkpoint that witnesses cosigned, where the log shows one that can be read and that a key of it signed. Any other says nothing.
+async fn cosigned_checkpoint(
+    source: &dyn LogSource,
+    keys: &[VerifierKey],
+) -> Result<Option<Checkpoint>, LogCheckError> {
+    match source.fetch(COSIGNED_PATH).await {
+        Ok(bytes) => Ok(String::from_utf8(bytes).ok().and_then(|text| shown_checkpoint(&text, keys).ok())),
+        Err(SourceError::NotFound | SourceError::TooLarge { .. }) => Ok(None),
+        Err(error) => Err(LogCheckError::fetch(COSIGNED_PATH, error)),
     }
 }
 

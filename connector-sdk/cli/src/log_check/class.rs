@@ -264,9 +264,12 @@ impl LogCheckError {
 impl LeafFault {
     const fn class(&self) -> TamperClass {
         match self {
-            Self::NotALeaf(_) | Self::NotExact | Self::Envelope(_) | Self::Acknowledgement(_) | Self::Registry(_) => {
-                TamperClass::MalformedEntry
-            }
+            Self::NotALeaf(_)
+            | Self::NotExact
+            | Self::OtherNames
+            | Self::Envelope(_)
+            | Self::Acknowledgement(_)
+            | Self::Registry(_) => TamperClass::MalformedEntry,
             Self::OtherHub => TamperClass::WrongHub,
             Self::KeyUnknown { .. } => TamperClass::UnknownKey,
             Self::KeyRevoked { .. } | Self::KeyNotValid { .. } => TamperClass::InvalidKey,

@@ -362,6 +362,9 @@ pub enum LeafFault {
     /// It begins with keys that the hub does not have.
     #[error("it begins with keys that the registry does not have for this log at its place")]
     OtherRoot,
+    /// The names in the first leaf do not belong together.
+    #[error("the names of hub, log and key in it do not fit together")]
+    OtherNames,
     /// The first leaf must open this very log.
     #[error("the first leaf does not open this log, so its keys are not known")]
     NotOpened,

@@ -376,6 +376,12 @@ impl Ledger {
     fn shard_event(&mut self, index: u64, event: ShardEvent) -> Result<(), LeafFault> {
         self.counts.shards += 1;
         let is_first = index == self.first;
+        if is_first
+            && matches!(&event, ShardEvent::Opened { origin, .. } if *origin == self.origin)
+            && !event.names_fit()
+        {
+            return Err(LeafFault::OtherNames);
+        }
         match (event, &mut self.shard) {
             (ShardEvent::Opened { origin, hub, operator, receipts, log, previous: None, abandoned: None }, None)
                 if is_first && origin == self.origin =>

@@ -9,7 +9,7 @@ use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::ids::{HubId, SystemId};
 use saphan_schemas::jws::Signed;
 use saphan_schemas::leaf::{Leaf, ShardEvent, message_leaf, message_prefix};
-use saphan_schemas::log::{Cosigner, NoteSigner, SignedCheckpoint, SignedNote};
+use saphan_schemas::log::{Cosigner, NoteSigner, SignedCheckpoint, SignedNote, VerifierKey};
 use saphan_schemas::registry::{Change, Entry, EntryId, Schema, SystemKey};
 use serde_json::{Value, json};
 
@@ -374,6 +374,39 @@ fn a_log_begins_with_its_opening_and_ends_with_its_closing() {
     assert_eq!((code, &told["log"]["closed_for"]), (0, &json!("hub.local/log/2027h1")), "{told}");
     let index = ledger.send("{}");
     refused(&ledger, index, "closed");
+}
+
+#[test]
+fn the_names_of_hub_log_and_key_in_the_first_entry_fit_together() {
+    let with = |ledger: &mut Ledger, change: &dyn Fn(&mut HubId, &mut VerifierKey)| {
+        let Leaf::Shard { ts, mut event } = Leaf::parse(&ledger.leaves[0]).unwrap() else { panic!("not opened") };
+        let ShardEvent::Opened { hub, log, .. } = &mut event else { panic!("not opened") };
+        change(hub, log);
+        ledger.leaves[0] = Leaf::Shard { ts, event }.to_bytes();
+    };
+    let other_hub = |hub: &mut HubId, _: &mut VerifierKey| *hub = "hub.loca".parse().unwrap();
+    let next = "hub.local/log/2027h1";
+    let stranger = NoteSigner::from_pkcs8("hub.local/log/2028h1", &NoteSigner::generate_pkcs8().unwrap()).unwrap();
+    let other_key = |_: &mut HubId, log: &mut VerifierKey| *log = stranger.verifier_key().clone();
+    let changes: [&dyn Fn(&mut HubId, &mut VerifierKey); 2] = [&other_hub, &other_key];
+    for change in changes {
+        let mut ledger = Ledger::with_messages(1);
+        with(&mut ledger, change);
+        refused(&ledger, 0, "do not fit together");
+        let mut ledger = Ledger::with_messages(1);
+        let signer = ledger.prepare(next);
+        ledger.close(next);
+        let (old, last) = (ledger.files(), ledger.checkpoint());
+        let mut later = ledger.into_next(signer, last);
+        with(&mut later, change);
+        let folder = tempfile::tempdir().unwrap();
+        write_files(&folder.path().join("2026h2"), &old);
+        write_files(&folder.path().join("2027h1"), &later.files());
+        let ended = saphan(folder.path(), ["--json", "log", "check", "2027h1"]);
+        let told = ended.json();
+        assert_eq!((ended.code, &told["index"]), (1, &json!(0)), "{told}");
+        assert!(told["reason"].as_str().unwrap().contains("do not fit together"), "{told}");
+    }
 }
 
 #[test]

@@ -74,16 +74,18 @@ pub(super) fn opening(parts: &Parts<'_>, number: usize) -> Result<(u64, Root, Op
     let part = parts.at(number);
     let first = part.entries.first().filter(|entry| entry.index == 0).ok_or(BundleFault::NotOpened)?;
     let leaf = read(first, &part.checkpoint).map_err(|fault| in_entry(parts, part, 0, fault))?;
+    let is_of_log =
+        |event: &ShardEvent| matches!(event, ShardEvent::Opened { origin, .. } if *origin == part.checkpoint.origin);
     match leaf {
         Leaf::Shard { event: ShardEvent::Opened { abandoned: Some(_), .. }, .. } => {
             Err(in_entry(parts, part, 0, EntryFault::AfterAbandoned))
         }
+        Leaf::Shard { event, .. } if is_of_log(&event) && !event.names_fit() => {
+            Err(in_entry(parts, part, 0, EntryFault::OtherNames))
+        }
         Leaf::Shard { ts, event: ShardEvent::Opened { origin, hub, operator, receipts, log, previous, .. } }
             if origin == part.checkpoint.origin =>
         {
-            if log.name() != origin || !origin.starts_with(&format!("{hub}/log/")) {
-                return Err(in_entry(parts, part, 0, EntryFault::Misplaced));
-            }
             Ok((ts, Root { hub, operator: *operator, receipts: *receipts, log: *log }, previous))
         }
         _ => Err(BundleFault::NotOpened),
