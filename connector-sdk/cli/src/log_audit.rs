@@ -72,7 +72,9 @@ pub async fn audit(
         Followed::Here { since, entries } => (since, entries),
         Followed::Ended(audit) => return Ok(*audit),
     };
-    let shown = shown.and_then(|text| Ok(SignedCheckpoint::parse_and_verify(&text, state.vkey())?));
+    // A key that came later in this log its entries have yet to register.
+    let given: Vec<_> = state.given_of_log().into_iter().cloned().collect();
+    let shown = shown.and_then(|text| Ok(SignedCheckpoint::parse_and_verify_any(&text, state.vkey(), &given)?));
     let mut audit = audit_one(source, state, progress, shown).await?;
     audit.since = audit.since.or(followed.0);
     audit.entries += followed.1;

@@ -35,8 +35,8 @@ pub(super) async fn follow(
     // What is no checkpoint the audit itself tells.
     let Some((text, shown)) = shown.and_then(|text| Some((text, checkpoint_of(text)?))) else { return Ok(here) };
     let is_new = state.is_new().await?;
-    let (is_first, is_bound_elsewhere) = (state.trusts_nothing().await?, state.given() != state.vkey());
-    if shown.origin == state.vkey().name() && !is_new && !(is_first && is_bound_elsewhere) {
+    let (is_first, is_unproven) = (state.trusts_nothing().await?, state.given_is_unproven());
+    if shown.origin == state.vkey().name() && !is_new && !is_unproven {
         return Ok(here);
     }
     let until = (!is_new).then(|| state.vkey().name().to_owned());
@@ -57,7 +57,7 @@ pub(super) async fn follow(
         Ok(links) => links,
         Err(error) => return Ok(ended(since, 0, verdict_or_failure(error)?)),
     };
-    if is_first && (is_bound_elsewhere || !links.is_empty()) {
+    if is_unproven || (is_first && !links.is_empty()) {
         let newest = Shown { source, text };
         if let Err(error) = newest.must_lead_to(&links, state.given()).await {
             return Ok(ended(since, 0, verdict_or_failure(error)?));

@@ -25,6 +25,16 @@ pub(super) async fn rewind(state: &mut AuditState, link: &Link) -> Result<Rewoun
     };
     let (kept, last) = (link.signed.checkpoint(), lost.checkpoint());
     let known = state.known().await?;
+    if known.iter().all(|known| known.signed.checkpoint().size <= kept.size) {
+        // Nothing is to be given up, and the audit up to what is left tells who signed that.
+        return Ok(Rewound::Stands);
+    }
+    // Nobody is accused, and nothing given up, by a key that may be anybody's.
+    for signed in [&link.signed, lost] {
+        if let Err(unknown) = state.must_be_known(signed).await? {
+            return Ok(Rewound::Unproven(unknown));
+        }
+    }
     for known in known.iter().rev() {
         let before = known.signed.checkpoint();
         if before.size > last.size {
@@ -49,9 +59,7 @@ pub(super) async fn rewind(state: &mut AuditState, link: &Link) -> Result<Rewoun
     for known in &beyond {
         state.keep_abandoned(&known.signed, lost)?;
     }
-    if !beyond.is_empty() {
-        let more_was_trusted = beyond.iter().any(|known| known.trusted);
-        state.forget_beyond(kept.size, more_was_trusted).await?;
-    }
+    let more_was_trusted = beyond.iter().any(|known| known.trusted);
+    state.forget_beyond(kept.size, more_was_trusted).await?;
     Ok(Rewound::Stands)
 }

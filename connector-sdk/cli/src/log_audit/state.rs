@@ -6,7 +6,7 @@
 //! | table | holds |
 //! |---|---|
 //! | `log` | the key that the folder is bound to; the log's name is in it |
-//! | `checkpoint` | the trusted checkpoint as it was signed, and those that the log showed since and that are not audited yet |
+//! | `checkpoint` | the trusted checkpoint as it was signed, `trusted` 1, or 2 while everything is audited again; and those that the log showed since and that are not audited yet |
 //! | `place` | `trusted`: between the last two bundles before the trusted checkpoint; `ahead`: how far an unfinished audit came; `start`: before the first entry of a later log |
 //! | `registry` | the entries that the registry follows from, verbatim; they are folded again |
 //! | `timestamps` | how many of the log's timestamps hold |
@@ -16,15 +16,16 @@
 
 mod error;
 mod evidence;
+mod keys;
 mod timestamps;
 
 use std::path::{Path, PathBuf};
 
 use saphan_schemas::log::{SignedCheckpoint, VerifierKey};
 
+use crate::log_check::LogReport;
 use crate::log_check::history::{AHEAD, History, integer};
 use crate::log_check::place::Place;
-use crate::log_check::{self, LogCheckError, LogReport};
 
 pub use error::StateError;
 
@@ -37,6 +38,8 @@ pub struct AuditState {
     vkey: VerifierKey,
     /// The key that the folder is bound to, if the log has registered another one since.
     former: Vec<VerifierKey>,
+    /// Whether nothing that is trusted says that the given key is the hub's.
+    given_is_unproven: bool,
     history: History,
     stamps: timestamps::Stamps,
 }
@@ -76,7 +79,15 @@ impl AuditState {
         let mut bound: Option<(i64, String)> = bound.fetch_optional(history.connection()).await?;
         let (given, vkey) = (vkey.clone(), vkey.clone());
         let stamps = Default::default();
-        let mut state = Self { folder: folder.to_owned(), given, vkey, former: Vec::new(), history, stamps };
+        let mut state = Self {
+            folder: folder.to_owned(),
+            given,
+            vkey,
+            former: Vec::new(),
+            given_is_unproven: false,
+            history,
+            stamps,
+        };
         if let Some((found @ FORMAT_WITH_HASHED_IDS, _)) = &mut bound
             && state.change_format().await?
         {
@@ -92,68 +103,15 @@ impl AuditState {
         }
     }
 
-    /// The folder is bound to another key than the given one.
-    async fn bound_to(&mut self, found: String) -> Result<(), StateError> {
-        let Ok(key) = found.parse::<VerifierKey>() else {
-            return Err(StateError::Damaged { what: "the log's key" });
-        };
-        let is_of_same_log = key.name() == self.given.name();
-        let until = self.trusted_end().await?;
-        if !log_check::registers(&self.registry(until).await?, &self.given) {
-            // A first audit that was stopped in an earlier log has not come to where the given key is registered. It must sign what
-            // is shown before anything is believed.
-            let is_of_same_hub = log_check::are_of_one_hub(key.name(), self.given.name());
-            if is_of_same_log || !is_of_same_hub || !self.trusts_nothing().await? {
-                return Err(StateError::OtherLog { found });
-            }
-        }
-        if is_of_same_log {
-            self.former.push(key);
-        } else {
-            // Of another log of the hub: the audit goes on in the one that it was in.
-            self.vkey = key;
-        }
-        Ok(())
-    }
-
-    /// The key that the caller gave.
-    pub(super) const fn given(&self) -> &VerifierKey {
-        &self.given
-    }
-
-    /// Whether no audit ever came to a checkpoint.
-    pub(super) async fn trusts_nothing(&mut self) -> Result<bool, StateError> {
-        Ok(self.place(TRUSTED).await?.is_none() && self.trusted_size().await?.is_none())
-    }
-
-    /// That this checkpoint is signed by a key of the log which the audit is in.
-    pub(super) fn must_have_signed(&self, signed: &SignedCheckpoint) -> Result<(), LogCheckError> {
-        SignedCheckpoint::parse_and_verify_any(signed.text(), &self.vkey, &self.former)?;
-        Ok(())
-    }
-
-    /// As [`Self::must_have_signed`], or by a key that the entries so far register for that log, which is the log's from then on.
-    pub(super) async fn must_register(
-        &mut self,
-        signed: &SignedCheckpoint,
-    ) -> Result<Result<(), LogCheckError>, StateError> {
-        let Err(unknown) = self.must_have_signed(signed) else { return Ok(Ok(())) };
-        let keys = log_check::keys_of_log(&self.registry(u64::MAX).await?, &signed.checkpoint().origin, None);
-        let by = keys.into_iter().find(|key| SignedCheckpoint::parse_and_verify(signed.text(), key).is_ok());
-        let Some(key) = by else { return Ok(Err(unknown)) };
-        self.former.push(std::mem::replace(&mut self.vkey, key));
-        Ok(Ok(()))
-    }
-
     /// The place after the last entry that is trusted, over all of the hub's logs.
     async fn trusted_end(&mut self) -> Result<u64, StateError> {
         let place = self.place(TRUSTED).await?.unwrap_or_default();
         Ok(place.first + self.trusted_size().await?.unwrap_or(place.size))
     }
 
-    /// The size of the trusted checkpoint.
+    /// The size of the trusted checkpoint, unless everything is audited again.
     async fn trusted_size(&mut self) -> Result<Option<u64>, StateError> {
-        let size = sqlx::query_scalar("SELECT size FROM checkpoint WHERE trusted");
+        let size = sqlx::query_scalar("SELECT size FROM checkpoint WHERE trusted = 1");
         let size: Option<i64> = size.fetch_optional(self.history.connection()).await?;
         Ok(size.map(i64::unsigned_abs))
     }
@@ -173,6 +131,7 @@ impl AuditState {
             return Err(StateError::LaterLog);
         }
         self.history.execute("BEGIN IMMEDIATE; DELETE FROM place; DELETE FROM timestamps").await?;
+        self.history.execute(AUDITED_AGAIN).await?;
         self.history.forget_from(0).await?;
         Ok(self.history.execute("COMMIT").await?)
     }
@@ -186,6 +145,7 @@ impl AuditState {
         self.history
             .execute("BEGIN IMMEDIATE; DELETE FROM place; DELETE FROM timestamps; DELETE FROM registry")
             .await?;
+        self.history.execute(AUDITED_AGAIN).await?;
         self.history.make_anew().await?;
         let format = sqlx::query("UPDATE log SET format = ?").bind(FORMAT);
         format.execute(self.history.connection()).await?;
@@ -201,8 +161,9 @@ impl AuditState {
     pub(super) async fn known(&mut self) -> Result<Vec<Known>, StateError> {
         let rows = sqlx::query_as("SELECT text, trusted FROM checkpoint ORDER BY size");
         let rows: Vec<(String, bool)> = rows.fetch_all(self.history.connection()).await?;
+        let more: Vec<_> = self.former.iter().chain(self.given_of_log()).cloned().collect();
         let known = rows.into_iter().map(|(text, trusted)| {
-            let signed = SignedCheckpoint::parse_and_verify_any(&text, &self.vkey, &self.former);
+            let signed = SignedCheckpoint::parse_and_verify_any(&text, &self.vkey, &more);
             Ok(Known { signed: signed.map_err(|_| StateError::Damaged { what: "a signed checkpoint" })?, trusted })
         });
         known.collect()
@@ -259,18 +220,9 @@ impl AuditState {
         trust.execute(self.history.connection()).await?;
         let bind = sqlx::query("UPDATE log SET vkey = ?").bind(self.vkey.to_string());
         bind.execute(self.history.connection()).await?;
-        Ok(self.history.execute("COMMIT").await?)
-    }
-
-    /// The keys of the hub's log of this name that the trusted part registers, or an entry behind it (a compact JWS), newest first.
-    pub(super) async fn keys_of_log(
-        &mut self,
-        origin: &str,
-        more: Option<&str>,
-    ) -> Result<Vec<VerifierKey>, StateError> {
-        // The last bundle is not part of the place.
-        let until = self.trusted_end().await?;
-        Ok(log_check::keys_of_log(&self.registry(until).await?, origin, more))
+        self.history.execute("COMMIT").await?;
+        self.given_is_unproven = false;
+        Ok(())
     }
 
     /// Goes on in the next log, whose key this is, after the trusted checkpoint of a log that is closed and of which everything is
@@ -315,8 +267,13 @@ impl AuditState {
         let forget = sqlx::query("DELETE FROM checkpoint WHERE size > ?");
         forget.bind(integer(size)).execute(self.history.connection()).await?;
         if trusted {
+            // With what is lost, the timestamps of it may be gone too.
+            self.history.execute("DELETE FROM timestamps; DELETE FROM place WHERE name = 'trusted'").await?;
             self.history.forget_from(start.end()).await?;
-            self.history.write_place(TRUSTED, &start).await?;
+            // The beginning of the first log is no place: nothing is trusted there.
+            if start != Place::default() {
+                self.history.write_place(TRUSTED, &start).await?;
+            }
         }
         Ok(self.history.execute("COMMIT").await?)
     }
@@ -324,10 +281,16 @@ impl AuditState {
     /// Begins in the log of this key, which is the hub's first.
     pub(super) fn begin_with(&mut self, vkey: &VerifierKey) {
         self.vkey = vkey.clone();
+        self.given_is_unproven = self.given != self.vkey;
     }
 
-    /// Whether anything was ever audited.
+    /// Whether nothing was ever audited, and no log has shown anything.
     pub(super) async fn is_new(&mut self) -> Result<bool, StateError> {
+        let is_bound: bool =
+            sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM log)").fetch_one(self.history.connection()).await?;
+        if is_bound {
+            return Ok(false);
+        }
         Ok(self.place(TRUSTED).await?.is_none() && self.place(AHEAD).await?.is_none() && self.known().await?.is_empty())
     }
 
@@ -369,6 +332,7 @@ const FORMAT_WITH_HASHED_IDS: i64 = 1;
 const BIND: &str = "INSERT INTO log (format, vkey) SELECT ?1, ?2 WHERE NOT EXISTS (SELECT 1 FROM log)";
 /// Each is one more proof at every audit; a log that does not hold for weeks shows thousands, and the first ones bind it.
 const MOST_SHOWN: i64 = 64;
+const AUDITED_AGAIN: &str = "UPDATE checkpoint SET trusted = 2 WHERE trusted";
 const NOTE_SHOWN: &str = "INSERT OR IGNORE INTO checkpoint (size, text, trusted) \
     SELECT ?1, ?2, 0 WHERE (SELECT count(*) FROM checkpoint) < ?3";
 const TABLES: &str = "\

@@ -2,13 +2,15 @@
 
 use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::leaf::Abandoned;
-use saphan_schemas::log::{NoteSigner, VerifierKey, verify_inclusion};
+use saphan_schemas::log::{Checkpoint, LogRebuilder, NoteSigner, Stamped, VerifierKey, verify_inclusion};
 use saphan_schemas::message::MessageFile;
 use saphan_schemas::registry::{Change, Entry, HubKey};
+use saphan_timestamps::testing::{KeyKind, TestAuthority};
 use serde_json::{Value, json};
 
+use super::begun::killed_at;
 use super::{Files, Hub, NEXT, processed};
-use crate::ledger::{Ledger, ORIGIN, RECEIVER};
+use crate::ledger::{Ledger, NOW, ORIGIN, RECEIVER};
 use crate::program::saphan;
 
 /// A log of which the hub has kept the beginning, and the next.
@@ -17,6 +19,7 @@ struct Loss {
     kept: Files,
     /// As it was at last.
     whole: Files,
+    leaves: Vec<Vec<u8>>,
     /// The hub's key for it.
     key: VerifierKey,
     /// A message that was lost, as its sender has it.
@@ -38,9 +41,10 @@ fn lose(mut log: Ledger, next: &str, more: impl FnOnce(&mut Ledger)) -> Loss {
     let vouching =
         log.operators_entry(Change::Added(Entry::HubKey(HubKey::Log { vkey: signer.verifier_key().clone() })));
     let (whole, last, size, key) = (log.files(), log.checkpoint(), log.size(), log.vkey().clone());
+    let leaves = log.leaves.clone();
     let abandoned = Abandoned { kept: checkpoint, key: Some(vouching) };
     let next = log.into_next_after(signer, last, Some(abandoned));
-    Loss { kept, whole, key, lost: file, places: (left, lost), last: size, next }
+    Loss { kept, whole, leaves, key, lost: file, places: (left, lost), last: size, next }
 }
 
 /// More than a tile of messages is left, and the last tile is not the same at both sizes.
@@ -182,4 +186,84 @@ fn a_receipt_of_what_was_lost_is_told_as_lost_with_what_the_hub_says_itself() {
     let proof: Vec<Sha256Hash> = serde_json::from_value(written["other_entry"]["proof"].clone()).unwrap();
     let hash = saphan_schemas::log::leaf_hash(leaf.as_bytes());
     verify_inclusion(hash, 0, 1, &proof, hash).unwrap();
+}
+
+#[test]
+fn nothing_is_given_up_for_a_loss_that_no_key_of_the_hub_signed() {
+    let (honest, hub) = (Ledger::with_messages(305), Hub::new());
+    let key = honest.vkey().to_string();
+    hub.shows("2026h2", &honest.files());
+    assert_eq!(hub.audit("2026h2", &key).0, 0);
+    // Somebody else's logs under the same names, with less left than was trusted.
+    let loss = loss();
+    assert!(loss.places.0 < honest.size() && honest.size() < loss.last);
+    hub.shows("2026h2", &loss.kept);
+    hub.shows("2027h1", &loss.next.files());
+    let (code, told) = hub.audit("2027h1", &key);
+    assert_eq!((code, &told["verdict"]["class"]), (1, &json!("changed-checkpoint")), "{told}");
+    assert!(!hub.path().join("state/evidence").exists(), "nobody is accused");
+    hub.shows("2026h2", &honest.files());
+    let (code, told) = hub.audit("2026h2", &key);
+    assert_eq!((code, &told["since"]["size"]), (0, &json!(honest.size())), "what was trusted is there: {told}");
+}
+
+#[test]
+fn timestamps_of_what_was_lost_are_not_missed() {
+    let (loss, hub) = (loss(), Hub::new());
+    let key = loss.key.to_string();
+    let authority = TestAuthority::new(KeyKind::P256).unwrap();
+    std::fs::copy(authority.pem(), hub.path().join("ca.pem")).unwrap();
+    let stamped = |files: &Files, sizes: &[u64]| {
+        let mut files = files.clone();
+        let page: Vec<Stamped> = sizes.iter().map(|size| Stamped { size: *size, time: NOW }).collect();
+        files.insert(Stamped::page_path(0), Stamped::to_page(&page).into_bytes());
+        for size in sizes {
+            let mut tree = LogRebuilder::new();
+            loss.leaves[..*size as usize].iter().for_each(|leaf| drop(tree.push_entry(leaf).unwrap()));
+            let text = Checkpoint::new(ORIGIN.into(), *size, tree.root()).to_note_text();
+            files.insert(Stamped::token_path(*size), authority.token(text.as_bytes()).unwrap());
+        }
+        files
+    };
+    let audit = |log: &str| {
+        let arguments = ["--json", "audit", "log", log, "--vkey", &key, "--state", "state"];
+        let ended = saphan(hub.path(), arguments.into_iter().chain(["--timestamp-authority", "ca.pem"]));
+        (ended.code, ended.json())
+    };
+    hub.shows("2026h2", &stamped(&loss.whole, &[20, loss.places.1 + 1, loss.last]));
+    let (code, told) = audit("2026h2");
+    assert_eq!((code, &told["timestamps"]["held"]), (0, &json!(3)), "{told}");
+    hub.shows("2026h2", &stamped(&loss.kept, &[20]));
+    hub.shows("2027h1", &loss.next.files());
+    let (code, told) = audit("2027h1");
+    assert_eq!((code, &told["timestamps"]["earlier"][0]["held"]), (0, &json!(1)), "{told}");
+}
+
+#[test]
+fn an_audit_that_is_killed_when_it_went_back_goes_on_with_the_same_key() {
+    let mut log = Ledger::with_messages(300);
+    let first = log.vkey().to_string();
+    // Bound to one key of the log, and asked with another.
+    let given = log.add_log_key().to_string();
+    let loss = lose(log, NEXT, |log| {
+        log.send("{}");
+    });
+    let hub = Hub::new();
+    hub.shows("2026h2", &loss.whole);
+    assert_eq!(hub.audit("2026h2", &first).0, 0);
+    let trusted = std::fs::read(hub.path().join("state/audit.db")).unwrap();
+    hub.shows("2026h2", &loss.kept);
+    hub.shows("2027h1", &loss.next.files());
+    let mut went_back = 0;
+    for path in loss.kept.keys().filter(|path| *path != "vkey") {
+        killed_at(&hub, &format!("2026h2/{path}"), &given);
+        let kept_before = hub.path().join("state/evidence").exists();
+        went_back += u32::from(kept_before);
+        let (code, told) = hub.audit("2027h1", &given);
+        assert_eq!((code, &told["log"]["leaves"]["messages"]), (0, &json!(301)), "{path}: {told}");
+        std::fs::remove_dir_all(hub.path().join("state")).unwrap();
+        std::fs::create_dir(hub.path().join("state")).unwrap();
+        std::fs::write(hub.path().join("state/audit.db"), &trusted).unwrap();
+    }
+    assert!(went_back > 1, "killed behind it: {went_back}");
 }

@@ -8,10 +8,12 @@ use saphan_cli::log_audit::state::{AuditState, StateError};
 use saphan_schemas::leaf::{Leaf, ShardEvent};
 use saphan_schemas::log::{Checkpoint, LogRebuilder, NoteSigner, decode_bundle, encode_bundle, leaf_hash};
 use serde_json::json;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::{Files, Hub, NEXT, changed, ending, processed};
-use crate::ledger::{ORIGIN, RECEIVER, new_signer};
-use crate::program::PROGRAM;
+use crate::ledger::{Ledger, ORIGIN, RECEIVER, new_signer};
+use crate::program::{PROGRAM, saphan};
 
 /// The key that a state folder is bound to, if it is: another hub's key is told.
 async fn bound(state: &Path) -> Option<String> {
@@ -21,6 +23,24 @@ async fn bound(state: &Path) -> Option<String> {
         Err(error) => panic!("{error}"),
         Ok(_) => None,
     }
+}
+
+/// An audit of the log 2027h1 by this key, killed when it reads this file.
+pub(super) fn killed_at(hub: &Hub, path: &str, key: &str) {
+    // Whoever reads a pipe waits for whoever writes it.
+    let file = hub.path().join(path);
+    let bytes = std::fs::read(&file).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    assert!(Command::new("mkfifo").arg(&file).status().unwrap().success());
+    let mut audit = Command::new(PROGRAM);
+    audit.current_dir(hub.path()).args(["audit", "log", "2027h1", "--vkey", key, "--state", "state"]);
+    let mut audit = audit.stdout(Stdio::null()).spawn().unwrap();
+    let reading = std::fs::File::options().write(true).open(&file).unwrap();
+    audit.kill().unwrap();
+    audit.wait().unwrap();
+    drop(reading);
+    std::fs::remove_file(&file).unwrap();
+    std::fs::write(&file, bytes).unwrap();
 }
 
 #[tokio::test]
@@ -34,25 +54,13 @@ async fn a_first_audit_that_is_killed_anywhere_goes_on_with_the_same_key() {
     let (hub, key, files) = (Hub::new(), new.vkey().to_string(), new.files());
     hub.shows("2026h2", &old);
     hub.shows("2027h1", &files);
-    let files_of = |log: &'static str, files: Files| files.into_iter().map(move |(path, bytes)| (log, path, bytes));
+    let files_of = |log: &'static str, files: Files| files.into_keys().map(move |path| (log, path));
     let mut bound_to = BTreeSet::new();
-    for (log, path, bytes) in files_of("2026h2", old).chain(files_of("2027h1", files)) {
+    for (log, path) in files_of("2026h2", old).chain(files_of("2027h1", files)) {
         if path == "vkey" {
             continue;
         }
-        // Whoever reads a pipe waits for whoever writes it.
-        let file = hub.path().join(log).join(&path);
-        std::fs::remove_file(&file).unwrap();
-        assert!(Command::new("mkfifo").arg(&file).status().unwrap().success());
-        let mut audit = Command::new(PROGRAM);
-        audit.current_dir(hub.path()).args(["audit", "log", "2027h1", "--vkey", &key, "--state", "state"]);
-        let mut audit = audit.stdout(Stdio::null()).spawn().unwrap();
-        let reading = std::fs::File::options().write(true).open(&file).unwrap();
-        audit.kill().unwrap();
-        audit.wait().unwrap();
-        drop(reading);
-        std::fs::remove_file(&file).unwrap();
-        std::fs::write(&file, bytes).unwrap();
+        killed_at(&hub, &format!("{log}/{path}"), &key);
         bound_to.extend(bound(&hub.path().join("state")).await);
         let (code, told) = hub.audit("2027h1", &key);
         assert_eq!((code, &told["log"]["leaves"]["messages"]), (0, &json!(560)), "{log}/{path}: {told}");
@@ -100,7 +108,12 @@ fn a_first_audit_that_was_stopped_goes_on_with_no_other_key_of_that_name() {
     let stranger = NoteSigner::from_pkcs8(NEXT, &NoteSigner::generate_pkcs8().unwrap()).unwrap();
     let (code, told) = hub.audit("2027h1", &stranger.verifier_key().to_string());
     assert_eq!((code, &told["verdict"]["class"]), (1, &json!("changed-checkpoint")), "{told}");
-    assert_eq!(hub.audit("2027h1", &new_signer().verifier_key().to_string()).0, 2, "of the log that it is in");
+    let (code, told) = hub.audit("2027h1", &new_signer().verifier_key().to_string());
+    assert_eq!(
+        (code, &told["verdict"]["class"]),
+        (1, &json!("changed-checkpoint")),
+        "of the log that it is in: {told}"
+    );
     assert_eq!(hub.audit("2027h1", &key).0, 0);
 }
 
@@ -143,4 +156,74 @@ fn the_end_of_a_log_that_none_of_its_keys_signed_is_not_trusted() {
     hub.shows("2026h2", &whole.0);
     let (code, told) = hub.audit("2026h2", &key);
     assert_eq!((code, &told["log"]["size"]), (0, &json!(whole.1)), "what was trusted stays: {told}");
+}
+
+/// The files of a log whose checkpoint this key alone signs.
+fn signed_by(ledger: &Ledger, signer: &NoteSigner) -> Files {
+    let mut tree = LogRebuilder::new();
+    ledger.leaves.iter().for_each(|leaf| drop(tree.push_entry(leaf).unwrap()));
+    let checkpoint = Checkpoint::new(NEXT.into(), ledger.size(), tree.root()).sign_with(signer, &None).unwrap();
+    let mut files = ledger.files();
+    files.insert("checkpoint".into(), checkpoint.into_bytes());
+    files
+}
+
+#[test]
+fn a_first_audit_comes_to_a_log_whose_key_was_changed_with_the_key_that_it_registers() {
+    let (old, mut new) = changed();
+    for _ in 0..260 {
+        new.send("{}");
+    }
+    let second = new.prepare(NEXT);
+    let stranger = NoteSigner::from_pkcs8(NEXT, &NoteSigner::generate_pkcs8().unwrap()).unwrap();
+    let (hub, key) = (Hub::new(), second.verifier_key().to_string());
+    hub.shows("2026h2", &old);
+    hub.shows("2027h1", &signed_by(&new, &stranger));
+    let (code, told) = hub.audit("2027h1", &stranger.verifier_key().to_string());
+    assert_eq!((code, &told["verdict"]["class"]), (1, &json!("changed-checkpoint")), "registered nowhere: {told}");
+    std::fs::remove_dir_all(hub.path().join("state")).unwrap();
+    hub.shows("2027h1", &signed_by(&new, &second));
+    // Stopped in the second log, of which nothing is trusted then.
+    killed_at(&hub, "2027h1/tile/entries/001.p/6", &key);
+    for _ in 0..2 {
+        let (code, told) = hub.audit("2027h1", &key);
+        assert_eq!((code, &told["log"]["leaves"]["messages"]), (0, &json!(560)), "{told}");
+    }
+    new.send("{}");
+    hub.shows("2027h1", &signed_by(&new, &second));
+    let (code, told) = hub.audit("2027h1", &key);
+    assert_eq!((code, &told["entries_checked"]), (0, &json!(1)), "{told}");
+}
+
+#[tokio::test]
+async fn a_later_key_of_the_hub_is_taken_when_all_is_audited_again() {
+    let (old, new) = changed();
+    let (old_key, new_key) = (String::from_utf8(old["vkey"].clone()).unwrap(), new.vkey().to_string());
+    let from_start = |hub: &Hub| {
+        let again = ["audit", "log", "2026h2", "--vkey", old_key.trim(), "--state", "state", "--from-start"];
+        let whole = old["tile/entries/001.p/58"].clone();
+        std::fs::remove_file(hub.path().join("2026h2/tile/entries/001.p/58")).unwrap();
+        assert_eq!(saphan(hub.path(), again).code, 1);
+        std::fs::write(hub.path().join("2026h2/tile/entries/001.p/58"), whole).unwrap();
+    };
+    for is_of_old_format in [true, false] {
+        let hub = Hub::new();
+        hub.shows("2026h2", &old);
+        hub.shows("2027h1", &new.files());
+        assert_eq!(hub.audit("2026h2", old_key.trim()).0, 0);
+        if is_of_old_format {
+            let file = SqliteConnectOptions::new().filename(hub.path().join("state/audit.db"));
+            let mut connection = file.connect().await.unwrap();
+            sqlx::raw_sql("UPDATE log SET format = 1").execute(&mut connection).await.unwrap();
+            connection.close().await.unwrap();
+        } else {
+            from_start(&hub);
+        }
+        let stranger = NoteSigner::from_pkcs8(NEXT, &NoteSigner::generate_pkcs8().unwrap()).unwrap();
+        let (code, told) = hub.audit("2027h1", &stranger.verifier_key().to_string());
+        assert_eq!((code, &told["verdict"]["class"]), (1, &json!("changed-checkpoint")), "{told}");
+        let (code, told) = hub.audit("2027h1", &new_key);
+        assert_eq!((code, &told["since"]["size"]), (0, &json!(314)), "{is_of_old_format}: {told}");
+        assert_eq!(told["log"]["origin"], NEXT, "{told}");
+    }
 }
