@@ -257,6 +257,18 @@ mod tests {
     }
 
     #[test]
+    fn a_signature_by_a_key_of_an_odd_name_is_ignored_and_one_by_a_key_that_can_have_no_such_name_is_refused() {
+        let (trusted, other) = (signer("hub/log"), signer("witness"));
+        let mut note = SignedNote::sign("text\n".into(), &trusted).unwrap();
+        note.add_signature(&other).unwrap();
+        let renamed = |name: &str| note.to_string().replace("witness", name).parse::<SignedNote>();
+        assert_eq!(renamed("wit\u{7f}ness").unwrap().verify(trusted.verifier_key()), Ok(()));
+        for name in ["", "wit ness", "wit+ness", "wit\u{2004}ness", "wit\tness"] {
+            assert!(renamed(name).is_err(), "{name:?}");
+        }
+    }
+
+    #[test]
     fn signatures_by_unknown_keys_are_ignored_even_if_they_share_the_name() {
         let (trusted, same_name, other) = (signer("hub/log"), signer("hub/log"), signer("witness"));
         let mut note = SignedNote::sign("text\n".into(), &same_name).unwrap();

@@ -202,9 +202,10 @@ const fn use_of(signature_type: u8) -> &'static str {
     }
 }
 
-/// Whether a text can name a key: not empty, no spaces, control characters or `+`.
+/// Whether a text can name a key: not empty, no spaces, no `+`, and nothing that a note may not hold. C2SP signed-note allows the rest, DEL
+/// too.
 pub(super) fn is_key_name(name: &str) -> bool {
-    !name.is_empty() && !name.chars().any(|c| c.is_whitespace() || c.is_control() || c == '+')
+    !name.is_empty() && !name.chars().any(|c| c.is_whitespace() || c < ' ' || c == '+')
 }
 
 #[cfg(test)]
