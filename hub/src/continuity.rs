@@ -24,7 +24,7 @@ pub enum NotAll {
     },
     /// It has something else.
     #[error(
-        "{who} has seen another history of this log than the store has: it went on from an old copy, another hub signs with the same key, or it was changed. {ADVICE}"
+        "{who} has seen another history of this log than the store has: it went on from an old copy, another hub signs with the same key, or it was changed. {OF_A_FORK}"
     )]
     OtherHistory {
         /// Who has seen something else.
@@ -32,6 +32,8 @@ pub enum NotAll {
     },
 }
 
+const OF_A_FORK: &str = "The hub does not go on with it, and nothing makes one history of two: what is left is in `Give a log up` in the operator \
+    guide";
 const ADVICE: &str = "The hub does not go on with it: it would give the same places of the log a second time. Bring a newer copy \
     back. If there is none, `saphan-hub shard open --abandon` gives this log up, and goes on in another one: `Back up and restore` in the \
     operator guide";
@@ -66,13 +68,17 @@ pub async fn with_publication(
     Ok(seen.size)
 }
 
-async fn must_begin_with(store: &dyn Store, shard: &Shard, seen: &Checkpoint, who: &str) -> anyhow::Result<()> {
+/// Holds what the store has of its newest log against a checkpoint of it that somebody has seen.
+///
+/// # Errors
+/// [`NotAll`], or the store failed.
+pub async fn must_begin_with(store: &dyn Store, shard: &Shard, seen: &Checkpoint, who: &str) -> anyhow::Result<()> {
     let head = store.head().await?.filter(|head| head.first == shard.first);
     let (size, root) = head.map_or((0, None), |head| (head.range.size(), Some(head.range.root())));
     let Some(root) = root.filter(|_| seen.size <= size) else {
         return Err(NotAll::Behind { who: who.to_owned(), seen: seen.size, size }.into());
     };
-    let plan = ProofPlan::consistency(seen.size, size).context("the published size is none")?;
+    let plan = ProofPlan::consistency(seen.size, size).context("a log of no entries was seen")?;
     let proof = hashes_of(store, shard, &plan).await?;
     verify_consistency(seen.size, seen.root, size, root, &proof)
         .map_err(|_| NotAll::OtherHistory { who: who.to_owned() })?;

@@ -15,7 +15,9 @@ use futures_util::TryStreamExt as _;
 use futures_util::future::{BoxFuture, FutureExt as _};
 use object_store::path::Path as ObjectPath;
 use object_store::{ObjectStore, ObjectStoreExt as _, PutPayload};
-use saphan_schemas::log::{TILE_WIDTH, TileContent, TilePath, decode_bundle, partial_tiles, tiles_completed};
+use saphan_schemas::log::{
+    BundleError, TILE_WIDTH, TileContent, TilePath, decode_bundle, partial_tiles, tiles_completed,
+};
 use tokio::time::timeout;
 
 use self::earlier::Earlier;
@@ -46,6 +48,14 @@ pub enum PublicationError {
     /// A checkpoint in the place is not text.
     #[error("the published checkpoint is not text")]
     NotText,
+    /// A file that is published is not what it should be.
+    #[error("the published file {path} is damaged")]
+    Damaged {
+        /// Where, in the log's folder.
+        path: String,
+        /// What is wrong with it.
+        source: BundleError,
+    },
 }
 
 /// A checkpoint and its size.
@@ -141,14 +151,17 @@ impl PublishedLog {
         Ok(())
     }
 
-    /// A bundle's entries, full or as far as the log was published; none if it is not there or cannot be read.
-    async fn bundle(&self, index: u64, published: u64) -> Vec<Vec<u8>> {
+    /// A bundle's entries, full or as far as the log was published; `None` if it is not there.
+    ///
+    /// # Errors
+    /// It cannot be read, or is no bundle of so many entries.
+    pub(crate) async fn bundle(&self, index: u64, published: u64) -> Result<Option<Vec<Vec<u8>>>, PublicationError> {
         let width = published.saturating_sub(index * u64::from(TILE_WIDTH)).min(u64::from(TILE_WIDTH));
-        let Ok(path) = TilePath::new(TileContent::Entries, index, width as u16) else { return Vec::new() };
-        let Ok(found) = self.objects.store.get(&self.path(&path.to_string())).await else { return Vec::new() };
-        let Ok(bytes) = found.bytes().await else { return Vec::new() };
-        let entries = decode_bundle(&bytes, path.width()).unwrap_or_default();
-        entries.into_iter().map(<[u8]>::to_vec).collect()
+        let Ok(path) = TilePath::new(TileContent::Entries, index, width as u16) else { return Ok(None) };
+        let Some(bytes) = self.get(&path.to_string()).await? else { return Ok(None) };
+        let entries = decode_bundle(&bytes, path.width());
+        let entries = entries.map_err(|source| PublicationError::Damaged { path: path.to_string(), source })?;
+        Ok(Some(entries.into_iter().map(<[u8]>::to_vec).collect()))
     }
 
     /// Publishes what is not published yet of an earlier log: the hub was stopped in a moment of trouble, or killed. What is there of an
@@ -202,7 +215,9 @@ impl Copies for PublishedLog {
         async move {
             let text = self.checkpoint().await.ok().flatten().unwrap_or_default();
             let size = text.lines().nth(1).and_then(|size| size.parse().ok()).unwrap_or(0);
-            let mut entries = self.bundle(first / u64::from(TILE_WIDTH), size).await;
+            // One that cannot be read is no copy.
+            let bundle = self.bundle(first / u64::from(TILE_WIDTH), size).await;
+            let mut entries = bundle.ok().flatten().unwrap_or_default();
             entries.truncate(count.into());
             entries
         }
@@ -253,7 +268,7 @@ pub async fn run(app: Arc<App>, publication: Arc<PublishedLog>, published: u64) 
 
 /// What is published.
 struct Done<'a> {
-    /// Earlier logs, oldest first, of which not all may be published, or more is to come.
+    /// Earlier logs, closed or abandoned, oldest first, of which not all may be published, or more is to come.
     earlier: Vec<Earlier<'a>>,
     size: u64,
     heads: Option<(Head, Option<Head>)>,
@@ -269,9 +284,15 @@ impl<'a> Done<'a> {
 
     async fn publish(&mut self, app: &App, publication: &PublishedLog) -> Result<(), PublicationError> {
         let heads = (app.newest_checkpoint(), app.cosigned().map(|cosigned| (cosigned.size, cosigned.text.clone())));
-        // First those before it, to their ends.
+        let mut failed = None;
         for earlier in &mut self.earlier {
-            earlier.publish(app, publication).await?;
+            if let Err(error) = earlier.publish(app, publication).await {
+                // What a log begins with must be there for whoever reads it.
+                if !earlier.is_complete() {
+                    return Err(error);
+                }
+                failed = failed.or(Some(error));
+            }
         }
         self.earlier.retain(|earlier| !earlier.is_done());
         if heads.0.0 > 0 && self.heads.as_ref() != Some(&heads) {
@@ -286,7 +307,7 @@ impl<'a> Done<'a> {
                 publication.publish_timestamps(&*app.store, app.shards.present(), self.timestamps, self.size).await?,
             );
         }
-        Ok(())
+        failed.map_or(Ok(()), Err)
     }
 }
 

@@ -51,8 +51,8 @@ impl Asked<'_> {
                 (size, last.ok_or(StoreError::Corrupt { what: "the last checkpoint of a closed log" })?)
             }
         };
-        // What later logs say of its messages is behind its checkpoint.
-        let outcome = filter.outcome.filter(|outcome| closed.is_none() || *outcome != Fate::Unacknowledged);
+        // What is said of its messages behind its checkpoint, by later logs or while this runs, does not count.
+        let outcome = filter.outcome.filter(|outcome| *outcome != Fate::Unacknowledged);
         let head = Head {
             format: FORMAT.to_owned(),
             log: shard.origin.clone(),

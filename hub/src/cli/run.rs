@@ -71,7 +71,13 @@ pub(super) fn lock(config: &Config) -> anyhow::Result<Option<File>> {
 pub(super) async fn open(config: &Config, stopping: watch::Receiver<bool>) -> anyhow::Result<Opened> {
     let (opened, taken) = open_after(config, stopping, None).await?;
     if taken.again > 0 {
-        tracing::warn!(entries = taken.again, "statements of the abandoned log are in this one now");
+        tracing::warn!(
+            entries = taken.again,
+            refused = taken.refused.len(),
+            lost_messages = taken.messages.len(),
+            unknown = taken.unknown.iter().map(|range| range.end - range.start).sum::<u64>(),
+            "statements of the abandoned log are in this one now"
+        );
     }
     Ok(opened)
 }

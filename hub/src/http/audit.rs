@@ -65,7 +65,11 @@ impl<T> Question<T> {
 #[utoipa::path(
     post, path = "/v1/audit/search", tag = "auditors", operation_id = "audit_search",
     request_body = Search,
-    responses((status = 200, body = Page), (status = "4XX", description = "A problem", content_type = "application/problem+json"))
+    responses(
+        (status = 200, body = Page),
+        (status = "4XX", description = "A problem", content_type = "application/problem+json"),
+        (status = "5XX", description = "Ask again later", content_type = "application/problem+json"),
+    )
 )]
 pub(super) async fn search(
     State(app): State<Arc<App>>,
@@ -128,7 +132,11 @@ pub(super) async fn health(
         ("before" = Option<u64>, Query, description = "The next of the page before"),
         ("limit" = Option<u16>, Query, description = "1 to 500; 100 without it"),
     ),
-    responses((status = 200, body = PastQueries), (status = "4XX", description = "A problem", content_type = "application/problem+json"))
+    responses(
+        (status = 200, body = PastQueries),
+        (status = "4XX", description = "A problem", content_type = "application/problem+json"),
+        (status = "5XX", description = "Ask again later", content_type = "application/problem+json"),
+    )
 )]
 pub(super) async fn queries(
     State(app): State<Arc<App>>,

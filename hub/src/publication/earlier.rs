@@ -1,7 +1,9 @@
-//! A log that is closed: its files up to its end, and what comes later still: the cosignatures on its end, and the timestamp.
+//! A log that has ended: its files as far as the store has it. Of one that is closed there comes more later: the cosignatures on its
+//! end, and the timestamp. Nothing more comes of one that was abandoned.
 
 use super::{COSIGNED, PublicationError, PublishedLog};
 use crate::app::App;
+use crate::shards::closing::has_end;
 use crate::shards::{self, Shard};
 use crate::witnesses::Cosigned;
 
@@ -9,8 +11,8 @@ use crate::witnesses::Cosigned;
 pub(super) struct Earlier<'a> {
     shard: &'a Shard,
     size: u64,
-    /// Whether all of its entries are.
-    is_complete: bool,
+    /// Whether its last entry closes it; known once all of its entries are published.
+    has_end: Option<bool>,
     cosigned: Option<Cosigned>,
     /// How many timestamps, once that is known.
     timestamps: Option<u64>,
@@ -19,7 +21,12 @@ pub(super) struct Earlier<'a> {
 
 impl<'a> Earlier<'a> {
     pub(super) const fn new(shard: &'a Shard, size: u64) -> Self {
-        Self { shard, size, is_complete: false, cosigned: None, timestamps: None, is_done: false }
+        Self { shard, size, has_end: None, cosigned: None, timestamps: None, is_done: false }
+    }
+
+    /// Whether all of its entries are published.
+    pub(super) const fn is_complete(&self) -> bool {
+        self.has_end.is_some()
     }
 
     /// Whether nothing more can come.
@@ -33,10 +40,13 @@ impl<'a> Earlier<'a> {
     /// [`PublicationError`]; what is there then is as before, or more.
     pub(super) async fn publish(&mut self, app: &App, present: &PublishedLog) -> Result<(), PublicationError> {
         let (log, store) = (present.beside(shards::name(&self.shard.origin)), &*app.store);
-        if !self.is_complete {
-            log.complete(store, self.shard, self.size).await?;
-            self.is_complete = true;
-        }
+        let has_end = match self.has_end {
+            Some(known) => known,
+            None => {
+                log.complete(store, self.shard, self.size).await?;
+                *self.has_end.insert(has_end(store, self.shard, self.size).await?)
+            }
+        };
         let kept = store.kept_cosigned(self.shard).await?;
         let by_all = kept.as_ref().is_some_and(|kept| kept.by_all);
         if let Some(cosigned) = kept.map(|kept| kept.cosigned)
@@ -49,7 +59,7 @@ impl<'a> Earlier<'a> {
         let stamped = store.newest_timestamp(self.shard).await?.map(|(_, stamped)| stamped.size);
         self.timestamps = Some(log.publish_timestamps(store, self.shard, self.timestamps, self.size).await?);
         let is_stamped = app.timestamps.is_none() || stamped == Some(self.size);
-        self.is_done = is_stamped && (app.witnesses.is_none() || by_all);
+        self.is_done = !has_end || is_stamped && (app.witnesses.is_none() || by_all);
         Ok(())
     }
 

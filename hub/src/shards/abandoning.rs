@@ -8,11 +8,12 @@ use saphan_schemas::leaf::Abandoned;
 use saphan_schemas::log::{SignedCheckpoint, VerifierKey};
 use saphan_schemas::registry::RegistryState;
 
-use super::tail::{self, Tail, Worth};
+use super::tail::{self, Tail, UNREADABLE, Worth};
 use super::{Shard, name};
 use crate::app;
 use crate::clock::SystemClock;
 use crate::config::Config;
+use crate::continuity;
 use crate::keys::KeyStore;
 use crate::publication::PublishedLog;
 use crate::store::Store;
@@ -28,7 +29,8 @@ struct Seen {
 /// anybody, and asks all witnesses that none has cosigned more. The next log begins with it.
 ///
 /// # Errors
-/// Nobody has seen more than the store has; or it is not known what others have seen; or that is another history.
+/// Nobody has seen more than the store has; or it is not known what others have seen; or that is another history, or the log was closed
+/// in it.
 pub async fn find(
     config: &Config,
     store: &dyn Store,
@@ -37,7 +39,7 @@ pub async fn find(
     given: &[(String, String)],
 ) -> anyhow::Result<(SignedCheckpoint, Abandoned)> {
     let head = store.head().await?.context("the log is empty")?;
-    let (kept, root) = (head.range.size(), head.range.root());
+    let kept = head.range.size();
     let keys: Vec<_> = registry.keys_of_log(&shard.origin).cloned().collect();
     let mut seen = Vec::new();
     for (who, text) in given {
@@ -48,7 +50,10 @@ pub async fn find(
         seen.push(Seen { who: who.clone(), signed });
     }
     seen.extend(published(config, store, shard, &keys, kept).await?);
-    must_agree(&seen, kept, root)?;
+    must_agree(&seen)?;
+    for seen in seen.iter().filter(|seen| seen.signed.checkpoint().size <= kept) {
+        continuity::must_begin_with(store, shard, seen.signed.checkpoint(), &seen.who).await?;
+    }
     let Some(last) = seen.into_iter().max_by_key(|seen| seen.signed.checkpoint().size) else {
         bail!("nothing is known of {} but what the store has; give a checkpoint of it with --checkpoint", shard.origin)
     };
@@ -92,10 +97,17 @@ async fn published(
     };
     if signed.checkpoint().size > kept {
         let tail = Tail::new(&published, &signed, kept);
-        if tail.worth(&signed, store, shard).await? == Worth::Other {
+        if tail.worth(&signed, store, shard).await.context(UNREADABLE)? == Worth::Other {
             bail!(
                 "the entries of {who} do not lead from those of the store to its checkpoint: one of the two was changed, or is another \
                  history. Empty log.publish to go without it, and give a checkpoint with --checkpoint"
+            );
+        }
+        if let Some(next) = tail.closed_for().await.context(UNREADABLE)? {
+            bail!(
+                "{who} ends with its closing for {next}, which the hub has begun: a store that has {next} is what to look for. This one \
+                 cannot go on: nothing of {next} would count, and keys that were revoked there would be good again. If no such store is \
+                 left, only a new hub folder is: `Give a log up` in the operator guide"
             );
         }
     }
@@ -103,7 +115,7 @@ async fn published(
 }
 
 /// Of one size there is one root.
-fn must_agree(seen: &[Seen], kept: u64, root: saphan_schemas::digest::Sha256Hash) -> anyhow::Result<()> {
+fn must_agree(seen: &[Seen]) -> anyhow::Result<()> {
     for one in seen {
         let this = one.signed.checkpoint();
         let other = seen.iter().find(|other| {
@@ -112,9 +124,6 @@ fn must_agree(seen: &[Seen], kept: u64, root: saphan_schemas::digest::Sha256Hash
         });
         if let Some(other) = other {
             bail!("{} and {} have two histories of {} entries", one.who, other.who, this.size);
-        }
-        if this.size == kept && this.root != root {
-            bail!("{} has another history of {kept} entries than the store", one.who);
         }
     }
     Ok(())

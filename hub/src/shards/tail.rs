@@ -2,12 +2,12 @@
 
 use std::ops::Range;
 
+use saphan_schemas::leaf::{Leaf, ShardEvent};
 use saphan_schemas::log::{CompactRange, ProofPlan, SignedCheckpoint, TILE_WIDTH, VerifierKey, leaf_hash};
 
 use super::Shard;
 use crate::ledger::hashes_of;
 use crate::publication::{PublicationError, PublishedLog};
-use crate::store::sqlite::Copies as _;
 use crate::store::{Store, StoreError};
 
 /// The published entries behind those of the store, read a bundle at a time.
@@ -18,12 +18,12 @@ pub(super) struct Tail<'a> {
 }
 
 /// What the published entries are worth.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Worth {
     /// They lead from those of the store to the checkpoint that is published.
     Proven,
-    /// Some are not there.
-    Incomplete,
+    /// These, by their indices, are not there.
+    Incomplete(Vec<Range<u64>>),
     /// They lead to something else.
     Other,
 }
@@ -36,14 +36,31 @@ impl<'a> Tail<'a> {
 
     /// The bundles that they are in.
     pub(super) fn bundles(&self) -> Range<u64> {
-        self.kept / WIDTH..self.size.div_ceil(WIDTH)
+        let end = if self.size > self.kept { self.size.div_ceil(WIDTH) } else { 0 };
+        self.kept / WIDTH..end
     }
 
-    /// Those of a bundle that can be read, with their indices.
-    pub(super) async fn bundle(&self, number: u64) -> impl Iterator<Item = (u64, Vec<u8>)> + use<> {
-        let found = self.published.entries(number * WIDTH, TILE_WIDTH).await;
+    /// Those of a bundle, with their indices; none if it is not there.
+    ///
+    /// # Errors
+    /// It is there, and cannot be read: whoever went on without would lose what was said in it.
+    pub(super) async fn bundle(
+        &self,
+        number: u64,
+    ) -> Result<impl Iterator<Item = (u64, Vec<u8>)> + use<>, PublicationError> {
+        let found = self.published.bundle(number, self.size).await?.unwrap_or_default();
         let kept = self.kept;
-        (number * WIDTH..self.size).zip(found).filter(move |(index, _)| *index >= kept)
+        Ok((number * WIDTH..self.size).zip(found).filter(move |(index, _)| *index >= kept))
+    }
+
+    /// The log that the published one was closed for, by its last entry.
+    pub(super) async fn closed_for(&self) -> Result<Option<String>, PublicationError> {
+        let Some(number) = self.bundles().last() else { return Ok(None) };
+        let last = self.bundle(number).await?.last().map(|(_, leaf)| Leaf::parse(&leaf));
+        Ok(match last {
+            Some(Ok(Leaf::Shard { event: ShardEvent::Closed { next }, .. })) => Some(next),
+            _ => None,
+        })
     }
 
     /// Reads all of them.
@@ -52,15 +69,25 @@ impl<'a> Tail<'a> {
         shown: &SignedCheckpoint,
         store: &dyn Store,
         shard: &Shard,
-    ) -> Result<Worth, StoreError> {
+    ) -> Result<Worth, PublicationError> {
         let mut range = range_at(store, shard, self.kept).await?;
-        for bundle in self.bundles() {
-            self.bundle(bundle).await.for_each(|(_, leaf)| range.push(leaf_hash(&leaf)));
+        let mut missing: Vec<Range<u64>> = Vec::new();
+        for number in self.bundles() {
+            let before = range.size();
+            self.bundle(number).await?.for_each(|(_, leaf)| range.push(leaf_hash(&leaf)));
+            if range.size() > before {
+                continue;
+            }
+            let (first, end) = (self.kept.max(number * WIDTH), self.size.min((number + 1) * WIDTH));
+            match missing.last_mut().filter(|last| last.end == first) {
+                Some(last) => last.end = end,
+                None => missing.push(first..end),
+            }
         }
-        Ok(match range.size() == self.size {
-            true if range.root() == shown.checkpoint().root => Worth::Proven,
+        Ok(match missing.is_empty() {
+            true if range.size() == self.size && range.root() == shown.checkpoint().root => Worth::Proven,
             true => Worth::Other,
-            false => Worth::Incomplete,
+            false => Worth::Incomplete(missing),
         })
     }
 }
@@ -84,3 +111,6 @@ pub(super) async fn shown(
 }
 
 const WIDTH: u64 = TILE_WIDTH as u64;
+/// What is there and cannot be read is no reason to go on without it.
+pub(super) const UNREADABLE: &str = "log.publish: what is published of the lost part cannot be read. Bring it back from a copy, or empty \
+    the setting to go without: then nothing of that part is logged again, and keys that were revoked in it are good again";

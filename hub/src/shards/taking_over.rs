@@ -5,14 +5,16 @@
 //! leaves nothing undone.
 
 use std::collections::HashSet;
+use std::ops::Range;
 
+use anyhow::Context as _;
 use saphan_schemas::acknowledgement::UnverifiedAcknowledgement;
 use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::envelope::UnverifiedEnvelope;
 use saphan_schemas::leaf::{Leaf, ShardEvent};
 
 use super::Shard;
-use super::tail::{self, Tail, Worth};
+use super::tail::{self, Tail, UNREADABLE, Worth};
 use crate::acknowledging::{AcknowledgementError, acknowledge};
 use crate::app::App;
 use crate::ledger::{Draft, ErasureDraft};
@@ -27,6 +29,8 @@ pub struct TakenOver {
     pub refused: Vec<(u64, String)>,
     /// The messages whose bodies are lost, each by its index there, with its id, sender and recipient.
     pub messages: Vec<(u64, String)>,
+    /// The indices there of lost entries that are not published: nobody knows what they said.
+    pub unknown: Vec<Range<u64>>,
 }
 
 /// Takes over what can be, if the present log began after one that was abandoned, and nothing else has been logged in it yet.
@@ -36,22 +40,25 @@ pub struct TakenOver {
 pub async fn take_over(app: &App) -> anyhow::Result<TakenOver> {
     let mut taken = TakenOver::default();
     let Some((before, kept)) = app.shards.closed().last() else { return Ok(taken) };
-    let Some((published, _)) = &app.publication else { return Ok(taken) };
-    if !begins_after_lost(app).await? {
-        return Ok(taken);
-    }
+    let Some(last) = begins_after_lost(app).await? else { return Ok(taken) };
     let own = statements_so_far(app).await?;
     let Some(own) = own else { return Ok(taken) };
+    taken.unknown.push(kept..last);
+    let Some((published, _)) = &app.publication else { return Ok(taken) };
     let published = published.beside(super::name(&before.origin));
     let keys: Vec<_> = app.registry.state().keys_of_log(&before.origin).cloned().collect();
     let Some(shown) = tail::shown(&published, &keys).await? else { return Ok(taken) };
     let tail = Tail::new(&published, &shown, kept);
-    let is_proven = tail.worth(&shown, &*app.store, before).await? == Worth::Proven;
-    if !are_all_in(&own, &tail, &before.origin).await {
-        return Ok(taken);
+    let worth = tail.worth(&shown, &*app.store, before).await.context(UNREADABLE)?;
+    if !are_all_in(&own, &tail, &before.origin).await? {
+        return Ok(TakenOver::default());
     }
+    let is_proven = worth == Worth::Proven;
+    taken.unknown = if let Worth::Incomplete(missing) = worth { missing } else { Vec::new() };
+    let unpublished = shown.checkpoint().size.max(kept)..last;
+    taken.unknown.extend(Some(unpublished).filter(|range| !range.is_empty()));
     for bundle in tail.bundles() {
-        for (index, leaf) in tail.bundle(bundle).await {
+        for (index, leaf) in tail.bundle(bundle).await.context(UNREADABLE)? {
             let Ok(leaf) = Leaf::parse(&leaf) else { continue };
             if statement(&leaf, &before.origin).is_some_and(|statement| own.contains(&statement)) {
                 continue;
@@ -88,28 +95,31 @@ async fn statements_so_far(app: &App) -> anyhow::Result<Option<HashSet<Sha256Has
 }
 
 /// Whether the log goes its own way by now.
-async fn are_all_in(own: &HashSet<Sha256Hash>, tail: &Tail<'_>, log: &str) -> bool {
+async fn are_all_in(own: &HashSet<Sha256Hash>, tail: &Tail<'_>, log: &str) -> anyhow::Result<bool> {
     let mut left = own.clone();
     for bundle in tail.bundles() {
         if left.is_empty() {
-            return true;
+            return Ok(true);
         }
-        for (_, leaf) in tail.bundle(bundle).await {
+        for (_, leaf) in tail.bundle(bundle).await.context(UNREADABLE)? {
             if let Some(statement) = Leaf::parse(&leaf).ok().and_then(|leaf| statement(&leaf, log)) {
                 left.remove(&statement);
             }
         }
     }
-    left.is_empty()
+    Ok(left.is_empty())
 }
 
-async fn begins_after_lost(app: &App) -> anyhow::Result<bool> {
+/// How many entries the log before had, if it was abandoned.
+async fn begins_after_lost(app: &App) -> anyhow::Result<Option<u64>> {
     let first = app.store.entries(app.shards.present().first, 1).await?.pop();
     let event = first.and_then(|leaf| match Leaf::parse(&leaf) {
         Ok(Leaf::Shard { event, .. }) => Some(event),
         _ => None,
     });
-    Ok(matches!(event, Some(ShardEvent::Opened { abandoned: Some(_), .. })))
+    let Some(ShardEvent::Opened { abandoned: Some(_), previous: Some(previous), .. }) = event else { return Ok(None) };
+    let size = previous.lines().nth(1).and_then(|size| size.parse().ok());
+    size.map(Some).context("the log begins after a checkpoint that is none")
 }
 
 /// What tells a statement that can be made again from all others; `log` is the one that the leaf is in.
@@ -183,6 +193,10 @@ async fn say_again(app: &App, before: &Shard, kept: u64, leaf: &Leaf, is_proven:
             }
             Err(_) => Again::Nothing,
         }),
+        // It was published only after the log was abandoned without it.
+        Leaf::Shard { event: ShardEvent::Closed { next }, .. } => {
+            Ok(Again::Refused(format!("the log was closed for {next}, of which nothing counts")))
+        }
         Leaf::Refusal { .. } | Leaf::Query { .. } | Leaf::Shard { .. } => Ok(Again::Nothing),
     }
 }

@@ -12,6 +12,7 @@ use super::asking::NotStamped;
 use super::{Newest, Timestamps};
 use crate::app::App;
 use crate::shards::Shard;
+use crate::shards::closing::has_end;
 use crate::store::StoreError;
 
 /// A checkpoint that is to be stamped.
@@ -41,17 +42,22 @@ pub async fn run(app: Arc<App>, timestamps: Arc<Timestamps>) {
                 if let Some(newest) = stamped {
                     timestamps.set_newest(newest);
                 }
+                let mut ends = 0_u32;
                 while let Some((shard, size)) = closed.last() {
-                    if !stamp_end(&app, &timestamps, shard, *size, &mut stopping).await? {
-                        break;
+                    match stamp_end(&app, &timestamps, shard, *size, &mut stopping).await? {
+                        End::Stamped => ends += 1,
+                        End::Settled => {}
+                        End::Stopping => break,
                     }
                     closed.pop();
                 }
-                Ok(stamped)
+                Ok((stamped, ends))
             };
             match round.await {
-                Ok(None) => {}
-                Ok(Some(newest)) => tries.succeeded(newest.at_ms + timestamps.every_ms),
+                Ok((None, 0)) => {}
+                // The present log's next token has its own time.
+                Ok((None, _)) => tries.succeeded(0),
+                Ok((Some(newest), _)) => tries.succeeded(newest.at_ms + timestamps.every_ms),
                 Err(error) => tries.failed(&app, &timestamps, &error),
             }
         }
@@ -91,18 +97,30 @@ async fn stamp(
     Ok(stamped.map(|stamped| Newest { size: stamped.size, at_ms: app.clock.now_ms() }))
 }
 
-/// The end of a closed log, unless it has a token. `false` when the hub stops.
+/// What became of the end of an earlier log.
+enum End {
+    Stamped,
+    /// It has its token, or none is due: the log was abandoned.
+    Settled,
+    Stopping,
+}
+
+/// The end of a closed log, unless it has a token.
 async fn stamp_end(
     app: &App,
     timestamps: &Timestamps,
     shard: &Shard,
     size: u64,
     stopping: &mut watch::Receiver<bool>,
-) -> Result<bool, NotStamped> {
+) -> Result<End, NotStamped> {
+    if !has_end(&*app.store, shard, size).await? {
+        return Ok(End::Settled);
+    }
     let is_done = app.store.newest_timestamp(shard).await?.is_some_and(|(_, stamped)| stamped.size >= size);
     let checkpoint = if is_done { None } else { app.store.checkpoint(shard.first + size).await? };
-    let Some(checkpoint) = checkpoint else { return Ok(true) };
-    Ok(stamp_one(app, timestamps, shard, size, &checkpoint, stopping).await?.is_some())
+    let Some(checkpoint) = checkpoint else { return Ok(End::Settled) };
+    let stamped = stamp_one(app, timestamps, shard, size, &checkpoint, stopping).await?;
+    Ok(if stamped.is_some() { End::Stamped } else { End::Stopping })
 }
 
 /// Has one checkpoint of a log stamped, and keeps the token. `None` when the hub stops.

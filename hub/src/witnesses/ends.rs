@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use saphan_schemas::leaf::{Leaf, ShardEvent};
 use saphan_schemas::log::{NoteSignature, SignedNote};
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
@@ -17,6 +16,7 @@ use super::rounds::note;
 use super::{Head, Witnesses};
 use crate::app::App;
 use crate::shards::Shard;
+use crate::shards::closing::has_end;
 use crate::store::{KeptCosigned, Store, StoreError};
 
 /// An end that not every witness has cosigned.
@@ -88,14 +88,10 @@ async fn unsettled(app: &App, witnesses: &Witnesses) -> Result<Vec<End>, StoreEr
 
 /// The last checkpoint of a log, if the log was closed by its last entry.
 async fn end_of(store: &dyn Store, shard: &Shard, size: u64) -> Result<Option<Head>, StoreError> {
-    let end = shard.first + size;
-    let last = store.entries(end.saturating_sub(1), 1).await?.pop();
-    let is_closed =
-        matches!(last.as_deref().map(Leaf::parse), Some(Ok(Leaf::Shard { event: ShardEvent::Closed { .. }, .. })));
-    if !is_closed {
+    if !has_end(store, shard, size).await? {
         return Ok(None);
     }
-    Ok(store.checkpoint(end).await?.map(|checkpoint| Head { size, checkpoint: checkpoint.into() }))
+    Ok(store.checkpoint(shard.first + size).await?.map(|checkpoint| Head { size, checkpoint: checkpoint.into() }))
 }
 
 impl End {

@@ -97,9 +97,13 @@ fn size(note: &str) -> u64 {
 }
 
 fn tell(taken: &TakenOver) {
-    let TakenOver { again, refused, messages } = taken;
+    let TakenOver { again, refused, messages, unknown } = taken;
     println!("from the published part that was lost: {again} statements are logged again, {} are not", refused.len());
     refused.iter().for_each(|(index, why)| println!("  entry {index}: {why}"));
     println!("messages of that part, to be sent again by their senders: {}", messages.len());
     messages.iter().for_each(|(index, what)| println!("  entry {index}: {what}"));
+    if !unknown.is_empty() {
+        println!("not published, so that nobody can tell what was revoked, erased or accepted there:");
+    }
+    unknown.iter().for_each(|range| println!("  entries {} to {}", range.start, range.end - 1));
 }

@@ -151,6 +151,25 @@ async fn a_message_that_was_rejected_after_the_checkpoint_is_not_in_an_export_th
     assert_eq!(fitting, [settled]);
 }
 
+#[tokio::test]
+async fn a_message_that_is_acknowledged_while_the_export_runs_is_in_it_as_unacknowledged() {
+    let hall = Hall::new().await;
+    let [late, settled] =
+        [hall.hub.accept(&hall.hub.world.message()).await, hall.hub.accept(&hall.hub.world.message()).await];
+    hall.settle(settled, None).await;
+    let asked = audit::ask(&hall.hub.app, &hall.auditor.id, "a question").await.unwrap();
+    let outcome = Some(audit::Fate::Unacknowledged);
+    let mut export = asked.export(Filter { outcome, ..Filter::default() }, None).await.unwrap();
+    hall.settle(late, None).await;
+    assert!(hall.places(json!({ "outcome": "unacknowledged" })).await.is_empty(), "the index knows it now");
+    let mut rows = Vec::new();
+    while let Some(more) = export.next().await.unwrap() {
+        rows.extend(more);
+    }
+    let found: Vec<_> = rows.iter().map(|row| (row.row.index, row.row.acknowledgement)).collect();
+    assert_eq!(found, [(late, None)]);
+}
+
 fn unguarded(field: &str) -> &str {
     field.strip_prefix('\'').unwrap_or(field)
 }

@@ -24,7 +24,8 @@ struct OldCopy {
 }
 
 impl OldCopy {
-    async fn new() -> Self {
+    /// Nothing is lost yet; the copy is made, and the first key is known.
+    async fn begun() -> Self {
         let folder = Folder::new().await;
         let place = folder.0.path().join("published");
         std::fs::create_dir(&place).unwrap();
@@ -33,7 +34,13 @@ impl OldCopy {
         let keys: Value = hub.get("/v1/keys").await.json(200);
         hub.terminate().await;
         old.keep_store();
-        let first = keys["keys"][0]["kid"].as_str().unwrap().to_owned();
+        old.keys[0] = keys["keys"][0]["kid"].as_str().unwrap().to_owned();
+        old
+    }
+
+    async fn new() -> Self {
+        let mut old = Self::begun().await;
+        let first = old.keys[0].clone();
         let registry = old.folder.file(&super::registry_file());
         success(&old.run("2026h2", &["registry", "apply", &registry]).await);
         let second =
@@ -90,6 +97,16 @@ impl OldCopy {
         self.run("2027h1", &[&["shard", "open", "--abandon"], more].concat()).await
     }
 
+    /// A command of a hub that publishes nowhere.
+    async fn run_unpublished(&self, shard: &str, arguments: &[&str]) -> Output {
+        in_time(self.command(shard, arguments).env(PUBLISH, "").output()).await.unwrap()
+    }
+
+    /// The file of the published entries.
+    fn bundle(&self) -> PathBuf {
+        self.place.join(format!("2026h2/tile/entries/000.p/{}", self.size))
+    }
+
     async fn serve(&self, shard: &str) -> Serving {
         self.folder.serve_with(&[(SHARD, shard), (PUBLISH, self.place.to_str().unwrap())]).await
     }
@@ -130,6 +147,7 @@ async fn an_old_copy_without_a_newer_one_is_given_up_and_the_next_log_says_what_
     let told = format!("{OLD} is abandoned: of its {} entries 1 are left, and nothing is ever added to it.", old.size);
     assert!(said.starts_with(&told), "{said}");
     assert!(said.contains(&format!("{} statements are logged again, 0 are not", old.size - 1)), "{said}");
+    assert!(!said.contains("not published"), "{said}");
     let said = success(&old.abandon(&[]).await);
     assert!(said.starts_with(&format!("the hub is in the log {NEXT} already")), "{said}");
     let refused = failure(&old.run("2026h2", &["serve"]).await);
@@ -179,7 +197,7 @@ async fn what_is_given_up_is_known_from_whoever_has_seen_it_and_never_guessed() 
     let refused = failure(&old.abandon(&["--checkpoint", &garbage]).await);
     assert!(refused.contains("registry.toml has no checkpoint of"), "{refused}");
     // The published entries are not those of the checkpoint.
-    let bundle = old.place.join(format!("2026h2/tile/entries/000.p/{}", old.size));
+    let bundle = old.bundle();
     let whole = std::fs::read(&bundle).unwrap();
     let mut changed = whole.clone();
     *changed.last_mut().unwrap() ^= 1;
@@ -188,15 +206,14 @@ async fn what_is_given_up_is_known_from_whoever_has_seen_it_and_never_guessed() 
     assert!(refused.contains("do not lead from those of the store to its checkpoint"), "{refused}");
     std::fs::write(&bundle, whole).unwrap();
     // Nothing was begun so far, and nobody has to be believed who says nothing.
-    let unpublished = async |more: &[&str]| {
-        let mut command = old.command("2027h1", &[&["shard", "open", "--abandon"], more].concat());
-        in_time(command.env(PUBLISH, "").output()).await.unwrap()
-    };
+    let unpublished =
+        async |more: &[&str]| old.run_unpublished("2027h1", &[&["shard", "open", "--abandon"], more].concat()).await;
     let refused = failure(&unpublished(&[]).await);
     assert!(refused.contains("give a checkpoint of it with --checkpoint"), "{refused}");
     let checkpoint = old.place.join("2026h2/checkpoint").display().to_string();
     let said = success(&unpublished(&["--checkpoint", &checkpoint]).await);
     assert!(said.contains("0 statements are logged again, 0 are not"), "{said}");
+    assert!(said.ends_with(&format!("accepted there:\n  entries 1 to {}\n", old.size - 1)), "{said}");
     let registry = old.registry().await;
     assert_eq!(registry["members"], json!([]), "the registry is that of what is left");
 }
@@ -222,7 +239,58 @@ async fn entries_that_are_not_published_any_more_are_lost_for_the_next_log() {
     let said = success(&old.abandon(&[]).await);
     assert!(said.contains(&format!("of its {} entries 1 are left", old.size)), "{said}");
     assert!(said.contains("0 statements are logged again, 0 are not"), "{said}");
+    assert!(said.ends_with(&format!("accepted there:\n  entries 1 to {}\n", old.size - 1)), "{said}");
     let hub = old.serve("2027h1").await;
     assert!(hub.get("/v1/log/checkpoint").await.text().starts_with(&format!("{NEXT}\n1\n")));
     hub.terminate().await;
+}
+
+#[tokio::test]
+async fn a_log_that_was_closed_in_the_lost_part_is_not_given_up() {
+    let old = OldCopy::begun().await;
+    success(&old.run("2027h1", &["shard", "open"]).await);
+    old.bring_back_store();
+    let refused = failure(&old.run("2027h2", &["shard", "open", "--abandon"]).await);
+    assert!(refused.contains(&format!("ends with its closing for {NEXT}, which the hub has begun")), "{refused}");
+    assert_eq!(old.folder.newest().await.1, 1, "nothing was begun");
+}
+
+#[tokio::test]
+async fn published_entries_that_cannot_be_read_are_not_passed_over() {
+    let old = OldCopy::new().await;
+    let whole = std::fs::read(old.bundle()).unwrap();
+    std::fs::write(old.bundle(), &whole[..whole.len() - 1]).unwrap();
+    let unreadable = "what is published of the lost part cannot be read";
+    let refused = failure(&old.abandon(&[]).await);
+    assert!(refused.contains(unreadable) && refused.contains("is damaged"), "{refused}");
+    assert_eq!(old.folder.newest().await.1, 1, "nothing was begun");
+    // Begun without them, the next log takes them over before it says anything else.
+    let checkpoint = old.place.join("2026h2/checkpoint").display().to_string();
+    success(&old.run_unpublished("2027h1", &["shard", "open", "--abandon", "--checkpoint", &checkpoint]).await);
+    let refused = failure(&old.run("2027h1", &["serve"]).await);
+    assert!(refused.contains(unreadable), "{refused}");
+    std::fs::write(old.bundle(), whole).unwrap();
+    old.goes_on().await;
+}
+
+#[tokio::test]
+async fn a_shorter_published_log_of_another_history_is_a_fork_and_no_loss() {
+    let old = OldCopy::new().await;
+    let published = old.published();
+    let registry = old.folder.file(&super::registry_file());
+    success(&old.run_unpublished("2026h2", &["registry", "apply", &registry]).await);
+    for _ in 0..3 {
+        success(&old.run_unpublished("2026h2", &["keys", "rotate", "receipts"]).await);
+    }
+    for arguments in [&["serve"][..], &["shard", "open", "--abandon"]] {
+        let shard = if arguments.len() == 1 { "2026h2" } else { "2027h1" };
+        let refused = failure(&old.run(shard, arguments).await);
+        assert!(refused.contains("has seen another history of this log than the store has"), "{refused}");
+        assert!(!refused.contains("--abandon"), "there it is a dead end: {refused}");
+    }
+    let checkpoint = old.place.join("2026h2/checkpoint").display().to_string();
+    let given = ["shard", "open", "--abandon", "--checkpoint", &checkpoint];
+    let refused = failure(&old.run_unpublished("2027h1", &given).await);
+    assert!(refused.contains("has seen another history of this log"), "{refused}");
+    assert_eq!((old.published(), old.folder.newest().await.1), (published, 1), "both are as they were");
 }

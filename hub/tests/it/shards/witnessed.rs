@@ -168,6 +168,30 @@ async fn what_was_cosigned_before_the_log_was_closed_stays_served_until_its_end_
 }
 
 #[tokio::test]
+async fn an_earlier_log_whose_files_cannot_be_written_holds_up_no_other() {
+    let stage = Stage::with("any").await;
+    stage.witnesses[1].behave(Manner::Says(503, ""));
+    let stage = stage.go_on_in("next").await;
+    let end = stage.end().await;
+    eventually(async || stage.published("checkpoint.cosigned").contains(&format!("\n{end}\n"))).await;
+    // What the second witness signs cannot be written any more.
+    let file = stage.folder.path().join("log/main/checkpoint.cosigned");
+    std::fs::remove_file(&file).unwrap();
+    std::fs::create_dir_all(file.join("in-the-way")).unwrap();
+    stage.witnesses[1].behave(Manner::Good);
+    stage.until_cosigned(end, &["w0", "w1"]).await;
+    eventually(async || stage.hub.app.metrics.log_publish_failures.get() > 0).await;
+    stage.hub.accept(&stage.hub.world.message()).await;
+    let newest = format!("{NEXT}\n{}\n", stage.hub.size());
+    let next = stage.folder.path().join("log/next/checkpoint");
+    eventually(async || std::fs::read_to_string(&next).unwrap_or_default().starts_with(&newest)).await;
+    // When there is room again, it is written.
+    std::fs::remove_dir_all(&file).unwrap();
+    let served = stage.hub.get("/v1/logs/main/checkpoint.cosigned").await.text().to_owned();
+    eventually(async || stage.published("checkpoint.cosigned") == served).await;
+}
+
+#[tokio::test]
 async fn a_hub_that_never_had_witnesses_has_no_cosigned_logs() {
     let hub = TestHub::new().await.go_on_in("next").await;
     for log in ["main", "next", "other"] {
