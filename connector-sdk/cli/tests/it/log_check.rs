@@ -378,7 +378,8 @@ fn a_log_begins_with_its_opening_and_ends_with_its_closing() {
 
 #[test]
 fn the_names_of_hub_log_and_key_in_the_first_entry_fit_together() {
-    let with = |ledger: &mut Ledger, change: &dyn Fn(&mut HubId, &mut VerifierKey)| {
+    type Names<'a> = &'a dyn Fn(&mut HubId, &mut VerifierKey);
+    let with = |ledger: &mut Ledger, change: Names<'_>| {
         let Leaf::Shard { ts, mut event } = Leaf::parse(&ledger.leaves[0]).unwrap() else { panic!("not opened") };
         let ShardEvent::Opened { hub, log, .. } = &mut event else { panic!("not opened") };
         change(hub, log);
@@ -388,8 +389,7 @@ fn the_names_of_hub_log_and_key_in_the_first_entry_fit_together() {
     let next = "hub.local/log/2027h1";
     let stranger = NoteSigner::from_pkcs8("hub.local/log/2028h1", &NoteSigner::generate_pkcs8().unwrap()).unwrap();
     let other_key = |_: &mut HubId, log: &mut VerifierKey| *log = stranger.verifier_key().clone();
-    let changes: [&dyn Fn(&mut HubId, &mut VerifierKey); 2] = [&other_hub, &other_key];
-    for change in changes {
+    for change in [&other_hub as Names<'_>, &other_key] {
         let mut ledger = Ledger::with_messages(1);
         with(&mut ledger, change);
         refused(&ledger, 0, "do not fit together");
