@@ -290,10 +290,7 @@ mod tests {
         let good = message_prefix(7, &schema);
 
         let (hash, ts, id) = of(&good).unwrap();
-        assert_eq!(
-            (hash, ts, id),
-            (leaf_hash(&message_leaf(good.as_bytes(), envelope.as_str())), 7, schema.id.clone())
-        );
+        assert_eq!((hash, ts, id), (leaf_hash(&message_leaf(good.as_bytes(), envelope.as_str())), 7, schema.id));
         let members = good.strip_prefix(r#"{"t":"message","#).unwrap().strip_suffix(r#","envelope":""#).unwrap();
         for bad in [
             // Its last string is not the envelope.
