@@ -172,7 +172,7 @@ impl PublishedLog {
     pub async fn complete(&self, store: &dyn Store, shard: &Shard, size: u64) -> Result<(), PublicationError> {
         let Some(last) = store.checkpoint(shard.first + size).await? else { return Ok(()) };
         let published = self.checkpoint().await?.unwrap_or_default();
-        let published = published.lines().nth(1).and_then(|size| size.parse().ok()).unwrap_or(0);
+        let published = size_of(&published).unwrap_or(0);
         if published >= size { Ok(()) } else { self.publish(store, shard, published, &(size, last), None).await }
     }
 
@@ -214,7 +214,7 @@ impl Copies for PublishedLog {
     fn entries(&self, first: u64, count: u16) -> BoxFuture<'_, Vec<Vec<u8>>> {
         async move {
             let text = self.checkpoint().await.ok().flatten().unwrap_or_default();
-            let size = text.lines().nth(1).and_then(|size| size.parse().ok()).unwrap_or(0);
+            let size = size_of(&text).unwrap_or(0);
             // One that cannot be read is no copy.
             let bundle = self.bundle(first / u64::from(TILE_WIDTH), size).await;
             let mut entries = bundle.ok().flatten().unwrap_or_default();
@@ -223,6 +223,11 @@ impl Copies for PublishedLog {
         }
         .boxed()
     }
+}
+
+/// The number of entries that a checkpoint (a signed note) states, whoever signed it.
+pub(crate) fn size_of(checkpoint: &str) -> Option<u64> {
+    checkpoint.lines().nth(1)?.parse().ok()
 }
 
 /// Publishes once what is new.

@@ -1,7 +1,7 @@
 //! A log that has ended: its files as far as the store has it. Of one that is closed there comes more later: the cosignatures on its
 //! end, and the timestamp. Nothing more comes of one that was abandoned.
 
-use super::{COSIGNED, PublicationError, PublishedLog};
+use super::{COSIGNED, PublicationError, PublishedLog, size_of};
 use crate::app::App;
 use crate::shards::closing::has_end;
 use crate::shards::{self, Shard};
@@ -73,7 +73,7 @@ impl<'a> Earlier<'a> {
         let head = (cosigned.size, cosigned.text.clone());
         let published = log.checkpoint().await?;
         // Never in the place of one that says more: a store that was brought back from a copy has less.
-        let is_at_end = published.is_some_and(|text| text.lines().nth(1) == Some(&self.size.to_string()));
+        let is_at_end = published.is_some_and(|text| size_of(&text) == Some(self.size));
         if !is_at_end || log.get(COSIGNED).await? == Some(head.1.clone().into_bytes()) {
             return Ok(());
         }

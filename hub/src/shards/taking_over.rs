@@ -18,6 +18,7 @@ use super::tail::{self, Tail, UNREADABLE, Worth};
 use crate::acknowledging::{AcknowledgementError, acknowledge};
 use crate::app::App;
 use crate::ledger::{Draft, ErasureDraft};
+use crate::publication::size_of;
 use crate::registry::ChangeError;
 
 /// What became of the published entries that the store did not have.
@@ -118,8 +119,7 @@ async fn begins_after_lost(app: &App) -> anyhow::Result<Option<u64>> {
         _ => None,
     });
     let Some(ShardEvent::Opened { abandoned: Some(_), previous: Some(previous), .. }) = event else { return Ok(None) };
-    let size = previous.lines().nth(1).and_then(|size| size.parse().ok());
-    size.map(Some).context("the log begins after a checkpoint that is none")
+    size_of(&previous).map(Some).context("the log begins after a checkpoint that is none")
 }
 
 /// What tells a statement that can be made again from all others; `log` is the one that the leaf is in.

@@ -15,6 +15,7 @@ use super::finish;
 use crate::cli::{change, run};
 use crate::config::Config;
 use crate::keys::KeyStore;
+use crate::publication::size_of;
 use crate::registry::{Registry, opening};
 use crate::shards::abandoning::find;
 use crate::shards::beginning::{Lost, closed_for};
@@ -34,6 +35,8 @@ pub(super) async fn abandon(config: &Config, checkpoints: &[PathBuf]) -> anyhow:
     let lost = if before == next { None } else { Some(lost(config, &store, &shards, &next, &given).await?) };
     store.close().await?;
     let (_stop, stopping) = watch::channel(false);
+    // Both were verified.
+    let size = |checkpoint: &str| size_of(checkpoint).unwrap_or_default();
     let (last, kept) = lost.as_ref().map_or((0, 0), |lost| (size(&lost.last), size(&lost.abandoned.kept)));
     let is_new = lost.is_some();
     // This begins the log, in one commit; what comes then each start does as well.
@@ -89,11 +92,6 @@ fn checkpoint(path: &Path) -> anyhow::Result<(String, String)> {
         Err(_) => String::from_utf8(bytes).with_context(|| format!("{who} is not text"))?,
     };
     Ok((who, text))
-}
-
-/// The number of entries in a checkpoint that was verified.
-fn size(note: &str) -> u64 {
-    note.lines().nth(1).and_then(|size| size.parse().ok()).unwrap_or_default()
 }
 
 fn tell(taken: &TakenOver) {
