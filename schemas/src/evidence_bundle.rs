@@ -100,13 +100,6 @@ pub struct BundledMessage {
 }
 
 impl EvidenceBundle {
-    /// What it has of the log of this origin, in the log's order.
-    #[must_use]
-    pub fn entries_of(&self, log: &str) -> &[BundledEntry] {
-        let is_of = |earlier: &&EarlierLog| earlier.checkpoint.lines().next() == Some(log);
-        self.earlier.iter().find(is_of).map_or(&self.entries, |earlier| &earlier.entries)
-    }
-
     /// The checkpoints of which each covers all that is proven about the messages, the newest first: if one of them is cosigned, all of
     /// that is what everybody sees.
     pub fn covering<'a>(&'a self, proven: &Proven) -> impl Iterator<Item = &'a str> + use<'a> {
