@@ -8,6 +8,7 @@ use clap::Args;
 use saphan_schemas::evidence_bundle::{Body, EvidenceBundle, Proven, ProvenMessage, StampedTree};
 use saphan_schemas::json::parse_typed;
 use saphan_schemas::log::{Policy, VerifierKey};
+use saphan_schemas::succession::AbandonedLog;
 use saphan_timestamps::{Authorities, Timestamp, TimestampFault};
 use serde_json::{Value, json};
 
@@ -139,6 +140,8 @@ pub(super) fn holds(path: &Path, proven: &Proven, beside: &Beside, language: Lan
     ];
     let before = proven.earlier.iter().map(|log| log.origin.as_str()).collect::<Vec<_>>().join(", ");
     log.extend((!before.is_empty()).then_some((words.before, before)));
+    let lost = |one: &AbandonedLog| (words.abandoned, format!("{}: {} / {}", one.log, one.kept, one.last));
+    log.extend(proven.abandoned.iter().map(lost));
     log.extend(beside.witnesses.as_ref().map(|names| (words.witnesses, names.join(", "))));
     text.push_str(&format!("\n{}\n{}\n", table(&log), words.not_shown));
     let not_shown = not_shown(proven, beside);
@@ -224,6 +227,8 @@ enum Limit {
     Receipt,
     /// By when a message existed.
     Time,
+    /// What the hub has lost.
+    Lost,
 }
 
 impl Limit {
@@ -234,6 +239,7 @@ impl Limit {
             Self::Content => "content",
             Self::Receipt => "reception",
             Self::Time => "time",
+            Self::Lost => "lost",
         }
     }
 }
@@ -251,6 +257,9 @@ fn not_shown(proven: &Proven, beside: &Beside) -> Vec<Limit> {
     }
     if beside.timestamps.is_none() && !proven.stamped.is_empty() {
         limits.push(Limit::Time);
+    }
+    if !proven.abandoned.is_empty() {
+        limits.push(Limit::Lost);
     }
     limits
 }
