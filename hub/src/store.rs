@@ -247,8 +247,6 @@ pub struct Pending {
     pub recipient: SystemId,
     /// The exact leaf, which holds the envelope.
     pub leaf: Vec<u8>,
-    /// What the envelope says, where that is known without reading it.
-    pub claims: Option<Arc<EnvelopeClaims>>,
     /// The salt of the commitment.
     pub salt: Salt,
     /// The exact body.
