@@ -80,17 +80,18 @@ impl Shards {
         Self { earlier: Vec::new(), present: Log { shard: Shard { number: 0, first: 0, origin }, end: End::Open } }
     }
 
-    /// Those that a store has, with their ends; `None` for none.
+    /// Those that a store has, with their ends; `None` for none. A log whose first entry cannot be read is taken for one that began
+    /// after a closed one, as almost all do.
     ///
     /// # Errors
-    /// The store failed.
+    /// The store failed, or an abandoned log's last checkpoint is none.
     pub async fn read(store: &dyn Store) -> Result<Option<Self>, StoreError> {
         let mut stored = store.shards().await?.into_iter();
         let Some(first) = stored.next() else { return Ok(None) };
         let mut shards = Self { earlier: Vec::new(), present: Log { shard: first, end: End::Open } };
         for next in stored {
             let lost = seen_of_lost(store, &next).await?;
-            shards = shards.and(next, lost);
+            shards = shards.begin(next, lost);
         }
         Ok(Some(shards))
     }
@@ -99,17 +100,18 @@ impl Shards {
     #[must_use]
     pub fn followed_by(self, origin: String, first: u64) -> Self {
         let number = self.present.shard.number + 1;
-        self.and(Shard { number, first, origin }, None)
+        self.begin(Shard { number, first, origin }, None)
     }
 
     /// These, the present one of which had `last` entries and is abandoned, and one more that begins at this place.
     #[must_use]
     pub fn abandoned_for(self, origin: String, first: u64, last: u64) -> Self {
         let number = self.present.shard.number + 1;
-        self.and(Shard { number, first, origin }, Some(last))
+        self.begin(Shard { number, first, origin }, Some(last))
     }
 
-    fn and(mut self, next: Shard, lost: Option<u64>) -> Self {
+    /// `lost` is how many entries the present one had, if it is abandoned.
+    fn begin(mut self, next: Shard, lost: Option<u64>) -> Self {
         let size = next.first.saturating_sub(self.present.shard.first);
         self.present.end = match lost {
             None => End::Closed { size },
