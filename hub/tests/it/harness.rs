@@ -41,7 +41,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
-use saphan_hub::app::{App, Opened};
+use saphan_hub::app::{App, Opened, Opening};
 use saphan_hub::config::Config;
 use saphan_hub::connections::Listener;
 use saphan_hub::documents::storage::Storage;
@@ -266,5 +266,5 @@ async fn open(
     stopping: watch::Receiver<bool>,
 ) -> anyhow::Result<Opened> {
     let keys = config.key_store().open()?;
-    App::open(config, keys, store, Arc::clone(clock) as _, stopping).await
+    Opening { config, keys, store, clock: Arc::clone(clock) as _, stopping, lost: None }.open().await
 }
