@@ -46,13 +46,13 @@ pub struct EvidenceBundle {
     pub timestamps: Vec<BundledTimestamp>,
 }
 
-/// A closed log of the hub: what a bundle has of it.
+/// A log of the hub that has ended: what a bundle has of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EarlierLog {
-    /// Its last signed checkpoint, that all proofs of its entries lead to.
+    /// Its last signed checkpoint, that all proofs of its entries lead to; of an abandoned log that of what is left.
     pub checkpoint: String,
-    /// Entries of it in its order, each once, its first and its last among them.
+    /// Entries of it in its order, each once, its first among them, and its last, which closes it.
     pub entries: Vec<BundledEntry>,
     /// Timestamps on its checkpoints, by size.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -100,13 +100,6 @@ pub struct BundledMessage {
 }
 
 impl EvidenceBundle {
-    /// What it has of the log of this origin, in the log's order.
-    #[must_use]
-    pub fn entries_of(&self, log: &str) -> &[BundledEntry] {
-        let is_of = |earlier: &&EarlierLog| earlier.checkpoint.lines().next() == Some(log);
-        self.earlier.iter().find(is_of).map_or(&self.entries, |earlier| &earlier.entries)
-    }
-
     /// The checkpoints of which each covers all that is proven about the messages, the newest first: if one of them is cosigned, all of
     /// that is what everybody sees.
     pub fn covering<'a>(&'a self, proven: &Proven) -> impl Iterator<Item = &'a str> + use<'a> {

@@ -7,6 +7,7 @@
 //! - [`commitment`], [`envelope`], [`receipt`], [`acknowledgement`], [`registry`], [`auth`]: what is signed;
 //! - [`invitation`], [`joining`]: how a system gets its first key into the registry;
 //! - [`leaf`], [`log`]: what is logged, and the Merkle log with its proofs; [`facts`]: what one entry says, flat;
+//! - [`succession`]: how one log of a hub follows from the one before;
 //! - [`audit`]: what auditors look for, and the rows that they are answered with;
 //! - [`message`]: a whole service message with its receipt and proof, and how it is verified;
 //! - [`evidence_bundle`]: one file that proves messages to somebody who trusts a log's key and nothing else;
@@ -37,5 +38,6 @@ pub mod message_types;
 pub mod problem;
 pub mod receipt;
 pub mod registry;
+pub mod succession;
 mod text;
 pub mod trust;

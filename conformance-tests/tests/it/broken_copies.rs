@@ -15,10 +15,9 @@ use std::process::Output;
 use saphan_cli::log_check::{FolderLog, check};
 use saphan_schemas::evidence_bundle::{EvidenceBundle, Proven};
 use saphan_schemas::json::parse_typed;
-use saphan_schemas::leaf::Leaf;
 use saphan_schemas::log::{Checkpoint, LogRebuilder, Stamped};
 use saphan_timestamps::testing::{KeyKind, TestAuthority};
-use saphan_timestamps::{Authorities, Timestamp, TimestampFault, Token};
+use saphan_timestamps::{Authorities, Timestamp, TimestampFault};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::Command;
@@ -192,7 +191,7 @@ async fn evidence(log: &RealLog, export: &Export) {
         let bytes = serde_json::to_vec(&file).unwrap();
         std::fs::write(export.path("broken.json"), &bytes).unwrap();
         let bundle: EvidenceBundle = parse_typed(&bytes).unwrap();
-        let own = bundle.verify(&log.vkey).map_or_else(|fault| fault.class(), |proven| stamped.judge(&bundle, &proven));
+        let own = bundle.verify(&log.vkey).map_or_else(|fault| fault.class(), |proven| stamped.judge(&proven));
         let other = ["bundle", "log/vkey", "broken.json", "--timestamp-authority", "ca.pem"];
         let other = export.other_verifier(&other).await;
         verdicts.note(name, class, own, &other);
@@ -226,19 +225,16 @@ impl Timestamped {
     }
 
     /// What the tokens of a bundle are, of which all else holds.
-    fn judge(&self, bundle: &EvidenceBundle, proven: &Proven) -> &'static str {
-        self.verify(bundle, proven).map_or_else(|fault| fault.class(), |_| HOLDS)
+    fn judge(&self, proven: &Proven) -> &'static str {
+        self.verify(proven).map_or_else(|fault| fault.class(), |_| HOLDS)
     }
 
     /// What the token of a bundle proves, of which all else holds.
-    fn verify(&self, bundle: &EvidenceBundle, proven: &Proven) -> Result<Timestamp, TimestampFault> {
+    fn verify(&self, proven: &Proven) -> Result<Timestamp, TimestampFault> {
         let trusted = Authorities::from_pem(&std::fs::read(self.authority.pem()).unwrap()).unwrap();
         assert_eq!(proven.stamped.len(), 1);
         let tree = &proven.stamped[0];
-        let timestamp = Token::parse(&tree.token)?.verify(tree.text.as_bytes(), &trusted)?;
-        let covered = bundle.entries.iter().rev().find(|entry| entry.index < tree.size).unwrap();
-        timestamp.must_not_precede(Leaf::parse(covered.leaf.as_bytes()).unwrap().ts() / 1000)?;
-        Ok(timestamp)
+        Timestamp::of(&tree.token, tree.text.as_bytes(), tree.logged, &trusted)
     }
 }
 

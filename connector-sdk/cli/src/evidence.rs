@@ -83,12 +83,9 @@ pub enum EvidenceError {
     /// The logs have no such message.
     #[error("the log has no message {0}")]
     NotThere(String),
-    /// A log before the newest was abandoned.
-    #[error(
-        "a log of this hub was abandoned before this one began, and a bundle cannot show how a log goes on from that; `saphan audit \
-         log` can"
-    )]
-    AfterAbandoned,
+    /// The entry is one that the hub lost with an abandoned log.
+    #[error("the entry {0} is in the part of its log that the hub has lost; {1} entries of that log are left")]
+    Lost(EntryName, u64),
     /// A file is not that of a message.
     #[error("a message's file has no receipt that can be read")]
     NoReceipt,
@@ -125,9 +122,6 @@ pub async fn make(
 ) -> Result<(EvidenceBundle, Proven), EvidenceError> {
     let logs = Logs::find(source, checkpoint).await?;
     let gathered = gather(&logs, wanted).await?;
-    if gathered.is_after_abandoned {
-        return Err(EvidenceError::AfterAbandoned);
-    }
     complain(wanted, &logs, &gathered)?;
     let mut parts = parts(&logs, &gathered).await?;
     let Part { checkpoint, entries, timestamps } = parts.pop().ok_or(LogCheckError::Stopped)?;
@@ -185,6 +179,9 @@ fn complain(wanted: &Wanted, logs: &Logs<'_>, gathered: &Gathered) -> Result<(),
         let place = logs.place_of(name);
         found.iter().any(|message| Some(message.place) == place)
     };
+    if let Some((name, left)) = wanted.entries.iter().find_map(|name| Some((name, logs.left_without(name)?))) {
+        return Err(EvidenceError::Lost(name.clone(), left));
+    }
     let id = wanted.ids.iter().find(|id| found.iter().all(|message| message.claims.jti != **id));
     let entry = wanted.entries.iter().find(|name| !is_there(name));
     let case = wanted.cases.iter().find(|case| found.iter().all(|message| message.claims.case != Some(**case)));

@@ -47,7 +47,7 @@ pub use folder::FolderLog;
 pub use http::{HttpLog, NotALogAddress};
 pub use moment::{Moment, RegistryAt};
 pub(crate) use pipeline::bundles;
-pub use report::{AbandonedLog, LeafCounts, LogReport};
+pub use report::{LeafCounts, LogReport};
 pub(crate) use source::fetch_tile;
 pub use source::{LogSource, SourceError, SourceFuture};
 

@@ -5,8 +5,10 @@ use crate::ids::SystemId;
 use crate::json::JsonError;
 use crate::jws::JwsError;
 use crate::keys::KeyId;
+use crate::leaf::NotVouched;
 use crate::log::{CheckpointError, VerifyError};
 use crate::registry::{AgreementGap, KeyNotUsable, RejectedEntry};
+use crate::succession::NotNext;
 
 /// The first thing in a bundle that does not hold.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -174,21 +176,9 @@ pub enum EntryFault {
     /// A statement that stood before.
     #[error("the same statement, by its id, stands before it")]
     Repeated,
-    /// A later log begins though the one before it does not end with it.
-    #[error("the log before it is not closed for this one")]
-    NotClosed,
-    /// A log before it was abandoned: no bundle goes on from that.
-    #[error("a bundle goes over no log that was abandoned")]
-    AfterAbandoned,
-    /// A later log begins with keys that are not the hub's.
-    #[error("it opens the log with keys that the hub does not have at the end of the log before")]
-    OtherRoot,
-    /// A later log begins with a checkpoint that no key of the log before signed.
-    #[error("the checkpoint of the log before, which it begins with, is not signed by a key of that log")]
-    PreviousNotSigned,
-    /// A later log begins with another checkpoint of the log before than the bundle's.
-    #[error("the log before has another last checkpoint than the one that it begins with")]
-    OtherPrevious,
+    /// A later log does not follow from the one before it.
+    #[error(transparent)]
+    NotNext(#[from] NotNext),
 }
 
 fn of(log: &Option<String>) -> String {
@@ -217,9 +207,9 @@ impl EntryFault {
             Self::Proof(_) => "changed-leaf",
             Self::Leaf(_) | Self::Misplaced | Self::OtherNames => "malformed-entry",
             Self::Statement(_) | Self::OtherHub | Self::Signature => "changed-envelope",
-            Self::Repeated | Self::Registry(RejectedEntry::Repeated) => "duplicated-entries",
-            Self::Registry(_) => "false-registry-change",
-            Self::KeyUnknown { .. } | Self::OtherRoot => "unknown-key",
+            Self::Repeated => "duplicated-entries",
+            Self::Registry(fault) => class_of_change(fault),
+            Self::KeyUnknown { .. } => "unknown-key",
             Self::KeyNotUsable { .. } => "invalid-key",
             Self::Schema => "wrong-schema",
             Self::NotAllowed(_) | Self::NotASystem { .. } => "not-allowed",
@@ -228,9 +218,25 @@ impl EntryFault {
             Self::NotTheReceivers { .. } | Self::AcknowledgesInNoLog { .. } | Self::OtherOutcome { .. } => {
                 "false-acknowledgement"
             }
-            Self::NotClosed | Self::AfterAbandoned => "misplaced-entry",
-            Self::PreviousNotSigned => "changed-checkpoint",
-            Self::OtherPrevious => "fork",
+            Self::NotNext(fault) => class_of_next(fault),
         }
+    }
+}
+
+const fn class_of_change(fault: &RejectedEntry) -> &'static str {
+    match fault {
+        RejectedEntry::Repeated => "duplicated-entries",
+        _ => "false-registry-change",
+    }
+}
+
+const fn class_of_next(fault: &NotNext) -> &'static str {
+    match fault {
+        NotNext::NotClosed => "misplaced-entry",
+        NotNext::NotVouched(NotVouched::Malformed(_)) => "changed-envelope",
+        NotNext::NotVouched(NotVouched::OtherChange) | NotNext::OtherRoot => "unknown-key",
+        NotNext::Rejected(fault) => class_of_change(fault),
+        NotNext::PreviousNotSigned => "changed-checkpoint",
+        NotNext::OtherPrevious | NotNext::NothingLost { .. } => "fork",
     }
 }

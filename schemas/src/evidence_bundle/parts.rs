@@ -89,6 +89,11 @@ impl Part<'_> {
         (index < self.checkpoint.size).then_some(self.first + index)
     }
 
+    /// Whether its last entry is in the bundle.
+    pub(super) fn has_its_last(&self) -> bool {
+        self.entries.last().is_some_and(|entry| entry.index + 1 == self.checkpoint.size)
+    }
+
     /// The place behind its last entry.
     pub(super) const fn end(&self) -> u64 {
         self.first + self.checkpoint.size
@@ -113,13 +118,18 @@ fn checkpoint_of(signed: &str, vkey: &VerifierKey, named: &[VerifierKey]) -> Res
 /// The keys that entries of the bundle name for logs. What these entries are worth is not looked at.
 fn named_keys(bundle: &EvidenceBundle) -> Vec<VerifierKey> {
     let earlier = bundle.earlier.iter().flat_map(|log| &log.entries);
-    let keys = earlier.chain(&bundle.entries).filter_map(|entry| match Leaf::parse(entry.leaf.as_bytes()).ok()? {
-        Leaf::Shard { event: ShardEvent::Opened { log, .. }, .. } => Some(*log),
-        Leaf::Registry { entry, .. } => match &UnverifiedRegistryEntry::parse(&entry).ok()?.claims().change {
-            Change::Added(Entry::HubKey(HubKey::Log { vkey })) => Some(vkey.clone()),
-            _ => None,
-        },
-        _ => None,
-    });
-    keys.collect()
+    let mut keys = Vec::new();
+    for entry in earlier.chain(&bundle.entries) {
+        let Ok(leaf) = Leaf::parse(entry.leaf.as_bytes()) else { continue };
+        let brought = leaf.registry_entry().and_then(|entry| UnverifiedRegistryEntry::parse(entry).ok());
+        if let Some(Change::Added(Entry::HubKey(HubKey::Log { vkey }))) =
+            brought.map(|entry| entry.claims().change.clone())
+        {
+            keys.push(vkey);
+        }
+        if let Leaf::Shard { event: ShardEvent::Opened { log, .. }, .. } = leaf {
+            keys.push(*log);
+        }
+    }
+    keys
 }

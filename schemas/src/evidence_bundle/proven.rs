@@ -10,6 +10,7 @@ use crate::ids::{Code, HubId};
 use crate::keys::KeyId;
 use crate::leaf::SchemaVersion;
 use crate::registry::Agreement;
+use crate::succession::AbandonedLog;
 
 /// Everything that holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -27,6 +28,9 @@ pub struct Proven {
     /// The hub's logs before it, the first first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub earlier: Vec<ProvenLog>,
+    /// Those among them that were lost in part: what is proven of them stands in what is left.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub abandoned: Vec<AbandonedLog>,
     /// The last log, counted from the hub's first, in which something about a message stands.
     #[serde(skip)]
     pub last_log: usize,
@@ -37,12 +41,12 @@ pub struct Proven {
     pub stamped: Vec<StampedTree>,
 }
 
-/// A closed log.
+/// A log that has ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ProvenLog {
     /// Its origin.
     pub origin: String,
-    /// Its size.
+    /// Its size; of an abandoned one, how many entries are left.
     pub size: u64,
     /// Its root.
     pub root: Sha256Hash,

@@ -8,6 +8,7 @@ use super::fault::BundleFault;
 use super::parts::{Part, Parts};
 use crate::b64;
 use crate::digest::Sha256Hash;
+use crate::leaf::Leaf;
 use crate::log::{Checkpoint, VerifyError, verify_consistency};
 
 /// A timestamp on an earlier checkpoint of a log in the bundle, or on the one that is there.
@@ -35,6 +36,8 @@ pub struct StampedTree {
     pub end: u64,
     /// What the token must be over: the checkpoint's text.
     pub text: String,
+    /// When the last of the bundle's entries in that tree was logged, by the hub's clock, in seconds since 1970.
+    pub logged: u64,
     /// The token, in DER. It was not verified.
     pub token: Vec<u8>,
 }
@@ -103,6 +106,9 @@ impl BundledTimestamp {
         verify_consistency(*size, *root, checkpoint.size, checkpoint.root, proof)?;
         let text = Checkpoint::new(checkpoint.origin.clone(), *size, *root).to_note_text();
         let token = b64::decode_std(token).map_err(|_| StampFault::Unreadable)?;
-        Ok(StampedTree { log: checkpoint.origin.clone(), size: *size, end: part.first + size, text, token })
+        let last = part.entries.iter().rev().find(|entry| entry.index < *size);
+        let logged = last.and_then(|last| Leaf::parse(last.leaf.as_bytes()).ok()).map_or(0, |leaf| leaf.ts() / 1000);
+        let (log, end) = (checkpoint.origin.clone(), part.first + size);
+        Ok(StampedTree { log, size: *size, end, text, logged, token })
     }
 }

@@ -17,6 +17,7 @@ use crate::leaf::{Leaf, SchemaVersion, ShardEvent, split_message};
 use crate::log::{Checkpoint, VerifierKey, leaf_hash, verify_inclusion};
 use crate::receipt::UnverifiedReceipt;
 use crate::registry::{MessageFacts, RegistryState, Role, UnverifiedRegistryEntry};
+use crate::succession::AbandonedLog;
 use links::opening;
 
 impl EvidenceBundle {
@@ -79,6 +80,8 @@ struct Fold<'a> {
     /// The log that the last one was closed for.
     next: Option<String>,
     registry: RegistryState,
+    /// The logs that were abandoned.
+    abandoned: Vec<AbandonedLog>,
     /// The messages of the bundle by their places.
     messages: BTreeMap<u64, &'a BundledMessage>,
     /// The hashes of the schema texts.
@@ -97,16 +100,14 @@ struct Fold<'a> {
 impl<'a> Fold<'a> {
     /// The entry that opens the hub's first log names its keys.
     fn open(bundle: &'a EvidenceBundle, parts: &'a Parts<'a>, places: &[u64]) -> Result<Self, BundleFault> {
-        let (ts, root, previous) = opening(parts, 0)?;
-        if previous.is_some() {
-            return Err(BundleFault::NotOpened);
-        }
+        let (ts, opening) = opening(parts, 0)?;
         Ok(Self {
             bundle,
             parts,
             opened: 1,
             next: None,
-            registry: RegistryState::new(root),
+            registry: RegistryState::new(opening.root),
+            abandoned: Vec::new(),
             messages: places.iter().copied().zip(&bundle.messages).collect(),
             texts: bundle.schemas.iter().map(|text| Sha256Hash::of(text.as_bytes())).collect(),
             taken: BTreeSet::from([0]),
@@ -325,6 +326,7 @@ impl<'a> Fold<'a> {
             entries: self.parts.all().map(|part| part.entries.len()).sum(),
             earlier: self.parts.all().take(self.parts.last()).map(log).collect(),
             last_log: self.last_log,
+            abandoned: self.abandoned,
             messages,
             stamped: Vec::new(),
         })

@@ -52,6 +52,16 @@ pub struct Timestamp {
 }
 
 impl Timestamp {
+    /// What a token proves about `data`, which covers an entry that was logged at `logged`, in seconds since 1970.
+    ///
+    /// # Errors
+    /// [`TimestampFault`], the first thing that does not hold.
+    pub fn of(token: &[u8], data: &[u8], logged: u64, trusted: &Authorities) -> Result<Self, TimestampFault> {
+        let proven = Token::parse(token)?.verify(data, trusted)?;
+        proven.must_not_precede(logged)?;
+        Ok(proven)
+    }
+
     /// That it is not older than an entry which it covers, logged at `logged` in seconds since 1970; clocks may differ by
     /// [`CLOCKS_APART`].
     ///

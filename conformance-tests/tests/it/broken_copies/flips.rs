@@ -81,7 +81,7 @@ impl Judge {
                 return "malformed-file".to_owned();
             };
             let judged = bundle.verify(&self.bundles_vkey);
-            return judged.map_or_else(|fault| fault.class(), |proven| self.stamped.judge(&bundle, &proven)).to_owned();
+            return judged.map_or_else(|fault| fault.class(), |proven| self.stamped.judge(&proven)).to_owned();
         }
         let source = Flipped { files: Arc::clone(&self.files), log: NEXT.to_owned(), flip: flip.clone() };
         match check(&source, &self.vkeys[flip.pair()], &()).await {
@@ -96,7 +96,7 @@ impl Judge {
     /// authority sent along, and that whoever trusts it has.
     fn proves(&self, bundle: &EvidenceBundle) -> Option<(Proven, Timestamp)> {
         let mut proven = bundle.verify(&self.bundles_vkey).ok()?;
-        let timestamp = self.stamped.verify(bundle, &proven).ok()?;
+        let timestamp = self.stamped.verify(&proven).ok()?;
         proven.stamped.iter_mut().for_each(|tree| tree.token.clear());
         Some((proven, timestamp))
     }

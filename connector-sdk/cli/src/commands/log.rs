@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use saphan_schemas::log::VerifierKey;
+use saphan_schemas::succession::AbandonedLog;
 use serde_json::{Value, json};
 
 use crate::commands::witness::read_policy;
 use crate::files;
 use crate::log_check::{
-    self, AbandonedLog, Cosigned, FolderLog, HttpLog, LogCheckError, LogReport, LogSource, NotCosigned, SourceError,
-    VKEY_PATH,
+    self, Cosigned, FolderLog, HttpLog, LogCheckError, LogReport, LogSource, NotCosigned, SourceError, VKEY_PATH,
 };
 use crate::outcome::{Exit, Failure, Outcome};
 use crate::progress::Bar;

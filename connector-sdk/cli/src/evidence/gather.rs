@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use saphan_schemas::acknowledgement::UnverifiedAcknowledgement;
 use saphan_schemas::envelope::{EnvelopeClaims, UnverifiedEnvelope};
 use saphan_schemas::ids::Code;
-use saphan_schemas::leaf::{Leaf, SchemaVersion, ShardEvent};
+use saphan_schemas::leaf::{Leaf, SchemaVersion};
 use saphan_schemas::log::decode_bundle;
-use saphan_schemas::registry::{MessageFacts, RegistryClaims, RegistryState, Root, UnverifiedRegistryEntry};
+use saphan_schemas::registry::{MessageFacts, RegistryClaims, RegistryState, UnverifiedRegistryEntry};
+use saphan_schemas::succession::Opening;
 
 use super::logs::{Log, Logs};
 use super::{EntryName, LogName, Wanted, name};
@@ -22,8 +23,6 @@ pub(super) struct Gathered {
     pub(super) registry: Vec<RegistryLeaf>,
     /// The messages that are wanted.
     pub(super) messages: Vec<MessageLeaf>,
-    /// Whether one of the logs begins where another was abandoned.
-    pub(super) is_after_abandoned: bool,
     /// What their receivers acknowledged, and what was erased of them: place and leaf.
     pub(super) about_them: Vec<(u64, String)>,
 }
@@ -80,10 +79,8 @@ impl Pass<'_> {
         let place = log.first + index;
         match leaf {
             Leaf::Shard { event, .. } => {
-                // The registry goes on over all logs.
-                gathered.is_after_abandoned |= matches!(event, ShardEvent::Opened { abandoned: Some(_), .. });
-                if let (ShardEvent::Opened { hub, operator, receipts, log, .. }, None) = (event, &self.registry) {
-                    let root = Root { hub, operator: *operator, receipts: *receipts, log: *log };
+                // The registry goes on over all logs. A key that a leaf here brings is none that messages are signed with.
+                if let (Some(Opening { root, .. }), None) = (Opening::of(event), &self.registry) {
                     self.registry = Some(RegistryState::new(root));
                 }
                 gathered.shards.push((place, text.to_owned()));

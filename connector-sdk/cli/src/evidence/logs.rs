@@ -14,6 +14,8 @@ pub(super) struct Log<'a> {
     pub(super) signed: SignedCheckpoint,
     /// The place of its first entry: places go on over all of the hub's logs.
     pub(super) first: u64,
+    /// How many entries it had, of which some are lost, if it was abandoned.
+    had: Option<u64>,
 }
 
 enum Source<'a> {
@@ -25,19 +27,20 @@ enum Source<'a> {
 pub(super) struct Logs<'a>(Vec<Log<'a>>);
 
 impl<'a> Logs<'a> {
-    /// Finds those before the one that was given and checked. Each closed log with the checkpoint that the next one names: with the
-    /// cosignatures of witnesses, where the log shows some for it.
+    /// Finds those before the one that was given and checked. Each with the checkpoint that the next one names as its last, or as that of
+    /// what is left: with the cosignatures of witnesses, where the log shows some for it.
     pub(super) async fn find(source: &'a dyn LogSource, signed: &SignedCheckpoint) -> Result<Self, LogCheckError> {
         let (mut logs, mut first) = (Vec::new(), 0);
         for link in earlier(source, signed.checkpoint(), None).await? {
             let key = link.key().clone();
-            let Link { source, signed, .. } = link;
+            let Link { source, signed, lost, .. } = link;
             let signed = cosigned(&*source, &signed, &key).await.unwrap_or(signed);
             let size = signed.checkpoint().size;
-            logs.push(Log { source: Source::Found(source), signed, first });
+            let had = lost.map(|lost| lost.checkpoint().size);
+            logs.push(Log { source: Source::Found(source), signed, first, had });
             first += size;
         }
-        logs.push(Log { source: Source::Given(source), signed: signed.clone(), first });
+        logs.push(Log { source: Source::Given(source), signed: signed.clone(), first, had: None });
         Ok(Self(logs))
     }
 
@@ -45,15 +48,26 @@ impl<'a> Logs<'a> {
         self.0.iter()
     }
 
-    /// The place of an entry; `None` in a log that is none of these, or behind its end.
-    pub(super) fn place_of(&self, name: &EntryName) -> Option<u64> {
-        let log = match &name.log {
+    fn of(&self, name: &LogName) -> Option<&Log<'a>> {
+        match name {
             LogName::Given => self.0.last(),
             LogName::Origin(origin) => self.all().find(|log| log.origin() == origin),
             LogName::Shard(shard) => {
                 self.all().find(|log| log.origin().rsplit_once('/').is_some_and(|(_, name)| name == shard))
             }
-        }?;
+        }
+    }
+
+    /// How many entries are left of the log of an entry that the hub lost, if it did.
+    pub(super) fn left_without(&self, name: &EntryName) -> Option<u64> {
+        let log = self.of(&name.log)?;
+        let left = log.signed.checkpoint().size;
+        log.had.filter(|had| (left..*had).contains(&name.index)).map(|_| left)
+    }
+
+    /// The place of an entry; `None` in a log that is none of these, or behind its end.
+    pub(super) fn place_of(&self, name: &EntryName) -> Option<u64> {
+        let log = self.of(&name.log)?;
         let place = log.first.checked_add(name.index)?;
         log.places().contains(&place).then_some(place)
     }

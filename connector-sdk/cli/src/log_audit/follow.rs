@@ -2,6 +2,7 @@
 
 use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::log::{Checkpoint, ProofPlan, SignedCheckpoint, VerifierKey, verify_inclusion};
+use saphan_schemas::succession::NotNext;
 
 use super::finding::Finding;
 use super::rewind::{Rewound, rewind};
@@ -9,7 +10,7 @@ use super::state::AuditState;
 use super::{Audit, AuditFailure, audit_one, verdict_or_failure};
 use crate::log_check::chain::{self, Link, checkpoint_of};
 use crate::log_check::hashes::Hashes;
-use crate::log_check::{self, LeafFault, LogCheckError, LogReport, LogSource, Progress};
+use crate::log_check::{self, LogCheckError, LogReport, LogSource, Progress};
 
 /// How far an audit came that follows.
 pub(super) enum Followed {
@@ -140,12 +141,12 @@ async fn move_on(
     report: LogReport,
     next: &str,
 ) -> Result<Result<(), LogCheckError>, AuditFailure> {
-    let not_in_next = |fault| Ok(Err(LogCheckError::Leaf { index: 0, fault }));
+    let not_in_next = |fault| Ok(Err(LogCheckError::not_next(fault)));
     if report.closed_for.as_deref() != link.lost.is_none().then_some(next) {
-        return not_in_next(LeafFault::NotClosed);
+        return not_in_next(NotNext::NotClosed);
     }
     let keys = state.keys_of_log(next, link.vouching.as_deref()).await?;
-    let Some(key) = keys.first() else { return not_in_next(LeafFault::OtherRoot) };
+    let Some(key) = keys.first() else { return not_in_next(NotNext::OtherRoot) };
     state.move_on(key, &link.signed, &report).await?;
     Ok(Ok(()))
 }

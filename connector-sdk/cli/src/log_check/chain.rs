@@ -8,6 +8,7 @@ use saphan_schemas::log::{
     leaf_hash,
 };
 use saphan_schemas::registry::{RegistryState, Root, UnverifiedRegistryEntry};
+use saphan_schemas::succession::NotNext;
 
 use super::beginning::Beginning;
 use super::error::{LeafFault, LogCheckError};
@@ -73,11 +74,11 @@ pub(crate) async fn earlier(
             Some(abandoned) => (Some(text), abandoned.kept, abandoned.key),
             None => (None, text, None),
         };
-        let said = checkpoint_of(&text).ok_or(LogCheckError::Leaf { index: 0, fault: LeafFault::PreviousNotSigned })?;
+        let said = checkpoint_of(&text).ok_or(LogCheckError::not_next(NotNext::PreviousNotSigned))?;
         let is_known =
             said.origin == shown.origin || links.iter().any(|link| link.signed.checkpoint().origin == said.origin);
         let beside = said.origin.rsplit_once('/').filter(|_| !is_known).and_then(|(_, shard)| here.beside(shard));
-        let before = beside.ok_or(LogCheckError::Leaf { index: 0, fault: LeafFault::NotClosed })?;
+        let before = beside.ok_or(LogCheckError::not_next(NotNext::NotClosed))?;
         let in_it = |error: LogCheckError| error.in_earlier(&said.origin);
         let shown = checkpoint_text(&*before).await.map_err(in_it)?;
         // Its files are those of the size that it shows.
@@ -90,7 +91,7 @@ pub(crate) async fn earlier(
             // Its first key may have ended since.
             false => closing_keys(&*before, &said, begun.root.clone()).await.map_err(in_it)?,
         };
-        let not_signed = || LogCheckError::Leaf { index: 0, fault: LeafFault::PreviousNotSigned };
+        let not_signed = || LogCheckError::not_next(NotNext::PreviousNotSigned);
         let by = |text: &str| {
             let by = |key: &VerifierKey| Some((SignedCheckpoint::parse_and_verify(text, key).ok()?, key.clone()));
             keys.iter().find_map(by).ok_or_else(not_signed)
@@ -118,8 +119,7 @@ fn must_show(text: &str, closed: &SignedCheckpoint, keys: &[VerifierKey]) -> Res
 }
 
 fn shown_checkpoint(text: &str, keys: &[VerifierKey]) -> Result<Checkpoint, LogCheckError> {
-    let (key, more) =
-        keys.split_first().ok_or(LogCheckError::Leaf { index: 0, fault: LeafFault::PreviousNotSigned })?;
+    let (key, more) = keys.split_first().ok_or(LogCheckError::not_next(NotNext::PreviousNotSigned))?;
     Ok(SignedCheckpoint::parse_and_verify_any(text, key, more)?.into_checkpoint())
 }
 

@@ -3,6 +3,7 @@
 use saphan_schemas::leaf::NotVouched;
 use saphan_schemas::log::BundleError;
 use saphan_schemas::registry::RejectedEntry;
+use saphan_schemas::succession::NotNext;
 use serde::{Serialize, Serializer};
 
 use super::arrangement::Arrangement;
@@ -261,6 +262,24 @@ impl LogCheckError {
     }
 }
 
+const fn class_of_change(fault: &RejectedEntry) -> TamperClass {
+    match fault {
+        RejectedEntry::Repeated => TamperClass::DuplicatedEntries,
+        _ => TamperClass::FalseRegistryChange,
+    }
+}
+
+const fn class_of_next(fault: &NotNext) -> TamperClass {
+    match fault {
+        NotNext::NotClosed => TamperClass::MisplacedEntry,
+        NotNext::NotVouched(NotVouched::Malformed(_)) => TamperClass::MalformedEntry,
+        NotNext::NotVouched(NotVouched::OtherChange) | NotNext::OtherRoot => TamperClass::UnknownKey,
+        NotNext::Rejected(fault) => class_of_change(fault),
+        NotNext::PreviousNotSigned => TamperClass::ChangedCheckpoint,
+        NotNext::OtherPrevious | NotNext::NothingLost { .. } => TamperClass::Fork,
+    }
+}
+
 impl LeafFault {
     const fn class(&self) -> TamperClass {
         match self {
@@ -274,9 +293,9 @@ impl LeafFault {
             Self::KeyUnknown { .. } => TamperClass::UnknownKey,
             Self::KeyRevoked { .. } | Self::KeyNotValid { .. } => TamperClass::InvalidKey,
             Self::Signature => TamperClass::ChangedEnvelope,
-            Self::Duplicate { .. } | Self::RegistryChange(RejectedEntry::Repeated) => TamperClass::DuplicatedEntries,
+            Self::Duplicate { .. } => TamperClass::DuplicatedEntries,
             Self::SchemaText | Self::SchemaId => TamperClass::WrongSchema,
-            Self::RegistryChange(_) => TamperClass::FalseRegistryChange,
+            Self::RegistryChange(fault) => class_of_change(fault),
             Self::NotAllowed(_) | Self::NotASystem { .. } => TamperClass::NotAllowed,
             Self::AcknowledgementSignature
             | Self::NotBefore { .. }
@@ -284,13 +303,10 @@ impl LeafFault {
             | Self::NotTheReceiver { .. }
             | Self::AcknowledgesInNoLog { .. }
             | Self::OtherOutcome { .. } => TamperClass::FalseAcknowledgement,
-            Self::OtherPrevious | Self::NothingLost { .. } => TamperClass::Fork,
-            Self::PreviousNotSigned => TamperClass::ChangedCheckpoint,
-            Self::NotVouched(NotVouched::Malformed(_)) => TamperClass::MalformedEntry,
-            Self::OtherRoot | Self::NotVouched(NotVouched::OtherChange) => TamperClass::UnknownKey,
+            Self::NotNext(fault) => class_of_next(fault),
             Self::ErasesNoMessage { .. } | Self::ErasesInNoLog { .. } => TamperClass::FalseErasure,
             Self::NotAnAuditor { .. } => TamperClass::FalseQuery,
-            Self::NotOpened | Self::NotClosed | Self::Misplaced | Self::TimeRunsBack => TamperClass::MisplacedEntry,
+            Self::NotOpened | Self::Misplaced | Self::TimeRunsBack => TamperClass::MisplacedEntry,
         }
     }
 }

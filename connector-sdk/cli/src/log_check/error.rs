@@ -7,9 +7,9 @@ use saphan_schemas::ids::SystemId;
 use saphan_schemas::json::JsonError;
 use saphan_schemas::jws::JwsError;
 use saphan_schemas::keys::KeyId;
-use saphan_schemas::leaf::NotVouched;
 use saphan_schemas::log::{BundleError, CheckpointError, NotAPage, TileMismatch, TilePath};
 use saphan_schemas::registry::{AgreementGap, RejectedEntry};
+use saphan_schemas::succession::NotNext;
 
 use super::arrangement::Arrangement;
 use super::ledger::Counting;
@@ -170,6 +170,11 @@ impl LogCheckError {
             }
             other => other,
         }
+    }
+
+    /// The first entry of a log, which does not follow from the one before.
+    pub(crate) fn not_next(fault: NotNext) -> Self {
+        Self::Leaf { index: 0, fault: fault.into() }
     }
 
     pub(crate) fn fetch(path: &str, source: SourceError) -> Self {
@@ -337,31 +342,9 @@ pub enum LeafFault {
         /// The log.
         log: Option<String>,
     },
-    /// A log begins though the one before is not closed for it.
-    #[error("it begins a log though the log before it does not end with an entry that names this one")]
-    NotClosed,
-    /// A log begins after another history of the log before it.
-    #[error("the log before it has another last checkpoint than the one that it begins with")]
-    OtherPrevious,
-    /// What it names as the last checkpoint of the log before was not signed by that log's key.
-    #[error("the checkpoint of the log before that it begins with is not signed by a key of that log")]
-    PreviousNotSigned,
-    /// A log begins after one that is abandoned, and names as its last checkpoint one that has no more entries than are left of it.
-    #[error(
-        "the log before is said to be abandoned, with all {kept} entries of the checkpoint of {last} that it begins with"
-    )]
-    NothingLost {
-        /// How many are left.
-        kept: u64,
-        /// How many there were.
-        last: u64,
-    },
-    /// The operator does not vouch for its key.
-    #[error("it does not show that the operator vouches for its key: {0}")]
-    NotVouched(NotVouched),
-    /// It begins with keys that the hub does not have.
-    #[error("it begins with keys that the registry does not have for this log at its place")]
-    OtherRoot,
+    /// A log does not follow from the one before it.
+    #[error(transparent)]
+    NotNext(#[from] NotNext),
     /// The names in the first leaf do not belong together.
     #[error("the names of hub, log and key in it do not fit together")]
     OtherNames,

@@ -13,15 +13,15 @@ use saphan_schemas::leaf::{SchemaVersion, ShardEvent};
 use saphan_schemas::log::{
     Checkpoint, LogRebuilder, RebuiltTile, SignedCheckpoint, TILE_WIDTH, VerifierKey, decode_bundle,
 };
-use saphan_schemas::registry::{RegistryState, Root, UnverifiedRegistryEntry};
+use saphan_schemas::registry::{RegistryState, UnverifiedRegistryEntry};
+use saphan_schemas::succession::{AbandonedLog, Before, NotNext, Opening};
 
-use super::chain::checkpoint_of;
 use super::entries::{ReadBundle, ReadLeaf, read_leaf};
 use super::error::{LeafFault, LogCheckError};
 use super::history::{Relations, Settled, StatementId, StatementRow};
 use super::moment::{Moment, RegistryAt, Waiting};
 use super::place::{Place, REST_EVERY};
-use super::report::{AbandonedLog, LeafCounts, LogReport};
+use super::report::{LeafCounts, LogReport};
 
 /// What is known after the leaves so far.
 pub(super) struct Ledger {
@@ -100,36 +100,6 @@ impl Shard {
     fn keys_of_log(&self, origin: &str) -> Vec<VerifierKey> {
         self.registry.keys_of_log(origin).cloned().collect()
     }
-
-    /// Whether these are keys of the hub, and of this log.
-    fn has(&self, root: &Root, origin: &str) -> bool {
-        self.registry.hub() == &root.hub
-            && self.registry.operator_keys().standing().any(|key| *key == root.operator)
-            && self.registry.receipt_keys().standing().any(|key| *key == root.receipts)
-            && self.registry.keys_of_log(origin).any(|key| *key == root.log)
-    }
-}
-
-/// That a log begins with the last checkpoint of the one before it.
-fn must_be_last(text: &str, last: Option<&SignedCheckpoint>, shard: &Shard) -> Result<(), LeafFault> {
-    let last = last.ok_or(LeafFault::NotClosed)?.checkpoint();
-    let keys = shard.keys_of_log(&last.origin);
-    let (key, more) = keys.split_first().ok_or(LeafFault::PreviousNotSigned)?;
-    let said = SignedCheckpoint::parse_and_verify_any(text, key, more).map_err(|_| LeafFault::PreviousNotSigned)?;
-    if said.checkpoint() == last { Ok(()) } else { Err(LeafFault::OtherPrevious) }
-}
-
-/// That a log was abandoned with fewer entries than its key signed.
-fn lost_after(kept: &str, last: &str, next: &str, shard: &Shard) -> Result<AbandonedLog, LeafFault> {
-    let kept = checkpoint_of(kept).ok_or(LeafFault::PreviousNotSigned)?;
-    let keys = shard.keys_of_log(&kept.origin);
-    let (key, more) = keys.split_first().ok_or(LeafFault::PreviousNotSigned)?;
-    let last = SignedCheckpoint::parse_and_verify_any(last, key, more).map_err(|_| LeafFault::PreviousNotSigned)?;
-    let (kept, last, log) = (kept.size, last.checkpoint().size, kept.origin);
-    if last <= kept {
-        return Err(LeafFault::NothingLost { kept, last });
-    }
-    Ok(AbandonedLog { log, next: next.to_owned(), kept, last })
 }
 
 impl Ledger {
@@ -383,49 +353,39 @@ impl Ledger {
             return Err(LeafFault::OtherNames);
         }
         match (event, &mut self.shard) {
-            (ShardEvent::Opened { origin, hub, operator, receipts, log, previous: None, abandoned: None }, None)
-                if is_first && origin == self.origin =>
-            {
-                let registry = RegistryState::new(Root { hub, operator: *operator, receipts: *receipts, log: *log });
-                self.shard = Some(Shard { registry, next: None });
-                self.logs.push((origin, index));
-                Ok(())
-            }
-            (
-                ShardEvent::Opened { origin, hub, operator, receipts, log, previous: Some(previous), abandoned },
-                Some(shard),
-            ) if is_first && origin == self.origin => {
-                // One that is closed has its next log; one that is abandoned has no end.
-                if shard.next.as_ref() != abandoned.is_none().then_some(&origin) {
-                    return Err(LeafFault::NotClosed);
-                }
-                let vouching = abandoned.as_ref().map_or(Ok(None), |abandoned| abandoned.vouching(&origin));
-                if let Some(entry) = vouching.map_err(LeafFault::NotVouched)? {
-                    shard.registry.take(entry, index, self.ts / 1000)?;
-                    self.signatures += 1;
-                }
-                let root = Root { hub, operator: *operator, receipts: *receipts, log: *log };
-                if !shard.has(&root, &origin) {
-                    return Err(LeafFault::OtherRoot);
-                }
-                if !self.is_resuming {
-                    let last = abandoned.as_ref().map_or(&previous, |abandoned| &abandoned.kept);
-                    must_be_last(last, self.previous.as_ref(), shard)?;
-                }
-                if let Some(abandoned) = abandoned {
-                    self.abandoned.push(lost_after(&abandoned.kept, &previous, &origin, shard)?);
-                }
-                shard.next = None;
-                self.logs.push((origin, index));
-                Ok(())
-            }
-            (ShardEvent::Closed { next }, Some(shard)) if shard.next.is_none() => {
-                shard.next = Some(next);
-                Ok(())
-            }
-            (_, None) => Err(LeafFault::NotOpened),
-            (_, Some(_)) => Err(LeafFault::Misplaced),
+            (ShardEvent::Closed { next }, Some(shard)) if shard.next.is_none() => shard.next = Some(next),
+            (event @ ShardEvent::Opened { .. }, _) if is_first => return self.opened(index, event),
+            (_, None) => return Err(LeafFault::NotOpened),
+            (_, Some(_)) => return Err(LeafFault::Misplaced),
         }
+        Ok(())
+    }
+
+    /// The first leaf of the log that is checked.
+    fn opened(&mut self, index: u64, event: ShardEvent) -> Result<(), LeafFault> {
+        let opening = Opening::of(event).filter(|opening| opening.origin == self.origin);
+        match (opening, &mut self.shard) {
+            (Some(Opening { root, previous: None, abandoned: None, .. }), None) => {
+                self.shard = Some(Shard { registry: RegistryState::new(root), next: None });
+            }
+            (Some(opening @ Opening { previous: Some(_), .. }), Some(shard)) => {
+                // What is resumed was held against the log before when it was judged.
+                let last = match (&self.previous, self.is_resuming) {
+                    (_, true) => None,
+                    (Some(last), false) => Some(last.checkpoint()),
+                    (None, false) => return Err(NotNext::NotClosed.into()),
+                };
+                let before = Before { next: shard.next.as_deref(), last };
+                self.abandoned.extend(opening.follow(before, &mut shard.registry, index, self.ts / 1000)?);
+                let brings_a_key = opening.abandoned.is_some_and(|abandoned| abandoned.key.is_some());
+                self.signatures += u64::from(brings_a_key);
+                shard.next = None;
+            }
+            (_, None) => return Err(LeafFault::NotOpened),
+            (_, Some(_)) => return Err(LeafFault::Misplaced),
+        }
+        self.logs.push((self.origin.clone(), index));
+        Ok(())
     }
 
     fn message(

@@ -2,6 +2,7 @@
 
 use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::ids::HubId;
+use saphan_schemas::succession::AbandonedLog;
 use serde::{Deserialize, Serialize};
 
 /// A log of which everything holds.
@@ -35,19 +36,6 @@ pub struct LogReport {
     /// The time of the last entry, in milliseconds since 1970.
     #[serde(skip)]
     pub ts: u64,
-}
-
-/// A log of which entries are lost: the hub goes on in the next without them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct AbandonedLog {
-    /// Its origin.
-    pub log: String,
-    /// The origin of the log after it, whose first entry says so.
-    pub next: String,
-    /// How many entries are left. Counts are over these.
-    pub kept: u64,
-    /// How many it had, by the largest checkpoint that the hub knows of.
-    pub last: u64,
 }
 
 /// Entries of a log by kind.

@@ -1,5 +1,7 @@
 //! Evidence bundles of a hub that has had several logs.
 
+mod abandoned;
+
 use std::path::Path;
 use std::process::Command;
 

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use saphan_schemas::evidence_bundle::{Body, EvidenceBundle, Proven, ProvenMessage, StampedTree};
 use saphan_schemas::json::parse_typed;
-use saphan_schemas::leaf::Leaf;
 use saphan_schemas::log::{Policy, VerifierKey};
-use saphan_timestamps::{Authorities, Timestamp, TimestampFault, Token};
+use saphan_schemas::succession::AbandonedLog;
+use saphan_timestamps::{Authorities, Timestamp, TimestampFault};
 use serde_json::{Value, json};
 
 use super::language::{Language, table};
@@ -98,11 +98,7 @@ fn judge(bundle: &EvidenceBundle, trusted: &Trusted) -> Result<Judged, (&'static
     let witnesses = witnesses.transpose().map_err(|reason| (quorum::TOO_FEW, reason))?;
     let timestamps = trusted.authorities.as_ref().map(|authorities| {
         let verify = |tree: &StampedTree| {
-            let proven = Token::parse(&tree.token).and_then(|token| {
-                let proven = token.verify(tree.text.as_bytes(), authorities)?;
-                proven.must_not_precede(last_covered(bundle, tree))?;
-                Ok(proven)
-            });
+            let proven = Timestamp::of(&tree.token, tree.text.as_bytes(), tree.logged, authorities);
             let fault =
                 |fault: TimestampFault| (fault.class(), format!("the timestamp for {} entries: {fault}", tree.size));
             proven.map(|proven| (tree.clone(), proven)).map_err(fault)
@@ -118,12 +114,6 @@ fn witnesses(policy: &Policy, bundle: &EvidenceBundle, proven: &Proven) -> Resul
     let mut judged = bundle.covering(proven).map(|checkpoint| quorum::witnesses(policy, checkpoint));
     let newest = judged.next().unwrap_or_else(|| Err("there is no checkpoint".to_owned()));
     newest.or_else(|reason| judged.find_map(Result::ok).ok_or(reason))
-}
-
-/// When the last entry of the bundle that is in a stamped tree was logged, in seconds since 1970.
-fn last_covered(bundle: &EvidenceBundle, tree: &StampedTree) -> u64 {
-    let last = bundle.entries_of(&tree.log).iter().rev().find(|entry| entry.index < tree.size);
-    last.and_then(|last| Leaf::parse(last.leaf.as_bytes()).ok()).map_or(0, |leaf| leaf.ts() / 1000)
 }
 
 fn does_not_hold(path: &Path, class: &str, reason: &str, language: Language) -> Outcome {
@@ -150,6 +140,8 @@ pub(super) fn holds(path: &Path, proven: &Proven, beside: &Beside, language: Lan
     ];
     let before = proven.earlier.iter().map(|log| log.origin.as_str()).collect::<Vec<_>>().join(", ");
     log.extend((!before.is_empty()).then_some((words.before, before)));
+    let lost = |one: &AbandonedLog| (words.abandoned, format!("{}: {} / {}", one.log, one.kept, one.last));
+    log.extend(proven.abandoned.iter().map(lost));
     log.extend(beside.witnesses.as_ref().map(|names| (words.witnesses, names.join(", "))));
     text.push_str(&format!("\n{}\n{}\n", table(&log), words.not_shown));
     let not_shown = not_shown(proven, beside);
@@ -235,6 +227,8 @@ enum Limit {
     Receipt,
     /// By when a message existed.
     Time,
+    /// What the hub has lost.
+    Lost,
 }
 
 impl Limit {
@@ -245,6 +239,7 @@ impl Limit {
             Self::Content => "content",
             Self::Receipt => "reception",
             Self::Time => "time",
+            Self::Lost => "lost",
         }
     }
 }
@@ -262,6 +257,9 @@ fn not_shown(proven: &Proven, beside: &Beside) -> Vec<Limit> {
     }
     if beside.timestamps.is_none() && !proven.stamped.is_empty() {
         limits.push(Limit::Time);
+    }
+    if !proven.abandoned.is_empty() {
+        limits.push(Limit::Lost);
     }
     limits
 }

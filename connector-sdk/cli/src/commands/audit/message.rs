@@ -121,9 +121,10 @@ fn failure(error: &EvidenceError) -> Failure {
     match error {
         EvidenceError::Log(_) => Failure::hub(error, "Check the address, and try again."),
         EvidenceError::NotThere(_) => Failure::caller(error, "Check the id, the place, or whether it is this log."),
-        EvidenceError::AfterAbandoned => {
-            Failure::caller(error, "Keep the message's file, and the log's: they prove it.")
-        }
+        EvidenceError::Lost(..) => Failure::hub(
+            error,
+            "Make the bundle from a copy of that log itself which has the entry, or let the message be sent again.",
+        ),
         EvidenceError::NoReceipt => Failure::caller(error, "Fetch the message's file again."),
         EvidenceError::TooMany { .. } => Failure::caller(error, "Make several bundles."),
         EvidenceError::Fault(_) => Failure::caller(

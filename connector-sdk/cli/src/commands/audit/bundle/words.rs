@@ -25,12 +25,13 @@ pub(super) struct Words {
     pub(super) none: &'static str,
     pub(super) log: &'static str,
     pub(super) before: &'static str,
+    pub(super) abandoned: &'static str,
     pub(super) entries: &'static str,
     pub(super) root: &'static str,
     pub(super) witnesses: &'static str,
     pub(super) not_shown: &'static str,
     pub(super) existed_by: &'static str,
-    limits: [&'static str; 5],
+    limits: [&'static str; 6],
 }
 
 impl Words {
@@ -65,6 +66,7 @@ const ENGLISH: Words = Words {
     none: "no answer in this file",
     log: "log",
     before: "logs before it",
+    abandoned: "abandoned, left",
     entries: "entries",
     root: "root",
     witnesses: "witnesses",
@@ -76,6 +78,7 @@ const ENGLISH: Words = Words {
         "what a message said whose body is not here: whoever has the bytes and the salt can still show it",
         "that a message was received which nobody acknowledged here",
         "by when a message existed, other than by the hub's clock: the timestamps here were not checked (--timestamp-authority)",
+        "what the hub lost with an abandoned log, nor that it is lost: that is the hub's own word",
     ],
 };
 
@@ -101,6 +104,7 @@ const THAI: Words = Words {
     none: "ไม่มีการตอบรับในไฟล์นี้",
     log: "บันทึก",
     before: "บันทึกก่อนหน้า",
+    abandoned: "เลิกใช้แล้ว คงเหลือ",
     entries: "รายการ",
     root: "ราก",
     witnesses: "พยาน",
@@ -112,5 +116,6 @@ const THAI: Words = Words {
         "เนื้อความของข้อความที่ไม่อยู่ในไฟล์นี้ ผู้มีเนื้อความและค่าเกลือยังแสดงได้",
         "ว่าผู้รับได้รับข้อความที่ไม่มีการตอบรับในไฟล์นี้",
         "ว่าข้อความมีอยู่แล้วเมื่อใด นอกจากตามนาฬิกาของศูนย์กลาง การประทับรับรองเวลาในไฟล์นี้ยังไม่ได้ตรวจ (--timestamp-authority)",
+        "สิ่งที่ศูนย์กลางทำหายไปพร้อมบันทึกที่เลิกใช้ และการที่สิ่งนั้นหายจริง ซึ่งเป็นคำของศูนย์กลางเอง",
     ],
 };

@@ -6,9 +6,10 @@ use super::words::Words;
 use crate::commands::audit::language::{Language, table};
 use crate::log_audit::Audit;
 use crate::log_audit::finding::Finding;
-use crate::log_check::{AbandonedLog, LogReport};
+use crate::log_check::LogReport;
 use crate::outcome::{Exit, Outcome};
 use crate::timestamps::{EarlierTimestamps, Gap, NewestTimestamp, TimestampReport, moment};
+use saphan_schemas::succession::AbandonedLog;
 
 /// What an audit of the log called `name` found.
 pub(super) fn outcome(audit: &Audit, name: &str, language: Language) -> Outcome {
