@@ -53,6 +53,10 @@ words! {
     QueryEntry = "คำค้นนี้คือรายการที่", "This query is entry";
     AsTheHubSays = "หน้านี้เป็นคำบอกของศูนย์ ไฟล์ส่งออกมีหลักฐานของทุกแถว ตรวจได้ด้วย saphan audit verify-export",
         "This page is the hub's word. An export proves each row; saphan audit verify-export checks it.";
+    ExportedLog = "บันทึกที่จะส่งออก", "Log to export";
+    PresentLog = "ปัจจุบัน", "present";
+    EarlierLogNote = "บันทึกก่อนหน้าส่งออกตามที่เป็นเมื่อสิ้นสุด สิ่งที่บันทึกต่อ ๆ มากล่าวถึงข้อความในนั้นไม่อยู่ในไฟล์",
+        "An earlier log is exported as it was when it ended. What later logs say of its messages is not in the file.";
     Older = "รายการก่อนหน้า", "Older entries";
     Newest = "กลับไปรายการล่าสุด", "Back to the newest";
     ExportCsv = "ส่งออก CSV", "Export CSV";
@@ -161,7 +165,7 @@ words! {
     WrongChoice = "โปรดเลือกจากรายการ", "Choose one of the list.";
     ErrorTitle = "ดำเนินการไม่ได้", "This cannot be done";
     ErrorPrefix = "ข้อผิดพลาด: ", "Error: ";
-    NotFound = "ไม่พบหน้าหรือข้อมูลนี้", "There is no such page, message or case.";
+    NotFound = "ไม่พบหน้าหรือข้อมูลนี้", "There is no such page, message, case or log.";
     MayNot = "กุญแจนี้ไม่ได้เป็นของผู้ตรวจสอบ โปรดขอบทบาท auditor จากผู้ดูแลศูนย์",
         "This key may not audit. Ask the hub's operator for the role auditor.";
     NotOurForm = "แบบฟอร์มนี้ไม่ได้มาจากการเข้าสู่ระบบของท่าน โปรดเริ่มใหม่จากหน้าค้นหา",

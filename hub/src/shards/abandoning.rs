@@ -3,19 +3,25 @@
 //! Nothing may be appended to it, for its key has signed other entries at those places. The next log begins with the largest
 //! checkpoint that is known, and says how much of it the hub still has.
 
+use std::sync::Arc;
+
 use anyhow::{Context as _, bail};
+use saphan_schemas::catalogue::Catalogue;
 use saphan_schemas::leaf::Abandoned;
 use saphan_schemas::log::{SignedCheckpoint, VerifierKey};
 use saphan_schemas::registry::RegistryState;
 
+use super::beginning::{Lost, closed_for};
+use super::closing::{must_be_new, must_follow, new_key};
 use super::tail::{self, Tail, UNREADABLE, Worth};
-use super::{Shard, name};
+use super::{Shard, Shards, name};
 use crate::app;
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::continuity;
 use crate::keys::KeyStore;
 use crate::publication::PublishedLog;
+use crate::registry::{Registry, opening};
 use crate::store::Store;
 use crate::witnesses::rounds;
 
@@ -25,13 +31,42 @@ struct Seen {
     signed: SignedCheckpoint,
 }
 
-/// Finds the largest checkpoint of the present log that anybody has: where it is published, among the `given` ones, which may be of
-/// anybody, and asks all witnesses that none has cosigned more. The next log begins with it.
+/// What the log `next` begins with, if the present one of these is given up for it, `now` (in seconds since 1970): the largest
+/// checkpoint that anybody has, where it is published, among the `given` ones with who has them, which may be anybody, and with all
+/// witnesses asked that none has cosigned more. A key of the next log is made if there is none. Nothing is written to the store.
 ///
 /// # Errors
 /// Nobody has seen more than the store has; or it is not known what others have seen; or that is another history, or the log was closed
-/// in it.
-pub async fn find(
+/// in it or is in the store; or `next` cannot follow.
+pub async fn give_up(
+    config: &Config,
+    store: &dyn Store,
+    shards: &Shards,
+    next: &str,
+    given: &[(String, String)],
+    now: u64,
+) -> anyhow::Result<Lost> {
+    if let Some((after, _)) = closed_for(store).await? {
+        bail!(
+            "{} is closed for {after}, as the store has it. Set log.shard = \"{}\" and start the hub; if {after} was begun before, the \
+             store has nothing of it, and cannot go on from it: see `Back up and restore` in the operator guide",
+            shards.present().origin,
+            name(&after)
+        );
+    }
+    must_be_new(config, shards, next).await?;
+    let (_, root) = opening(store).await?.context("the log is empty")?;
+    let registry = Registry::new(root, Arc::new(Catalogue::embedded()?));
+    registry.catch_up(store).await?;
+    let registry = registry.state();
+    must_follow(&registry, shards, next)?;
+    let (last, abandoned) = find(config, store, shards.present(), &registry, given).await?;
+    let keys = KeyStore { origin: next.to_owned(), ..config.key_store() };
+    let key = new_key(config, &keys, &registry, next, now)?;
+    Ok(Lost { last: last.text().to_owned(), abandoned: Abandoned { key, ..abandoned } })
+}
+
+async fn find(
     config: &Config,
     store: &dyn Store,
     shard: &Shard,

@@ -17,7 +17,7 @@ use super::tail::{self, Tail, UNREADABLE, Worth};
 use super::{End, Log, Shard};
 use crate::acknowledging::{AcknowledgementError, acknowledge};
 use crate::app::App;
-use crate::ledger::{Draft, ErasureDraft};
+use crate::erasing::{EraseError, erase_in};
 use crate::registry::ChangeError;
 
 /// What became of the published entries that the store did not have.
@@ -56,13 +56,15 @@ pub async fn take_over(app: &App) -> anyhow::Result<TakenOver> {
     taken.unknown = if let Worth::Incomplete(missing) = worth { missing } else { Vec::new() };
     let unpublished = shown.checkpoint().size.max(kept)..last;
     taken.unknown.extend(Some(unpublished).filter(|range| !range.is_empty()));
+    // Whoever did not come in time does not keep a body from being erased again.
+    app.store.expire(app.clock.now_ms()).await?;
     for bundle in tail.bundles() {
         for (index, leaf) in tail.bundle(bundle).await.context(UNREADABLE)? {
             let Ok(leaf) = Leaf::parse(&leaf) else { continue };
             if statement(&leaf, &before.origin).is_some_and(|statement| own.contains(&statement)) {
                 continue;
             }
-            match say_again(app, before, kept, &leaf, is_proven).await? {
+            match say_again(app, before, &leaf, is_proven).await? {
                 Again::Said => taken.again += 1,
                 Again::Refused(why) => taken.refused.push((index, why)),
                 Again::Lost(what) => taken.messages.push((index, what)),
@@ -130,7 +132,7 @@ enum Again {
     Nothing,
 }
 
-async fn say_again(app: &App, before: &Shard, kept: u64, leaf: &Leaf, is_proven: bool) -> anyhow::Result<Again> {
+async fn say_again(app: &App, before: &Shard, leaf: &Leaf, is_proven: bool) -> anyhow::Result<Again> {
     match leaf {
         Leaf::Registry { entry, .. } => {
             let entry = std::slice::from_ref(entry);
@@ -164,13 +166,14 @@ async fn say_again(app: &App, before: &Shard, kept: u64, leaf: &Leaf, is_proven:
         }
         // Nobody but the hub signs it, so the tree must stand for it.
         Leaf::Erasure { index, log, basis, .. } if is_proven => {
-            let place = app.shards.place(log.as_deref().unwrap_or(&before.origin), *index);
-            let Some(place) = place.filter(|place| *place < before.first + kept) else { return Ok(Again::Nothing) };
-            if !matches!(message_at(app, place).await?, Some(Leaf::Message { .. })) {
-                return Ok(Again::Nothing);
+            match erase_in(app, log.as_deref().unwrap_or(&before.origin), &[*index], basis).await {
+                Ok(_) => Ok(Again::Said),
+                // Its message is lost, body and all.
+                Err(EraseError::NoMessage { .. }) => Ok(Again::Nothing),
+                // What made it superfluous is not in this log, or not yet.
+                Err(error @ EraseError::Needed { .. }) => Ok(Again::Refused(format!("an erasure: {error}"))),
+                Err(error) => Err(error.into()),
             }
-            app.ledger.append(Draft::Erasure(ErasureDraft { index: place, basis: basis.clone() })).await?;
-            Ok(Again::Said)
         }
         Leaf::Erasure { .. } => Ok(Again::Refused("an erasure, which the published files do not prove".to_owned())),
         Leaf::Message { envelope, .. } => Ok(match UnverifiedEnvelope::parse(envelope) {
@@ -186,11 +189,6 @@ async fn say_again(app: &App, before: &Shard, kept: u64, leaf: &Leaf, is_proven:
         }
         Leaf::Refusal { .. } | Leaf::Query { .. } | Leaf::Shard { .. } => Ok(Again::Nothing),
     }
-}
-
-async fn message_at(app: &App, place: u64) -> anyhow::Result<Option<Leaf>> {
-    let leaf = app.store.entries(place, 1).await?.pop();
-    Ok(leaf.and_then(|leaf| Leaf::parse(&leaf).ok()))
 }
 
 /// Entries that are read together.

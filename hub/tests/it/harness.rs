@@ -14,6 +14,7 @@ mod faulty_store;
 mod log_copy;
 mod log_lines;
 mod messages;
+mod old_copies;
 mod raw;
 mod transport;
 mod waiting;
@@ -49,6 +50,7 @@ use saphan_hub::keys::KeyStore;
 use saphan_hub::routing::relay::Broker;
 use saphan_hub::serve;
 use saphan_hub::shards::closing;
+use saphan_hub::shards::taking_over::take_over;
 use saphan_hub::store::sqlite::SqliteStore;
 use saphan_hub::tls::ServerTls;
 use saphan_schemas::ids::SystemId;
@@ -266,5 +268,8 @@ async fn open(
     stopping: watch::Receiver<bool>,
 ) -> anyhow::Result<Opened> {
     let keys = config.key_store().open()?;
-    Opening { config, keys, store, clock: Arc::clone(clock) as _, stopping, lost: None }.open().await
+    let opening = Opening { config, keys, store, clock: Arc::clone(clock) as _, stopping, lost: None };
+    let opened = opening.open().await?;
+    take_over(&opened.app).await?;
+    Ok(opened)
 }

@@ -1,5 +1,6 @@
 //! One log after the other: what was accepted in the earlier one goes on in the next.
 
+mod abandoned;
 mod trouble;
 mod watched;
 mod witnessed;

@@ -24,7 +24,12 @@ impl Stage {
 
     /// The list, as it is served.
     async fn list(&self) -> Vec<Stamped> {
-        let page = self.hub.get("/v1/log/timestamps/pages/0").await;
+        self.list_at("/v1/log").await
+    }
+
+    /// The list of the log at this path.
+    async fn list_at(&self, log: &str) -> Vec<Stamped> {
+        let page = self.hub.get(&format!("{log}/timestamps/pages/0")).await;
         if page.status == 404 { Vec::new() } else { Stamped::parse_page(page.text().as_bytes()).unwrap() }
     }
 
@@ -158,6 +163,47 @@ async fn a_hub_stops_at_once_though_its_authority_is_silent_and_goes_on_with_its
     let stage = Stage { hub, authority, folder };
     let more = stage.until_there_are(2).await;
     assert_eq!(more[0], list[0]);
+}
+
+#[tokio::test]
+async fn a_late_token_on_the_end_of_a_closed_log_neither_raises_the_alarm_of_the_present_one_nor_silences_it() {
+    let stage = Stage::with(Behaviour::Good, "").await;
+    stage.until_there_are(1).await;
+    stage.authority.behave(Behaviour::Fails(503));
+    let Stage { hub, authority, folder } = stage;
+    let stage = Stage { hub: hub.go_on_in("next").await, authority, folder };
+    let failed = async |times: u64| {
+        stage.until_metric(&format!("saphan_timestamp_failures_total{{reason=\"status\"}} {times}")).await
+    };
+    failed(1).await;
+    stage.hub.clock.advance(2 * HOUR + 1);
+    failed(2).await;
+    // The alarm of the operator's guide.
+    stage.until_metric("saphan_timestamp_age_seconds 7201").await;
+    stage.until_metric("saphan_log_timestamped_size 0").await;
+
+    // The present log gets its token, and the end of the one before none: that alarm is over.
+    stage.authority.behave(Behaviour::GoodUntil(stage.authority.asked() + 1));
+    stage.hub.clock.advance(10);
+    failed(3).await;
+    let size = stage.hub.size();
+    let is_covered = format!("saphan_log_timestamped_size {size}");
+    stage.until_metric(&is_covered).await;
+    stage.until_metric("saphan_timestamp_age_seconds 0").await;
+    assert_eq!((stage.list().await.len(), stage.list_at("/v1/logs/main").await.len()), (1, 1));
+
+    // What comes for the end then says nothing of the present log.
+    stage.authority.behave(Behaviour::Good);
+    stage.hub.clock.advance(20);
+    eventually(async || stage.list_at("/v1/logs/main").await.len() == 2).await;
+    assert!(stage.list_at("/v1/logs/main").await[1].size > size);
+    stage.until_metric(&is_covered).await;
+    stage.until_metric("saphan_timestamp_age_seconds 20").await;
+    let asked = stage.authority.asked();
+    stage.hub.accept(&stage.hub.world.message()).await;
+    stage.hub.clock.advance(HOUR - 20);
+    assert_eq!(stage.until_there_are(2).await[1].size, stage.hub.size());
+    assert_eq!(stage.authority.asked(), asked + 1, "its interval is its own");
 }
 
 #[tokio::test]

@@ -25,13 +25,32 @@ pub(crate) fn rename_log(hub: &HubProcess, shard: &str, next: &str) {
     std::fs::write(&config, changed).unwrap();
 }
 
-/// What the verifier in Python says of a log in a folder.
-async fn other_verifier(folder: &Path, log: &str, vkey: &str) -> Value {
+/// What the verifier in Python says, with files of a folder.
+async fn other_verifier(folder: &Path, arguments: &[&str]) -> Value {
     let verifier = concat!(env!("CARGO_MANIFEST_DIR"), "/verifier");
     let mut python = Command::new("/usr/bin/python3");
-    let command = python.args(["-B", verifier, "log", log, "--vkey", vkey, "--json"]).current_dir(folder);
+    let command = python.args(["-B", verifier]).args(arguments).arg("--json").current_dir(folder);
     let ended = in_time(command.kill_on_drop(true).output(), || "the verifier does not end".to_owned()).await.unwrap();
     serde_json::from_slice(&ended.stdout).unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&ended.stderr)))
+}
+
+/// Makes one file of a message of the log that was given up, and one of the log after it, from the published files; it holds for whoever
+/// has the key of either log, by both verifiers. Both messages were acknowledged in the log after it.
+async fn are_bundled(folder: &Path, kept: &str, fresh: &str, [old, next]: [&str; 2]) {
+    let make = ["audit", "message", "log/next", "--vkey", "next-vkey", "--out", "evidence.json"];
+    done(folder, &[&make[..], &["--message", kept, "--message", fresh]].concat()).await;
+    for vkey in ["vkey", "next-vkey"] {
+        let told = done(folder, &["audit", "bundle", "evidence.json", "--vkey", vkey]).await;
+        let proven = told["files"][0]["proven"]["messages"].as_array().unwrap().iter();
+        // The log of an acknowledgement is told where it is another one than that of its message.
+        let logs = proven.map(|message| (&message["log"], &message["acknowledgement"]));
+        let logs: Vec<_> = logs.map(|(log, said)| (log, &said["log"], &said["outcome"])).collect();
+        let (old, next, processed) = (old.into(), next.into(), "processed".into());
+        assert_eq!(logs, [(&old, &next, &processed), (&next, &Value::Null, &processed)], "{vkey}: {told}");
+        let other = other_verifier(folder, &["bundle", vkey, "evidence.json"]).await;
+        let told = [&other["holds"], &other["origin"], &other["messages"], &other["earlier"]];
+        assert_eq!(told, [&true.into(), &next, &2.into(), &vec![old].into()], "{vkey}: {other}");
+    }
 }
 
 /// Sends a message again, as whoever has its file can.
@@ -121,7 +140,7 @@ async fn a_hub_that_lost_a_part_of_its_log_goes_on_in_the_next_and_everybody_can
     let audit = ["audit", "log", "log/next", "--vkey", "vkey", "--state", "state"];
     let told = done(stage.outside.path(), &audit).await;
     assert_eq!(told["log"]["abandoned"][0]["kept"], abandoned.kept, "{told}");
-    let other = other_verifier(stage.outside.path(), "log/next", "next-vkey").await;
+    let other = other_verifier(stage.outside.path(), &["log", "log/next", "--vkey", "next-vkey"]).await;
     assert_eq!(
         (&other["holds"], &other["abandoned"][0]["kept"]),
         (&Value::Bool(true), &abandoned.kept.into()),
@@ -132,6 +151,8 @@ async fn a_hub_that_lost_a_part_of_its_log_goes_on_in_the_next_and_everybody_can
     let receipts = ["audit", "receipts", "log/next", "--vkey", "next-vkey", "--kept", "lost.saphan.json"];
     let (code, told) = saphan(stage.outside.path(), &receipts).await;
     assert_eq!((code, &told["files"][0]["class"]), (1, &Value::from("lost")), "{told}");
+    let (kept, fresh) = (sent[0].to_string(), fresh.id().to_string());
+    are_bundled(stage.outside.path(), &kept, &fresh, [&old, &next]).await;
 }
 
 /// How many messages of the store are acknowledged.

@@ -1,5 +1,6 @@
 //! The search: its form, and what was found.
 
+mod exporting;
 pub(super) mod fields;
 
 use super::{Frame, button, cell, details, heading, table};
@@ -15,6 +16,8 @@ use crate::shards;
 pub(crate) struct Choices {
     pub(crate) systems: Vec<String>,
     pub(crate) services: Vec<String>,
+    /// The origins of the hub's logs, the newest first; none while there is but one.
+    pub(crate) logs: Vec<String>,
 }
 
 /// The form, with what it was sent with and what of that is wrong; and the ways to one message and one case.
@@ -46,10 +49,7 @@ pub(crate) fn found(frame: Frame<'_>, choices: &Choices, sent: &Fields, page: &P
         content.push(frame.form("message").with(trail));
     }
     content.push(paging(frame, sent, page));
-    let export = frame.form("export").class("actions").with(sent.hidden(&FILTER));
-    let choice = |value, word| button(frame.say(word)).class("secondary").attr("name", "format").attr("value", value);
-    content.push(export.with(choice("csv", Word::ExportCsv)).with(choice("jsonl", Word::ExportLines)));
-    content.push(el("p").class("quiet").with(frame.say(Word::AsTheHubSays)));
+    content.push(exporting::form(frame, &choices.logs, sent));
     frame.page(Word::Found, content)
 }
 

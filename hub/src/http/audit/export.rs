@@ -10,7 +10,7 @@ use axum::http::HeaderMap;
 use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::IntoResponse;
 use futures_util::stream;
-use saphan_schemas::audit::{End, ProvenRow};
+use saphan_schemas::audit::{End, Head, ProvenRow};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -19,6 +19,7 @@ use crate::app::App;
 use crate::audit::{Export, Filter};
 use crate::http::ApiError;
 use crate::http::auth::AuditorCaller;
+use crate::shards;
 
 /// What is exported.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -71,7 +72,8 @@ pub(in crate::http) fn file(app: &Arc<App>, export: Export, format: Format) -> i
         Format::JsonLines => ("application/jsonl; charset=utf-8", "jsonl"),
         Format::Csv => ("text/csv; charset=utf-8; header=present", "csv"),
     };
-    let name = format!("attachment; filename=\"audit-{}.{suffix}\"", export.head().query);
+    let Head { log, query, .. } = export.head();
+    let name = format!("attachment; filename=\"audit-{}-{query}.{suffix}\"", shards::name(log));
     let headers =
         [(CONTENT_TYPE, media_type.to_owned()), (CONTENT_DISPOSITION, name), (CACHE_CONTROL, "no-store".to_owned())];
     let writing = Writing { app: Arc::clone(app), export, format, end: End::default(), stage: Stage::Head };

@@ -92,8 +92,10 @@ pub(super) async fn export(State(app): State<Arc<App>>, visitor: Visitor) -> Res
         Err(mistakes) => return Ok(again(&app, &visitor, &mistakes)),
     };
     let format = if visitor.fields.text("format") == "csv" { Format::Csv } else { Format::JsonLines };
-    let asked = visitor.ask(&app, "export", &ExportRequest { filter: filter.clone(), log: None }).await?;
-    let export = asked.export(filter, None).await.map_err(|error| visitor.failed(error))?;
+    let request = ExportRequest { filter, log: visitor.fields.filled("log").map(ToOwned::to_owned) };
+    let asked = visitor.ask(&app, "export", &request).await?;
+    let export = asked.export(request.filter, request.log.as_deref()).await;
+    let export = export.map_err(|error| visitor.failed(error))?;
     Ok(file(&app, export, format).into_response())
 }
 
@@ -103,9 +105,15 @@ fn again(app: &App, visitor: &Visitor, mistakes: &Mistakes) -> Response {
     mistaken(searching::start(frame, &choices(app), &visitor.fields, mistakes))
 }
 
-/// What the registry offers to choose from.
+/// What registry and hub offer to choose from.
 pub(super) fn choices(app: &App) -> Choices {
     let registry = app.registry.state();
-    let systems = registry.systems().map(|system| system.id.to_string()).collect();
-    Choices { systems, services: registry.services().map(|service| service.id.to_string()).collect() }
+    let logs = app.shards.closed().map(|(shard, _)| shard).chain([app.shards.present()]);
+    let mut logs: Vec<_> = logs.map(|shard| shard.origin.clone()).filter(|_| !app.shards.is_one()).collect();
+    logs.reverse();
+    Choices {
+        systems: registry.systems().map(|system| system.id.to_string()).collect(),
+        services: registry.services().map(|service| service.id.to_string()).collect(),
+        logs,
+    }
 }

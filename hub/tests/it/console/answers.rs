@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::Room;
 
 /// What stands between these two, each time.
-fn all<'a>(page: &'a str, from: &str, to: &str) -> Vec<&'a str> {
+pub(super) fn all<'a>(page: &'a str, from: &str, to: &str) -> Vec<&'a str> {
     page.split(from).skip(1).map(|rest| rest.split(to).next().unwrap()).collect()
 }
 
@@ -164,7 +164,7 @@ async fn an_export_is_the_file_that_the_api_gives() {
         assert_eq!(file.status, 200);
         assert!(file.header("content-type").unwrap().starts_with(media_type));
         let disposition = file.header("content-disposition").unwrap();
-        assert!(disposition.starts_with("attachment; filename=\"audit-") && disposition.ends_with(ending));
+        assert!(disposition.starts_with("attachment; filename=\"audit-main-") && disposition.ends_with(ending));
         // Head, acknowledgement, message, end; CSV has a line of names, too.
         assert_eq!(file.text().lines().count(), if format == "csv" { 5 } else { 4 }, "{}", file.text());
         let filter =

@@ -28,6 +28,8 @@ pub(crate) struct FakeAuthority {
 pub(crate) enum Behaviour {
     /// As it should.
     Good,
+    /// As it should until it was asked so often in all, and then with the status 503.
+    GoodUntil(u64),
     /// Never.
     Silent,
     /// With this status.
@@ -96,13 +98,18 @@ impl FakeAuthority {
 
 async fn answer(State(state): State<Arc<Inner>>, headers: HeaderMap, request: Bytes) -> Response {
     assert_eq!(headers[CONTENT_TYPE], REQUEST_MEDIA_TYPE);
-    *state.asked.lock().unwrap() += 1;
+    let asked = {
+        let mut asked = state.asked.lock().unwrap();
+        *asked += 1;
+        *asked
+    };
     let behaviour = *state.behaviour.lock().unwrap();
     let now = state.clock.lock().unwrap().now();
     let reply = |bytes: Vec<u8>| ([(CONTENT_TYPE, REPLY_MEDIA_TYPE)], bytes).into_response();
     let other = TimestampRequest::new(b"something else", None).unwrap().as_der().to_vec();
     match behaviour {
-        Behaviour::Good => reply(state.authority.reply_at(&request, now).unwrap()),
+        Behaviour::GoodUntil(last) if asked > last => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+        Behaviour::Good | Behaviour::GoodUntil(_) => reply(state.authority.reply_at(&request, now).unwrap()),
         Behaviour::Wrong(seconds) => {
             reply(state.authority.reply_at(&request, now.saturating_add_signed(seconds)).unwrap())
         }

@@ -256,6 +256,26 @@ async fn a_log_that_was_closed_in_the_lost_part_is_not_given_up() {
 }
 
 #[tokio::test]
+async fn a_closing_that_is_published_only_after_the_log_was_given_up_counts_for_nothing_and_is_told() {
+    let old = OldCopy::begun().await;
+    success(&old.run("2027h1", &["shard", "open"]).await);
+    old.bring_back_store();
+    let checkpoint = old.place.join("2026h2/checkpoint").display().to_string();
+    let abandon = ["shard", "open", "--abandon"];
+    success(&old.run_unpublished("2027h2", &[&abandon[..], &["--checkpoint", &checkpoint]].concat()).await);
+    // Its files are back, and with them those of the log that it was closed for.
+    let said = success(&old.run("2027h2", &abandon).await);
+    assert!(said.contains("1 statements are logged again, 1 are not"), "the key of that log: {said}");
+    assert!(said.contains(&format!("  entry 2: the log was closed for {NEXT}, of which nothing counts\n")), "{said}");
+    let refused = failure(&old.run("2027h1", &["shard", "open"]).await);
+    assert!(refused.contains(&format!("a log {NEXT} is published in")), "it never follows: {refused}");
+    let hub = old.serve("2027h2").await;
+    assert!(hub.get("/v1/log/checkpoint").await.text().starts_with("hub.local/log/2027h2\n2\n"));
+    assert_eq!(hub.get("/v1/logs/2027h1/checkpoint").await.status, 404);
+    hub.terminate().await;
+}
+
+#[tokio::test]
 async fn published_entries_that_cannot_be_read_are_not_passed_over() {
     let old = OldCopy::new().await;
     let whole = std::fs::read(old.bundle()).unwrap();

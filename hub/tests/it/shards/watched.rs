@@ -9,7 +9,7 @@ use super::{FIRST, NEXT, said};
 use crate::audit::{proven, registration};
 use crate::harness::{Behaviour, FakeAuthority, LogCopy, Party, TestHub, eventually, sign_token};
 
-async fn auditor(hub: &TestHub) -> Party {
+pub(super) async fn auditor(hub: &TestHub) -> Party {
     let auditor = Party::new("th.oag/audit", TransportKind::Pull);
     hub.apply(registration(&auditor)).await;
     auditor
@@ -66,7 +66,7 @@ async fn exported(hub: &TestHub, auditor: &Party, body: &Value) -> reqwest::Resp
 }
 
 /// The lines of an export.
-async fn export(hub: &TestHub, auditor: &Party, body: Value) -> Vec<Value> {
+pub(super) async fn export(hub: &TestHub, auditor: &Party, body: Value) -> Vec<Value> {
     let text = exported(hub, auditor, &body).await.error_for_status().unwrap().text().await.unwrap();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }

@@ -9,6 +9,7 @@ use crate::audit::Fate;
 use crate::console::forms::FILTER;
 use crate::console::{Fields, Mistakes, Word};
 use crate::html::{Element, Html, el};
+use crate::shards;
 
 /// All fields of a filter.
 pub(super) fn of_filter(frame: Frame<'_>, sent: &Fields, mistakes: &Mistakes) -> Element {
@@ -83,12 +84,25 @@ pub(in super::super) fn choice(
     sent: &Fields,
     mistakes: &Mistakes,
 ) -> Element {
-    let option = |(value, word): &(&str, Word)| {
-        let option = el("option").attr("value", value).flag("selected", sent.text(name) == *value);
-        option.with(frame.say(*word))
-    };
+    let option = |(value, word): &(&str, Word)| option(value, frame.say(*word), sent.text(name) == *value);
     let options: Html = choices.iter().map(option).collect();
     field(frame, name, word, el("select").with(options), mistakes)
+}
+
+/// A field with the hub's logs, by the names of their shards; the first is the present one, and chosen. Nothing for no logs.
+pub(super) fn log(frame: Frame<'_>, logs: &[String]) -> Html {
+    let Some(present) = logs.first() else { return Html::new() };
+    let option = |log: &String| {
+        let is_present = log == present;
+        let note = if is_present { format!(" ({})", frame.say(Word::PresentLog)) } else { String::new() };
+        option(log, &format!("{}{note}", shards::name(log)), is_present)
+    };
+    let options: Html = logs.iter().map(option).collect();
+    field(frame, "log", Word::ExportedLog, el("select").with(options), &Mistakes::default()).into()
+}
+
+fn option(value: &str, text: &str, is_chosen: bool) -> Element {
+    el("option").attr("value", value).flag("selected", is_chosen).with(text)
 }
 
 fn field(frame: Frame<'_>, name: &'static str, word: Word, input: Element, mistakes: &Mistakes) -> Element {
