@@ -95,6 +95,27 @@ impl PublishedLog {
         Self { objects: Objects { store: Arc::clone(&self.objects.store), prefix }, place: format!("{place}/{shard}") }
     }
 
+    /// The names of all shards that have a folder beside this one's.
+    ///
+    /// # Errors
+    /// [`PublicationError`].
+    pub async fn shards(&self) -> Result<Vec<String>, PublicationError> {
+        let mut parts: Vec<_> = self.objects.prefix.parts().collect();
+        parts.pop();
+        let place: ObjectPath = parts.into_iter().collect();
+        let folders = self.objects.store.list_with_delimiter(Some(&place)).await?.common_prefixes;
+        Ok(folders.iter().filter_map(|folder| Some(folder.filename()?.to_owned())).collect())
+    }
+
+    /// The first entry, if the log has been published.
+    ///
+    /// # Errors
+    /// [`PublicationError`].
+    pub async fn first_entry(&self) -> Result<Option<Vec<u8>>, PublicationError> {
+        let Some(size) = self.checkpoint().await?.as_deref().and_then(size_of) else { return Ok(None) };
+        Ok(self.bundle(0, size).await?.and_then(|entries| entries.into_iter().next()))
+    }
+
     /// In these objects, without a folder of its own; `place` is what people call them.
     #[must_use]
     pub fn new(store: Arc<dyn ObjectStore>, place: &str) -> Self {

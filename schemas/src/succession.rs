@@ -91,6 +91,17 @@ pub enum NotNext {
     },
 }
 
+impl After {
+    /// The origin of the log before, as its checkpoint names it.
+    #[must_use]
+    pub fn log(&self) -> Option<&str> {
+        match self {
+            Self::Nothing => None,
+            Self::Closed(last) | Self::Lost { last, .. } => last.lines().next(),
+        }
+    }
+}
+
 impl Opening {
     /// What opens a log, if the event does. Nothing is abandoned without a last checkpoint of it.
     #[must_use]

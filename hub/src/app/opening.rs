@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use saphan_schemas::catalogue::Catalogue;
+use saphan_schemas::leaf::ShardEvent;
 use saphan_schemas::registry::Root;
 use tokio::sync::{Mutex, Semaphore, watch};
 use tokio::task::JoinHandle;
@@ -77,6 +78,7 @@ impl Opening<'_> {
             None => new_root(config, &keys)?,
         };
         let registry = Arc::new(registry(config, &*store, root).await?);
+        let before = registry.state();
         if let Some(Beginning::AfterLost(lost)) = &begins
             && let Some(entry) = lost.abandoned.vouching(&origin)?
         {
@@ -99,7 +101,9 @@ impl Opening<'_> {
         let timestamps = Timestamps::open(&config.timestamps, clock.now_ms())?.map(Arc::new);
         let witnesses = witnesses(config, &*clock)?;
         if let Some(beginning) = &begins {
-            begin(beginning, witnesses.as_deref(), &registry, &ledger).await?;
+            let opening = beginning::opening(&registry.state(), &ledger.keys().borrow(), beginning)?;
+            beginning::must_follow(&opening, &shards, &*store, &before, clock.now_ms() / 1000).await?;
+            begin(opening, witnesses.as_deref(), &ledger).await?;
         }
         let broker_login = HubLogin::new(config.hub.id.clone(), ledger.keys(), Arc::clone(&clock));
         let admission =
@@ -208,17 +212,11 @@ pub(crate) fn witnesses(config: &Config, clock: &dyn Clock) -> anyhow::Result<Op
 }
 
 /// Writes the first entry of a log that no witness has seen anything of.
-async fn begin(
-    beginning: &Beginning,
-    witnesses: Option<&Witnesses>,
-    registry: &Registry,
-    ledger: &Ledger,
-) -> anyhow::Result<()> {
+async fn begin(opening: ShardEvent, witnesses: Option<&Witnesses>, ledger: &Ledger) -> anyhow::Result<()> {
     let keys = ledger.keys();
     if let Some(witnesses) = witnesses {
         rounds::before_the_first_entry(witnesses, &keys.borrow()).await?;
     }
-    let opening = beginning::opening(&registry.state(), &keys.borrow(), beginning)?;
     ledger.append(Draft::Shard(Box::new(opening))).await.context("the log's first entry cannot be written")?;
     Ok(())
 }

@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use saphan_schemas::catalogue::Catalogue;
-use saphan_schemas::leaf::Abandoned;
+use saphan_schemas::leaf::{Abandoned, Leaf};
 use saphan_schemas::log::{SignedCheckpoint, VerifierKey};
 use saphan_schemas::registry::RegistryState;
+use saphan_schemas::succession::Opening;
 
 use super::beginning::{Lost, closed_for};
 use super::closing::{must_be_new, must_follow, new_key};
@@ -37,7 +38,7 @@ struct Seen {
 ///
 /// # Errors
 /// Nobody has seen more than the store has; or it is not known what others have seen; or that is another history, or the log was closed
-/// in it or is in the store; or `next` cannot follow.
+/// in it or is in the store, or was given up before; or `next` cannot follow.
 pub async fn give_up(
     config: &Config,
     store: &dyn Store,
@@ -61,6 +62,7 @@ pub async fn give_up(
     let registry = registry.state();
     must_follow(&registry, shards, next)?;
     let (last, abandoned) = find(config, store, shards.present(), &registry, given).await?;
+    must_not_have_gone_on(config, shards).await?;
     let keys = KeyStore { origin: next.to_owned(), ..config.key_store() };
     let key = new_key(config, &keys, &registry, next, now)?;
     Ok(Lost { last: last.text().to_owned(), abandoned: Abandoned { key, ..abandoned } })
@@ -103,6 +105,31 @@ async fn find(
     }
     tracing::warn!(log = shard.origin, kept, size, seen_by = last.who, "the log is abandoned");
     Ok((last.signed, Abandoned { kept: head.checkpoint, key: None }))
+}
+
+/// That no log is published which goes on from the present one: none goes on in two ways.
+async fn must_not_have_gone_on(config: &Config, shards: &Shards) -> anyhow::Result<()> {
+    let present = &shards.present().origin;
+    let Some(published) = PublishedLog::open(&config.log.publish, name(present))? else { return Ok(()) };
+    for shard in published.shards().await? {
+        let other = published.beside(&shard);
+        let first = other.first_entry().await.with_context(|| {
+            format!("it is not known whether the log that is published in {} goes on from {present}", other.place())
+        })?;
+        let opening = match first.as_deref().map(Leaf::parse) {
+            Some(Ok(Leaf::Shard { event, .. })) => Opening::of(event),
+            _ => None,
+        };
+        if opening.is_some_and(|opening| opening.after.log() == Some(present)) {
+            bail!(
+                "{present} has been given up before, and gone on from in the log that is published in {}: a store that has that log is what \
+                 to look for. From this one nothing of it would count, and keys that were revoked there would be good again. If no such \
+                 store is left, only a new hub folder is: `Give a log up` in the operator guide",
+                other.place()
+            );
+        }
+    }
+    Ok(())
 }
 
 fn signed_by_any(text: &str, keys: &[VerifierKey]) -> Option<SignedCheckpoint> {

@@ -7,9 +7,11 @@
 use anyhow::{Context as _, bail};
 use saphan_schemas::keys::PublicKey;
 use saphan_schemas::leaf::{Abandoned, Leaf, ShardEvent};
+use saphan_schemas::log::Checkpoint;
 use saphan_schemas::registry::{RegistryState, Root};
+use saphan_schemas::succession::{Before, Opening};
 
-use super::{Shards, name};
+use super::{End, Log, Shards, name};
 use crate::ledger::LedgerKeys;
 use crate::publication::size_of;
 use crate::registry;
@@ -124,4 +126,28 @@ pub fn opening(registry: &RegistryState, keys: &LedgerKeys, beginning: &Beginnin
             Beginning::AfterLost(lost) => Some(Box::new(lost.abandoned.clone())),
         },
     })
+}
+
+/// That the first entry of a log follows from the log before, by the rules of whoever verifies it; `registry` is as it was before
+/// anything of that entry, `at` the time in seconds since 1970.
+///
+/// # Errors
+/// It does not follow; or the store failed.
+pub async fn must_follow(
+    event: &ShardEvent,
+    shards: &Shards,
+    store: &dyn Store,
+    registry: &RegistryState,
+    at: u64,
+) -> anyhow::Result<()> {
+    let (Some(Log { shard, end }), Some(opening)) = (shards.before(), Opening::of(event.clone())) else {
+        return Ok(());
+    };
+    let head = store.head().await?.context("the log before has no entries")?;
+    let last = Checkpoint::new(shard.origin.clone(), head.range.size(), head.range.root());
+    let next = matches!(end, End::Closed { .. }).then_some(&*opening.origin);
+    let before = Before { next, last: Some(&last) };
+    let follows = opening.follow(before, &mut registry.clone(), shards.present().first, at);
+    follows.context("the log cannot begin: whoever verifies it would refuse its first entry")?;
+    Ok(())
 }

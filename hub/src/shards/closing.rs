@@ -26,10 +26,8 @@ pub async fn must_be_new(config: &Config, shards: &Shards, next: &str) -> anyhow
     if PublishedLog::is_missing(&config.log.publish) {
         return Ok(());
     }
-    let published = PublishedLog::open(&config.log.publish, name(next))?;
-    if let Some(published) = published
-        && published.checkpoint().await?.is_some()
-    {
+    let Some(published) = PublishedLog::open(&config.log.publish, name(next))? else { return Ok(()) };
+    if published.checkpoint().await?.is_some() {
         bail!(
             "a log {next} is published in {} already: this store is an old copy of one that has begun it, or the name was used before",
             published.place()

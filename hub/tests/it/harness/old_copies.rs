@@ -8,7 +8,6 @@ use saphan_hub::shards::abandoning::give_up;
 use saphan_hub::shards::closing::publish;
 use saphan_hub::shards::taking_over::{TakenOver, take_over};
 use saphan_hub::shards::{Shards, origin};
-use saphan_hub::store::Store as _;
 use tempfile::TempDir;
 use tokio::sync::watch;
 

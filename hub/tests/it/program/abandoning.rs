@@ -256,6 +256,22 @@ async fn a_log_that_was_closed_in_the_lost_part_is_not_given_up() {
 }
 
 #[tokio::test]
+async fn a_log_is_not_given_up_twice() {
+    let old = OldCopy::new().await;
+    success(&old.abandon(&[]).await);
+    old.bring_back_store();
+    let refused = failure(&old.run("2027h2", &["shard", "open", "--abandon"]).await);
+    let other = old.place.join("2027h1").display().to_string();
+    assert!(refused.contains(&format!("{OLD} has been given up before")) && refused.contains(&other), "{refused}");
+    assert_eq!(old.folder.newest().await.1, 1, "nothing was begun");
+    // What has nothing to do with it is beside it too.
+    std::fs::rename(old.place.join("2027h1"), old.folder.0.path().join("elsewhere")).unwrap();
+    std::fs::create_dir(old.place.join("reports")).unwrap();
+    std::fs::write(old.place.join("reports/checkpoint"), "none").unwrap();
+    success(&old.run("2027h2", &["shard", "open", "--abandon"]).await);
+}
+
+#[tokio::test]
 async fn a_closing_that_is_published_only_after_the_log_was_given_up_counts_for_nothing_and_is_told() {
     let old = OldCopy::begun().await;
     success(&old.run("2027h1", &["shard", "open"]).await);
