@@ -58,6 +58,12 @@ impl Export {
 
     /// What the other verifier says: `holds`, or a class.
     async fn other_verifier(&self, arguments: &[&str]) -> String {
+        let told = self.told_by_the_other(arguments).await;
+        if told["holds"] == true { HOLDS.to_owned() } else { told["class"].as_str().unwrap().to_owned() }
+    }
+
+    /// All that the other verifier says.
+    async fn told_by_the_other(&self, arguments: &[&str]) -> Value {
         let verifier = concat!(env!("CARGO_MANIFEST_DIR"), "/verifier");
         // Debian's, for which the package of its one dependency is made.
         let mut python = Command::new("/usr/bin/python3");
@@ -68,7 +74,7 @@ impl Export {
             panic!("{arguments:?}: {}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr))
         });
         assert_eq!(status.success(), told["holds"] == true, "{told}");
-        if told["holds"] == true { HOLDS.to_owned() } else { told["class"].as_str().unwrap().to_owned() }
+        told
     }
 }
 
@@ -117,7 +123,7 @@ async fn two_verifiers_give_each_broken_copy_of_a_log_of_ten_thousand_entries_it
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_verifiers_say_the_same_of_ten_thousand_single_bits_flipped_in_logs_and_bundle() {
+async fn two_verifiers_say_the_same_of_ten_thousand_single_bits_flipped_in_logs_and_bundles() {
     // So many that there is a checkpoint for the authority to stamp, behind the messages.
     let log = RealLog::of(1_000).await;
     let export = Export::of(&log);

@@ -1,4 +1,4 @@
-//! Single bits flipped anywhere in a hub's two logs and in an evidence bundle: two verifiers say the same of each, and what both let
+//! Single bits flipped anywhere in a hub's two logs and in evidence bundles: two verifiers say the same of each, and what both let
 //! pass has no meaning.
 
 use std::collections::BTreeMap;
@@ -18,7 +18,8 @@ use tokio::process::Command;
 
 use super::real_log::{Files, RealLog};
 use super::shards::Stage;
-use super::{Export, HOLDS, Timestamped, write};
+use super::{Export, HOLDS, Timestamped, shard_bundles, write};
+use crate::agency::done;
 
 /// A bit of a file.
 #[derive(Clone)]
@@ -62,26 +63,49 @@ impl LogSource for Flipped {
     }
 }
 
+/// A bundle, whose key is trusted, and by whom it was stamped, if it was.
+struct Bundle {
+    bytes: Vec<u8>,
+    vkey: VerifierKey,
+    stamped: Option<Timestamped>,
+}
+
+impl Bundle {
+    fn judge(&self, flip: &Flip) -> &'static str {
+        let Ok(bundle) = parse_typed::<EvidenceBundle>(&flip.of(&self.bytes)) else { return "malformed-file" };
+        let stamped = |proven| self.stamped.as_ref().map_or(HOLDS, |stamped| stamped.judge(&proven));
+        bundle.verify(&self.vkey).map_or_else(|fault| fault.class(), stamped)
+    }
+
+    /// Everything that these bytes prove. What of their tokens is signed by nobody who is trusted is left out: certificates that the
+    /// authority sent along, and that whoever trusts it has.
+    fn proves(&self, bytes: &[u8]) -> Option<(Proven, Option<Timestamp>)> {
+        let mut proven = parse_typed::<EvidenceBundle>(bytes).ok()?.verify(&self.vkey).ok()?;
+        let timestamp = self.stamped.as_ref().map(|stamped| stamped.verify(&proven)).transpose().ok()?;
+        proven.stamped.iter_mut().for_each(|tree| tree.token.clear());
+        Some((proven, timestamp))
+    }
+
+    /// Whether it proves the same with it.
+    fn has_no_use_of(&self, flip: &Flip) -> bool {
+        let flipped = self.proves(&flip.of(&self.bytes));
+        flipped.is_some() && flipped == self.proves(&self.bytes)
+    }
+}
+
 /// What is flipped, and what it is judged by.
 struct Judge {
     /// The files of two pairs of logs: `<pair>/<shard>/…`.
     files: Arc<Files>,
     /// The keys of the newest logs of both pairs.
     vkeys: BTreeMap<&'static str, VerifierKey>,
-    bundle: Vec<u8>,
-    whole: EvidenceBundle,
-    bundles_vkey: VerifierKey,
-    stamped: Timestamped,
+    bundles: BTreeMap<&'static str, Bundle>,
 }
 
 impl Judge {
     async fn judge(&self, flip: &Flip) -> String {
-        if flip.path == BUNDLE {
-            let Ok(bundle) = parse_typed::<EvidenceBundle>(&flip.of(&self.bundle)) else {
-                return "malformed-file".to_owned();
-            };
-            let judged = bundle.verify(&self.bundles_vkey);
-            return judged.map_or_else(|fault| fault.class(), |proven| self.stamped.judge(&proven)).to_owned();
+        if let Some(bundle) = self.bundles.get(&*flip.path) {
+            return bundle.judge(flip).to_owned();
         }
         let source = Flipped { files: Arc::clone(&self.files), log: NEXT.to_owned(), flip: flip.clone() };
         match check(&source, &self.vkeys[flip.pair()], &()).await {
@@ -92,20 +116,10 @@ impl Judge {
         }
     }
 
-    /// Everything that a bundle proves. What of its tokens is signed by nobody who is trusted is left out: certificates that the
-    /// authority sent along, and that whoever trusts it has.
-    fn proves(&self, bundle: &EvidenceBundle) -> Option<(Proven, Timestamp)> {
-        let mut proven = bundle.verify(&self.bundles_vkey).ok()?;
-        let timestamp = self.stamped.verify(&proven).ok()?;
-        proven.stamped.iter_mut().for_each(|tree| tree.token.clear());
-        Some((proven, timestamp))
-    }
-
     /// Whether nobody who trusts the logs' keys reads anything else because of it.
     fn is_meaningless(&self, flip: &Flip) -> bool {
-        if flip.path == BUNDLE {
-            let flipped = parse_typed::<EvidenceBundle>(&flip.of(&self.bundle));
-            return flipped.is_ok_and(|flipped| self.proves(&flipped) == self.proves(&self.whole));
+        if let Some(bundle) = self.bundles.get(&*flip.path) {
+            return bundle.has_no_use_of(flip);
         }
         if !flip.path.ends_with("/checkpoint") {
             return false;
@@ -122,7 +136,7 @@ async fn other_verifier(export: &Export, flips: &[Flip]) -> Vec<String> {
     let here = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/broken_copies/flips.py");
     let verifier = concat!(env!("CARGO_MANIFEST_DIR"), "/verifier");
     let mut python = Command::new("/usr/bin/python3");
-    python.args(["-B", "-W", "ignore", here, verifier, NEXT, BUNDLE, "../log/vkey", "../ca.pem"]);
+    python.args(["-B", "-W", "ignore", here, verifier, NEXT, "../ca.pem"]);
     python.current_dir(export.path("flips")).kill_on_drop(true).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut python = python.spawn().unwrap();
     let mut asked = python.stdin.take().unwrap();
@@ -146,15 +160,18 @@ pub(super) async fn flipped_bits(log: &RealLog, export: &Export, stamped: Timest
         }
         vkeys.insert(pair, stage.next.verifier_key().clone());
     }
-    let bundle = std::fs::read(export.path(BUNDLE)).unwrap();
-    write(&files, &export.path("flips"));
-    std::fs::write(export.path("flips").join(BUNDLE), &bundle).unwrap();
+    let folder = export.path("flips");
+    write(&files, &folder);
     for (pair, vkey) in &vkeys {
-        std::fs::write(export.path("flips").join(pair).join("vkey"), vkey.to_string()).unwrap();
+        std::fs::write(folder.join(pair).join("vkey"), vkey.to_string()).unwrap();
     }
-    let flips: Vec<Flip> = flips(&files, &bundle).collect();
-    let (whole, bundles_vkey) = (parse_typed(&bundle).unwrap(), log.vkey.clone());
-    let judge = Arc::new(Judge { files: Arc::new(files), vkeys, bundle, whole, bundles_vkey, stamped });
+    let bundles = bundles(log, export, stamped).await;
+    for (name, Bundle { bytes, vkey, .. }) in &bundles {
+        std::fs::write(folder.join(name), bytes).unwrap();
+        std::fs::write(folder.join(format!("{name}.vkey")), vkey.to_string()).unwrap();
+    }
+    let flips: Vec<Flip> = flips(&files, &bundles).collect();
+    let judge = Arc::new(Judge { files: Arc::new(files), vkeys, bundles });
     let begun = Instant::now();
     let own = stream::iter(flips.clone()).map(|flip| {
         let judge = Arc::clone(&judge);
@@ -175,18 +192,38 @@ pub(super) async fn flipped_bits(log: &RealLog, export: &Export, stamped: Timest
     println!("{FLIPS} bits flipped, in {:?}: {classes:?}", begun.elapsed());
 }
 
-/// Bits of the bundle, and of the logs: of the small ones any; and of the large ones, which have full tiles and levels, some of each
+/// One of one log, and one over a log that was abandoned, for who trusts the later one.
+async fn bundles(log: &RealLog, export: &Export, stamped: Timestamped) -> BTreeMap<&'static str, Bundle> {
+    let (stage, (_, shard)) = (Stage::new(log), log.origin.rsplit_once('/').unwrap());
+    let next = shard_bundles::after_an_abandoned_log(&stage);
+    write(&log.signed(&stage.begun), &export.path("abandoned").join(shard));
+    write(&RealLog::signed_by(&[&stage.next], &next), &export.path("abandoned").join(NEXT));
+    let vkey = stage.next.verifier_key().clone();
+    std::fs::write(export.path("abandoned/vkey"), vkey.to_string()).unwrap();
+    let (old, new) = (format!("{shard}:{}", stage.message), (next.len() - 1).to_string());
+    let made = ["audit", "message", "abandoned/next", "--vkey", "abandoned/vkey", "--message", &old, "--message", &new];
+    done(export.folder.path(), &[&made[..], &["--out", OVER]].concat()).await;
+    let bundle =
+        |name, vkey, stamped| (name, Bundle { bytes: std::fs::read(export.path(name)).unwrap(), vkey, stamped });
+    [bundle(BUNDLE, log.vkey.clone(), Some(stamped)), bundle(OVER, vkey, None)].into()
+}
+
+/// Bits of the bundles, and of the logs: of the small ones any; and of the large ones, which have full tiles and levels, some of each
 /// file, however small that is.
-fn flips(files: &Files, bundle: &[u8]) -> impl Iterator<Item = Flip> {
+fn flips(files: &Files, bundles: &BTreeMap<&'static str, Bundle>) -> impl Iterator<Item = Flip> {
     let mut next = numbers();
     let of = |pair: &'static str| {
         let files = files.iter().filter(move |(path, _)| path.split('/').next() == Some(pair));
         files.map(|(path, bytes)| (path.clone(), bytes.len() * 8)).collect::<Vec<_>>()
     };
-    let (small, large, bundle) = (of(SMALL), of(LARGE), bundle.len() * 8);
+    let (small, large) = (of(SMALL), of(LARGE));
+    let [one, over] = [BUNDLE, OVER].map(|name| (name, bundles[name].bytes.len() * 8));
     let all: usize = small.iter().map(|(_, bits)| bits).sum();
     (0..FLIPS).map(move |number| match number % 10 {
-        0..4 => Flip { path: BUNDLE.to_owned(), bit: next() % bundle },
+        0..4 => {
+            let (path, bits) = if number % 2 == 0 { one } else { over };
+            Flip { path: path.to_owned(), bit: next() % bits }
+        }
         4 => {
             let (path, bits) = &large[next() % large.len()];
             Flip { path: path.clone(), bit: next() % bits }
@@ -225,3 +262,4 @@ const SMALL: &str = "small";
 const LARGE: &str = "large";
 const NEXT: &str = "next";
 const BUNDLE: &str = "evidence.json";
+const OVER: &str = "over.json";

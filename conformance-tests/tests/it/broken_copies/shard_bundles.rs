@@ -12,6 +12,7 @@ use saphan_schemas::log::{BatchAppend, CompactRange, NoteSigner, VerifierKey, le
 use saphan_schemas::registry::{Change, EntryId};
 use serde_json::Value;
 
+pub(super) use self::abandoned::after_an_abandoned_log;
 use super::bundles::BrokenFile;
 use super::real_log::{Files, RealLog, sign};
 use super::shards::{self, Stage};
@@ -51,6 +52,7 @@ pub(super) async fn bundles(log: &RealLog, export: &Export) {
     let other = export.other_verifier(&["bundle", "stranger-vkey", "broken.json"]).await;
     verdicts.note("another key of that name", "changed-checkpoint", own, &other);
     verdicts.agree("bundles over a change of the log");
+    abandoned::what_is_left(&stage, export).await;
 }
 
 /// A bundle of both logs with all of their entries. `more` is behind the first entry of the new one; a message there is proven too.

@@ -11,16 +11,16 @@ impl Fold<'_> {
     pub(super) fn follow(&mut self, number: usize) -> Result<(), BundleFault> {
         let (part, last) = (self.parts.at(number), self.parts.at(number - 1));
         let (ts, opening) = opening(self.parts, number)?;
+        let fault = |fault| in_entry(self.parts, part, 0, fault);
+        if self.parts.place_of(Some(&part.checkpoint.origin), 0, number).is_some() {
+            return Err(fault(NotNext::Again.into()));
+        }
         // Of a log that was abandoned nobody has the end.
         if matches!(opening.after, After::Closed(_)) && !last.has_its_last() {
             return Err(BundleFault::NotEnded { log: last.checkpoint.origin.clone() });
         }
-        let fault = |fault| in_entry(self.parts, part, 0, fault);
         if ts < self.ts {
             return Err(fault(EntryFault::Misplaced));
-        }
-        if self.parts.place_of(Some(&part.checkpoint.origin), 0, number).is_some() {
-            return Err(fault(NotNext::Again.into()));
         }
         let next = self.next.take();
         let before = Before { next: next.as_deref(), last: Some(&last.checkpoint) };

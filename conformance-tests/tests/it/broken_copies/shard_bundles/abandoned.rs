@@ -1,13 +1,15 @@
 //! Evidence bundles over logs that their hub has lost in part.
 
+use saphan_schemas::evidence_bundle::EvidenceBundle;
+use saphan_schemas::json::parse_typed;
 use saphan_schemas::leaf::Leaf;
 use saphan_schemas::log::NoteSigner;
 use saphan_schemas::registry::{Change, EntryId};
 use serde_json::{Value, json};
 
-use super::super::HOLDS;
 use super::super::bundles::BrokenFile;
 use super::super::shards::Stage;
+use super::super::{Export, HOLDS};
 use super::{alone, entries, message, unsigned, with_new};
 
 /// Of the abandoned log and the one after it.
@@ -16,8 +18,27 @@ pub(super) fn bundles(stage: &Stage<'_>) -> Vec<BrokenFile> {
     all.chain(vouched(stage)).chain(without(stage)).chain(stamped(stage)).collect()
 }
 
+/// The log after an abandoned one, with a message, and with what was said of a message that is left.
+pub(in super::super) fn after_an_abandoned_log(stage: &Stage<'_>) -> [Vec<u8>; 3] {
+    [stage.opened_with(|_| {}), stage.said(Some(&stage.log.origin), stage.message), message(stage)]
+}
+
+/// Both say how much of an abandoned log is left, and how much of it was known.
+pub(super) async fn what_is_left(stage: &Stage<'_>, export: &Export) {
+    let file = with_new(stage, &stage.begun, &after_an_abandoned_log(stage));
+    let bytes = serde_json::to_vec(&file).unwrap();
+    std::fs::write(export.path("abandoned.json"), &bytes).unwrap();
+    let bundle: EvidenceBundle = parse_typed(&bytes).unwrap();
+    let proven = serde_json::to_value(bundle.verify(stage.next.verifier_key()).unwrap()).unwrap();
+    let other = export.told_by_the_other(&["bundle", "next-vkey", "abandoned.json"]).await;
+    let (log, kept, last) = (&stage.log.origin, stage.begun.len(), stage.up_to(2).len());
+    assert_eq!(other["abandoned"], json!([{ "log": log, "kept": kept, "last": last }]));
+    let next = stage.next.name();
+    assert_eq!(proven["abandoned"], json!([{ "log": log, "next": next, "kept": kept, "last": last }]));
+}
+
 /// In good order, with this behind the first entry of the later log.
-pub(super) fn begins(stage: &Stage<'_>, more: &[Vec<u8>]) -> Value {
+fn begins(stage: &Stage<'_>, more: &[Vec<u8>]) -> Value {
     with_new(stage, &stage.begun, &[&[stage.opened_with(|_| {})][..], more].concat())
 }
 
@@ -30,6 +51,19 @@ fn after(stage: &Stage<'_>, kept: &[Vec<u8>], more: &[Vec<u8>]) -> Value {
     with_new(stage, kept, &[&[opened][..], more].concat())
 }
 
+/// An entry that opens a log, a little earlier.
+fn early(opened: &[u8]) -> Vec<u8> {
+    let Leaf::Shard { ts, event } = Leaf::parse(opened).unwrap() else { panic!("it opens no log") };
+    Leaf::Shard { ts: ts - 1, event }.to_bytes()
+}
+
+/// Without this entry of the old log.
+fn left_out(file: &Value, at: usize) -> Value {
+    let mut file = file.clone();
+    file["earlier"][0]["entries"].as_array_mut().unwrap().remove(at);
+    file
+}
+
 /// A message that is not left.
 fn lost(stage: &Stage<'_>) -> Vec<u8> {
     stage.log.leaves[stage.log.messages()[1]].clone()
@@ -40,10 +74,7 @@ fn followed(stage: &Stage<'_>) -> Vec<BrokenFile> {
     let first = Some(&*stage.log.origin);
     let prepared = [&stage.begun[..], &[stage.prepared()]].concat();
     let lost_at = stage.log.messages()[1] as u64;
-    let mut early = Leaf::parse(&stage.opened_with(|_| {})).unwrap();
-    if let Leaf::Shard { ts, .. } = &mut early {
-        *ts -= 1;
-    }
+    let closed = stage.old(&stage.prepared());
     [
         ("abandoned", HOLDS, begins(stage, &[])),
         ("abandoned, with a key that was prepared", HOLDS, after(stage, &prepared, &[])),
@@ -58,7 +89,16 @@ fn followed(stage: &Stage<'_>) -> Vec<BrokenFile> {
         ("an acknowledgement of what was lost", "false-acknowledgement", begins(stage, &[stage.said(first, lost_at)])),
         ("an erasure of what was lost", "malformed-entry", begins(stage, &[stage.erased(first, lost_at)])),
         ("abandoned, and the next begins before its end", "malformed-entry", {
-            with_new(stage, &stage.begun, &[early.to_bytes()])
+            with_new(stage, &stage.begun, &[early(&stage.opened_with(|_| {}))])
+        }),
+        ("abandoned, and closed, and the next begins before its end", "malformed-entry", {
+            with_new(stage, &closed, &[early(&stage.opened_with(|_| {}))])
+        }),
+        ("a closed log, and the next begins before its end", "malformed-entry", {
+            with_new(stage, &closed, &[early(&stage.opened(&closed))])
+        }),
+        ("a closed log, and the next begins before its end, which is left out", "missing-entries", {
+            left_out(&with_new(stage, &closed, &[early(&stage.opened(&closed))]), closed.len() - 1)
         }),
     ]
     .map(|(name, class, file)| BrokenFile { name, class, file })
@@ -146,11 +186,6 @@ fn vouched(stage: &Stage<'_>) -> Vec<BrokenFile> {
 fn without(stage: &Stage<'_>) -> Vec<BrokenFile> {
     let good = begins(stage, &[message(stage)]);
     let closed = after(stage, &stage.old(&stage.prepared()), &[]);
-    let left_out = |file: &Value, at: usize| {
-        let mut file = file.clone();
-        file["earlier"][0]["entries"].as_array_mut().unwrap().remove(at);
-        file
-    };
     let mut behind = good.clone();
     behind["messages"][0]["index"] = stage.log.messages()[1].into();
     [
