@@ -34,10 +34,8 @@ class Part:
         require(any(self.checkpoint.is_signed_by(one) for one in keys), "changed-checkpoint",
                 f"the checkpoint of {self.origin} is not signed by a key of it")
 
-    def check_end(self, history, is_newest):
-        """A log ends where the next begins; and the key of its checkpoint was its key when it had this size."""
-        require(is_newest or self.entries[-1]["index"] == self.size - 1, "missing-entries",
-                f"the last entry of {self.origin} is missing")
+    def check_key(self, history):
+        """The key of its checkpoint was its key when it had this size."""
         known = history.log_keys()
         if self.is_trusted:
             good = all(one.stood(self.end) for one in known if one.key.text == self.key.text)
@@ -60,10 +58,13 @@ def named_keys(files):
     for entry in (entry for file in files for entry in file["entries"]):
         try:
             leaf = forms.leaf(entry["leaf"].encode())
+            text = leaf.get("entry")
             if leaf["t"] == "shard" and "opened" in leaf["event"]:
-                yield VerifierKey(leaf["event"]["opened"]["log"].encode(), LOG)
-            elif leaf["t"] == "registry":
-                change = forms.statement(leaf["entry"], "saphan-registry+jws").claims["change"]
+                opened = leaf["event"]["opened"]
+                yield VerifierKey(opened["log"].encode(), LOG)
+                text = opened.get("abandoned", {}).get("key")
+            if text is not None:
+                change = forms.statement(text, "saphan-registry+jws").claims["change"]
                 if change["action"] == "added" and "vkey" in change["entry"]:
                     yield VerifierKey(change["entry"]["vkey"].encode(), LOG)
         except Unreadable:
@@ -102,11 +103,11 @@ def check(path, key, policy, trusted):
         if number:
             history.begin(part.origin, parts[number - 1].checkpoint)
         for entry in part.entries:
-            found = of_entry(entry["index"], check_entry, entry, part, part is newest, history)
+            found = of_entry(entry["index"], check_entry, entry, parts, number, history)
             shown[part.first + entry["index"]] = found
             if is_about_messages(*found[:2], part, history):
                 last_log = number
-        part.check_end(history, part is newest)
+        part.check_key(history)
     for place, part, message in messages:
         of_entry(message["index"], check_message, message, place, shown, part, history)
     hashes = {shown[place][0]["schema"]["sha256"] for place, _, _ in messages}
@@ -115,6 +116,8 @@ def check(path, key, policy, trusted):
     answer = {"origin": newest.origin, "size": newest.size, "entries": len(shown), "messages": len(messages)}
     if len(parts) > 1:
         answer["earlier"] = [part.origin for part in parts[:-1]]
+    if history.abandoned:
+        answer["abandoned"] = history.abandoned
     tokens = [stamp for part in parts for stamp in stamped(part, messages[0][0])]
     if policy:
         answer["cosigned_by"] = cosigned(policy, parts[last_log:])
@@ -174,9 +177,24 @@ def of_entry(index, check_it, *arguments):
         raise Fault(fault.kind, f"entry {index}: {fault.what}", index) from None
 
 
-def check_entry(entry, part, is_newest, history):
+def check_opening(leaf, parts, number):
+    """The first entry opens its log, and says what is before it."""
+    opened, origin = leaf["event"].get("opened", {}) if leaf["t"] == "shard" else {}, parts[number].origin
+    require(opened and opened["origin"] == origin, "missing-entries", "it does not open this log")
+    check_names(opened)
+    if number == 0:
+        require("previous" not in opened and "abandoned" not in opened, "missing-entries", "the log before it is missing")
+        return
+    before = parts[number - 1]
+    require("previous" in opened, "missing-entries", f"{before.origin} is before it, and it names none")
+    require(all(part.origin != origin for part in parts[:number]), "misplaced-entry", f"{origin} was there before")
+    require("abandoned" in opened or before.entries[-1]["index"] == before.size - 1, "missing-entries",
+            f"the last entry of {before.origin} is missing")
+
+
+def check_entry(entry, parts, number, history):
     """First its place in the tree, and then what it is by the entries before it."""
-    data, index = entry["leaf"].encode(), entry["index"]
+    data, index, part = entry["leaf"].encode(), entry["index"], parts[number]
     leaf_hash = tree.leaf_hash(data)
     check_inclusion(leaf_hash, index, [jws.b64url(one) for one in entry["proof"]], part.checkpoint)
     try:
@@ -184,14 +202,9 @@ def check_entry(entry, part, is_newest, history):
     except Unreadable as error:
         raise Fault("malformed-entry", f"it cannot be read: {error}") from None
     if index == 0:
-        opened = leaf["event"].get("opened", {}) if leaf["t"] == "shard" else {}
-        require("abandoned" not in opened, "misplaced-entry", "a bundle goes over no log that was abandoned")
-        require(opened and opened["origin"] == part.origin, "missing-entries", "it does not open this log")
-        check_names(opened)
-        require(("previous" in opened) == (part.first > 0), "missing-entries",
-                "the logs before it are not in the bundle, or it is after one and names none")
+        check_opening(leaf, parts, number)
     else:
-        ends = leaf["t"] == "shard" and "closed" in leaf["event"] and index == part.size - 1 and not is_newest
+        ends = leaf["t"] == "shard" and "closed" in leaf["event"] and index == part.size - 1 and part is not parts[-1]
         require(ends or leaf["t"] not in ("shard", "refusal", "query"), "malformed-entry",
                 f"no {leaf['t']} belongs into a bundle, or not here")
     if leaf["t"] == "erasure":

@@ -18,6 +18,7 @@ class History:
         self.registry, self.closed, self.ts = None, None, 0  # closed: for which log
         # A hub has one log after the other. Entries are known by their places, which go on over all of them.
         self.first, self.logs, self.last = 0, [], None  # last: the last checkpoint of the log before
+        self.abandoned = []  # of each abandoned log how many entries are left, and were signed
         self.receivers, self.outcomes = {}, {}  # of each message, by its place
         self.places, self.ids = set(), set()
         self.counts = dict.fromkeys(("messages", "acknowledgements", "refusals", "registry", "erasures", "queries"), 0)
@@ -87,14 +88,13 @@ class History:
         opened = event["opened"]
         require(opened["origin"] == self.origin, "misplaced-entry", f"it opens the log {opened['origin']}")
         check_names(opened)
-        new = all(origin != self.origin for origin, _ in self.logs)
         self.logs.append((self.origin, self.first))
         abandoned = opened.get("abandoned")
         if self.registry is None:
             require("previous" not in opened and not abandoned, "misplaced-entry", "the log before it is not there")
             self.registry = Registry(opened)
             return
-        require(new and self.closed == (None if abandoned else self.origin), "misplaced-entry",
+        require(self.closed == (None if abandoned else self.origin), "misplaced-entry",
                 "the log before it is not closed for this one, or is said to be abandoned and is closed")
         if abandoned and "key" in abandoned:
             self._vouch(place, abandoned["key"])
@@ -108,6 +108,7 @@ class History:
         if abandoned:
             lost = self._signed_before(previous)
             require(lost.size > said.size, "fork", "the log before it is said to be abandoned, and nothing of it is lost")
+            self.abandoned.append({"log": said.origin, "kept": said.size, "last": lost.size})
         self.closed = None
 
     def _vouch(self, place, text):

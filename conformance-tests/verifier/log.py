@@ -23,7 +23,7 @@ class Log:
         """Judges the log in its order, so that the first thing that is wrong is told; gives what it counted."""
         checkpoint = signed_checkpoint(self._read("checkpoint"), self.key)
         earlier = self._earlier(checkpoint)
-        for log, last, lost in earlier:
+        for log, last in earlier:
             self.history.origin = last.origin
             log._entries(last)
             self.history.begin(checkpoint.origin, last)
@@ -32,10 +32,9 @@ class Log:
         answer = {"origin": self.history.origin, "size": checkpoint.size, "root": to_b64url(checkpoint.root)}
         answer |= self.history.counts
         if earlier:
-            answer["earlier"] = [last.origin for _, last, _ in earlier]
-        abandoned = [{"log": kept.origin, "kept": kept.size, "last": lost.size} for _, kept, lost in earlier if lost]
-        if abandoned:
-            answer["abandoned"] = abandoned
+            answer["earlier"] = [last.origin for _, last in earlier]
+        if self.history.abandoned:
+            answer["abandoned"] = self.history.abandoned
         if older is not None:
             answer["grown_from"] = self._grown_from(older, "the older checkpoint").size
         if policy:
@@ -56,8 +55,8 @@ class Log:
                 "the entries do not lead to the root that is signed")
 
     def _earlier(self, checkpoint):
-        """The hub's logs before this one, oldest first, each with its last checkpoint, as the one after it names it. Of an
-        abandoned one that of what is left of it, and the last one that the hub knows of."""
+        """The hub's logs before this one, oldest first, each with its last checkpoint, as the one after it names it: of an
+        abandoned one that of what is left of it."""
         found, log, opened, seen = [], self, self._opening(checkpoint), {checkpoint.origin}
         while "previous" in opened:
             abandoned = opened.get("abandoned")
@@ -88,7 +87,7 @@ class Log:
             elif (shown.size, shown.root) != (last.size, last.root):
                 raise Fault("rollback" if shown.size < last.size else "fork",
                             f"{last.origin} shows {shown.size} entries, and the next log began after {last.size}")
-            found.append((log, kept, last) if abandoned else (log, last, None))
+            found.append((log, kept or last))
         return found[::-1]
 
     def _check_what_is_left(self, shown, kept, lost, keys):

@@ -1,31 +1,35 @@
 //! The hub's configuration: one struct a concern, one commented default file.
 
 mod amqp;
+mod cases;
 mod console;
 mod documents;
+mod limits;
 mod timestamps;
+mod tls;
 mod witnesses;
 
 pub use amqp::AmqpSection;
 pub(crate) use amqp::is_this_machine;
+pub use cases::CasesConfig;
 pub use console::ConsoleConfig;
 pub use documents::DocumentsConfig;
+pub use limits::LimitsConfig;
 pub use timestamps::TimestampsConfig;
+pub use tls::{ClientCertificates, TlsSection};
 pub use witnesses::WitnessesConfig;
 
 use std::net::SocketAddr;
 use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 use std::{fs, io};
 
 use saphan_keys::KeySource;
-use saphan_schemas::ids::{HubId, SystemId};
+use saphan_schemas::ids::HubId;
 use saphan_schemas::registry::is_shard_name;
 use serde::Deserialize;
 
 use crate::admission::MessageLimits;
-use crate::connections::ConnectionLimits;
 use crate::keys::KeyStore;
 
 /// The default file, with every setting and its meaning.
@@ -75,35 +79,6 @@ pub struct HubConfig {
     pub data_dir: PathBuf,
 }
 
-/// The listener's certificate. Without one the hub serves plain HTTP, on loopback only.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TlsSection {
-    /// PEM file: the hub's certificate, then those between it and the root. Default empty; `SAPHAN_HUB__TLS__CERTIFICATE`.
-    pub certificate: PathBuf,
-    /// PEM file: the certificate's private key. Default empty; `SAPHAN_HUB__TLS__KEY`.
-    pub key: PathBuf,
-    /// PEM file: the CA certificates that vouch for the hub and the broker, for those who join: they believe no others from then
-    /// on. Default empty, which leaves it to their machines; `SAPHAN_HUB__TLS__CA`.
-    pub ca: PathBuf,
-    /// PEM file: the CA certificates that sign client certificates. Default empty; `SAPHAN_HUB__TLS__CLIENT_CA`.
-    pub client_ca: PathBuf,
-    /// Whether clients show certificates. Default `none`; `SAPHAN_HUB__TLS__CLIENT_CERTIFICATES`.
-    pub client_certificates: ClientCertificates,
-}
-
-/// Whether clients show certificates.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ClientCertificates {
-    /// They are not asked for one.
-    None,
-    /// One that is shown must be of the client CA.
-    Optional,
-    /// Each must show one of the client CA.
-    Required,
-}
-
 /// The log.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -127,39 +102,6 @@ pub struct KeysConfig {
     pub passphrase_file: PathBuf,
 }
 
-/// What is refused for its size, its age, or for want of room.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LimitsConfig {
-    /// Longest body in bytes. Default 10 MiB; `SAPHAN_HUB__LIMITS__BODY_BYTES`.
-    pub body_bytes: u64,
-    /// Deepest nesting. Default 32; `SAPHAN_HUB__LIMITS__BODY_DEPTH`.
-    pub body_depth: usize,
-    /// Memory for bodies, MiB. Default 64; `SAPHAN_HUB__LIMITS__BODY_MEMORY_MIB`.
-    pub body_memory_mib: u32,
-    /// Entries that wait. Default 4096; `SAPHAN_HUB__LIMITS__QUEUE`.
-    pub queue: usize,
-    /// Requests with a token, a second, of one system; 0 for no limit. Default 500; `SAPHAN_HUB__LIMITS__REQUESTS_PER_SECOND`.
-    pub requests_per_second: u32,
-    /// Messages a second of one system; 0 for no limit. Default 2000; `SAPHAN_HUB__LIMITS__MESSAGES_PER_SECOND`.
-    pub messages_per_second: u32,
-    /// Connections at once. Default 4096; `SAPHAN_HUB__LIMITS__CONNECTIONS`.
-    pub connections: usize,
-    /// Connections at once of one address; 0 for no limit. Default 1024; `SAPHAN_HUB__LIMITS__CONNECTIONS_PER_ADDRESS`.
-    pub connections_per_address: usize,
-    /// Seconds for a TLS handshake, and for the headers of a request. Default 30; `SAPHAN_HUB__LIMITS__HEADER_SECONDS`.
-    pub header_seconds: u64,
-    /// Seconds for a body. Default 15; `SAPHAN_HUB__LIMITS__BODY_SECONDS`.
-    pub body_seconds: u64,
-    /// Milliseconds to wait with a refusal on a connection that keeps failing to prove anything. Default 500;
-    /// `SAPHAN_HUB__LIMITS__REFUSAL_PAUSE_MS`.
-    pub refusal_pause_ms: u64,
-    /// Seconds in the future. Default 300; `SAPHAN_HUB__LIMITS__FUTURE_SECONDS`.
-    pub future_seconds: u64,
-    /// Seconds in the past. Default 30 days; `SAPHAN_HUB__LIMITS__PAST_SECONDS`.
-    pub past_seconds: u64,
-}
-
 /// The inbox that systems pull from.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -170,23 +112,6 @@ pub struct InboxConfig {
     pub longest_wait_seconds: u64,
 }
 
-/// Applications that need evidence.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CasesConfig {
-    /// The hub's own system, which takes applications, asks for evidence and hands cases over. Default empty: none;
-    /// `SAPHAN_HUB__CASES__SYSTEM`.
-    #[serde(deserialize_with = "system_or_none")]
-    pub system: Option<SystemId>,
-    /// How long a provider may take before somebody else is asked. Default 3 days; `SAPHAN_HUB__CASES__EVIDENCE_SECONDS`.
-    pub evidence_seconds: u64,
-    /// How long the applicant may take to answer what the hub asks. Default 30 days; `SAPHAN_HUB__CASES__ANSWER_DAYS`.
-    pub answer_days: u16,
-    /// After how long what was rejected or could not be sent is tried again; doubled each time. Default 10 minutes;
-    /// `SAPHAN_HUB__CASES__AGAIN_SECONDS`.
-    pub again_seconds: u32,
-}
-
 /// How long bodies are kept.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -194,11 +119,6 @@ pub struct RetentionConfig {
     /// Days until a body is erased of which neither its evidence type nor its agreement says; 0 to keep it. Default 0;
     /// `SAPHAN_HUB__RETENTION__DAYS`.
     pub days: u16,
-}
-
-fn system_or_none<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<SystemId>, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(serde::de::Error::custom) }
 }
 
 /// Why a configuration cannot be used.
@@ -313,82 +233,22 @@ impl Config {
     }
 
     fn check(&self) -> Result<(), ConfigError> {
-        let shard = &self.log.shard;
-        let rules = [
+        let own = [
             (
                 self.hub.listen.ip().is_loopback() || self.tls.is_on(),
                 "hub.listen",
                 "a loopback address, such as 127.0.0.1:8470, or else tls.certificate and tls.key must name PEM files: \
                  people's data and tokens do not cross a network without TLS",
             ),
-            (
-                is_set(&self.tls.certificate) == is_set(&self.tls.key),
-                "tls.key",
-                "set if tls.certificate is set, and only then",
-            ),
-            (!is_set(&self.tls.ca) || is_set(&self.tls.certificate), "tls.ca", "set only if tls.certificate is set"),
-            (
-                is_set(&self.tls.client_ca) == (self.tls.client_certificates != ClientCertificates::None),
-                "tls.client_ca",
-                "set if tls.client_certificates is \"optional\" or \"required\", and only then",
-            ),
-            (
-                self.tls.is_on() || self.tls.client_certificates == ClientCertificates::None,
-                "tls.client_certificates",
-                "\"none\" as long as tls.certificate and tls.key are not set",
-            ),
-            (is_shard_name(shard), "log.shard", "1 to 63 of a-z, 0-9 and '-'"),
-            ((1..=64 << 20).contains(&self.limits.body_bytes), "limits.body_bytes", "1 to 67108864"),
-            ((1..=100).contains(&self.limits.body_depth), "limits.body_depth", "1 to 100"),
-            ((1..=1 << 20).contains(&self.limits.body_memory_mib), "limits.body_memory_mib", "1 to 1048576"),
-            (
-                u64::from(self.limits.body_memory_mib) << 20 >= self.limits.body_bytes,
-                "limits.body_memory_mib",
-                "enough for the longest body",
-            ),
-            ((1..=1 << 20).contains(&self.limits.queue), "limits.queue", "1 to 1048576"),
-            (self.limits.requests_per_second <= 1_000_000, "limits.requests_per_second", "0 to 1000000"),
-            (self.limits.messages_per_second <= 1_000_000, "limits.messages_per_second", "0 to 1000000"),
-            ((1..=1 << 20).contains(&self.limits.connections), "limits.connections", "1 to 1048576"),
-            ((1..=300).contains(&self.limits.header_seconds), "limits.header_seconds", "1 to 300"),
-            (self.limits.refusal_pause_ms <= 10_000, "limits.refusal_pause_ms", "0 to 10000"),
-            ((1..=300).contains(&self.limits.body_seconds), "limits.body_seconds", "1 to 300"),
+            (is_shard_name(&self.log.shard), "log.shard", "1 to 63 of a-z, 0-9 and '-'"),
             ((1..=3600).contains(&self.inbox.lease_seconds), "inbox.lease_seconds", "1 to 3600"),
-            ((1..=31_536_000).contains(&self.cases.evidence_seconds), "cases.evidence_seconds", "1 to 31536000"),
-            ((1..=365).contains(&self.cases.answer_days), "cases.answer_days", "1 to 365"),
-            ((1..=3600).contains(&self.cases.again_seconds), "cases.again_seconds", "1 to 3600"),
             (self.inbox.longest_wait_seconds <= 60, "inbox.longest_wait_seconds", "0 to 60"),
         ];
+        let own = own.into_iter().chain(self.tls.rules()).chain(self.limits.rules()).chain(self.cases.rules());
         let others = self.amqp.rules().into_iter().chain(self.documents.rules()).chain(self.timestamps.rules());
-        let broken = rules.into_iter().chain(others).find(|(holds, ..)| !holds);
+        let broken = own.chain(others).find(|(holds, ..)| !holds);
         broken.map_or(Ok(()), |(_, setting, rule)| Err(ConfigError::Range { setting, rule }))
     }
-}
-
-impl TlsSection {
-    /// Whether the hub serves HTTPS.
-    #[must_use]
-    pub fn is_on(&self) -> bool {
-        is_set(&self.certificate)
-    }
-}
-
-impl LimitsConfig {
-    /// The limits of connections.
-    #[must_use]
-    pub const fn connections(&self) -> ConnectionLimits {
-        ConnectionLimits {
-            connections: self.connections,
-            per_address: if self.connections_per_address == 0 { usize::MAX } else { self.connections_per_address },
-            headers: Duration::from_secs(self.header_seconds),
-            body: Duration::from_secs(self.body_seconds),
-            refusal_pause: Duration::from_millis(self.refusal_pause_ms),
-        }
-    }
-}
-
-fn is_set(path: &Path) -> bool {
-    !path.as_os_str().is_empty()
 }
 
 fn overlay(base: &mut toml::Table, over: toml::Table) {
@@ -437,33 +297,5 @@ mod tests {
         assert!(matches!(Config::parse("[hub]\nlissen = 1", std::iter::empty()), Err(ConfigError::Unreadable(_))));
         let open = Config::parse("[hub]\nlisten = \"0.0.0.0:80\"", std::iter::empty());
         assert!(matches!(open, Err(ConfigError::Range { setting: "hub.listen", .. })));
-    }
-
-    #[test]
-    fn a_hub_on_the_network_needs_tls() {
-        let network = "[hub]\nlisten = \"0.0.0.0:443\"\n";
-        let refused = |text: &str| match Config::parse(&format!("{network}{text}"), std::iter::empty()) {
-            Err(ConfigError::Range { setting, .. }) => setting,
-            other => panic!("{other:?}"),
-        };
-        assert_eq!(refused(""), "hub.listen");
-        assert_eq!(refused("[tls]\nkey = \"k\""), "hub.listen");
-        assert_eq!(refused("[tls]\ncertificate = \"c\""), "tls.key");
-        let plain = Config::parse("[tls]\nca = \"c\"", std::iter::empty());
-        assert!(matches!(plain, Err(ConfigError::Range { setting: "tls.ca", .. })), "{plain:?}");
-        let with = |text: &str| format!("[tls]\ncertificate = \"c\"\nkey = \"k\"\n{text}");
-        assert_eq!(refused(&with("client_ca = \"a\"")), "tls.client_ca");
-        assert_eq!(refused(&with("client_certificates = \"required\"")), "tls.client_ca");
-        let whole = with("client_ca = \"a\"\nclient_certificates = \"optional\"");
-        for text in [with(""), whole] {
-            assert!(Config::parse(&format!("{network}{text}"), std::iter::empty()).unwrap().tls.is_on());
-        }
-    }
-
-    #[test]
-    fn client_certificates_need_a_certificate_of_the_hub() {
-        let text = "[tls]\nclient_ca = \"a\"\nclient_certificates = \"required\"";
-        let refused = Config::parse(text, std::iter::empty());
-        assert!(matches!(refused, Err(ConfigError::Range { setting: "tls.client_certificates", .. })), "{refused:?}");
     }
 }

@@ -1,25 +1,23 @@
 //! The hub's own keys: files of mode 0600 in its data folder, and keys in tokens.
 
+mod adding;
+mod cases;
 mod found;
 mod storage;
 
 pub use self::found::{Found, KeysUnusable};
-use self::found::{log_name, newest, unopened_logs, unopened_signers};
+use self::found::{newest, unopened_logs, unopened_signers};
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ring::rand::{SecureRandom as _, SystemRandom};
-use saphan_keys::{KEY_PASSPHRASE, KeySource, KeyStoreError, Passphrase, file, nobody};
-use saphan_schemas::b64;
+use saphan_keys::{KeySource, KeyStoreError, Passphrase, file, nobody};
 use saphan_schemas::ids::HubId;
-use saphan_schemas::keys::{self, PublicKey, Signer, SigningKey};
+use saphan_schemas::keys::{PublicKey, Signer};
 use saphan_schemas::log::NoteSigner;
-use saphan_schemas::registry::{HubKey, RegistryState, Root};
-use zeroize::Zeroizing;
+use saphan_schemas::registry::{RegistryState, Root};
 
-use crate::cases::PseudonymKey;
 use crate::ledger::LedgerKeys;
 
 /// The keys of a hub, opened. Which of them sign, the registry says.
@@ -63,54 +61,6 @@ impl KeyStore {
     pub fn new(folder: &Path, origin: String) -> Self {
         let operator = KeySource::File(format!("{OPERATOR}.pem").into());
         Self { folder: folder.into(), origin, receipts: Vec::new(), operator, passphrase_file: None }
-    }
-
-    /// Makes new keys in the folder, under the passphrase if there is one. Never overwrites a file: a lost log key cannot be made
-    /// again.
-    ///
-    /// # Errors
-    /// [`KeyStoreError`], also when a file exists.
-    pub fn create(&self) -> Result<(), KeyStoreError> {
-        let passphrase = self.passphrase()?;
-        for name in [RECEIPTS, OPERATOR] {
-            self.write(name, &es256_key()?.1, passphrase.as_ref())?;
-        }
-        let der = NoteSigner::generate_pkcs8().map_err(|_| KeyStoreError::NoRandomness)?;
-        self.write(LOG, &der, passphrase.as_ref())?;
-        self.make_storage(passphrase.as_ref()).map(|_| ())
-    }
-
-    /// Makes another key for a use, in a file of its own, under the passphrase of the files that are there. It signs once the
-    /// registry has it.
-    ///
-    /// # Errors
-    /// [`KeyStoreError`], also when files that are there are protected and the passphrase is missing or opens none of them.
-    pub fn add(&self, usage: KeyUse) -> Result<HubKey, KeyStoreError> {
-        let passphrase = self.passphrase_of_another(usage)?;
-        match usage {
-            KeyUse::Receipts => Ok(HubKey::Receipts { jwk: self.add_es256(RECEIPTS, passphrase.as_ref())? }),
-            KeyUse::Operator => Ok(HubKey::Operator { jwk: self.add_es256(OPERATOR, passphrase.as_ref())? }),
-            KeyUse::Log => {
-                let der = NoteSigner::generate_pkcs8().map_err(|_| KeyStoreError::NoRandomness)?;
-                let signer = NoteSigner::from_pkcs8(&self.origin, &der).map_err(|_| KeyStoreError::NoRandomness)?;
-                let vkey = signer.verifier_key().clone();
-                self.write(&format!("{LOG}-{}", log_name(&vkey)), &der, passphrase.as_ref())?;
-                Ok(HubKey::Log { vkey })
-            }
-        }
-    }
-
-    /// Takes away the file that [`Self::add`] made for a key.
-    ///
-    /// # Errors
-    /// [`KeyStoreError::File`].
-    pub fn remove(&self, key: &HubKey) -> Result<(), KeyStoreError> {
-        let path = self.folder.join(match key {
-            HubKey::Receipts { jwk } => format!("{RECEIPTS}-{}.pem", jwk.id()),
-            HubKey::Operator { jwk } => format!("{OPERATOR}-{}.pem", jwk.id()),
-            HubKey::Log { vkey } => format!("{LOG}-{}.pem", log_name(vkey)),
-        });
-        fs::remove_file(&path).map_err(|source| KeyStoreError::File { path, source })
     }
 
     /// Opens all keys that the hub itself signs with: those in tokens, `receipts.pem`, `log.pem`, and what [`Self::add`] made. It
@@ -182,37 +132,6 @@ impl KeyStore {
         Ok(found)
     }
 
-    /// The key of the hub's own system, which is made when it is asked for first.
-    ///
-    /// # Errors
-    /// [`KeyStoreError`].
-    pub fn cases(&self) -> Result<Arc<dyn Signer>, KeyStoreError> {
-        let path = self.folder.join(format!("{CASES}.pem"));
-        if !path.exists() {
-            let passphrase = self.passphrase_of_another(KeyUse::Receipts)?;
-            self.write(CASES, &es256_key()?.1, passphrase.as_ref())?;
-        }
-        self.file(&path)
-    }
-
-    /// The key of the pseudonyms by which the hub knows people again, which is made when it is asked for first: 32 bytes in
-    /// `pseudonyms.key`. Without it, evidence of earlier cases is not found again.
-    ///
-    /// # Errors
-    /// [`KeyStoreError`].
-    pub fn pseudonyms(&self) -> Result<PseudonymKey, KeyStoreError> {
-        let path = self.folder.join(PSEUDONYMS);
-        if !path.exists() {
-            let mut bytes = [0; 32];
-            SystemRandom::new().fill(&mut bytes).map_err(|_| KeyStoreError::NoRandomness)?;
-            file::write_new(&path, &b64::encode_url(bytes))?;
-        }
-        let text = fs::read_to_string(&path).map_err(|source| KeyStoreError::File { path: path.clone(), source })?;
-        let bytes = b64::decode_url_array(text.trim());
-        let bytes: [u8; 32] = bytes.map_err(|_| KeyStoreError::Content { path, kind: "pseudonym" })?;
-        Ok(PseudonymKey::new(&bytes))
-    }
-
     fn find<K>(
         &self,
         name: &str,
@@ -236,66 +155,11 @@ impl KeyStore {
         source.clone().relative_to(&self.folder).open(self.passphrase_file.as_deref(), &nobody)
     }
 
-    fn add_es256(&self, name: &str, passphrase: Option<&Passphrase>) -> Result<PublicKey, KeyStoreError> {
-        let (key, der) = es256_key()?;
-        self.write(&format!("{name}-{}", key.id()), &der, passphrase)?;
-        Ok(*key.public())
-    }
-
     fn log_key(&self, path: &Path) -> Result<NoteSigner, KeyStoreError> {
         let passphrase = || Passphrase::of_key(path, self.passphrase_file.as_deref(), &nobody);
         let der = file::read_pkcs8(path, LOG_KIND, passphrase)?;
         NoteSigner::from_pkcs8(&self.origin, &der)
             .map_err(|_| KeyStoreError::Content { path: path.into(), kind: LOG_KIND })
-    }
-
-    /// What new files are protected with.
-    fn passphrase(&self) -> Result<Option<Passphrase>, KeyStoreError> {
-        match &self.passphrase_file {
-            Some(file) => Passphrase::from_file(file).map(Some),
-            None => Passphrase::from_env(KEY_PASSPHRASE),
-        }
-    }
-
-    /// What a file beside others is protected with: as they are. A hub that has the passphrase for them alone could not be started,
-    /// and without one a key would lie there unprotected beside keys that are not.
-    fn passphrase_of_another(&self, usage: KeyUse) -> Result<Option<Passphrase>, KeyStoreError> {
-        let given = self.passphrase()?;
-        let protected = |mut paths: Vec<PathBuf>| {
-            paths.retain(|path| file::is_protected(path).is_ok_and(|protected| protected));
-            paths
-        };
-        let of_the_hub = [files(&self.folder, RECEIPTS, false)?, files(&self.folder, LOG, false)?].concat();
-        let mut of_operators = files(&self.folder, OPERATOR, false)?;
-        if let KeySource::File(path) = self.operator.clone().relative_to(&self.folder) {
-            of_operators.push(path);
-        }
-        let (is_operators, hub_has_files) = (usage == KeyUse::Operator, !of_the_hub.is_empty());
-        let (of_operators, of_the_hub) = (protected(of_operators), protected(of_the_hub));
-        // Those that are opened with it come first: an operator may have a passphrase of their own. It is none for the hub's keys,
-        // as long as the hub has files to go by.
-        let beside = match is_operators {
-            true if of_operators.is_empty() => of_the_hub,
-            true => of_operators,
-            false if hub_has_files => of_the_hub,
-            false => of_operators,
-        };
-        let Some(path) = beside.first() else {
-            // One that only this command was given, the hub may not have at its next start.
-            let is_good = is_operators || !hub_has_files || self.passphrase_file.is_some();
-            return Ok(given.filter(|_| is_good));
-        };
-        let given = given.ok_or_else(|| KeyStoreError::PassphraseMissing { path: path.clone() })?;
-        let opens = |path: &PathBuf| file::read_pkcs8(path, "private", || Ok(given.clone())).is_ok();
-        if beside.iter().any(opens) {
-            Ok(Some(given))
-        } else {
-            Err(KeyStoreError::WrongPassphrase { path: path.clone() })
-        }
-    }
-
-    fn write(&self, name: &str, der: &[u8], passphrase: Option<&Passphrase>) -> Result<(), KeyStoreError> {
-        file::write_new(&self.folder.join(format!("{name}.pem")), &file::to_pem(der, passphrase)?)
     }
 }
 
@@ -340,12 +204,6 @@ impl HubKeys {
     }
 }
 
-/// A new key, with its PKCS #8 form.
-fn es256_key() -> Result<(SigningKey, Zeroizing<Vec<u8>>), KeyStoreError> {
-    let (key, pem) = SigningKey::generate().map_err(|_| KeyStoreError::NoRandomness)?;
-    Ok((key, keys::from_pem(&pem).ok_or(KeyStoreError::NoRandomness)?))
-}
-
 /// The first file, and those that were added to it; none only if that is not `needed`.
 fn files(folder: &Path, name: &str, needed: bool) -> Result<Vec<PathBuf>, KeyStoreError> {
     let failed = |source| KeyStoreError::File { path: folder.into(), source };
@@ -366,8 +224,6 @@ fn files(folder: &Path, name: &str, needed: bool) -> Result<Vec<PathBuf>, KeySto
     Ok(added)
 }
 
-const CASES: &str = "cases";
-const PSEUDONYMS: &str = "pseudonyms.key";
 const RECEIPTS: &str = "receipts";
 const OPERATOR: &str = "operator";
 const LOG: &str = "log";
@@ -379,7 +235,7 @@ mod tests {
 
     use super::*;
 
-    fn store(folder: &Path) -> KeyStore {
+    pub(super) fn store(folder: &Path) -> KeyStore {
         KeyStore::new(folder, "hub.local/log/main".into())
     }
 
@@ -426,47 +282,5 @@ mod tests {
             panic!()
         };
         assert!(matches!(*error, KeyStoreError::PassphraseMissing { .. }), "{error}");
-    }
-
-    #[test]
-    fn another_key_beside_protected_ones_is_made_with_their_passphrase_only() {
-        let folder = tempfile::tempdir().unwrap();
-        let secrets = tempfile::tempdir().unwrap();
-        let protected = |passphrase: &str| {
-            let secret = secrets.path().join(passphrase);
-            let _ = file::write_new(&secret, passphrase);
-            KeyStore { passphrase_file: Some(secret), ..store(folder.path()) }
-        };
-        protected("hub").create().unwrap();
-        for usage in [KeyUse::Receipts, KeyUse::Log, KeyUse::Operator] {
-            let error = store(folder.path()).add(usage).unwrap_err();
-            assert!(matches!(error, KeyStoreError::PassphraseMissing { .. }), "{error}");
-            let error = protected("other").add(usage).unwrap_err();
-            assert!(matches!(error, KeyStoreError::WrongPassphrase { .. }), "{error}");
-        }
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 4, "nothing was written");
-        let key = protected("hub").add(KeyUse::Receipts).unwrap();
-        protected("hub").remove(&key).unwrap();
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 4, "the file of that key is gone");
-
-        // A passphrase that only the operator's key has makes no protected key beside unprotected ones.
-        let mixed = tempfile::tempdir().unwrap();
-        store(mixed.path()).create().unwrap();
-        let secret = file::to_pem(&es256_key().unwrap().1, protected("own").passphrase().unwrap().as_ref()).unwrap();
-        let named = secrets.path().join("named.pem");
-        file::write_new(&named, &secret).unwrap();
-        let named = KeyStore { operator: KeySource::File(named), ..store(mixed.path()) };
-        named.add(KeyUse::Log).unwrap();
-        assert_eq!(store(mixed.path()).open().unwrap().logs.all().unwrap().len(), 2);
-
-        // An operator who keeps a key elsewhere, under a passphrase of their own.
-        let elsewhere = secrets.path().join("operator.pem");
-        let pem = file::to_pem(&es256_key().unwrap().1, protected("own").passphrase().unwrap().as_ref()).unwrap();
-        file::write_new(&elsewhere, &pem).unwrap();
-        fs::remove_file(folder.path().join("operator.pem")).unwrap();
-        let own = KeyStore { operator: KeySource::File(elsewhere), ..protected("own") };
-        own.add(KeyUse::Operator).unwrap();
-        let error = own.add(KeyUse::Log).unwrap_err();
-        assert!(matches!(error, KeyStoreError::WrongPassphrase { .. }), "{error}");
     }
 }

@@ -283,7 +283,7 @@ struct Done<'a> {
 
 impl<'a> Done<'a> {
     fn new(app: &'a App, published: u64) -> Self {
-        let earlier = app.shards.closed().map(|(shard, size)| Earlier::new(shard, size)).collect();
+        let earlier = app.shards.all().filter_map(Earlier::of).collect();
         Self { earlier, size: published, heads: None, timestamps: None }
     }
 

@@ -4,35 +4,37 @@
 //! auditors' queries, cosigned checkpoints and timestamps have small traits of their own, [`DocumentIndex`], [`BodyIndex`], [`KeyIndex`],
 //! [`QueryIndex`], [`CosignedIndex`] and [`TimestampIndex`], which every store implements too. Implementations: [`sqlite`].
 
+mod batch;
 mod bodies;
 pub mod cases;
 mod cosigned;
 mod data_keys;
 mod documents;
+mod messages;
+mod outbox;
 mod queries;
 pub mod sqlite;
 mod timestamps;
 
+pub use batch::{Batch, Effect, Head, NewAcknowledgement, NewEntry, NewMessage};
 pub use bodies::{BodyIndex, BodyRecord};
 pub use cosigned::{CosignedIndex, KeptCosigned};
 pub use data_keys::{KeyIndex, KeyPlace, StoredKey};
 pub use documents::{
     Begun, DocumentId, DocumentIndex, DocumentRecord, DocumentState, NewDocument, NewPart, Part, Quota, Unfinished,
 };
+pub use messages::{Known, LoggedEntry, MessageRecord, MessageState};
+pub use outbox::{Deliveries, Due, LeaseChange, LeaseRequest, Limit, Pending, Settlement, StoreCounts};
 pub use queries::{KeptQuery, NewQuery, QueryIndex};
 pub use timestamps::TimestampIndex;
 
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use saphan_schemas::acknowledgement::{Acknowledged, Outcome};
+use saphan_schemas::acknowledgement::Acknowledged;
 use saphan_schemas::catalogue::SchemaText;
-use saphan_schemas::commitment::Salt;
 use saphan_schemas::digest::Sha256Hash;
-use saphan_schemas::envelope::EnvelopeClaims;
-use saphan_schemas::ids::{Code, MessageId, SystemId};
-use saphan_schemas::log::{CompactRange, TileHash};
-use saphan_schemas::registry::TransportKind;
+use saphan_schemas::ids::{MessageId, SystemId};
 
 use crate::sealing::{SealError, StorageKeys};
 use crate::shards::Shard;
@@ -72,267 +74,6 @@ impl StoreError {
     pub const fn is_damage(&self) -> bool {
         matches!(self, Self::Seal(SealError::Broken) | Self::Corrupt { .. })
     }
-}
-
-/// The tree head: everything needed to append without reading the log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Head {
-    /// The place of the log's first entry.
-    pub first: u64,
-    /// The compact range; its size is the number of the log's entries.
-    pub range: CompactRange,
-    /// The signed checkpoint of that size.
-    pub checkpoint: String,
-}
-
-impl Head {
-    /// The place after the last entry.
-    #[must_use]
-    pub const fn end(&self) -> u64 {
-        self.first + self.range.size()
-    }
-}
-
-/// Entries that are written together with the head that they lead to.
-#[derive(Debug, Clone)]
-pub struct Batch {
-    /// Which log they are of, from 0.
-    pub shard: u32,
-    /// The place of the first one.
-    pub first: u64,
-    /// The entries, in order from `first` on.
-    pub entries: Vec<NewEntry>,
-    /// The hashes of tile levels 1 and above that became complete.
-    pub tile_hashes: Vec<TileHash>,
-    /// The head after.
-    pub head: Head,
-}
-
-/// One entry and what follows from it.
-#[derive(Debug, Clone)]
-pub struct NewEntry {
-    /// The exact leaf bytes.
-    pub leaf: Vec<u8>,
-    /// Their leaf hash.
-    pub hash: Sha256Hash,
-    /// What else is written with it.
-    pub effect: Effect,
-}
-
-/// What is written together with an entry.
-#[derive(Debug, Clone)]
-pub enum Effect {
-    /// Nothing: a refusal, the end of a shard.
-    None,
-    /// A log begins with it.
-    Opened {
-        /// The log's origin.
-        origin: String,
-        /// Whether it is a registry entry too: the operator's word for the log's key.
-        vouches: bool,
-    },
-    /// The erasure of a body, with its key and what rests on it: documents that nothing else cites, evidence to use again, and a
-    /// delivery that there should not be any more.
-    Erasure {
-        /// The message's place.
-        index: u64,
-    },
-    /// A registry entry, to be found again by [`Store::registry_entries`].
-    Registry,
-    /// An accepted message: its record and its outbox row.
-    Message(Box<NewMessage>),
-    /// An auditor's query: its text.
-    Query(Box<NewQuery>),
-    /// A batch of acknowledgements: outcomes of messages, whose outbox rows end.
-    Acknowledgement(NewAcknowledgement),
-}
-
-/// The record of an accepted message.
-#[derive(Debug, Clone)]
-pub struct NewMessage {
-    /// What its envelope says: sender, recipient, id (unique for its sender), and when it is over.
-    pub claims: Arc<EnvelopeClaims>,
-    /// How it reaches the recipient.
-    pub transport: TransportKind,
-    /// What makes two submissions the same: [`saphan_schemas::jws::Signed::content_hash`].
-    pub content: Sha256Hash,
-    /// The salt of the commitment.
-    pub salt: Salt,
-    /// The exact body.
-    pub body: Vec<u8>,
-    /// When the body is to be erased, in milliseconds since 1970.
-    pub until: Option<u64>,
-    /// The hub's receipt.
-    pub receipt: String,
-    /// The proof, kept until delivery; later it is computed again.
-    pub proof: String,
-    /// The commitments of the documents that it cites, itself or in copies that it holds: from now on its sender and its recipient
-    /// may read them.
-    pub documents: Vec<Sha256Hash>,
-}
-
-/// The outcomes that a batch of acknowledgements states.
-#[derive(Debug, Clone)]
-pub struct NewAcknowledgement {
-    /// The receiver that signed it.
-    pub receiver: SystemId,
-    /// The batch's own id, unique for its receiver.
-    pub id: MessageId,
-    /// [`saphan_schemas::jws::Signed::content_hash`] of the batch.
-    pub content: Sha256Hash,
-    /// The messages, by their place in the log. An outcome already recorded stays.
-    pub outcomes: Vec<(u64, Outcome, Option<Code>)>,
-}
-
-/// What is known of a message that was accepted before.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Known {
-    /// The sender.
-    pub sender: SystemId,
-    /// The message id.
-    pub id: MessageId,
-    /// Its content hash.
-    pub content: Sha256Hash,
-    /// Its place in the log.
-    pub index: u64,
-}
-
-/// Where a message stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MessageState {
-    /// Durable and receipted, on its way.
-    Accepted,
-    /// The broker confirmed it. Messages that are pulled go from accepted to an outcome.
-    Delivered,
-    /// The receiver acknowledged it with this outcome.
-    Settled(Outcome),
-    /// Its `not_after` passed before anyone took it.
-    Expired,
-}
-
-/// A message's record.
-#[derive(Debug, Clone)]
-pub struct MessageRecord {
-    /// Its place in the log.
-    pub index: u64,
-    /// The sender.
-    pub sender: SystemId,
-    /// The recipient.
-    pub recipient: SystemId,
-    /// Where it stands.
-    pub state: MessageState,
-    /// The receiver's problem code, if it rejected the message.
-    pub code: Option<Code>,
-    /// The place of the acknowledgement in the log.
-    pub acknowledgement: Option<u64>,
-    /// The place of the entry that says that its body was erased.
-    pub erased: Option<u64>,
-}
-
-/// An entry of the log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LoggedEntry {
-    /// Its place.
-    pub index: u64,
-    /// Its exact bytes.
-    pub leaf: Vec<u8>,
-}
-
-/// An outbox row with all that delivery needs.
-#[derive(Debug, Clone)]
-pub struct Pending {
-    /// The message's place in the log.
-    pub index: u64,
-    /// The recipient.
-    pub recipient: SystemId,
-    /// The exact leaf, which holds the envelope.
-    pub leaf: Vec<u8>,
-    /// What the envelope says, where that is known without reading it.
-    pub claims: Option<Arc<EnvelopeClaims>>,
-    /// The salt of the commitment.
-    pub salt: Salt,
-    /// The exact body.
-    pub body: Vec<u8>,
-    /// The hub's receipt.
-    pub receipt: String,
-    /// The proof.
-    pub proof: String,
-    /// Deliveries tried before this one; for the broker, since it last confirmed one.
-    pub attempts: u32,
-    /// How often the broker confirmed it.
-    pub published: u32,
-}
-
-/// Which outbox rows for the broker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Deliveries {
-    /// Every one.
-    All,
-    /// Those of which [`Store::settle`] wrote something: to be tried again, or to be delivered again.
-    Again,
-}
-
-/// Outbox rows for the broker.
-#[derive(Debug, Clone)]
-pub struct Due {
-    /// The oldest that are due.
-    pub messages: Vec<Pending>,
-    /// Those among the oldest whose bodies do not open: damaged, and nothing that can be delivered.
-    pub unreadable: Vec<u64>,
-    /// Whether the limit left others out.
-    pub more: bool,
-}
-
-/// What became of a delivery to the broker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Settlement {
-    /// Confirmed. The outbox row stays until the receiver acknowledges, should the broker lose what it confirmed.
-    Delivered {
-        /// The message's place in the log.
-        index: u64,
-        /// To be published again unless it is acknowledged by then, in milliseconds since 1970.
-        again: u64,
-    },
-    /// Not confirmed: to be tried again.
-    Retry {
-        /// The message's place in the log.
-        index: u64,
-        /// Not before this time, in milliseconds since 1970.
-        at: u64,
-    },
-}
-
-/// A lease of pulled messages.
-#[derive(Debug, Clone, Copy)]
-pub struct LeaseRequest<'a> {
-    /// Who leases.
-    pub recipient: &'a SystemId,
-    /// The lease's own id.
-    pub lease: &'a str,
-    /// The time, in milliseconds since 1970.
-    pub now: u64,
-    /// When the lease ends, in milliseconds since 1970.
-    pub until: u64,
-    /// At most so much.
-    pub limit: Limit,
-}
-
-/// At most so many rows, and about so many bytes of bodies; one row at least.
-#[derive(Debug, Clone, Copy)]
-pub struct Limit {
-    /// Rows.
-    pub rows: u32,
-    /// Bytes.
-    pub bytes: u64,
-}
-
-/// Counts for health and metrics.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct StoreCounts {
-    /// Outbox rows that the broker never confirmed.
-    pub outbox_amqp: u64,
-    /// Outbox rows waiting to be pulled and acknowledged.
-    pub outbox_pull: u64,
 }
 
 /// Who looks something up.
@@ -444,21 +185,4 @@ pub trait Store:
 
     /// Counts for health and metrics.
     fn counts(&self) -> BoxFuture<'_, Result<StoreCounts, StoreError>>;
-}
-
-/// A change of a lease.
-#[derive(Debug, Clone, Copy)]
-pub struct LeaseChange<'a> {
-    /// Who leased.
-    pub recipient: &'a SystemId,
-    /// The lease's own id.
-    pub lease: &'a str,
-    /// The time, in milliseconds since 1970.
-    pub now: u64,
-    /// When the rows are free again, in milliseconds since 1970.
-    pub until: u64,
-    /// Only these rows; `None` for all.
-    pub only: Option<&'a [u64]>,
-    /// Whether the lease ends with this.
-    pub ends: bool,
 }

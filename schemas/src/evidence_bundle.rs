@@ -52,7 +52,7 @@ pub struct EvidenceBundle {
 pub struct EarlierLog {
     /// Its last signed checkpoint, that all proofs of its entries lead to; of an abandoned log that of what is left.
     pub checkpoint: String,
-    /// Entries of it in its order, each once, its first among them, and its last, which closes it.
+    /// Entries of it in its order, each once: its first, and its last, which closes it, unless it was abandoned.
     pub entries: Vec<BundledEntry>,
     /// Timestamps on its checkpoints, by size.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -181,16 +181,16 @@ fn verify_place(
 ) -> Result<(UnverifiedReceipt, Checkpoint), VerifyError> {
     let receipt = UnverifiedReceipt::parse(receipt).map_err(VerifyError::Receipt)?;
     let proof: TlogProof = proof.parse()?;
-    let (leaf, ts, schema) = leaf_of(&proof, envelope)?;
+    let leaf = leaf_of(&proof, envelope.as_str())?;
     let checkpoint = checkpoint(proof.checkpoint_text())?;
     let claims = receipt.claims();
     let same = [
         ("iss", claims.iss == trust.hub),
-        ("iat", claims.iat == ts / 1000),
+        ("iat", claims.iat == leaf.ts / 1000),
         ("jti", claims.jti == envelope.claims().jti),
         ("env", claims.env == envelope.hash()),
-        ("schema", claims.schema == envelope.claims().schema && claims.schema == schema),
-        ("leaf", claims.leaf == leaf),
+        ("schema", claims.schema == envelope.claims().schema && claims.schema == leaf.schema),
+        ("leaf", claims.leaf == leaf.hash),
         ("index", claims.index == proof.index()),
         ("log", claims.log == checkpoint.origin),
         ("size", claims.size == checkpoint.size),
@@ -199,27 +199,47 @@ fn verify_place(
     if let Some((member, _)) = same.iter().find(|(_, same)| !same) {
         return Err(VerifyError::ReceiptMismatch { member });
     }
-    proof.verify_against(leaf, &checkpoint)?;
+    proof.verify_against(leaf.hash, &checkpoint)?;
     Ok((receipt, checkpoint))
 }
 
-/// The leaf's hash, time (ms) and schema, from the proof's extra line and the envelope. The joined bytes must read as a message
-/// leaf of this very envelope, so that no clever prefix can make them mean something else.
+/// The leaf of an accepted message, made of what its receiver holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MadeLeaf {
+    /// Its hash.
+    pub hash: Sha256Hash,
+    /// How many bytes it has.
+    pub len: usize,
+    /// When the hub logged it, in milliseconds since 1970.
+    pub ts: u64,
+    /// The schema of the body.
+    pub schema: SchemaId,
+}
+
+/// The leaf that the proof's extra line and the envelope's text make up. The joined bytes must read as a message leaf of this very
+/// envelope, so that no clever prefix can make them mean something else.
 ///
 /// They do if the prefix alone, ended as the leaf ends, reads as that of an empty envelope and does not name its kind last: then the
 /// string that it stops in is the envelope, and a compact JWS has no character that means anything else in a string.
-fn leaf_of(proof: &TlogProof, envelope: &Envelope) -> Result<(Sha256Hash, u64, SchemaId), VerifyError> {
+///
+/// # Errors
+/// [`VerifyError::Leaf`].
+pub fn leaf_of(proof: &TlogProof, envelope: &str) -> Result<MadeLeaf, VerifyError> {
     let prefix = proof.extra().ok_or(VerifyError::Leaf)?;
     let empty = message_leaf(prefix, "");
     match Leaf::parse(&empty) {
         Ok(Leaf::Message { ts, schema, envelope: nothing })
-            if nothing.is_empty() && ends_with_envelope(&empty, &nothing) =>
+            if nothing.is_empty() && ends_with_envelope(&empty, &nothing) && is_jws_alphabet(envelope) =>
         {
-            let hash = leaf_hash_of([prefix, envelope.as_str().as_bytes(), MESSAGE_SUFFIX]);
-            Ok((hash, ts, schema.id))
+            let hash = leaf_hash_of([prefix, envelope.as_bytes(), MESSAGE_SUFFIX]);
+            Ok(MadeLeaf { hash, len: empty.len() + envelope.len(), ts, schema: schema.id })
         }
         _ => Err(VerifyError::Leaf),
     }
+}
+
+fn is_jws_alphabet(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
 }
 
 /// A message in one file, `*.saphan.json`.
@@ -285,12 +305,17 @@ mod tests {
             "body": BodyCommitment::new(&Salt::from_bytes([0; 32]), b"{}"),
         });
         let envelope: Envelope = Signed::sign(serde_json::from_value(claims).unwrap(), &key).unwrap();
-        let of = |prefix: &str| leaf_of(&TlogProof::new(Some(prefix.into()), 0, Vec::new(), String::new()), &envelope);
+        let proof = |prefix: &str| TlogProof::new(Some(prefix.into()), 0, Vec::new(), String::new());
+        let of = |prefix: &str| leaf_of(&proof(prefix), envelope.as_str());
         let schema = SchemaVersion { id: "a.b@1".parse().unwrap(), sha256: Sha256Hash::of(b"x") };
         let good = message_prefix(7, &schema);
 
-        let (hash, ts, id) = of(&good).unwrap();
-        assert_eq!((hash, ts, id), (leaf_hash(&message_leaf(good.as_bytes(), envelope.as_str())), 7, schema.id));
+        let leaf = message_leaf(good.as_bytes(), envelope.as_str());
+        let made = MadeLeaf { hash: leaf_hash(&leaf), len: leaf.len(), ts: 7, schema: schema.id };
+        assert_eq!(of(&good).unwrap(), made);
+        for text in [r#"a.b.c","envelope":"a.b.c"#, "a.b.c\\", "a.b.\u{e01}", "a.b.c "] {
+            assert!(matches!(leaf_of(&proof(&good), text), Err(VerifyError::Leaf)), "{text}");
+        }
         let members = good.strip_prefix(r#"{"t":"message","#).unwrap().strip_suffix(r#","envelope":""#).unwrap();
         for bad in [
             // Its last string is not the envelope.

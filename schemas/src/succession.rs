@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::leaf::{Abandoned, NotVouched, ShardEvent};
 use crate::log::{Checkpoint, SignedCheckpoint, VerifierKey};
-use crate::registry::{RegistryState, RejectedEntry, Root};
+use crate::registry::{RegistryState, RejectedEntry, Root, UnverifiedRegistryEntry};
 
 /// What the first leaf of a log says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,10 +13,24 @@ pub struct Opening {
     pub origin: String,
     /// The keys that it begins with.
     pub root: Root,
-    /// The last checkpoint of the log before, if there was one; of an abandoned one the last that the hub knows of.
-    pub previous: Option<String>,
-    /// What is left of the log before, if it was not closed.
-    pub abandoned: Option<Box<Abandoned>>,
+    /// What it goes on from.
+    pub after: After,
+}
+
+/// What a log goes on from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum After {
+    /// Nothing: it is the hub's first.
+    Nothing,
+    /// A log that is closed, whose last checkpoint this is.
+    Closed(String),
+    /// A log that was lost in part.
+    Lost {
+        /// The last checkpoint of it that the hub knows of.
+        last: String,
+        /// What is left.
+        abandoned: Box<Abandoned>,
+    },
 }
 
 /// The log before, as far as its entries show it.
@@ -45,8 +59,11 @@ pub struct AbandonedLog {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotNext {
     /// The one before is not closed for it; or it is closed, and said to be abandoned.
-    #[error("the log before it does not end with an entry that names this one, or does and is said to be abandoned")]
+    #[error("the log before it does not end with an entry that names this one, or is closed and said to be abandoned")]
     NotClosed,
+    /// It is one of those before.
+    #[error("the hub had this log before: none begins twice")]
+    Again,
     /// The operator does not vouch for its key.
     #[error("it does not show that the operator vouches for its key: {0}")]
     NotVouched(#[from] NotVouched),
@@ -60,7 +77,7 @@ pub enum NotNext {
     #[error("the checkpoint of the log before that it begins with is not signed by a key of that log")]
     PreviousNotSigned,
     /// It begins after another history of the log before it.
-    #[error("the log before it has another last checkpoint than the one that it begins with")]
+    #[error("the entries of the log before have another checkpoint than the one that it begins with")]
     OtherPrevious,
     /// The last checkpoint of an abandoned log has no more entries than are left of it.
     #[error(
@@ -75,13 +92,19 @@ pub enum NotNext {
 }
 
 impl Opening {
-    /// What opens a log, if the event does.
+    /// What opens a log, if the event does. Nothing is abandoned without a last checkpoint of it.
     #[must_use]
     pub fn of(event: ShardEvent) -> Option<Self> {
         match event {
             ShardEvent::Opened { origin, hub, operator, receipts, log, previous, abandoned } => {
                 let root = Root { hub, operator: *operator, receipts: *receipts, log: *log };
-                Some(Self { origin, root, previous, abandoned })
+                let after = match (previous, abandoned) {
+                    (None, None) => After::Nothing,
+                    (Some(last), None) => After::Closed(last),
+                    (Some(last), Some(abandoned)) => After::Lost { last, abandoned },
+                    (None, Some(_)) => return None,
+                };
+                Some(Self { origin, root, after })
             }
             ShardEvent::Closed { .. } => None,
         }
@@ -99,32 +122,44 @@ impl Opening {
         place: u64,
         at: u64,
     ) -> Result<Option<AbandonedLog>, NotNext> {
-        // One that is closed has its next log; one that is abandoned has no end.
-        if before.next != self.abandoned.is_none().then_some(&*self.origin) {
+        let (next, ended) = match &self.after {
+            After::Nothing => return Err(NotNext::NotClosed),
+            After::Closed(last) => (Some(&*self.origin), last),
+            // It has no end.
+            After::Lost { abandoned, .. } => (None, &abandoned.kept),
+        };
+        if before.next != next {
             return Err(NotNext::NotClosed);
         }
-        if let Some(entry) = self.abandoned.as_ref().map_or(Ok(None), |abandoned| abandoned.vouching(&self.origin))? {
+        if let Some(entry) = self.vouching()? {
             registry.take(entry, place, at)?;
         }
         if !self.has_keys_of(registry) {
             return Err(NotNext::OtherRoot);
         }
-        let previous = self.previous.as_deref().ok_or(NotNext::PreviousNotSigned)?;
-        let log = previous.lines().next().unwrap_or_default();
-        let keys: Vec<VerifierKey> =
-            registry.keys_of_log(before.last.map_or(log, |last| &last.origin)).cloned().collect();
-        let ended = signed(self.abandoned.as_ref().map_or(previous, |abandoned| &abandoned.kept), &keys)?;
+        let log = before.last.map_or_else(|| ended.lines().next().unwrap_or_default(), |last| &last.origin);
+        let keys: Vec<VerifierKey> = registry.keys_of_log(log).cloned().collect();
+        let ended = signed(ended, &keys)?;
         if before.last.is_some_and(|last| (ended.size, ended.root) != (last.size, last.root)) {
             return Err(NotNext::OtherPrevious);
         }
-        if self.abandoned.is_none() {
-            return Ok(None);
-        }
-        let (kept, last) = (ended.size, signed(previous, &keys)?.size);
+        let After::Lost { last, .. } = &self.after else { return Ok(None) };
+        let (kept, last) = (ended.size, signed(last, &keys)?.size);
         if last <= kept {
             return Err(NotNext::NothingLost { kept, last });
         }
         Ok(Some(AbandonedLog { log: ended.origin, next: self.origin.clone(), kept, last }))
+    }
+
+    /// The registry entry that it brings for a key of this log, if it does.
+    ///
+    /// # Errors
+    /// [`NotVouched`].
+    pub fn vouching(&self) -> Result<Option<UnverifiedRegistryEntry>, NotVouched> {
+        match &self.after {
+            After::Lost { abandoned, .. } => abandoned.vouching(&self.origin),
+            After::Nothing | After::Closed(_) => Ok(None),
+        }
     }
 
     /// Whether the hub has these keys, and they stand.

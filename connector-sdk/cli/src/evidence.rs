@@ -187,7 +187,7 @@ fn complain(wanted: &Wanted, logs: &Logs<'_>, gathered: &Gathered) -> Result<(),
     let case = wanted.cases.iter().find(|case| found.iter().all(|message| message.claims.case != Some(**case)));
     let missing = id.map(ToString::to_string).or_else(|| entry.map(ToString::to_string));
     match missing.or_else(|| case.map(|case| format!("of the case {case}"))) {
-        Some(missing) => Err(EvidenceError::NotThere(missing)),
+        Some(missing) => Err(EvidenceError::NotThere(missing + &logs.lost())),
         None => Ok(()),
     }
 }

@@ -70,6 +70,11 @@ impl Failure {
         Self::new(Exit::No, Side::Caller, what, advice)
     }
 
+    /// The hub has it no more, for good.
+    pub(crate) fn lost(what: impl fmt::Display, advice: impl fmt::Display) -> Self {
+        Self::new(Exit::No, Side::Hub, what, advice)
+    }
+
     /// A file that cannot be read.
     pub(crate) fn unreadable(path: &Path, error: &std::io::Error) -> Self {
         Self::caller(format!("cannot read {}: {error}", path.display()), "Check the path and its permissions.")

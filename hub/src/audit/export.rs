@@ -14,7 +14,7 @@ use super::{Asked, AuditError, Fate, Filter, Place, PlacedRow, Row};
 use crate::app::App;
 use crate::ledger::hashes_of;
 use crate::limits::Lane;
-use crate::shards::Shard;
+use crate::shards::{Log, Shard};
 use crate::store::StoreError;
 
 /// An export under way. It holds a place among the long answers until it is dropped.
@@ -41,14 +41,14 @@ impl Asked<'_> {
         let lane = self.app.audit.lanes.enter(&self.auditor).await;
         let shards = &self.app.shards;
         let present = shards.present();
-        let (shard, closed) = shards.of_origin(log.unwrap_or(&present.origin)).ok_or(AuditError::NotFound)?;
+        let Log { shard, end } = shards.of_origin(log.unwrap_or(&present.origin)).ok_or(AuditError::NotFound)?;
         let (index, indexed) = self.index().await?;
         let indexed = indexed.min(self.place);
-        let (size, checkpoint) = match closed {
+        let (size, checkpoint) = match end.size() {
             None => self.app.newest_checkpoint(),
             Some(size) => {
                 let last = self.app.store.checkpoint(shard.first + size).await?;
-                (size, last.ok_or(StoreError::Corrupt { what: "the last checkpoint of a closed log" })?)
+                (size, last.ok_or(StoreError::Corrupt { what: "the last checkpoint of an earlier log" })?)
             }
         };
         // What is said of its messages behind its checkpoint, by later logs or while this runs, does not count.
@@ -59,7 +59,7 @@ impl Asked<'_> {
             size,
             checkpoint,
             query: self.index_of_query(),
-            query_log: closed.map(|_| present.origin.clone()),
+            query_log: end.size().map(|_| present.origin.clone()),
             indexed,
             filter: filter.clone(),
         };
@@ -70,7 +70,7 @@ impl Asked<'_> {
             index,
             searched: Filter { outcome, ..filter },
             shard: shard.clone(),
-            before: Some(indexed.min(closed.map_or(u64::MAX, |size| shard.first + size))),
+            before: Some(indexed.min(end.size().map_or(u64::MAX, |size| shard.first + size))),
             given: VecDeque::new(),
             _lane: lane,
         })

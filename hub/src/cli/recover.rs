@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::keys::KeyStore;
 use crate::publication::PublishedLog;
 use crate::registry::{self, Registry};
-use crate::shards::{self, Shard, Shards};
+use crate::shards::{self, Shard};
 use crate::store::Store as _;
 use crate::store::sqlite::{Copies, Recovered, SqliteStore};
 
@@ -40,11 +40,15 @@ pub(super) fn recover(arguments: &RecoverArguments) -> anyhow::Result<()> {
 
 async fn recover_from(config: &Config, published: Option<&PublishedLog>) -> anyhow::Result<()> {
     let store = SqliteStore::open(&config.store_file()).await?;
-    let shards = Shards::from_stored(store.shards().await?).unwrap_or_else(|| Shards::first(config.origin()));
-    for (shard, size) in shards.closed() {
-        recover_log(config, &store, shard, Some(size), published).await?;
+    // How logs ended is in entries, and none is relied on before it is recovered.
+    let mut logs = store.shards().await?;
+    if logs.is_empty() {
+        logs.push(Shard { number: 0, first: 0, origin: config.origin() });
     }
-    recover_log(config, &store, shards.present(), None, published).await?;
+    for (at, log) in logs.iter().enumerate() {
+        let size = logs.get(at + 1).map(|next| next.first.saturating_sub(log.first));
+        recover_log(config, &store, log, size, published).await?;
+    }
     let (_, root) = registry::opening(&store).await?.context("the log is empty")?;
     let registry = Registry::new(root, Arc::new(Catalogue::embedded().context("the embedded catalogue is broken")?));
     registry.catch_up(&store).await.context("the registry cannot be read from the log")?;

@@ -14,7 +14,7 @@ use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::app::{self, App, Opened};
+use crate::app::{self, Opened, Opening};
 use crate::broker::login::HubLogin;
 use crate::broker::management::Management;
 use crate::clock::SystemClock;
@@ -90,7 +90,8 @@ pub(super) async fn open_after(
 ) -> anyhow::Result<(Opened, TakenOver)> {
     let keys = config.key_store().open()?;
     let store = SqliteStore::open(&config.store_file()).await?;
-    let opened = App::open_after(config, keys, Arc::new(store), Arc::new(SystemClock), stopping, lost).await?;
+    let opening = Opening { config, keys, store: Arc::new(store), clock: Arc::new(SystemClock), stopping, lost };
+    let opened = opening.open().await?;
     if let Some(witnesses) = &opened.app.witnesses {
         rounds::first(&opened.app, witnesses).await?;
     }

@@ -15,7 +15,6 @@ use crate::keys::{KeyStore, KeyUse};
 use crate::shards::beginning::closed_for;
 use crate::shards::closing::{close, must_be_new, publish, usable_key};
 use crate::shards::{Shards, name, origin};
-use crate::store::Store as _;
 use crate::store::sqlite::SqliteStore;
 
 mod abandon;
@@ -101,7 +100,7 @@ async fn open(config: &Config) -> anyhow::Result<()> {
     let next = config.origin();
     let store = SqliteStore::open(&config.store_file()).await?;
     let closed = closed_for(&store).await?;
-    let shards = Shards::from_stored(store.shards().await?);
+    let shards = Shards::read(&store).await?;
     store.close().await?;
     let shards = shards.context("the hub has not begun its log yet: `serve` begins it")?;
     let before = &shards.present().origin;

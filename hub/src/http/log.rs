@@ -13,7 +13,7 @@ use super::ApiError;
 use super::error::PathPart;
 use crate::app::App;
 use crate::ledger::file;
-use crate::shards::{Shard, origin};
+use crate::shards::{Log, Shard, origin};
 
 /// The key that signs checkpoints, as a C2SP verifier key; the newest, if there are several.
 #[utoipa::path(get, path = "/v1/log/vkey", tag = "anyone", responses((status = 200, content_type = "text/plain", description = "name+hash+key")))]
@@ -52,8 +52,8 @@ pub(super) async fn shard_verifier_key(
     State(app): State<Arc<App>>,
     PathPart(shard): PathPart<String>,
 ) -> Result<impl IntoResponse, ApiError> {
-    let (shard, _) = shard_of(&app, &shard)?;
-    let vkey = app.registry.state().keys_of_log(&shard.origin).next().map(|vkey| format!("{vkey}\n"));
+    let log = log_of(&app, &shard)?;
+    let vkey = app.registry.state().keys_of_log(&log.shard.origin).next().map(|vkey| format!("{vkey}\n"));
     Ok(([(CONTENT_TYPE, TEXT)], vkey.unwrap_or_default()))
 }
 
@@ -69,7 +69,7 @@ pub(super) async fn shard_cosigned_checkpoint(
     State(app): State<Arc<App>>,
     PathPart(shard): PathPart<String>,
 ) -> Result<impl IntoResponse, ApiError> {
-    cosigned_of(&app, shard_of(&app, &shard)?.0).await
+    cosigned_of(&app, &log_of(&app, &shard)?.shard).await
 }
 
 async fn cosigned_of(app: &App, shard: &Shard) -> Result<impl IntoResponse + use<>, ApiError> {
@@ -94,9 +94,10 @@ pub(super) async fn shard_checkpoint(
     State(app): State<Arc<App>>,
     PathPart(shard): PathPart<String>,
 ) -> Result<Response, ApiError> {
-    let text = match shard_of(&app, &shard)? {
-        (_, None) => app.newest_checkpoint().1,
-        (shard, Some(size)) => match app.cosigned_of(shard).await?.filter(|cosigned| cosigned.size == size) {
+    let Log { shard, end } = log_of(&app, &shard)?;
+    let text = match end.size() {
+        None => app.newest_checkpoint().1,
+        Some(size) => match app.cosigned_of(shard).await?.filter(|cosigned| cosigned.size == size) {
             Some(cosigned) => cosigned.text.clone(),
             None => {
                 let text = app.store.checkpoint(shard.first + size).await?;
@@ -120,12 +121,12 @@ pub(super) async fn shard_tile(
     State(app): State<Arc<App>>,
     PathPart((shard, path)): PathPart<(String, String)>,
 ) -> Result<Response, ApiError> {
-    let (shard, size) = shard_of(&app, &shard)?;
-    let size = size.unwrap_or_else(|| app.ledger.committed().borrow().size);
+    let Log { shard, end } = log_of(&app, &shard)?;
+    let size = end.size().unwrap_or_else(|| app.ledger.committed().borrow().size);
     tile_of(&app, shard, size, &path).await
 }
 
-fn shard_of<'a>(app: &'a App, name: &str) -> Result<(&'a Shard, Option<u64>), ApiError> {
+fn log_of<'a>(app: &'a App, name: &str) -> Result<&'a Log, ApiError> {
     app.shards.of_origin(&origin(&app.hub, name)).ok_or_else(|| ApiError::problem(ProblemCode::NotFound))
 }
 
@@ -182,7 +183,7 @@ pub(super) async fn shard_timestamps(
     State(app): State<Arc<App>>,
     PathPart((shard, page)): PathPart<(String, u64)>,
 ) -> Result<impl IntoResponse, ApiError> {
-    timestamps_of(&app, shard_of(&app, &shard)?.0, page).await
+    timestamps_of(&app, &log_of(&app, &shard)?.shard, page).await
 }
 
 async fn timestamps_of(app: &App, shard: &Shard, page: u64) -> Result<impl IntoResponse + use<>, ApiError> {
@@ -225,7 +226,7 @@ pub(super) async fn shard_timestamp(
     State(app): State<Arc<App>>,
     PathPart((shard, size)): PathPart<(String, u64)>,
 ) -> Result<impl IntoResponse, ApiError> {
-    timestamp_of(&app, shard_of(&app, &shard)?.0, size).await
+    timestamp_of(&app, &log_of(&app, &shard)?.shard, size).await
 }
 
 async fn timestamp_of(app: &App, shard: &Shard, size: u64) -> Result<impl IntoResponse + use<>, ApiError> {

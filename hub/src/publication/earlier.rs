@@ -3,16 +3,16 @@
 
 use super::{COSIGNED, PublicationError, PublishedLog, size_of};
 use crate::app::App;
-use crate::shards::closing::has_end;
-use crate::shards::{self, Shard};
+use crate::shards::{self, End, Log, Shard};
 use crate::witnesses::Cosigned;
 
 /// What is published of an earlier log.
 pub(super) struct Earlier<'a> {
     shard: &'a Shard,
     size: u64,
-    /// Whether its last entry closes it; known once all of its entries are published.
-    has_end: Option<bool>,
+    is_closed: bool,
+    /// Whether all of its entries are published.
+    is_complete: bool,
     cosigned: Option<Cosigned>,
     /// How many timestamps, once that is known.
     timestamps: Option<u64>,
@@ -20,13 +20,15 @@ pub(super) struct Earlier<'a> {
 }
 
 impl<'a> Earlier<'a> {
-    pub(super) const fn new(shard: &'a Shard, size: u64) -> Self {
-        Self { shard, size, has_end: None, cosigned: None, timestamps: None, is_done: false }
+    /// Nothing yet; `None` for the present log.
+    pub(super) fn of(log: &'a Log) -> Option<Self> {
+        let (shard, size, is_closed) = (&log.shard, log.end.size()?, matches!(log.end, End::Closed { .. }));
+        Some(Self { shard, size, is_closed, is_complete: false, cosigned: None, timestamps: None, is_done: false })
     }
 
     /// Whether all of its entries are published.
     pub(super) const fn is_complete(&self) -> bool {
-        self.has_end.is_some()
+        self.is_complete
     }
 
     /// Whether nothing more can come.
@@ -40,13 +42,10 @@ impl<'a> Earlier<'a> {
     /// [`PublicationError`]; what is there then is as before, or more.
     pub(super) async fn publish(&mut self, app: &App, present: &PublishedLog) -> Result<(), PublicationError> {
         let (log, store) = (present.beside(shards::name(&self.shard.origin)), &*app.store);
-        let has_end = match self.has_end {
-            Some(known) => known,
-            None => {
-                log.complete(store, self.shard, self.size).await?;
-                *self.has_end.insert(has_end(store, self.shard, self.size).await?)
-            }
-        };
+        if !self.is_complete {
+            log.complete(store, self.shard, self.size).await?;
+            self.is_complete = true;
+        }
         let kept = store.kept_cosigned(self.shard).await?;
         let by_all = kept.as_ref().is_some_and(|kept| kept.by_all);
         if let Some(cosigned) = kept.map(|kept| kept.cosigned)
@@ -59,7 +58,7 @@ impl<'a> Earlier<'a> {
         let stamped = store.newest_timestamp(self.shard).await?.map(|(_, stamped)| stamped.size);
         self.timestamps = Some(log.publish_timestamps(store, self.shard, self.timestamps, self.size).await?);
         let is_stamped = app.timestamps.is_none() || stamped == Some(self.size);
-        self.is_done = !has_end || is_stamped && (app.witnesses.is_none() || by_all);
+        self.is_done = !self.is_closed || is_stamped && (app.witnesses.is_none() || by_all);
         Ok(())
     }
 

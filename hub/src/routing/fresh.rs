@@ -4,8 +4,9 @@
 //! told to look there.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use saphan_schemas::envelope::EnvelopeClaims;
 use tokio::sync::Notify;
 
 use crate::store::{Limit, Pending};
@@ -20,15 +21,17 @@ pub(super) struct Fresh {
 #[derive(Debug, Default)]
 struct Queue {
     open: bool,
-    messages: VecDeque<Waiting>,
+    messages: VecDeque<Committed>,
     bytes: u64,
 }
 
+/// A message that was just committed.
 #[derive(Debug)]
-struct Waiting {
-    message: Pending,
-    /// In seconds since 1970.
-    not_after: Option<u64>,
+pub(super) struct Committed {
+    /// What its envelope says, which whoever takes the row from the store has to read again.
+    pub(super) claims: Arc<EnvelopeClaims>,
+    /// As it stands in the outbox.
+    pub(super) row: Pending,
 }
 
 impl Fresh {
@@ -47,41 +50,41 @@ impl Fresh {
         &self.bell
     }
 
-    /// Adds a message that was committed.
-    pub(super) fn offer(&self, message: Pending, not_after: Option<u64>) {
-        self.add(message, not_after);
+    /// Adds a message.
+    pub(super) fn offer(&self, message: Committed) {
+        self.add(message);
         // Afterwards: whoever hears it must find the message.
         self.bell.notify_one();
     }
 
-    fn add(&self, message: Pending, not_after: Option<u64>) {
+    fn add(&self, message: Committed) {
         let mut queue = self.queue();
         if !queue.open {
             return;
         }
-        queue.bytes = queue.bytes.saturating_add(message.body.len() as u64);
-        queue.messages.push_back(Waiting { message, not_after });
+        queue.bytes = queue.bytes.saturating_add(message.row.body.len() as u64);
+        queue.messages.push_back(message);
         if queue.messages.len() > MOST_MESSAGES || queue.bytes > MOST_BYTES {
             *queue = Queue::default();
         }
     }
 
     /// The oldest messages, those left out that are over at `now` (ms). `None` when the queue is closed: look into the store.
-    pub(super) fn take(&self, now: u64, limit: Limit) -> Option<Vec<Pending>> {
+    pub(super) fn take(&self, now: u64, limit: Limit) -> Option<Vec<Committed>> {
         let mut queue = self.queue();
         if !queue.open {
             return None;
         }
         let (mut taken, mut bytes) = (Vec::new(), 0_u64);
         while let Some(next) = queue.messages.front() {
-            let len = next.message.body.len() as u64;
+            let len = next.row.body.len() as u64;
             if taken.len() >= limit.rows as usize || (bytes + len > limit.bytes && !taken.is_empty()) {
                 break;
             }
             bytes += len;
-            let Some(Waiting { message, not_after }) = queue.messages.pop_front() else { break };
+            let Some(message) = queue.messages.pop_front() else { break };
             queue.bytes -= len;
-            if not_after.is_none_or(|end| end.saturating_mul(1000) > now) {
+            if message.claims.not_after.is_none_or(|end| end.saturating_mul(1000) > now) {
                 taken.push(message);
             }
         }
@@ -99,29 +102,42 @@ const MOST_BYTES: u64 = 16 << 20;
 
 #[cfg(test)]
 mod tests {
-    use saphan_schemas::commitment::Salt;
+    use saphan_schemas::commitment::{BodyCommitment, Salt};
+    use serde_json::json;
 
     use super::*;
 
     const ALL: Limit = Limit { rows: 10_000, bytes: u64::MAX };
 
-    fn message(index: u64, bytes: usize) -> Pending {
-        Pending {
+    fn message(index: u64, bytes: usize, not_after: Option<u64>) -> Committed {
+        let salt = Salt::from_bytes([0; 32]);
+        let claims = json!({
+            "iss": "th.b/two",
+            "aud": "th.a/one",
+            "hub": "hub.local",
+            "jti": "01a212ef-81a1-7204-92ec-3ef299a3d682",
+            "iat": 1,
+            "not_after": not_after,
+            "type": "a.b",
+            "schema": "a.b@1",
+            "body": BodyCommitment::new(&salt, b"{}"),
+        });
+        let row = Pending {
             index,
             recipient: "th.a/one".parse().unwrap(),
             leaf: Vec::new(),
-            claims: None,
-            salt: Salt::from_bytes([0; 32]),
+            salt,
             body: vec![0; bytes],
             receipt: String::new(),
             proof: String::new(),
             attempts: 0,
             published: 0,
-        }
+        };
+        Committed { claims: Arc::new(serde_json::from_value(claims).unwrap()), row }
     }
 
-    fn indices(taken: Option<Vec<Pending>>) -> Option<Vec<u64>> {
-        taken.map(|messages| messages.iter().map(|message| message.index).collect())
+    fn indices(taken: Option<Vec<Committed>>) -> Option<Vec<u64>> {
+        taken.map(|messages| messages.iter().map(|message| message.row.index).collect())
     }
 
     #[test]
@@ -129,7 +145,7 @@ mod tests {
         let fresh = Fresh::default();
         fresh.open();
         for (index, not_after) in [(1, None), (2, Some(5)), (3, Some(6)), (4, None)] {
-            fresh.offer(message(index, 10), not_after);
+            fresh.offer(message(index, 10, not_after));
         }
         assert_eq!(indices(fresh.take(5000, Limit { rows: 9, bytes: 20 })), Some(vec![1]));
         assert_eq!(indices(fresh.take(5000, Limit { rows: 1, bytes: 1 })), Some(vec![3]));
@@ -140,17 +156,17 @@ mod tests {
     #[test]
     fn a_queue_that_nobody_opened_or_that_overflowed_holds_nothing_and_says_so() {
         let fresh = Fresh::default();
-        fresh.offer(message(1, 10), None);
+        fresh.offer(message(1, 10, None));
         assert_eq!(indices(fresh.take(0, ALL)), None);
         fresh.open();
-        (0..=MOST_MESSAGES as u64).for_each(|index| fresh.offer(message(index, 0), None));
+        (0..=MOST_MESSAGES as u64).for_each(|index| fresh.offer(message(index, 0, None)));
         assert_eq!(indices(fresh.take(0, ALL)), None);
         fresh.open();
-        fresh.offer(message(1, 10 << 20), None);
-        fresh.offer(message(2, 10 << 20), None);
+        fresh.offer(message(1, 10 << 20, None));
+        fresh.offer(message(2, 10 << 20, None));
         assert_eq!(indices(fresh.take(0, ALL)), None, "too many bytes");
         fresh.open();
-        fresh.offer(message(3, 1), None);
+        fresh.offer(message(3, 1, None));
         assert_eq!(indices(fresh.take(0, ALL)), Some(vec![3]));
     }
 }

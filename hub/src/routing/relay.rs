@@ -13,12 +13,13 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use saphan_schemas::envelope::UnverifiedEnvelope;
+use saphan_schemas::envelope::{EnvelopeClaims, UnverifiedEnvelope};
 use saphan_schemas::ids::SystemId;
 use saphan_schemas::leaf::split_message;
 use saphan_schemas::registry::TransportKind;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::fresh::Committed;
 use super::transport::{Dispatch, PublishError, Transport};
 use crate::app::App;
 use crate::broker::management::Management;
@@ -115,7 +116,7 @@ impl Relay {
         }
         let next = self.next(look).await?;
         let mut publications: FuturesUnordered<_> =
-            next.into_iter().map(|pending| publish(&*self.transport, pending)).collect();
+            next.into_iter().map(|outgoing| publish(&*self.transport, outgoing)).collect();
         let mut outcomes = Vec::with_capacity(publications.len());
         while let Some(outcome) = publications.next().await {
             outcomes.push(outcome);
@@ -150,7 +151,7 @@ impl Relay {
     }
 
     /// What was just committed; or, when told to `look`, once a second, and whenever that may not be all, what is due in the store.
-    async fn next(&mut self, look: bool) -> Result<Vec<Pending>, StoreError> {
+    async fn next(&mut self, look: bool) -> Result<Vec<Outgoing>, StoreError> {
         let (now, limit) = (self.app.clock.now_ms(), Limit { rows: self.rows, bytes: ROUND_BYTES });
         if self.read.is_some_and(|read| read.elapsed() < LOOK_AGAIN)
             && let Some(messages) = self.take_fresh(now, limit)
@@ -181,13 +182,13 @@ impl Relay {
             // The bell of what is fresh may have rung while the broker was away, or for this very round.
             return Ok(self.take_fresh(now, limit).unwrap_or_default());
         }
-        Ok(messages)
+        Ok(messages.into_iter().map(Outgoing::stored).collect())
     }
 
-    fn take_fresh(&self, now: u64, limit: Limit) -> Option<Vec<Pending>> {
-        let mut messages = self.app.wakeups.fresh().take(now, limit)?;
-        messages.retain(|message| !self.known.contains(&message.index));
-        Some(messages)
+    fn take_fresh(&self, now: u64, limit: Limit) -> Option<Vec<Outgoing>> {
+        let messages = self.app.wakeups.fresh().take(now, limit)?;
+        let unknown = messages.into_iter().filter(|message| !self.known.contains(&message.row.index));
+        Some(unknown.map(Outgoing::fresh).collect())
     }
 
     fn settlement(&self, of: Publication, result: Result<(), PublishError>, now: u64) -> Settlement {
@@ -239,27 +240,48 @@ struct Publication {
     published: u32,
 }
 
-async fn publish(transport: &dyn Transport, pending: Pending) -> (Publication, Result<(), PublishError>) {
-    let Pending { index, attempts, published, .. } = pending;
-    let result = match dispatch(pending) {
+/// A message to publish.
+struct Outgoing {
+    of: Publication,
+    /// `None` if the outbox row holds no message.
+    dispatch: Option<Dispatch>,
+}
+
+impl Outgoing {
+    fn fresh(message: Committed) -> Self {
+        Self::new(message.row, Some(message.claims))
+    }
+
+    fn stored(row: Pending) -> Self {
+        // The signature was verified before the envelope was logged.
+        let envelope = split_message(&row.leaf).and_then(|(_, envelope)| UnverifiedEnvelope::parse(envelope).ok());
+        Self::new(row, envelope.map(|envelope| envelope.shared_claims()))
+    }
+
+    fn new(row: Pending, claims: Option<Arc<EnvelopeClaims>>) -> Self {
+        let Pending { index, leaf, salt, receipt, proof, body, attempts, published, .. } = row;
+        let envelope = split_message(&leaf).map(|(_, envelope)| envelope.to_owned());
+        let salt = salt.to_text();
+        let dispatch = envelope.zip(claims);
+        let dispatch =
+            dispatch.map(|(envelope, claims)| Dispatch { index, claims, envelope, salt, receipt, proof, body });
+        Self { of: Publication { index, attempts, published }, dispatch }
+    }
+}
+
+async fn publish(transport: &dyn Transport, outgoing: Outgoing) -> (Publication, Result<(), PublishError>) {
+    let Outgoing { of, dispatch } = outgoing;
+    let result = match dispatch {
         Some(dispatch) => transport.publish(dispatch).await,
         None => {
-            tracing::error!(index, "an outbox row does not hold a message; it stays for the operator to look at");
+            tracing::error!(
+                index = of.index,
+                "an outbox row does not hold a message; it stays for the operator to look at"
+            );
             Err(PublishError::Unavailable)
         }
     };
-    (Publication { index, attempts, published }, result)
-}
-
-fn dispatch(pending: Pending) -> Option<Dispatch> {
-    let Pending { index, leaf, claims, salt, receipt, proof, body, .. } = pending;
-    let (_, envelope) = split_message(&leaf)?;
-    let claims = match claims {
-        Some(claims) => claims,
-        // The signature was verified before the envelope was logged.
-        None => UnverifiedEnvelope::parse(envelope).ok()?.shared_claims(),
-    };
-    Some(Dispatch { index, claims, envelope: envelope.to_owned(), salt: salt.to_text(), receipt, proof, body })
+    (of, result)
 }
 
 /// Milliseconds until the next try: 1 s, doubled each time, at most 5 minutes.

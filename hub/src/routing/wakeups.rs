@@ -7,7 +7,7 @@ use saphan_schemas::ids::SystemId;
 use saphan_schemas::registry::TransportKind;
 use tokio::sync::Notify;
 
-use super::fresh::Fresh;
+use super::fresh::{Committed, Fresh};
 use crate::store::{Effect, NewEntry, NewMessage, Pending};
 
 /// Wakes those who wait for messages. A wakeup is a hint: whoever waits looks into the store.
@@ -48,10 +48,7 @@ impl Wakeups {
         for (index, entry) in (first..).zip(entries) {
             let Effect::Message(message) = entry.effect else { continue };
             match message.transport {
-                TransportKind::Amqp => {
-                    let not_after = message.claims.not_after;
-                    self.fresh.offer(pending(index, entry.leaf, *message), not_after);
-                }
+                TransportKind::Amqp => self.fresh.offer(committed(index, entry.leaf, *message)),
                 TransportKind::Pull => {
                     let receivers = self.receivers.lock().unwrap_or_else(PoisonError::into_inner);
                     if let Some(bell) = receivers.get(&message.claims.aud).and_then(Weak::upgrade) {
@@ -63,10 +60,11 @@ impl Wakeups {
     }
 }
 
-fn pending(index: u64, leaf: Vec<u8>, message: NewMessage) -> Pending {
+fn committed(index: u64, leaf: Vec<u8>, message: NewMessage) -> Committed {
     let NewMessage { claims, salt, body, receipt, proof, .. } = message;
-    let (recipient, claims) = (claims.aud.clone(), Some(claims));
-    Pending { index, recipient, leaf, claims, salt, body, receipt, proof, attempts: 0, published: 0 }
+    let recipient = claims.aud.clone();
+    let row = Pending { index, recipient, leaf, salt, body, receipt, proof, attempts: 0, published: 0 };
+    Committed { claims, row }
 }
 
 #[cfg(test)]

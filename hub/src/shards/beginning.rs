@@ -11,6 +11,7 @@ use saphan_schemas::registry::{RegistryState, Root};
 
 use super::{Shards, name};
 use crate::ledger::LedgerKeys;
+use crate::publication::size_of;
 use crate::registry;
 use crate::store::Store;
 
@@ -50,7 +51,7 @@ pub struct Lost {
 /// # Errors
 /// When the store is of another log than the one that the configuration names.
 pub async fn look(store: &dyn Store, origin: &str, lost: Option<Lost>) -> anyhow::Result<Found> {
-    let Some(shards) = Shards::from_stored(store.shards().await?) else {
+    let Some(shards) = Shards::read(store).await? else {
         let shards = Shards::first(origin.to_owned());
         return Ok(Found { shards, root: None, begins: Some(Beginning::First) });
     };
@@ -75,7 +76,8 @@ pub async fn look(store: &dyn Store, origin: &str, lost: Option<Lost>) -> anyhow
         None => match lost {
             Some(lost) => {
                 let first = store.head().await?.map_or(0, |head| head.end());
-                let shards = shards.followed_by(origin.to_owned(), first);
+                let last = size_of(&lost.last).context("what is known of the lost log is no checkpoint")?;
+                let shards = shards.abandoned_for(origin.to_owned(), first, last);
                 Ok(Found { shards, root, begins: Some(Beginning::AfterLost(lost)) })
             }
             None => bail!(

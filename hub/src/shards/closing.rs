@@ -3,29 +3,17 @@
 use anyhow::{Context as _, bail};
 use saphan_schemas::ids::MessageId;
 use saphan_schemas::jws::Signed;
-use saphan_schemas::leaf::{Leaf, ShardEvent};
+use saphan_schemas::leaf::ShardEvent;
 use saphan_schemas::log::VerifierKey;
 use saphan_schemas::registry::{Change, Entry, RegistryClaims, RegistryState};
 
-use super::{Shard, Shards, name};
+use super::{Shards, name};
 use crate::app::App;
 use crate::config::Config;
 use crate::keys::{KeyStore, KeyUse};
 use crate::ledger::Draft;
 use crate::publication::{self, PublishedLog};
-use crate::store::{Store, StoreError};
 use crate::witnesses::{keep_newest, rounds};
-
-/// Whether an earlier log was closed by the last of its `size` entries that the store has. One that was abandoned was not: nobody is
-/// asked to sign what is left of it.
-///
-/// # Errors
-/// The store failed.
-pub async fn has_end(store: &dyn Store, shard: &Shard, size: u64) -> Result<bool, StoreError> {
-    let last = store.entries((shard.first + size).saturating_sub(1), 1).await?.pop();
-    let last = last.as_deref().map(Leaf::parse);
-    Ok(matches!(last, Some(Ok(Leaf::Shard { event: ShardEvent::Closed { .. }, .. }))))
-}
 
 /// A log that began once is never begun again: the store would be an old copy of the one that began it.
 ///

@@ -13,12 +13,11 @@ use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::envelope::UnverifiedEnvelope;
 use saphan_schemas::leaf::{Leaf, ShardEvent};
 
-use super::Shard;
 use super::tail::{self, Tail, UNREADABLE, Worth};
+use super::{End, Log, Shard};
 use crate::acknowledging::{AcknowledgementError, acknowledge};
 use crate::app::App;
 use crate::erasing::{EraseError, erase_in};
-use crate::publication::size_of;
 use crate::registry::ChangeError;
 
 /// What became of the published entries that the store did not have.
@@ -40,10 +39,9 @@ pub struct TakenOver {
 /// What is published cannot be read, or the store failed.
 pub async fn take_over(app: &App) -> anyhow::Result<TakenOver> {
     let mut taken = TakenOver::default();
-    let Some((before, kept)) = app.shards.closed().last() else { return Ok(taken) };
-    let Some(last) = begins_after_lost(app).await? else { return Ok(taken) };
-    let own = statements_so_far(app).await?;
-    let Some(own) = own else { return Ok(taken) };
+    let Some(Log { shard: before, end: End::Abandoned { kept, last } }) = app.shards.before() else { return Ok(taken) };
+    let (kept, last) = (*kept, *last);
+    let Some(own) = statements_so_far(app).await? else { return Ok(taken) };
     taken.unknown.push(kept..last);
     let Some((published, _)) = &app.publication else { return Ok(taken) };
     let published = published.beside(super::name(&before.origin));
@@ -111,17 +109,6 @@ async fn are_all_in(own: &HashSet<Sha256Hash>, tail: &Tail<'_>, log: &str) -> an
         }
     }
     Ok(left.is_empty())
-}
-
-/// How many entries the log before had, if it was abandoned.
-async fn begins_after_lost(app: &App) -> anyhow::Result<Option<u64>> {
-    let first = app.store.entries(app.shards.present().first, 1).await?.pop();
-    let event = first.and_then(|leaf| match Leaf::parse(&leaf) {
-        Ok(Leaf::Shard { event, .. }) => Some(event),
-        _ => None,
-    });
-    let Some(ShardEvent::Opened { abandoned: Some(_), previous: Some(previous), .. }) = event else { return Ok(None) };
-    size_of(&previous).map(Some).context("the log begins after a checkpoint that is none")
 }
 
 /// What tells a statement that can be made again from all others; `log` is the one that the leaf is in.

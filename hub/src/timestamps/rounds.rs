@@ -12,7 +12,6 @@ use super::asking::NotStamped;
 use super::{Newest, Timestamps};
 use crate::app::App;
 use crate::shards::Shard;
-use crate::shards::closing::has_end;
 use crate::store::StoreError;
 
 /// A checkpoint that is to be stamped.
@@ -29,8 +28,7 @@ pub async fn run(app: Arc<App>, timestamps: Arc<Timestamps>) {
     let mut stopping = app.stopping.clone();
     let (mut tries, mut begun) = (Tries::default(), false);
     // The newest first, so that the oldest is taken first.
-    let mut closed: Vec<_> = app.shards.closed().collect();
-    closed.reverse();
+    let mut closed: Vec<_> = app.shards.closed().rev().collect();
     loop {
         if tries.is_due(app.clock.now_ms()) {
             let round = async {
@@ -100,7 +98,7 @@ async fn stamp(
 /// What became of the end of an earlier log.
 enum End {
     Stamped,
-    /// It has its token, or none is due: the log was abandoned.
+    /// It has its token.
     Settled,
     Stopping,
 }
@@ -113,9 +111,6 @@ async fn stamp_end(
     size: u64,
     stopping: &mut watch::Receiver<bool>,
 ) -> Result<End, NotStamped> {
-    if !has_end(&*app.store, shard, size).await? {
-        return Ok(End::Settled);
-    }
     let is_done = app.store.newest_timestamp(shard).await?.is_some_and(|(_, stamped)| stamped.size >= size);
     let checkpoint = if is_done { None } else { app.store.checkpoint(shard.first + size).await? };
     let Some(checkpoint) = checkpoint else { return Ok(End::Settled) };

@@ -16,8 +16,7 @@ use super::rounds::note;
 use super::{Head, Witnesses};
 use crate::app::App;
 use crate::shards::Shard;
-use crate::shards::closing::has_end;
-use crate::store::{KeptCosigned, Store, StoreError};
+use crate::store::{KeptCosigned, StoreError};
 
 /// An end that not every witness has cosigned.
 struct End {
@@ -75,7 +74,8 @@ async fn unsettled(app: &App, witnesses: &Witnesses) -> Result<Vec<End>, StoreEr
         if kept.as_ref().is_some_and(|kept| kept.by_all) {
             continue;
         }
-        let Some(head) = end_of(&*app.store, shard, size).await? else { continue };
+        let Some(checkpoint) = app.store.checkpoint(shard.first + size).await? else { continue };
+        let head = Head { size, checkpoint: checkpoint.into() };
         let mut end = End::new(shard, head, kept.as_ref(), witnesses, app.clock.now_ms());
         // Those who have not may not be asked any more.
         match kept.filter(|_| end.is_by_all(witnesses)) {
@@ -84,14 +84,6 @@ async fn unsettled(app: &App, witnesses: &Witnesses) -> Result<Vec<End>, StoreEr
         }
     }
     Ok(ends)
-}
-
-/// The last checkpoint of a log, if the log was closed by its last entry.
-async fn end_of(store: &dyn Store, shard: &Shard, size: u64) -> Result<Option<Head>, StoreError> {
-    if !has_end(store, shard, size).await? {
-        return Ok(None);
-    }
-    Ok(store.checkpoint(shard.first + size).await?.map(|checkpoint| Head { size, checkpoint: checkpoint.into() }))
 }
 
 impl End {

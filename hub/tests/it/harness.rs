@@ -42,7 +42,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
-use saphan_hub::app::{App, Opened};
+use saphan_hub::app::{App, Opened, Opening};
 use saphan_hub::config::Config;
 use saphan_hub::connections::Listener;
 use saphan_hub::documents::storage::Storage;
@@ -268,7 +268,8 @@ async fn open(
     stopping: watch::Receiver<bool>,
 ) -> anyhow::Result<Opened> {
     let keys = config.key_store().open()?;
-    let opened = App::open(config, keys, store, Arc::clone(clock) as _, stopping).await?;
+    let opening = Opening { config, keys, store, clock: Arc::clone(clock) as _, stopping, lost: None };
+    let opened = opening.open().await?;
     take_over(&opened.app).await?;
     Ok(opened)
 }

@@ -232,7 +232,7 @@ const fn class_of_change(fault: &RejectedEntry) -> &'static str {
 
 const fn class_of_next(fault: &NotNext) -> &'static str {
     match fault {
-        NotNext::NotClosed => "misplaced-entry",
+        NotNext::NotClosed | NotNext::Again => "misplaced-entry",
         NotNext::NotVouched(NotVouched::Malformed(_)) => "changed-envelope",
         NotNext::NotVouched(NotVouched::OtherChange) | NotNext::OtherRoot => "unknown-key",
         NotNext::Rejected(fault) => class_of_change(fault),

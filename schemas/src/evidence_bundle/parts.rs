@@ -1,5 +1,7 @@
 //! The logs in a bundle, one after the other: where each begins, and who signed its checkpoint.
 
+use std::collections::BTreeMap;
+
 use super::fault::BundleFault;
 use super::{BundledEntry, BundledMessage, BundledTimestamp, EvidenceBundle};
 use crate::leaf::{Leaf, ShardEvent};
@@ -27,7 +29,7 @@ impl<'a> Parts<'a> {
         let earlier = bundle.earlier.iter().map(|log| (&log.checkpoint, &log.entries, &log.timestamps));
         let newest = (&bundle.checkpoint, &bundle.entries, &bundle.timestamps);
         // Of one log it is the trusted key or none.
-        let named = if bundle.earlier.is_empty() { Vec::new() } else { named_keys(bundle) };
+        let named = if bundle.earlier.is_empty() { Named::new() } else { named_keys(bundle) };
         let (mut parts, mut first) = (Vec::with_capacity(bundle.earlier.len() + 1), 0_u64);
         for (signed, entries, timestamps) in earlier.chain([newest]) {
             let checkpoint = checkpoint_of(signed, vkey, &named)?;
@@ -105,31 +107,37 @@ impl Part<'_> {
     }
 }
 
-fn checkpoint_of(signed: &str, vkey: &VerifierKey, named: &[VerifierKey]) -> Result<Checkpoint, BundleFault> {
+fn checkpoint_of(signed: &str, vkey: &VerifierKey, named: &Named) -> Result<Checkpoint, BundleFault> {
     let origin = signed.lines().next().unwrap_or_default();
     if origin == vkey.name() {
         return Ok(SignedCheckpoint::parse_and_verify(signed, vkey)?.into_checkpoint());
     }
-    let mut signers = named.iter().filter(|key| key.name() == origin);
-    let found = signers.find_map(|key| SignedCheckpoint::parse_and_verify(signed, key).ok());
+    let keys = named.get(origin).and_then(|keys| keys.split_first());
+    let found = keys.and_then(|(key, more)| SignedCheckpoint::parse_and_verify_any(signed, key, more).ok());
     found.map(SignedCheckpoint::into_checkpoint).ok_or_else(|| BundleFault::NotSigned { log: origin.to_owned() })
 }
 
-/// The keys that entries of the bundle name for logs. What these entries are worth is not looked at.
-fn named_keys(bundle: &EvidenceBundle) -> Vec<VerifierKey> {
-    let earlier = bundle.earlier.iter().flat_map(|log| &log.entries);
-    let mut keys = Vec::new();
-    for entry in earlier.chain(&bundle.entries) {
+/// The keys of each log, by its origin.
+type Named = BTreeMap<String, Vec<VerifierKey>>;
+
+/// The keys that entries of the bundle name for logs, each once. What these entries are worth is not looked at.
+fn named_keys(bundle: &EvidenceBundle) -> Named {
+    let mut keys = BTreeMap::new();
+    let mut name = |key: VerifierKey| drop(keys.insert(key.to_string(), key));
+    for entry in bundle.earlier.iter().flat_map(|log| &log.entries).chain(&bundle.entries) {
         let Ok(leaf) = Leaf::parse(entry.leaf.as_bytes()) else { continue };
         let brought = leaf.registry_entry().and_then(|entry| UnverifiedRegistryEntry::parse(entry).ok());
-        if let Some(Change::Added(Entry::HubKey(HubKey::Log { vkey }))) =
-            brought.map(|entry| entry.claims().change.clone())
+        if let Some(Change::Added(Entry::HubKey(HubKey::Log { vkey }))) = brought.as_ref().map(|it| &it.claims().change)
         {
-            keys.push(vkey);
+            name(vkey.clone());
         }
         if let Leaf::Shard { event: ShardEvent::Opened { log, .. }, .. } = leaf {
-            keys.push(*log);
+            name(*log);
         }
     }
-    keys
+    let mut named = Named::new();
+    for key in keys.into_values() {
+        named.entry(key.name().to_owned()).or_default().push(key);
+    }
+    named
 }

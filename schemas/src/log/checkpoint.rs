@@ -142,11 +142,7 @@ impl SignedCheckpoint {
     /// # Errors
     /// [`CheckpointError`]; nothing of the checkpoint may be used then.
     pub fn parse_and_verify(text: &str, key: &VerifierKey) -> Result<Self, CheckpointError> {
-        let note: SignedNote = text.parse().map_err(CheckpointError::Note)?;
-        let checkpoint: Checkpoint = note.text().parse()?;
-        checkpoint.check_origin(key)?;
-        note.verify(key).map_err(CheckpointError::Note)?;
-        Ok(Self { checkpoint, text: text.to_owned() })
+        Self::parse_and_verify_any(text, key, &[])
     }
 
     /// The same with several keys of the log, of which one must have signed.
@@ -154,8 +150,14 @@ impl SignedCheckpoint {
     /// # Errors
     /// [`CheckpointError`]: that of the first key.
     pub fn parse_and_verify_any(text: &str, key: &VerifierKey, more: &[VerifierKey]) -> Result<Self, CheckpointError> {
-        Self::parse_and_verify(text, key)
-            .or_else(|first| more.iter().find_map(|key| Self::parse_and_verify(text, key).ok()).ok_or(first))
+        let note: SignedNote = text.parse().map_err(CheckpointError::Note)?;
+        let checkpoint: Checkpoint = note.text().parse()?;
+        let verify = |key: &VerifierKey| {
+            checkpoint.check_origin(key)?;
+            note.verify(key).map_err(CheckpointError::Note)
+        };
+        verify(key).or_else(|first| more.iter().find_map(|key| verify(key).ok()).ok_or(first))?;
+        Ok(Self { checkpoint, text: text.to_owned() })
     }
 
     /// What was signed.

@@ -1,10 +1,13 @@
 //! Evidence bundles over the change from one log to the next.
 
+mod abandoned;
+mod three_logs;
+
 use saphan_schemas::envelope::EnvelopeClaims;
 use saphan_schemas::evidence_bundle::{BundledEntry, BundledMessage, EarlierLog, EvidenceBundle, Format};
 use saphan_schemas::ids::MessageId;
 use saphan_schemas::json::parse_typed;
-use saphan_schemas::leaf::{Abandoned, Leaf};
+use saphan_schemas::leaf::Leaf;
 use saphan_schemas::log::{BatchAppend, CompactRange, NoteSigner, VerifierKey, leaf_hash};
 use saphan_schemas::registry::{Change, EntryId};
 use serde_json::Value;
@@ -18,13 +21,19 @@ use super::{Export, HOLDS, Verdicts, copies};
 pub(super) async fn bundles(log: &RealLog, export: &Export) {
     let stage = Stage::new(log);
     std::fs::write(export.path("next-vkey"), format!("{}\n", stage.next.verifier_key())).unwrap();
+    let third = three_logs::signer(&stage, "third");
+    std::fs::write(export.path("third-vkey"), format!("{}\n", third.verifier_key())).unwrap();
     let mut verdicts = Verdicts::default();
-    let keys: [(&str, &VerifierKey); 2] = [("log/vkey", &log.vkey), ("next-vkey", stage.next.verifier_key())];
-    for BrokenFile { name, class, file } in by_the_hub(&stage).into_iter().chain(by_anybody(&stage)) {
+    let keys: [(&str, &VerifierKey); 3] =
+        [("log/vkey", &log.vkey), ("next-vkey", stage.next.verifier_key()), ("third-vkey", third.verifier_key())];
+    let two = by_the_hub(&stage).into_iter().chain(by_anybody(&stage)).chain(abandoned::bundles(&stage));
+    let two = two.chain(three_logs::come_again(&stage)).map(|file| (file, &keys[..2]));
+    let three = three_logs::bundles(&stage, &third).into_iter().map(|file| (file, &keys[..]));
+    for (BrokenFile { name, class, file }, keys) in two.chain(three) {
         let bytes = serde_json::to_vec(&file).unwrap();
         std::fs::write(export.path("broken.json"), &bytes).unwrap();
         let bundle: EvidenceBundle = parse_typed(&bytes).unwrap();
-        for (key, vkey) in keys {
+        for &(key, vkey) in keys {
             let class = if UNKNOWN_SIGNER.contains(&(name, key)) { "changed-checkpoint" } else { class };
             let own = bundle.verify(vkey).map_or_else(|fault| fault.class(), |_| HOLDS);
             let other = export.other_verifier(&["bundle", key, "broken.json"]).await;
@@ -50,20 +59,31 @@ fn bundle(stage: &Stage<'_>, old: &[Vec<u8>], more: &[Vec<u8>]) -> Value {
 }
 
 fn with_new(stage: &Stage<'_>, old: &[Vec<u8>], new: &[Vec<u8>]) -> Value {
-    let checkpoint = |mut files: Files| String::from_utf8(files.remove("checkpoint").unwrap()).unwrap();
-    let of_the_old = BundledMessage::new(Some(stage.log.origin.clone()), stage.message);
+    over(stage, old, &[(&stage.next, new)])
+}
+
+/// A bundle of a log and of those after it, with the first message of each of these.
+fn over(stage: &Stage<'_>, old: &[Vec<u8>], later: &[(&NoteSigner, &[Vec<u8>])]) -> Value {
+    let part = |mut files: Files, leaves: &[Vec<u8>]| EarlierLog {
+        checkpoint: String::from_utf8(files.remove("checkpoint").unwrap()).unwrap(),
+        entries: entries(leaves),
+        timestamps: Vec::new(),
+    };
+    let mut earlier = vec![part(stage.log.signed(old), old)];
+    earlier.extend(later.iter().map(|(log, leaves)| part(RealLog::signed_by(&[*log], leaves), leaves)));
+    let newest = earlier.pop().unwrap();
     let is_message = |leaf: &Vec<u8>| matches!(Leaf::parse(leaf).unwrap(), Leaf::Message { .. });
-    let of_the_new = new.iter().position(is_message).map(|at| BundledMessage::new(None, at as u64));
+    let mut messages = vec![BundledMessage::new(Some(stage.log.origin.clone()), stage.message)];
+    messages.extend(later.iter().enumerate().filter_map(|(number, (log, leaves))| {
+        let at = leaves.iter().position(is_message)?;
+        Some(BundledMessage::new((number + 1 < later.len()).then(|| log.name().to_owned()), at as u64))
+    }));
     let bundle = EvidenceBundle {
         format: Format::V1,
-        earlier: vec![EarlierLog {
-            checkpoint: checkpoint(stage.log.signed(old)),
-            entries: entries(old),
-            timestamps: Vec::new(),
-        }],
-        checkpoint: checkpoint(RealLog::signed_by(&[&stage.next], new)),
-        entries: entries(new),
-        messages: [Some(of_the_old), of_the_new].into_iter().flatten().collect(),
+        earlier,
+        checkpoint: newest.checkpoint,
+        entries: newest.entries,
+        messages,
         schemas: Vec::new(),
         timestamps: Vec::new(),
     };
@@ -82,8 +102,7 @@ fn entries(leaves: &[Vec<u8>]) -> Vec<BundledEntry> {
 
 /// The last checkpoint of these entries, with another's signature.
 fn unsigned(stage: &Stage<'_>, old: &[Vec<u8>]) -> String {
-    let checkpoint = String::from_utf8(stage.log.signed(old)["checkpoint"].clone()).unwrap();
-    let other = String::from_utf8(stage.log.signed(&old[1..])["checkpoint"].clone()).unwrap();
+    let (checkpoint, other) = (stage.checkpoint(old), stage.checkpoint(&old[1..]));
     let ((text, _), (_, signatures)) = (checkpoint.split_once("\n\n").unwrap(), other.split_once("\n\n").unwrap());
     format!("{text}\n\n{signatures}")
 }
@@ -150,22 +169,12 @@ fn by_the_hub(stage: &Stage<'_>) -> Vec<BrokenFile> {
         file("a later log with the key of another", "malformed-entry", {
             with_new(stage, &old, &[shards::with_key(&stage.opened(&old), &log.vkey)])
         }),
-        file("a log after an abandoned one", "misplaced-entry", with_new(stage, &old, &[abandoned(stage, &old)])),
-        file("a log after an abandoned one that is left out", "misplaced-entry", {
-            alone(with_new(stage, &old, &[abandoned(stage, &old), message(stage)]))
-        }),
         file("a log of another hub after one that is left out", "malformed-entry", {
             let opened = shards::with_hub(&stage.opened(&old), "hub.else");
             alone(with_new(stage, &old, &[opened, message(stage)]))
         }),
         file("a log that is closed in the bundle's last", "malformed-entry", new(&[stage.closed("x/log/y")])),
     ]
-}
-
-/// The entry that opens a log after one that was lost in part.
-fn abandoned(stage: &Stage<'_>, old: &[Vec<u8>]) -> Vec<u8> {
-    let checkpoint = |entries| String::from_utf8(stage.log.signed(entries)["checkpoint"].clone()).unwrap();
-    stage.opened_after(checkpoint(old), Some(Abandoned { kept: checkpoint(&stage.begun), key: None }))
 }
 
 /// Without the log before.
@@ -272,9 +281,13 @@ fn by_anybody(stage: &Stage<'_>) -> Vec<BrokenFile> {
 }
 
 /// What is left out here is what says whose key signed a checkpoint, to who trusts this key.
-const UNKNOWN_SIGNER: [(&str, &str); 4] = [
+const UNKNOWN_SIGNER: [(&str, &str); 7] = [
     ("the log before is left out", "log/vkey"),
-    ("a log after an abandoned one that is left out", "log/vkey"),
+    ("the abandoned log is left out", "log/vkey"),
     ("a log of another hub after one that is left out", "log/vkey"),
     ("the beginning of the log before is left out", "next-vkey"),
+    ("the beginning of the abandoned log is left out", "next-vkey"),
+    // Of that name there are two.
+    ("a log that was there before", "log/vkey"),
+    ("a log that was there before, after no end", "log/vkey"),
 ];

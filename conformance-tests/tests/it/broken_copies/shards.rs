@@ -67,11 +67,11 @@ impl<'a> Stage<'a> {
     }
 
     /// The entry that registers a log's key, signed with this one.
-    fn entry_for(&self, next: &NoteSigner, signer: &dyn Signer) -> String {
+    pub(super) fn entry_for(&self, next: &NoteSigner, signer: &dyn Signer) -> String {
         self.entry_of(key_of(next), signer)
     }
 
-    fn entry_of(&self, change: Change, signer: &dyn Signer) -> String {
+    pub(super) fn entry_of(&self, change: Change, signer: &dyn Signer) -> String {
         let claims = RegistryClaims {
             iss: self.log.hub.to_string(),
             aud: self.log.hub.clone(),
@@ -93,7 +93,7 @@ impl<'a> Stage<'a> {
     }
 
     /// The checkpoint of these entries.
-    fn checkpoint(&self, of: &[Vec<u8>]) -> String {
+    pub(super) fn checkpoint(&self, of: &[Vec<u8>]) -> String {
         String::from_utf8(self.log.signed(of)["checkpoint"].clone()).unwrap()
     }
 
@@ -248,7 +248,7 @@ pub(super) async fn shards(log: &RealLog, export: &Export) {
 }
 
 /// The registration of a log's key.
-fn key_of(log: &NoteSigner) -> Change {
+pub(super) fn key_of(log: &NoteSigner) -> Change {
     Change::Added(Entry::HubKey(HubKey::Log { vkey: log.verifier_key().clone() }))
 }
 
@@ -257,6 +257,14 @@ pub(super) fn with_hub(opened: &[u8], other: &str) -> Vec<u8> {
     changed(opened, |event| {
         let ShardEvent::Opened { hub, .. } = event else { panic!("it opens no log") };
         *hub = other.parse().unwrap();
+    })
+}
+
+/// The entry that opens a log, as that of another one.
+pub(super) fn with_log(opened: &[u8], other: &NoteSigner) -> Vec<u8> {
+    changed(opened, |event| {
+        let ShardEvent::Opened { origin, log, .. } = event else { panic!("it opens no log") };
+        (*origin, **log) = (other.name().to_owned(), other.verifier_key().clone());
     })
 }
 

@@ -30,6 +30,7 @@ impl Concerns {
             concerns.schemas.insert(message.claims.schema.clone());
             concerns.agreements.extend(message.agreement.clone());
         }
+        gathered.vouch.iter().for_each(|system| concerns.add_system(system));
         // Who signed an entry that matters, matters: until nobody is new.
         while concerns.grow(gathered) {}
         concerns

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use saphan_schemas::acknowledgement::UnverifiedAcknowledgement;
 use saphan_schemas::envelope::{EnvelopeClaims, UnverifiedEnvelope};
-use saphan_schemas::ids::Code;
+use saphan_schemas::ids::{Code, SystemId};
 use saphan_schemas::leaf::{Leaf, SchemaVersion};
 use saphan_schemas::log::decode_bundle;
 use saphan_schemas::registry::{MessageFacts, RegistryClaims, RegistryState, UnverifiedRegistryEntry};
@@ -19,6 +19,8 @@ use crate::log_check::{LogCheckError, bundles, fetch_tile};
 pub(super) struct Gathered {
     /// The entries that open the logs, and those that close one before the last: place and leaf.
     pub(super) shards: Vec<(u64, String)>,
+    /// The systems that vouch in them for the key of a log, where the operator himself does not.
+    pub(super) vouch: Vec<SystemId>,
     /// All entries of the registry. They grow with the registry, not with the log.
     pub(super) registry: Vec<RegistryLeaf>,
     /// The messages that are wanted.
@@ -79,10 +81,12 @@ impl Pass<'_> {
         let place = log.first + index;
         match leaf {
             Leaf::Shard { event, .. } => {
-                // The registry goes on over all logs. A key that a leaf here brings is none that messages are signed with.
-                if let (Some(Opening { root, .. }), None) = (Opening::of(event), &self.registry) {
-                    self.registry = Some(RegistryState::new(root));
+                let Some(opening) = Opening::of(event) else { return gathered.shards.push((place, text.to_owned())) };
+                if let Ok(Some(entry)) = opening.vouching() {
+                    gathered.vouch.extend(entry.claims().iss.parse::<SystemId>());
                 }
+                // The registry goes on over all logs. A key that a leaf here brings is none that messages are signed with.
+                self.registry.get_or_insert_with(|| RegistryState::new(opening.root));
                 gathered.shards.push((place, text.to_owned()));
             }
             Leaf::Registry { ts, entry } => {

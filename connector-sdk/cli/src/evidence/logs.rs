@@ -65,6 +65,18 @@ impl<'a> Logs<'a> {
         log.had.filter(|had| (left..*had).contains(&name.index)).map(|_| left)
     }
 
+    /// In which logs something that is not there may have been.
+    pub(super) fn lost(&self) -> String {
+        let lost = self.all().filter_map(|log| Some((log.signed.checkpoint(), log.had?)));
+        lost.map(|(left, had)| {
+            format!(
+                "; of {} only {} of {had} entries are left, it may have been among the others",
+                left.origin, left.size
+            )
+        })
+        .collect()
+    }
+
     /// The place of an entry; `None` in a log that is none of these, or behind its end.
     pub(super) fn place_of(&self, name: &EntryName) -> Option<u64> {
         let log = self.of(&name.log)?;

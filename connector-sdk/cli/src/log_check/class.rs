@@ -271,7 +271,7 @@ const fn class_of_change(fault: &RejectedEntry) -> TamperClass {
 
 const fn class_of_next(fault: &NotNext) -> TamperClass {
     match fault {
-        NotNext::NotClosed => TamperClass::MisplacedEntry,
+        NotNext::NotClosed | NotNext::Again => TamperClass::MisplacedEntry,
         NotNext::NotVouched(NotVouched::Malformed(_)) => TamperClass::MalformedEntry,
         NotNext::NotVouched(NotVouched::OtherChange) | NotNext::OtherRoot => TamperClass::UnknownKey,
         NotNext::Rejected(fault) => class_of_change(fault),

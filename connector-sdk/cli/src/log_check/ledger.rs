@@ -14,7 +14,7 @@ use saphan_schemas::log::{
     Checkpoint, LogRebuilder, RebuiltTile, SignedCheckpoint, TILE_WIDTH, VerifierKey, decode_bundle,
 };
 use saphan_schemas::registry::{RegistryState, UnverifiedRegistryEntry};
-use saphan_schemas::succession::{AbandonedLog, Before, NotNext, Opening};
+use saphan_schemas::succession::{AbandonedLog, After, Before, NotNext, Opening};
 
 use super::entries::{ReadBundle, ReadLeaf, read_leaf};
 use super::error::{LeafFault, LogCheckError};
@@ -365,10 +365,10 @@ impl Ledger {
     fn opened(&mut self, index: u64, event: ShardEvent) -> Result<(), LeafFault> {
         let opening = Opening::of(event).filter(|opening| opening.origin == self.origin);
         match (opening, &mut self.shard) {
-            (Some(Opening { root, previous: None, abandoned: None, .. }), None) => {
+            (Some(Opening { root, after: After::Nothing, .. }), None) => {
                 self.shard = Some(Shard { registry: RegistryState::new(root), next: None });
             }
-            (Some(opening @ Opening { previous: Some(_), .. }), Some(shard)) => {
+            (Some(opening), Some(shard)) if opening.after != After::Nothing => {
                 // What is resumed was held against the log before when it was judged.
                 let last = match (&self.previous, self.is_resuming) {
                     (_, true) => None,
@@ -377,8 +377,7 @@ impl Ledger {
                 };
                 let before = Before { next: shard.next.as_deref(), last };
                 self.abandoned.extend(opening.follow(before, &mut shard.registry, index, self.ts / 1000)?);
-                let brings_a_key = opening.abandoned.is_some_and(|abandoned| abandoned.key.is_some());
-                self.signatures += u64::from(brings_a_key);
+                self.signatures += u64::from(opening.vouching().is_ok_and(|entry| entry.is_some()));
                 shard.next = None;
             }
             (_, None) => return Err(LeafFault::NotOpened),

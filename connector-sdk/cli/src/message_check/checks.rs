@@ -3,9 +3,8 @@
 use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::envelope::{Envelope, UnverifiedEnvelope};
 use saphan_schemas::keys::PublishedKey;
-use saphan_schemas::leaf::{Leaf, message_leaf};
-use saphan_schemas::log::{Checkpoint, Policy, SignedCheckpoint, TlogProof, leaf_hash};
-use saphan_schemas::message::MessageFile;
+use saphan_schemas::log::{Checkpoint, Policy, SignedCheckpoint, TlogProof};
+use saphan_schemas::message::{self, MadeLeaf, MessageFile};
 use saphan_schemas::receipt::{Receipt, UnverifiedReceipt};
 use serde::Serialize;
 
@@ -186,17 +185,15 @@ fn check_receipt(receipt: UnverifiedReceipt, envelope: Option<&Envelope>, keys: 
 }
 
 fn check_leaf(proof: &TlogProof, envelope: &str, receipt: Option<&Receipt>) -> Found<Sha256Hash> {
-    let extra = proof.extra().ok_or("the proof has no extra line, so the log entry cannot be made up")?;
-    let bytes = message_leaf(extra, envelope);
-    match Leaf::parse(&bytes) {
-        Ok(Leaf::Message { envelope: logged, .. }) if logged == envelope => {}
-        _ => return Err("the proof's extra line and the envelope do not make up a log entry".to_owned()),
+    if proof.extra().is_none() {
+        return Err("the proof has no extra line, so the log entry cannot be made up".to_owned());
     }
-    let hash = leaf_hash(&bytes);
+    let MadeLeaf { hash, len, .. } = message::leaf_of(proof, envelope)
+        .map_err(|_| "the proof's extra line and the envelope do not make up a log entry")?;
     if receipt.is_some_and(|receipt| receipt.claims().leaf != hash) {
         return Err("the log entry is not the one that the receipt names".to_owned());
     }
-    Ok((hash, format!("extra line and envelope make up the {} bytes of the log entry", bytes.len())))
+    Ok((hash, format!("extra line and envelope make up the {len} bytes of the log entry")))
 }
 
 fn check_checkpoint(proof: &TlogProof, receipt: Option<&Receipt>, keys: &TrustedKeys) -> Found<Checkpoint> {

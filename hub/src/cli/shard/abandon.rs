@@ -16,14 +16,13 @@ use crate::shards::Shards;
 use crate::shards::abandoning::give_up;
 use crate::shards::closing::publish;
 use crate::shards::taking_over::TakenOver;
-use crate::store::Store as _;
 use crate::store::sqlite::SqliteStore;
 
 pub(super) async fn abandon(config: &Config, checkpoints: &[PathBuf]) -> anyhow::Result<()> {
     let given: Vec<_> = checkpoints.iter().map(|path| checkpoint(path)).collect::<Result<_, _>>()?;
     let next = config.origin();
     let store = SqliteStore::open(&config.store_file()).await?;
-    let shards = Shards::from_stored(store.shards().await?);
+    let shards = Shards::read(&store).await?;
     let shards = shards.context("the hub has not begun its log yet: there is nothing to abandon")?;
     let before = shards.present().origin.clone();
     let is_new = before != next;

@@ -49,19 +49,7 @@ pub(super) fn open_all(unopened: Vec<Unopened>, keys: &StorageKeys) -> Result<(V
         let Unopened { index, recipient, leaf, receipt, proof, attempts, published, body } = one;
         match body.open_or_tell(keys, index)? {
             Some((salt, body)) => {
-                let claims = None;
-                opened.push(Pending {
-                    index,
-                    recipient,
-                    leaf,
-                    claims,
-                    salt,
-                    body,
-                    receipt,
-                    proof,
-                    attempts,
-                    published,
-                });
+                opened.push(Pending { index, recipient, leaf, salt, body, receipt, proof, attempts, published });
             }
             // What waits for delivery was not erased.
             None => unreadable.push(index),

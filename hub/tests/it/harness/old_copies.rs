@@ -3,12 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use saphan_hub::app::{App, Opened};
+use saphan_hub::app::{Opened, Opening};
 use saphan_hub::shards::abandoning::give_up;
 use saphan_hub::shards::closing::publish;
 use saphan_hub::shards::taking_over::{TakenOver, take_over};
 use saphan_hub::shards::{Shards, origin};
-use saphan_hub::store::Store as _;
 use tempfile::TempDir;
 use tokio::sync::watch;
 
@@ -32,13 +31,13 @@ impl Site {
     pub(crate) async fn abandon_for(&mut self, shard: &str) -> anyhow::Result<TakenOver> {
         shard.clone_into(&mut self.config.log.shard);
         let store = self.open_store().await;
-        let shards = Shards::from_stored(store.shards().await?).unwrap();
+        let shards = Shards::read(&*store).await?.unwrap();
         let next = origin(&HUB.parse()?, shard);
         let lost = give_up(&self.config, &*store, &shards, &next, &[], self.clock.now()).await?;
-        let (keys, clock) = (self.config.key_store().open()?, Arc::clone(&self.clock));
+        let (keys, clock) = (self.config.key_store().open()?, Arc::clone(&self.clock) as _);
         let (_stop, stopping) = watch::channel(false);
-        let opened = App::open_after(&self.config, keys, store, clock, stopping, Some(lost)).await?;
-        let Opened { app, writer } = opened;
+        let opening = Opening { config: &self.config, keys, store, clock, stopping, lost: Some(lost) };
+        let Opened { app, writer } = opening.open().await?;
         let taken = take_over(&app).await?;
         publish(&app).await;
         drop(app);

@@ -1,18 +1,18 @@
 //! How one log of a bundle follows from the one before.
 
 use super::{BundleFault, EntryFault, Fold, Part, Parts, in_entry, read};
-use crate::leaf::Leaf;
+use crate::leaf::{Leaf, ShardEvent};
 use crate::log::VerifierKey;
 use crate::registry::HubKeyRecord;
-use crate::succession::{Before, NotNext, Opening};
+use crate::succession::{After, Before, NotNext, Opening};
 
 impl Fold<'_> {
-    /// The entry that opens a later log: it goes on from the one before, in which the registry has the keys that it names.
+    /// The entry that opens a later log: it goes on from the one before.
     pub(super) fn follow(&mut self, number: usize) -> Result<(), BundleFault> {
         let (part, last) = (self.parts.at(number), self.parts.at(number - 1));
         let (ts, opening) = opening(self.parts, number)?;
         // Of a log that was abandoned nobody has the end.
-        if opening.abandoned.is_none() && !last.has_its_last() {
+        if matches!(opening.after, After::Closed(_)) && !last.has_its_last() {
             return Err(BundleFault::NotEnded { log: last.checkpoint.origin.clone() });
         }
         let fault = |fault| in_entry(self.parts, part, 0, fault);
@@ -20,7 +20,7 @@ impl Fold<'_> {
             return Err(fault(EntryFault::Misplaced));
         }
         if self.parts.place_of(Some(&part.checkpoint.origin), 0, number).is_some() {
-            return Err(fault(NotNext::NotClosed.into()));
+            return Err(fault(NotNext::Again.into()));
         }
         let next = self.next.take();
         let before = Before { next: next.as_deref(), last: Some(&last.checkpoint) };
@@ -58,13 +58,12 @@ pub(super) fn opening(parts: &Parts<'_>, number: usize) -> Result<(u64, Opening)
     let Leaf::Shard { ts, event } = read(first, &part.checkpoint).map_err(fault)? else {
         return Err(BundleFault::NotOpened);
     };
-    let names_fit = event.names_fit();
-    let opening = Opening::of(event).filter(|opening| opening.origin == part.checkpoint.origin);
-    let opening = opening.ok_or(BundleFault::NotOpened)?;
-    if !names_fit {
+    if !matches!(&event, ShardEvent::Opened { origin, .. } if *origin == part.checkpoint.origin) {
+        return Err(BundleFault::NotOpened);
+    }
+    if !event.names_fit() {
         return Err(fault(EntryFault::OtherNames));
     }
-    let is_first = opening.previous.is_none() && opening.abandoned.is_none();
-    let is_later = opening.previous.is_some();
-    if (number == 0 && is_first) || (number > 0 && is_later) { Ok((ts, opening)) } else { Err(BundleFault::NotOpened) }
+    let is_in_place = |opening: &Opening| (opening.after == After::Nothing) == (number == 0);
+    Opening::of(event).filter(is_in_place).map(|opening| (ts, opening)).ok_or(BundleFault::NotOpened)
 }

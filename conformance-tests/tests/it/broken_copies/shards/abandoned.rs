@@ -8,15 +8,15 @@ use super::super::real_log::{Files, RealLog};
 use super::{Pair, Stage};
 
 /// What the next log says of the lost one: good, unless a test changes it.
-struct Said {
-    kept: String,
-    last: String,
-    key: Option<String>,
+pub(in super::super) struct Said {
+    pub(in super::super) kept: String,
+    pub(in super::super) last: String,
+    pub(in super::super) key: Option<String>,
 }
 
 impl Stage<'_> {
     /// All up to a message, which are more entries than are left.
-    fn up_to(&self, message: usize) -> &[Vec<u8>] {
+    pub(in super::super) fn up_to(&self, message: usize) -> &[Vec<u8>] {
         &self.log.leaves[..=self.log.messages()[message]]
     }
 
@@ -34,7 +34,7 @@ impl Stage<'_> {
     }
 
     /// Another history of as many entries.
-    fn other(&self, entries: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    pub(in super::super) fn other(&self, entries: &[Vec<u8>]) -> Vec<Vec<u8>> {
         let mut entries = entries.to_vec();
         entries.swap(1, 2);
         entries
@@ -104,7 +104,7 @@ impl Stage<'_> {
         .into()
     }
 
-    fn opened_with(&self, change: impl FnOnce(&mut Said)) -> Vec<u8> {
+    pub(in super::super) fn opened_with(&self, change: impl FnOnce(&mut Said)) -> Vec<u8> {
         let mut said = self.good();
         change(&mut said);
         let Said { kept, last, key } = said;

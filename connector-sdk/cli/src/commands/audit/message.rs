@@ -121,15 +121,18 @@ fn failure(error: &EvidenceError) -> Failure {
     match error {
         EvidenceError::Log(_) => Failure::hub(error, "Check the address, and try again."),
         EvidenceError::NotThere(_) => Failure::caller(error, "Check the id, the place, or whether it is this log."),
-        EvidenceError::Lost(..) => Failure::hub(
+        EvidenceError::Lost(..) => Failure::lost(
             error,
-            "Make the bundle from a copy of that log itself which has the entry, or let the message be sent again.",
+            "If the message was sent again, name it by its id. A copy of that log itself which has the entry still proves it.",
         ),
         EvidenceError::NoReceipt => Failure::caller(error, "Fetch the message's file again."),
         EvidenceError::TooMany { .. } => Failure::caller(error, "Make several bundles."),
-        EvidenceError::Fault(_) => Failure::caller(
+        EvidenceError::Fault(fault) if ["changed-receipt", "changed-body"].contains(&fault.class()) => Failure::caller(
             error,
             "The message's file does not belong to this log, or was changed: `saphan verify` says which.",
         ),
+        EvidenceError::Fault(_) => {
+            Failure::machine(error, "The log holds, so this is a fault of the program; please report it.")
+        }
     }
 }

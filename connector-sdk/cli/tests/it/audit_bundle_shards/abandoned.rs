@@ -1,9 +1,10 @@
 //! Bundles over a log that the hub has lost in part.
 
+use saphan_schemas::envelope::UnverifiedEnvelope;
 use saphan_schemas::leaf::Abandoned;
 use saphan_schemas::log::NoteSigner;
 use saphan_schemas::registry::{Change, Entry, HubKey};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{Hub, NEXT, THIRD, acknowledged, go_on};
 use crate::ledger::{Ledger, ORIGIN, RECEIVER};
@@ -56,7 +57,7 @@ fn messages_that_are_left_and_those_that_came_after_are_proven_and_how_much_was_
         assert!(told["not_shown"].as_array().unwrap().contains(&json!("lost")), "{told}");
     }
     let text = crate::program::saphan(hub.path(), ["audit", "bundle", "bundle.json", "--vkey", "vkey-2026h2"]).out;
-    assert!(text.contains(&format!("abandoned, left {ORIGIN}: {kept} / {}", kept + 9)), "{text}");
+    assert!(text.contains(&format!("abandoned (left / signed) {ORIGIN}: {kept} / {}", kept + 9)), "{text}");
 }
 
 #[test]
@@ -85,20 +86,23 @@ fn a_log_is_abandoned_behind_a_closed_one_and_closed_behind_an_abandoned_one() {
 fn of_a_message_that_was_lost_a_bundle_is_made_from_the_old_log_alone() {
     let hub = Hub::new();
     let ledger = Ledger::with_messages(1);
-    let (mut lost, mut file) = (0, Value::Null);
+    let mut lost = 0;
     let left = ledger.size();
     let ledger = lose(&hub, ledger, NEXT, |log| {
         lost = log.send("{}");
-        file = serde_json::to_value(log.file(lost)).unwrap();
+        hub.write("lost.saphan.json", serde_json::to_vec(&log.file(lost)).unwrap());
+        hub.write("id", UnverifiedEnvelope::parse(&log.file(lost).envelope).unwrap().claims().jti.to_string());
         hub.shows("2026h2", log);
     });
     hub.shows("2027h1", &ledger);
-    hub.write("lost.saphan.json", file.to_string());
     for message in ["lost.saphan.json", &format!("2026h2:{lost}")] {
         let refused = hub.make("2027h1", &["--message", message]);
-        assert_eq!(refused.code, 3, "{}", refused.out);
+        assert_eq!(refused.code, 1, "{}", refused.out);
         assert!(refused.out.contains("has lost") && refused.out.contains(&left.to_string()), "{}", refused.out);
     }
+    let id = std::fs::read_to_string(hub.path().join("id")).unwrap();
+    let missing = hub.make("2027h1", &["--message", &id]);
+    assert!(missing.code == 2 && missing.out.contains("are left"), "{}", missing.out);
     prove(&hub, "2026h2", &["lost.saphan.json"]);
     assert_eq!(hub.verify("2026h2", &[])["verdict"]["holds"], true);
 }

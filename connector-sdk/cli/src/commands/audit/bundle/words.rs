@@ -66,7 +66,7 @@ const ENGLISH: Words = Words {
     none: "no answer in this file",
     log: "log",
     before: "logs before it",
-    abandoned: "abandoned, left",
+    abandoned: "abandoned (left / signed)",
     entries: "entries",
     root: "root",
     witnesses: "witnesses",
@@ -78,7 +78,7 @@ const ENGLISH: Words = Words {
         "what a message said whose body is not here: whoever has the bytes and the salt can still show it",
         "that a message was received which nobody acknowledged here",
         "by when a message existed, other than by the hub's clock: the timestamps here were not checked (--timestamp-authority)",
-        "what the hub lost with an abandoned log, nor that it is lost: that is the hub's own word",
+        "what the hub lost with an abandoned log; that it is lost is the hub's own word",
     ],
 };
 
@@ -104,7 +104,7 @@ const THAI: Words = Words {
     none: "ไม่มีการตอบรับในไฟล์นี้",
     log: "บันทึก",
     before: "บันทึกก่อนหน้า",
-    abandoned: "เลิกใช้แล้ว คงเหลือ",
+    abandoned: "เลิกใช้แล้ว (คงเหลือ / ลงนามแล้ว)",
     entries: "รายการ",
     root: "ราก",
     witnesses: "พยาน",
@@ -116,6 +116,6 @@ const THAI: Words = Words {
         "เนื้อความของข้อความที่ไม่อยู่ในไฟล์นี้ ผู้มีเนื้อความและค่าเกลือยังแสดงได้",
         "ว่าผู้รับได้รับข้อความที่ไม่มีการตอบรับในไฟล์นี้",
         "ว่าข้อความมีอยู่แล้วเมื่อใด นอกจากตามนาฬิกาของศูนย์กลาง การประทับรับรองเวลาในไฟล์นี้ยังไม่ได้ตรวจ (--timestamp-authority)",
-        "สิ่งที่ศูนย์กลางทำหายไปพร้อมบันทึกที่เลิกใช้ และการที่สิ่งนั้นหายจริง ซึ่งเป็นคำของศูนย์กลางเอง",
+        "สิ่งที่ศูนย์กลางทำหายไปพร้อมบันทึกที่เลิกใช้ การที่สิ่งนั้นหายเป็นคำของศูนย์กลางเอง",
     ],
 };
