@@ -108,12 +108,10 @@ fn again(app: &App, visitor: &Visitor, mistakes: &Mistakes) -> Response {
 /// What registry and hub offer to choose from.
 pub(super) fn choices(app: &App) -> Choices {
     let registry = app.registry.state();
-    let logs = app.shards.closed().map(|(shard, _)| shard).chain([app.shards.present()]);
-    let mut logs: Vec<_> = logs.map(|shard| shard.origin.clone()).filter(|_| !app.shards.is_one()).collect();
-    logs.reverse();
+    let logs = app.shards.all().rev().filter(|_| !app.shards.is_one());
     Choices {
         systems: registry.systems().map(|system| system.id.to_string()).collect(),
         services: registry.services().map(|service| service.id.to_string()).collect(),
-        logs,
+        logs: logs.map(|log| log.shard.origin.clone()).collect(),
     }
 }

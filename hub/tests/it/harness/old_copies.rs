@@ -34,7 +34,7 @@ impl Site {
         let shards = Shards::read(&*store).await?.unwrap();
         let next = origin(&HUB.parse()?, shard);
         let lost = give_up(&self.config, &*store, &shards, &next, &[], self.clock.now()).await?;
-        let (keys, clock) = (self.config.key_store().open()?, Arc::clone(&self.clock));
+        let (keys, clock) = (self.config.key_store().open()?, Arc::clone(&self.clock) as _);
         let (_stop, stopping) = watch::channel(false);
         let opening = Opening { config: &self.config, keys, store, clock, stopping, lost: Some(lost) };
         let Opened { app, writer } = opening.open().await?;
