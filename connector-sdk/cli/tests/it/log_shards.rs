@@ -2,6 +2,9 @@
 
 mod abandoned;
 mod begun;
+mod late_keys;
+mod replayed;
+mod third;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,6 +19,7 @@ use crate::ledger::{Ledger, NOW, ORIGIN, RECEIVER, write_files};
 use crate::program::saphan;
 
 const NEXT: &str = "hub.local/log/2027h1";
+const THIRD: &str = "hub.local/log/2027h2";
 type Files = BTreeMap<String, Vec<u8>>;
 
 /// The folders of a hub's logs, as it publishes them, and what an auditor keeps.

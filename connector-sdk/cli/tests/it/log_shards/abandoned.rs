@@ -14,24 +14,24 @@ use crate::ledger::{Ledger, NOW, ORIGIN, RECEIVER};
 use crate::program::saphan;
 
 /// A log of which the hub has kept the beginning, and the next.
-struct Loss {
+pub(super) struct Loss {
     /// As it was when the copy was made that came back.
-    kept: Files,
+    pub(super) kept: Files,
     /// As it was at last.
-    whole: Files,
+    pub(super) whole: Files,
     leaves: Vec<Vec<u8>>,
     /// The hub's key for it.
     key: VerifierKey,
     /// A message that was lost, as its sender has it.
     lost: MessageFile,
     /// The indices of a message that is left, and of the lost one.
-    places: (u64, u64),
+    pub(super) places: (u64, u64),
     last: u64,
-    next: Ledger,
+    pub(super) next: Ledger,
 }
 
 /// Loses what `more` puts into a log.
-fn lose(mut log: Ledger, next: &str, more: impl FnOnce(&mut Ledger)) -> Loss {
+pub(super) fn lose(mut log: Ledger, next: &str, more: impl FnOnce(&mut Ledger)) -> Loss {
     let left = log.send(r#"{"left":true}"#);
     let (kept, checkpoint) = (log.files(), log.checkpoint());
     let lost = log.send(r#"{"lost":true}"#);
@@ -56,7 +56,7 @@ fn loss() -> Loss {
     })
 }
 
-fn abandoned(loss: &Loss) -> Value {
+pub(super) fn abandoned(loss: &Loss) -> Value {
     json!([{ "log": ORIGIN, "next": NEXT, "kept": loss.places.0 + 1, "last": loss.last }])
 }
 
