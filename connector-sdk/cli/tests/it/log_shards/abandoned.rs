@@ -2,15 +2,15 @@
 
 use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::leaf::Abandoned;
-use saphan_schemas::log::{Checkpoint, LogRebuilder, NoteSigner, Stamped, VerifierKey, verify_inclusion};
+use saphan_schemas::log::{NoteSigner, VerifierKey, verify_inclusion};
 use saphan_schemas::message::MessageFile;
 use saphan_schemas::registry::{Change, Entry, HubKey};
 use saphan_timestamps::testing::{KeyKind, TestAuthority};
 use serde_json::{Value, json};
 
 use super::begun::killed_at;
-use super::{Files, Hub, NEXT, processed};
-use crate::ledger::{Ledger, NOW, ORIGIN, RECEIVER};
+use super::{Files, Hub, NEXT, processed, stamped};
+use crate::ledger::{Ledger, ORIGIN, RECEIVER};
 use crate::program::saphan;
 
 /// A log of which the hub has kept the beginning, and the next.
@@ -19,7 +19,7 @@ pub(super) struct Loss {
     pub(super) kept: Files,
     /// As it was at last.
     pub(super) whole: Files,
-    leaves: Vec<Vec<u8>>,
+    pub(super) leaves: Vec<Vec<u8>>,
     /// The hub's key for it.
     key: VerifierKey,
     /// A message that was lost, as its sender has it.
@@ -213,18 +213,7 @@ fn timestamps_of_what_was_lost_are_not_missed() {
     let key = loss.key.to_string();
     let authority = TestAuthority::new(KeyKind::P256).unwrap();
     std::fs::copy(authority.pem(), hub.path().join("ca.pem")).unwrap();
-    let stamped = |files: &Files, sizes: &[u64]| {
-        let mut files = files.clone();
-        let page: Vec<Stamped> = sizes.iter().map(|size| Stamped { size: *size, time: NOW }).collect();
-        files.insert(Stamped::page_path(0), Stamped::to_page(&page).into_bytes());
-        for size in sizes {
-            let mut tree = LogRebuilder::new();
-            loss.leaves[..*size as usize].iter().for_each(|leaf| drop(tree.push_entry(leaf).unwrap()));
-            let text = Checkpoint::new(ORIGIN.into(), *size, tree.root()).to_note_text();
-            files.insert(Stamped::token_path(*size), authority.token(text.as_bytes()).unwrap());
-        }
-        files
-    };
+    let stamped = |files: &Files, sizes: &[u64]| stamped(files, &loss.leaves, sizes, &authority);
     let audit = |log: &str| {
         let arguments = ["--json", "audit", "log", log, "--vkey", &key, "--state", "state"];
         let ended = saphan(hub.path(), arguments.into_iter().chain(["--timestamp-authority", "ca.pem"]));

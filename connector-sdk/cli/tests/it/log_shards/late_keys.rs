@@ -1,26 +1,29 @@
 //! Keys that came or went near the end of a log which the hub has lost in part.
 
 use saphan_schemas::registry::{Change, Entry, EntryId, HubKey, HubKeyId};
+use saphan_timestamps::testing::{KeyKind, TestAuthority};
 use serde_json::json;
 
 use super::abandoned::{Loss, abandoned, lose};
-use super::begun::{killed_at, signed_by, stranger};
-use super::{Files, Hub, NEXT, THIRD};
-use crate::ledger::{Ledger, new_key};
+use super::begun::{killed_at, killed_in, signed_by, stranger};
+use super::{Files, Hub, NEXT, THIRD, stamped};
+use crate::ledger::{Ledger, ORIGIN, new_key};
 
-/// A hub whose second key for checkpoints came after `early`, before what is left, and signs the last one alone. What was shown
-/// and not audited in between is beyond what is left.
+/// A hub whose second key for checkpoints came after `early`, and alone signed what is left and the last one. What was shown and not
+/// audited in between is beyond what is left, and signed by the first key.
 fn late_second_key() -> (Files, Files, String, Loss) {
     let mut log = Ledger::with_messages(10);
     let (early, key) = (log.files(), log.vkey().to_string());
     for _ in 0..280 {
         log.send("{}");
     }
-    log.add_log_key();
+    let second = log.prepare(ORIGIN);
+    let first = log.sign_with(second);
     let mut shown = Files::new();
     let loss = lose(log, NEXT, |log| {
+        let second = log.sign_with(first);
         shown = log.files();
-        log.use_second_log_key_only();
+        log.sign_with(second);
         log.send("{}");
     });
     shown.retain(|path, _| !path.starts_with("tile/entries/001"));
@@ -36,8 +39,12 @@ fn restore(hub: &Hub, trusted: &[u8]) {
 
 #[test]
 fn a_loss_is_signed_by_a_key_that_what_is_left_registers_wherever_an_audit_is_killed() {
-    let (early, shown, key, loss) = late_second_key();
+    let (early, shown, key, mut loss) = late_second_key();
     let hub = Hub::new();
+    let authority = TestAuthority::new(KeyKind::P256).unwrap();
+    std::fs::copy(authority.pem(), hub.path().join("ca.pem")).unwrap();
+    // Files that are read when what is left is trusted, and nothing is given up yet.
+    loss.whole = stamped(&loss.whole, &loss.leaves, &[300], &authority);
     hub.shows("2026h2", &early);
     assert_eq!(hub.audit("2026h2", &key).0, 0);
     hub.shows("2026h2", &shown);
@@ -51,7 +58,7 @@ fn a_loss_is_signed_by_a_key_that_what_is_left_registers_wherever_an_audit_is_ki
     let all = files("2026h2", loss.whole.clone()).chain(files("2027h1", loss.next.files()));
     for path in all.filter(|path| !path.ends_with("vkey")) {
         restore(&hub, &before);
-        killed_at(&hub, &path, &key);
+        killed_in(&hub, "2027h1", &path, &["--vkey", &key, "--timestamp-authority", "ca.pem"]);
         let (code, told) = hub.audit("2027h1", &key);
         assert_eq!((code, &told["log"]["abandoned"]), (0, &abandoned(&loss)), "{path}: {told}");
         let evidence = std::fs::read_dir(hub.path().join("state/evidence")).unwrap();

@@ -1,14 +1,14 @@
 //! First audits with the key of a log that the first one does not know of.
 
 use saphan_cli::log_audit::state::{AuditState, StateError};
-use saphan_schemas::log::{Checkpoint, LogRebuilder, NoteSigner, SignedNote, Stamped, decode_bundle};
+use saphan_schemas::log::{NoteSigner, SignedNote, Stamped, decode_bundle};
 use saphan_timestamps::testing::{KeyKind, TestAuthority};
 use serde_json::{Value, json};
 
 use super::abandoned::lose;
 use super::begun::{killed_in, signed_by, stranger};
-use super::{Files, Hub, NEXT, THIRD, changed, ending};
-use crate::ledger::{Ledger, NOW, ORIGIN};
+use super::{Files, Hub, NEXT, THIRD, changed, ending, stamped};
+use crate::ledger::{Ledger, ORIGIN};
 use crate::program::saphan;
 
 /// The files of three logs, one after the other, and the newest.
@@ -28,16 +28,6 @@ fn three_after_losses() -> ([Files; 2], Ledger) {
     let first = lose(Ledger::with_messages(300), NEXT, more);
     let second = lose(first.next, THIRD, more);
     ([first.kept, second.whole], second.next)
-}
-
-/// A timestamp beside a log, so that files of it are read when all of it is trusted.
-fn stamped(files: &mut Files, leaves: &[Vec<u8>], authority: &TestAuthority) {
-    let size = leaves.len() as u64;
-    let mut tree = LogRebuilder::new();
-    leaves.iter().for_each(|leaf| drop(tree.push_entry(leaf).unwrap()));
-    let text = Checkpoint::new(ORIGIN.into(), size, tree.root()).to_note_text();
-    files.insert(Stamped::page_path(0), Stamped::to_page(&[Stamped { size, time: NOW }]).into_bytes());
-    files.insert(Stamped::token_path(size), authority.token(text.as_bytes()).unwrap());
 }
 
 fn entries(files: &Files) -> Vec<Vec<u8>> {
@@ -60,9 +50,10 @@ async fn refuses_strangers(hub: &Hub) -> bool {
 #[tokio::test]
 async fn a_first_audit_with_a_key_that_the_first_log_does_not_know_goes_on_wherever_it_is_killed() {
     let authority = TestAuthority::new(KeyKind::P256).unwrap();
-    for ([mut first, second], third) in [three(), three_after_losses()] {
+    for ([first, second], third) in [three(), three_after_losses()] {
         let leaves = entries(&first);
-        stamped(&mut first, &leaves, &authority);
+        // Files that are read when all of the log is trusted.
+        let first = stamped(&first, &leaves, &[leaves.len() as u64], &authority);
         let (hub, key, third) = (Hub::new(), third.vkey().to_string(), third.files());
         std::fs::copy(authority.pem(), hub.path().join("ca.pem")).unwrap();
         hub.shows("2026h2", &first);
@@ -139,9 +130,7 @@ fn only_the_key_that_an_audit_set_out_with_may_go_on_and_it_must_still_lead() {
     let (hub, key) = (Hub::new(), third.vkey().to_string());
     let authority = TestAuthority::new(KeyKind::P256).unwrap();
     std::fs::copy(authority.pem(), hub.path().join("ca.pem")).unwrap();
-    let mut late = first.clone();
-    let leaves = entries(&first);
-    stamped(&mut late, &leaves, &authority);
+    let (mut late, leaves) = (first.clone(), entries(&first));
     // A list of timestamps that is none, beside a log that holds and is trusted.
     late.insert(Stamped::page_path(0), b"none".to_vec());
     hub.shows("2026h2", &late);
