@@ -4,7 +4,7 @@
 //!
 //! - [`state`]: what is kept between two audits, in a folder;
 //! - `consistency`: whether the log that is shown now begins with the one that was shown before;
-//! - `follow`: from a log that was closed to the next; `rewind`: from one that was abandoned;
+//! - `follow`: from log to log; `loss`: over one that was abandoned; `shown`: whether a log is the hub's next;
 //! - [`finding`]: what does not hold;
 //! - `stamped`: the timestamps beside the log;
 //! - [`monitor`]: when somebody must be told.
@@ -12,8 +12,9 @@
 pub(crate) mod consistency;
 pub mod finding;
 mod follow;
+mod loss;
 pub mod monitor;
-mod rewind;
+mod shown;
 mod stamped;
 pub mod state;
 
@@ -81,6 +82,9 @@ pub async fn audit(
     if let Some(timestamps) = &mut audit.timestamps {
         timestamps.earlier = state.take_earlier_timestamps();
     }
+    if audit.verdict.is_ok() {
+        state.arrive().await?;
+    }
     Ok(audit)
 }
 
@@ -92,6 +96,17 @@ async fn audit_one(
     signed: Result<SignedCheckpoint, LogCheckError>,
 ) -> Result<Audit, AuditFailure> {
     let known = state.known().await?;
+    audit_against(known, source, state, progress, signed).await
+}
+
+/// As [`audit_one`], held only against this of what the log showed.
+async fn audit_against(
+    known: Vec<Known>,
+    source: &dyn LogSource,
+    state: &mut AuditState,
+    progress: &dyn Progress,
+    signed: Result<SignedCheckpoint, LogCheckError>,
+) -> Result<Audit, AuditFailure> {
     let since = known.iter().find(|known| known.trusted).map(|known| known.signed.checkpoint().clone());
     let signed = match signed {
         Ok(signed) => signed,
@@ -188,14 +203,14 @@ async fn go_on(
         match held {
             Ok(report) => {
                 let held = match unproven {
-                    Some(error) => Err(error),
-                    None => state.must_register(signed).await?,
+                    Some(error) => Err(Finding::Log(error)),
+                    None => must_be_signed(state, signed).await?,
                 };
                 match held {
                     Ok(()) => state.trust(signed).await?,
                     Err(_) => state.forget_ahead().await?,
                 }
-                return Ok((entries, held.map(|()| report).map_err(Finding::Log)));
+                return Ok((entries, held.map(|()| report)));
             }
             Err(error) if error.is_verdict() => {
                 state.forget_ahead().await?;
@@ -208,6 +223,14 @@ async fn go_on(
                 return Err(failure(error));
             }
         }
+    }
+}
+
+/// By a key that the log registers; and the given key is one of these, if that was not known before.
+async fn must_be_signed(state: &mut AuditState, signed: &SignedCheckpoint) -> Result<Result<(), Finding>, StateError> {
+    match state.must_register(signed).await? {
+        Ok(()) => state.must_register_given().await,
+        Err(error) => Ok(Err(Finding::Log(error))),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use saphan_schemas::digest::Sha256Hash;
-use saphan_schemas::log::{Checkpoint, SignedCheckpoint, Stamped};
+use saphan_schemas::log::{Checkpoint, SignedCheckpoint, Stamped, VerifierKey};
 use saphan_timestamps::TimestampFault;
 
 use super::state::{AuditState, StateError};
@@ -44,6 +44,12 @@ pub enum Finding {
         /// How many are left.
         listed: u64,
     },
+    /// The key that the auditor was given signs, and is no key of the hub.
+    #[error("the given key {key} signed, and no entry up to the end of its log registers it")]
+    UnregisteredKey {
+        /// The key.
+        key: Box<VerifierKey>,
+    },
     /// Fewer entries than before. Both checkpoints are kept.
     #[error("{} entries are shown, and {} were shown before", shown.size, before.size)]
     Rollback {
@@ -83,6 +89,7 @@ impl Finding {
             Self::Log(error) => error.class().unwrap_or(TamperClass::ChangedCheckpoint),
             Self::Fork { .. } => TamperClass::Fork,
             Self::Rollback { .. } => TamperClass::Rollback,
+            Self::UnregisteredKey { .. } => TamperClass::UnknownKey,
             Self::Timestamp { fault, .. } => match fault {
                 TimestampFault::Malformed { .. } => TamperClass::MalformedTimestamp,
                 TimestampFault::OtherImprint => TamperClass::OtherTimestamp,

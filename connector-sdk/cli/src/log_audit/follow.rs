@@ -1,16 +1,15 @@
-//! From a log that the hub has closed to the next one.
+//! From log to log: to the end of what an earlier one has, and on in the next.
 
-use saphan_schemas::digest::Sha256Hash;
-use saphan_schemas::log::{Checkpoint, ProofPlan, SignedCheckpoint, VerifierKey, verify_inclusion};
+use saphan_schemas::log::Checkpoint;
 use saphan_schemas::succession::NotNext;
 
 use super::finding::Finding;
-use super::rewind::{Rewound, rewind};
-use super::state::AuditState;
+use super::loss::Loss;
+use super::shown::Shown;
+use super::state::{AuditState, Known};
 use super::{Audit, AuditFailure, audit_one, verdict_or_failure};
-use crate::log_check::chain::{self, Link, checkpoint_of};
-use crate::log_check::hashes::Hashes;
-use crate::log_check::{self, LogCheckError, LogReport, LogSource, Progress};
+use crate::log_check::chain::{self, Link};
+use crate::log_check::{LogCheckError, LogReport, LogSource, Progress};
 
 /// How far an audit came that follows.
 pub(super) enum Followed {
@@ -34,35 +33,23 @@ pub(super) async fn follow(
 ) -> Result<Followed, AuditFailure> {
     let here = Followed::Here { since: None, entries: 0 };
     // What is no checkpoint the audit itself tells.
-    let Some((text, shown)) = shown.and_then(|text| Some((text, checkpoint_of(text)?))) else { return Ok(here) };
+    let Some(newest) = shown.and_then(|text| Shown::new(source, text)) else { return Ok(here) };
     let is_new = state.is_new().await?;
-    let (is_first, is_unproven) = (state.trusts_nothing().await?, state.given_is_unproven());
-    if shown.origin == state.vkey().name() && !is_new && !is_unproven {
+    if newest.origin() == state.vkey().name() && !is_new && !state.given_is_unproven() {
         return Ok(here);
     }
     let until = (!is_new).then(|| state.vkey().name().to_owned());
-    let ended = |since: Option<Checkpoint>, entries, error| {
-        Followed::Ended(Box::new(Audit {
-            since,
-            shown: None,
-            entries,
-            verdict: Err(Finding::Log(error)),
-            timestamps: None,
-        }))
-    };
-    let trusted = |state: Vec<super::Known>| {
-        state.into_iter().find(|known| known.trusted).map(|known| known.signed.into_checkpoint())
-    };
-    let since = trusted(state.known().await?);
-    let links = match chain::earlier(source, &shown, until.as_deref()).await {
+    let known = state.known().await?;
+    let trusted = known.iter().find(|known| known.trusted);
+    let since = trusted.map(|known| known.signed.checkpoint().clone());
+    let links = match chain::earlier(source, newest.checkpoint(), until.as_deref()).await {
         Ok(links) => links,
         Err(error) => return Ok(ended(since, 0, verdict_or_failure(error)?)),
     };
-    if is_unproven || (is_first && !links.is_empty()) {
-        let newest = Shown { source, text };
-        if let Err(error) = newest.must_lead_to(&links, state.given()).await {
-            return Ok(ended(since, 0, verdict_or_failure(error)?));
-        }
+    if must_be_led(state, &links, &known).await?
+        && let Err(error) = newest.must_lead_to(&links, state.given()).await
+    {
+        return Ok(ended(since, 0, verdict_or_failure(error)?));
     }
     let Some(oldest) = links.first() else { return Ok(here) };
     if let Some(until) = &until
@@ -74,79 +61,56 @@ pub(super) async fn follow(
     if is_new {
         state.begin_with(oldest.key());
     }
+    state.set_out().await?;
     let mut entries = 0;
-    let nexts = links.iter().skip(1).map(|link| link.signed.checkpoint().origin.clone()).chain([shown.origin.clone()]);
+    let nexts = links.iter().skip(1).map(Shown::earlier).chain([newest]);
     for (link, next) in links.iter().zip(nexts) {
-        let Link { source, signed, .. } = link;
-        match rewind(state, link).await? {
-            Rewound::Stands => {}
-            Rewound::Excluded(finding) => {
-                let (shown, verdict) = (Some(link.shown.clone()), Err(finding));
-                return Ok(Followed::Ended(Box::new(Audit { since, shown, entries, verdict, timestamps: None })));
-            }
-            Rewound::Unproven(error) => return Ok(ended(since, entries, error)),
-        }
-        let audited = audit_one(&**source, state, progress, Ok(signed.clone())).await?;
+        let audited = match &link.lost {
+            None => audit_one(&*link.source, state, progress, Ok(link.signed.clone())).await?,
+            Some(last) => Loss { link, last, next: &next }.audit(state, progress).await?,
+        };
         entries += audited.entries;
-        let Ok(closed) = audited.verdict else {
+        let Ok(report) = audited.verdict else {
             return Ok(Followed::Ended(Box::new(Audit { since, entries, ..audited })));
         };
-        state.note_earlier_timestamps(&signed.checkpoint().origin, audited.timestamps);
-        match move_on(state, link, closed, &next).await? {
-            Ok(()) => {}
-            Err(error) => return Ok(ended(since, entries, error)),
+        state.note_earlier_timestamps(&link.signed.checkpoint().origin, audited.timestamps);
+        if let Err(error) = move_on(state, link, report, &next).await? {
+            return Ok(ended(since, entries, error));
         }
     }
     Ok(Followed::Here { since, entries })
 }
 
-/// The log that is shown.
-struct Shown<'a> {
-    source: &'a dyn LogSource,
-    text: &'a str,
+fn ended(since: Option<Checkpoint>, entries: u64, error: LogCheckError) -> Followed {
+    let verdict = Err(Finding::Log(error));
+    Followed::Ended(Box::new(Audit { since, shown: None, entries, verdict, timestamps: None }))
 }
 
-impl Shown<'_> {
-    /// That `given` signed this log or one before it, and that the entry which names the log before is in each tree, from that one
-    /// down to the first: what a first audit then finds in the first log is what `given` stands for.
-    async fn must_lead_to(&self, links: &[Link], given: &VerifierKey) -> Result<(), LogCheckError> {
-        let at = links.iter().position(|link| link.signed.checkpoint().origin == given.name()).unwrap_or(links.len());
-        let (mut source, text) = match links.get(at) {
-            Some(link) => (&*link.source, link.signed.text()),
-            None => (self.source, self.text),
-        };
-        let mut signed = SignedCheckpoint::parse_and_verify(text, given)?;
-        for link in links[..at].iter().rev() {
-            if !begins_with(source, signed.checkpoint(), link.named_in()).await? {
-                // The check of all entries tells what was changed.
-                log_check::check(source, given, &()).await?;
-                return Err(LogCheckError::Stopped);
-            }
-            (source, signed) = (&*link.source, link.signed.clone());
-        }
-        Ok(())
+/// Whether the given key must sign before anything is believed: nothing that is trusted knows it; or nothing is trusted at all, nor
+/// known of how the oldest of these logs ends.
+async fn must_be_led(state: &mut AuditState, links: &[Link], known: &[Known]) -> Result<bool, AuditFailure> {
+    if state.given_is_unproven() {
+        return Ok(true);
     }
-}
-
-/// Whether the first entry of the tree that is signed has this hash, as the log's tiles prove.
-async fn begins_with(source: &dyn LogSource, log: &Checkpoint, first: Sha256Hash) -> Result<bool, LogCheckError> {
-    let Ok(plan) = ProofPlan::inclusion(0, log.size) else { return Ok(false) };
-    let proof = Hashes::new(source, log.size).prove(&plan).await?;
-    Ok(verify_inclusion(first, 0, log.size, &proof, log.root).is_ok())
+    let Some(oldest) = links.first() else { return Ok(false) };
+    let is_known = known.iter().any(|known| known.signed.checkpoint() == oldest.signed.checkpoint());
+    Ok(!is_known && state.trusts_nothing().await?)
 }
 
 async fn move_on(
     state: &mut AuditState,
     link: &Link,
     report: LogReport,
-    next: &str,
+    next: &Shown<'_>,
 ) -> Result<Result<(), LogCheckError>, AuditFailure> {
     let not_in_next = |fault| Ok(Err(LogCheckError::not_next(fault)));
-    if report.closed_for.as_deref() != link.lost.is_none().then_some(next) {
+    if report.closed_for.as_deref() != link.lost.is_none().then_some(next.origin()) {
         return not_in_next(NotNext::NotClosed);
     }
-    let keys = state.keys_of_log(next, link.vouching.as_deref()).await?;
-    let Some(key) = keys.first() else { return not_in_next(NotNext::OtherRoot) };
+    let size = link.signed.checkpoint().size;
+    let keys = state.keys_after(size, next.origin(), link.vouching.as_deref()).await?;
+    let signed = keys.iter().find(|key| next.is_signed_by(key));
+    let Some(key) = signed.or_else(|| keys.first()) else { return not_in_next(NotNext::OtherRoot) };
     state.move_on(key, &link.signed, &report).await?;
     Ok(Ok(()))
 }

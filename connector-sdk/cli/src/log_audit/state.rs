@@ -10,6 +10,7 @@
 //! | `place` | `trusted`: between the last two bundles before the trusted checkpoint; `ahead`: how far an unfinished audit came; `start`: before the first entry of a later log |
 //! | `registry` | the entries that the registry follows from, verbatim; they are folded again |
 //! | `timestamps` | how many of the log's timestamps hold |
+//! | `under_way` | the key that was given for an audit that goes from log to log and has not arrived yet, and whether it is known to be the hub's |
 //! | `statement`, `settled` | which entries are messages, to whom, and what became of them |
 //!
 //! `evidence/` holds pairs of signed checkpoints that exclude each other.
@@ -17,7 +18,9 @@
 mod error;
 mod evidence;
 mod keys;
+mod lost;
 mod timestamps;
+mod under_way;
 
 use std::path::{Path, PathBuf};
 
@@ -63,7 +66,7 @@ pub(super) struct Start {
 impl AuditState {
     /// Opens the folder of the log with this key; makes it if it is not there. The key may be one that the log has registered
     /// since the folder was bound, in the part that is trusted: the next audit that holds binds it anew. It may be one of a later log
-    /// of the hub, if the first audit was stopped before it came to that.
+    /// of the hub, if the audit with that key was stopped before it came to that.
     ///
     /// # Errors
     /// [`StateError`].
@@ -110,7 +113,7 @@ impl AuditState {
     }
 
     /// The size of the trusted checkpoint, unless everything is audited again.
-    async fn trusted_size(&mut self) -> Result<Option<u64>, StateError> {
+    pub(super) async fn trusted_size(&mut self) -> Result<Option<u64>, StateError> {
         let size = sqlx::query_scalar("SELECT size FROM checkpoint WHERE trusted = 1");
         let size: Option<i64> = size.fetch_optional(self.history.connection()).await?;
         Ok(size.map(i64::unsigned_abs))
@@ -161,12 +164,21 @@ impl AuditState {
     pub(super) async fn known(&mut self) -> Result<Vec<Known>, StateError> {
         let rows = sqlx::query_as("SELECT text, trusted FROM checkpoint ORDER BY size");
         let rows: Vec<(String, bool)> = rows.fetch_all(self.history.connection()).await?;
-        let more: Vec<_> = self.former.iter().chain(self.given_of_log()).cloned().collect();
-        let known = rows.into_iter().map(|(text, trusted)| {
-            let signed = SignedCheckpoint::parse_and_verify_any(&text, &self.vkey, &more);
-            Ok(Known { signed: signed.map_err(|_| StateError::Damaged { what: "a signed checkpoint" })?, trusted })
-        });
-        known.collect()
+        let keys: Vec<_> = self.former.iter().chain(self.given_of_log()).cloned().collect();
+        let (mut known, mut standing) = (Vec::with_capacity(rows.len()), None);
+        for (text, trusted) in rows {
+            let mut signed = SignedCheckpoint::parse_and_verify_any(&text, &self.vkey, &keys).ok();
+            if signed.is_none() {
+                // The folder is bound to one key of the log, and another one signed this.
+                let standing = match &mut standing {
+                    Some(standing) => standing,
+                    None => standing.insert(self.trusted_keys().await?),
+                };
+                signed = SignedCheckpoint::parse_and_verify_any(&text, &self.vkey, standing).ok();
+            }
+            known.push(Known { signed: signed.ok_or(StateError::Damaged { what: "a signed checkpoint" })?, trusted });
+        }
+        Ok(known)
     }
 
     /// Keeps a checkpoint that the log shows, before anything of it is audited: the log must stand by it from now on. The first
@@ -208,20 +220,22 @@ impl AuditState {
         Ok(Start { place, registry, is_ahead })
     }
 
-    /// Ends an audit that came to its checkpoint, which is the trusted one from now on.
+    /// Ends an audit that came to its checkpoint, which is the trusted one from now on. What the log showed beyond it stays.
     pub(super) async fn trust(&mut self, signed: &SignedCheckpoint) -> Result<(), StateError> {
         if let Some(place) = self.place(AHEAD).await? {
             self.history.write_place(TRUSTED, &place).await?;
             self.history.execute("DELETE FROM place WHERE name = 'ahead'").await?;
         }
-        self.history.execute("DELETE FROM checkpoint").await?;
+        let size = integer(signed.checkpoint().size);
+        let forget = sqlx::query("DELETE FROM checkpoint WHERE size <= ?").bind(size);
+        forget.execute(self.history.connection()).await?;
         let trust = sqlx::query("INSERT INTO checkpoint (size, text, trusted) VALUES (?, ?, 1)");
-        let trust = trust.bind(integer(signed.checkpoint().size)).bind(signed.text());
-        trust.execute(self.history.connection()).await?;
-        let bind = sqlx::query("UPDATE log SET vkey = ?").bind(self.vkey.to_string());
+        trust.bind(size).bind(signed.text()).execute(self.history.connection()).await?;
+        let bind = sqlx::query(BIND_ANEW).bind(self.vkey.to_string()).bind(size);
         bind.execute(self.history.connection()).await?;
+        let is_unproven = self.given_is_unproven && !self.registers_given().await?;
         self.history.execute("COMMIT").await?;
-        self.given_is_unproven = false;
+        self.given_is_unproven = is_unproven;
         Ok(())
     }
 
@@ -252,30 +266,8 @@ impl AuditState {
         bind.execute(self.history.connection()).await?;
         self.history.execute("COMMIT").await?;
         (self.vkey, self.former) = (vkey.clone(), Vec::new());
+        self.given_is_unproven = self.given_is_unproven && self.given != self.vkey;
         Ok(())
-    }
-
-    /// Forgets what the present log showed beyond a size; and, if more than that was `trusted`, all of this log that was audited, so that
-    /// the next audit begins with its first entry.
-    pub(super) async fn forget_beyond(&mut self, size: u64, trusted: bool) -> Result<(), StateError> {
-        let start = match self.place(START).await? {
-            Some(start) => start,
-            None if self.place(TRUSTED).await?.is_none_or(|place| place.first == 0) => Place::default(),
-            None => return Err(StateError::LaterLog),
-        };
-        self.history.execute("BEGIN IMMEDIATE; DELETE FROM place WHERE name = 'ahead'").await?;
-        let forget = sqlx::query("DELETE FROM checkpoint WHERE size > ?");
-        forget.bind(integer(size)).execute(self.history.connection()).await?;
-        if trusted {
-            // With what is lost, the timestamps of it may be gone too.
-            self.history.execute("DELETE FROM timestamps; DELETE FROM place WHERE name = 'trusted'").await?;
-            self.history.forget_from(start.end()).await?;
-            // The beginning of the first log is no place: nothing is trusted there.
-            if start != Place::default() {
-                self.history.write_place(TRUSTED, &start).await?;
-            }
-        }
-        Ok(self.history.execute("COMMIT").await?)
     }
 
     /// Begins in the log of this key, which is the hub's first.
@@ -330,6 +322,8 @@ const FORMAT: i64 = 2;
 /// The one before told statements apart by hashes alone.
 const FORMAT_WITH_HASHED_IDS: i64 = 1;
 const BIND: &str = "INSERT INTO log (format, vkey) SELECT ?1, ?2 WHERE NOT EXISTS (SELECT 1 FROM log)";
+/// What was shown beyond the trusted checkpoint is signed by the key that the folder is bound to.
+const BIND_ANEW: &str = "UPDATE log SET vkey = ? WHERE NOT EXISTS (SELECT 1 FROM checkpoint WHERE size > ?)";
 /// Each is one more proof at every audit; a log that does not hold for weeks shows thousands, and the first ones bind it.
 const MOST_SHOWN: i64 = 64;
 const AUDITED_AGAIN: &str = "UPDATE checkpoint SET trusted = 2 WHERE trusted";
@@ -338,4 +332,5 @@ const NOTE_SHOWN: &str = "INSERT OR IGNORE INTO checkpoint (size, text, trusted)
 const TABLES: &str = "\
 CREATE TABLE IF NOT EXISTS log (format INTEGER NOT NULL, vkey TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS checkpoint (size INTEGER PRIMARY KEY, text TEXT NOT NULL, trusted INTEGER NOT NULL) STRICT;
-CREATE TABLE IF NOT EXISTS timestamps (id INTEGER PRIMARY KEY, held INTEGER NOT NULL) STRICT;";
+CREATE TABLE IF NOT EXISTS timestamps (id INTEGER PRIMARY KEY, held INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS under_way (id INTEGER PRIMARY KEY, vkey TEXT NOT NULL, is_proven INTEGER NOT NULL) STRICT;";

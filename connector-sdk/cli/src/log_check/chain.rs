@@ -239,16 +239,31 @@ async fn has_its_hash(source: &dyn LogSource, width: u16, entries: &[&[u8]]) -> 
 /// The keys that a closed log ended with, as its own entries say. They are judged when the log is checked.
 async fn closing_keys(source: &dyn LogSource, log: &Checkpoint, root: Root) -> Result<Vec<VerifierKey>, LogCheckError> {
     let mut registry = RegistryState::new(root);
-    for path in bundles(0, log.size) {
-        let bytes = fetch_tile(source, path).await?;
-        let entries = decode_bundle(&bytes, path.width()).map_err(|source| LogCheckError::Bundle { path, source })?;
-        for (index, entry) in (path.start()..).zip(entries) {
-            let Ok(Leaf::Registry { ts, entry }) = Leaf::parse(entry) else { continue };
-            if let Ok(entry) = UnverifiedRegistryEntry::parse(&entry) {
-                // Of other things than the hub's keys it cannot know enough here.
-                drop(registry.take(entry, index, ts / 1000));
-            }
+    for (index, entry) in registry_leaves(source, log).await? {
+        let Ok(Leaf::Registry { ts, entry }) = Leaf::parse(&entry) else { continue };
+        if let Ok(entry) = UnverifiedRegistryEntry::parse(&entry) {
+            // Of other things than the hub's keys it cannot know enough here.
+            drop(registry.take(entry, index, ts / 1000));
         }
     }
     Ok(registry.keys_of_log(&log.origin).cloned().collect())
+}
+
+/// The entries of a log that the registry follows from, each with its index, as the bundles have them: nothing is judged.
+///
+/// # Errors
+/// [`LogCheckError`] if a bundle cannot be had or read.
+pub(crate) async fn registry_leaves(
+    source: &dyn LogSource,
+    log: &Checkpoint,
+) -> Result<Vec<(u64, Vec<u8>)>, LogCheckError> {
+    let mut leaves = Vec::new();
+    for path in bundles(0, log.size) {
+        let bytes = fetch_tile(source, path).await?;
+        let entries = decode_bundle(&bytes, path.width()).map_err(|source| LogCheckError::Bundle { path, source })?;
+        let matters = |entry: &[u8]| matches!(Leaf::parse(entry), Ok(Leaf::Registry { .. } | Leaf::Shard { .. }));
+        let entries = (path.start()..).zip(entries).filter(|(_, entry)| matters(entry));
+        leaves.extend(entries.map(|(index, entry)| (index, entry.to_vec())));
+    }
+    Ok(leaves)
 }

@@ -284,7 +284,7 @@ impl Ledger {
 
     /// Registers a second key for checkpoints, and signs with both from then on; gives its verifier key.
     pub(crate) fn add_log_key(&mut self) -> VerifierKey {
-        let next = new_signer();
+        let next = NoteSigner::from_pkcs8(&self.origin, &NoteSigner::generate_pkcs8().unwrap()).unwrap();
         let vkey = next.verifier_key().clone();
         self.change(Change::Added(Entry::HubKey(HubKey::Log { vkey: vkey.clone() })));
         self.second_signer = Some(next);
@@ -294,6 +294,11 @@ impl Ledger {
     /// Signs checkpoints with the second key alone.
     pub(crate) fn use_second_log_key_only(&mut self) {
         self.signer = self.second_signer.take().unwrap();
+    }
+
+    /// Signs checkpoints with this key alone; gives the one before.
+    pub(crate) fn sign_with(&mut self, signer: NoteSigner) -> NoteSigner {
+        std::mem::replace(&mut self.signer, signer)
     }
 
     /// Registers a key for the hub's next log.

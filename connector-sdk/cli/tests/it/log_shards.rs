@@ -2,6 +2,9 @@
 
 mod abandoned;
 mod begun;
+mod late_keys;
+mod replayed;
+mod third;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,13 +12,15 @@ use std::path::Path;
 use saphan_schemas::acknowledgement::{Acknowledged, Outcome};
 use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::leaf::Leaf;
-use saphan_schemas::log::NoteSigner;
+use saphan_schemas::log::{Checkpoint, LogRebuilder, NoteSigner, Stamped};
+use saphan_timestamps::testing::TestAuthority;
 use serde_json::{Value, json};
 
 use crate::ledger::{Ledger, NOW, ORIGIN, RECEIVER, write_files};
 use crate::program::saphan;
 
 const NEXT: &str = "hub.local/log/2027h1";
+const THIRD: &str = "hub.local/log/2027h2";
 type Files = BTreeMap<String, Vec<u8>>;
 
 /// The folders of a hub's logs, as it publishes them, and what an auditor keeps.
@@ -48,6 +53,20 @@ impl Hub {
         let ended = saphan(self.path(), ["--json", "audit", "log", log, "--vkey", vkey, "--state", "state"]);
         (ended.code, ended.json())
     }
+}
+
+/// With timestamps for the first `sizes` of these entries of the hub's first log.
+fn stamped(files: &Files, leaves: &[Vec<u8>], sizes: &[u64], authority: &TestAuthority) -> Files {
+    let mut files = files.clone();
+    let page: Vec<Stamped> = sizes.iter().map(|size| Stamped { size: *size, time: NOW }).collect();
+    files.insert(Stamped::page_path(0), Stamped::to_page(&page).into_bytes());
+    for size in sizes {
+        let mut tree = LogRebuilder::new();
+        leaves[..*size as usize].iter().for_each(|leaf| drop(tree.push_entry(leaf).unwrap()));
+        let text = Checkpoint::new(ORIGIN.into(), *size, tree.root()).to_note_text();
+        files.insert(Stamped::token_path(*size), authority.token(text.as_bytes()).unwrap());
+    }
+    files
 }
 
 fn processed(index: u64) -> Vec<Acknowledged> {

@@ -11,20 +11,27 @@ use saphan_hub::shards::{Shards, origin};
 use tempfile::TempDir;
 use tokio::sync::watch;
 
-use super::{HUB, Site};
+use super::{HUB, Site, eventually};
 
 impl Site {
     /// A copy of its store.
-    pub(crate) fn copy_of_store(&self) -> TempDir {
+    pub(crate) async fn copy_of_store(&self) -> TempDir {
+        self.store_is_closed().await;
         let copy = tempfile::tempdir().unwrap();
         copy_all(self.folder.path(), copy.path());
         copy
     }
 
     /// Brings the copy back in the place of what the store is now.
-    pub(crate) fn bring_back(&self, copy: &TempDir) {
+    pub(crate) async fn bring_back(&self, copy: &TempDir) {
+        self.store_is_closed().await;
         store_files(self.folder.path()).iter().for_each(|file| std::fs::remove_file(file).unwrap());
         copy_all(copy.path(), self.folder.path());
+    }
+
+    /// The last connection takes the files beside the store with it.
+    async fn store_is_closed(&self) {
+        eventually(async || store_files(self.folder.path()).len() == 1).await;
     }
 
     /// Gives its log up for one with this shard's name, as `saphan-hub shard open --abandon` does.

@@ -21,14 +21,14 @@ async fn publishing(more: &str) -> (TestHub, TempDir) {
 /// The hub goes on with a copy of its store beside it.
 async fn copied(hub: TestHub) -> (TestHub, TempDir) {
     let site = hub.stop().await;
-    let copy = site.copy_of_store();
+    let copy = site.copy_of_store().await;
     (site.start().await, copy)
 }
 
 /// The hub is stopped, and only the copy is left of its store.
 async fn lost(hub: TestHub, copy: &TempDir) -> Site {
     let site = hub.stop().await;
-    site.bring_back(copy);
+    site.bring_back(copy).await;
     site
 }
 

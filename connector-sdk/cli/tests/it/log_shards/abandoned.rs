@@ -2,36 +2,36 @@
 
 use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::leaf::Abandoned;
-use saphan_schemas::log::{Checkpoint, LogRebuilder, NoteSigner, Stamped, VerifierKey, verify_inclusion};
+use saphan_schemas::log::{NoteSigner, VerifierKey, verify_inclusion};
 use saphan_schemas::message::MessageFile;
 use saphan_schemas::registry::{Change, Entry, HubKey};
 use saphan_timestamps::testing::{KeyKind, TestAuthority};
 use serde_json::{Value, json};
 
 use super::begun::killed_at;
-use super::{Files, Hub, NEXT, processed};
-use crate::ledger::{Ledger, NOW, ORIGIN, RECEIVER};
+use super::{Files, Hub, NEXT, processed, stamped};
+use crate::ledger::{Ledger, ORIGIN, RECEIVER};
 use crate::program::saphan;
 
 /// A log of which the hub has kept the beginning, and the next.
-struct Loss {
+pub(super) struct Loss {
     /// As it was when the copy was made that came back.
-    kept: Files,
+    pub(super) kept: Files,
     /// As it was at last.
-    whole: Files,
-    leaves: Vec<Vec<u8>>,
+    pub(super) whole: Files,
+    pub(super) leaves: Vec<Vec<u8>>,
     /// The hub's key for it.
     key: VerifierKey,
     /// A message that was lost, as its sender has it.
     lost: MessageFile,
     /// The indices of a message that is left, and of the lost one.
-    places: (u64, u64),
+    pub(super) places: (u64, u64),
     last: u64,
-    next: Ledger,
+    pub(super) next: Ledger,
 }
 
 /// Loses what `more` puts into a log.
-fn lose(mut log: Ledger, next: &str, more: impl FnOnce(&mut Ledger)) -> Loss {
+pub(super) fn lose(mut log: Ledger, next: &str, more: impl FnOnce(&mut Ledger)) -> Loss {
     let left = log.send(r#"{"left":true}"#);
     let (kept, checkpoint) = (log.files(), log.checkpoint());
     let lost = log.send(r#"{"lost":true}"#);
@@ -56,7 +56,7 @@ fn loss() -> Loss {
     })
 }
 
-fn abandoned(loss: &Loss) -> Value {
+pub(super) fn abandoned(loss: &Loss) -> Value {
     json!([{ "log": ORIGIN, "next": NEXT, "kept": loss.places.0 + 1, "last": loss.last }])
 }
 
@@ -213,18 +213,7 @@ fn timestamps_of_what_was_lost_are_not_missed() {
     let key = loss.key.to_string();
     let authority = TestAuthority::new(KeyKind::P256).unwrap();
     std::fs::copy(authority.pem(), hub.path().join("ca.pem")).unwrap();
-    let stamped = |files: &Files, sizes: &[u64]| {
-        let mut files = files.clone();
-        let page: Vec<Stamped> = sizes.iter().map(|size| Stamped { size: *size, time: NOW }).collect();
-        files.insert(Stamped::page_path(0), Stamped::to_page(&page).into_bytes());
-        for size in sizes {
-            let mut tree = LogRebuilder::new();
-            loss.leaves[..*size as usize].iter().for_each(|leaf| drop(tree.push_entry(leaf).unwrap()));
-            let text = Checkpoint::new(ORIGIN.into(), *size, tree.root()).to_note_text();
-            files.insert(Stamped::token_path(*size), authority.token(text.as_bytes()).unwrap());
-        }
-        files
-    };
+    let stamped = |files: &Files, sizes: &[u64]| stamped(files, &loss.leaves, sizes, &authority);
     let audit = |log: &str| {
         let arguments = ["--json", "audit", "log", log, "--vkey", &key, "--state", "state"];
         let ended = saphan(hub.path(), arguments.into_iter().chain(["--timestamp-authority", "ca.pem"]));

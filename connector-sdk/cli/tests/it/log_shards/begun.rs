@@ -27,13 +27,18 @@ async fn bound(state: &Path) -> Option<String> {
 
 /// An audit of the log 2027h1 by this key, killed when it reads this file.
 pub(super) fn killed_at(hub: &Hub, path: &str, key: &str) {
+    killed_in(hub, "2027h1", path, &["--vkey", key]);
+}
+
+/// An audit of this log, killed when it reads this file.
+pub(super) fn killed_in(hub: &Hub, log: &str, path: &str, more: &[&str]) {
     // Whoever reads a pipe waits for whoever writes it.
     let file = hub.path().join(path);
     let bytes = std::fs::read(&file).unwrap();
     std::fs::remove_file(&file).unwrap();
     assert!(Command::new("mkfifo").arg(&file).status().unwrap().success());
     let mut audit = Command::new(PROGRAM);
-    audit.current_dir(hub.path()).args(["audit", "log", "2027h1", "--vkey", key, "--state", "state"]);
+    audit.current_dir(hub.path()).args(["audit", "log", log, "--state", "state"]).args(more);
     let mut audit = audit.stdout(Stdio::null()).spawn().unwrap();
     let reading = std::fs::File::options().write(true).open(&file).unwrap();
     audit.kill().unwrap();
@@ -105,7 +110,7 @@ fn a_first_audit_that_was_stopped_goes_on_with_no_other_key_of_that_name() {
     hub.shows("2027h1", &new.files());
     assert_eq!(hub.audit("2027h1", &key).1["verdict"]["class"], "missing-file");
     hub.shows("2026h2", &old);
-    let stranger = NoteSigner::from_pkcs8(NEXT, &NoteSigner::generate_pkcs8().unwrap()).unwrap();
+    let stranger = stranger();
     let (code, told) = hub.audit("2027h1", &stranger.verifier_key().to_string());
     assert_eq!((code, &told["verdict"]["class"]), (1, &json!("changed-checkpoint")), "{told}");
     let (code, told) = hub.audit("2027h1", &new_signer().verifier_key().to_string());
@@ -145,7 +150,7 @@ fn the_end_of_a_log_that_none_of_its_keys_signed_is_not_trusted() {
     let tile = files.get_mut("tile/0/000").unwrap();
     tile[..32].copy_from_slice(leaf_hash(&entries[0]).as_bytes());
     hub.shows("2026h2", &files);
-    let stranger = NoteSigner::from_pkcs8(NEXT, &NoteSigner::generate_pkcs8().unwrap()).unwrap();
+    let stranger = stranger();
     ledger.leaves = good;
     let whole = (ledger.files(), ledger.size());
     let late = ledger.into_next(stranger, last);
@@ -158,11 +163,17 @@ fn the_end_of_a_log_that_none_of_its_keys_signed_is_not_trusted() {
     assert_eq!((code, &told["log"]["size"]), (0, &json!(whole.1)), "what was trusted stays: {told}");
 }
 
+/// A key of nobody for the next log.
+pub(super) fn stranger() -> NoteSigner {
+    NoteSigner::from_pkcs8(NEXT, &NoteSigner::generate_pkcs8().unwrap()).unwrap()
+}
+
 /// The files of a log whose checkpoint this key alone signs.
-fn signed_by(ledger: &Ledger, signer: &NoteSigner) -> Files {
+pub(super) fn signed_by(ledger: &Ledger, signer: &NoteSigner) -> Files {
     let mut tree = LogRebuilder::new();
     ledger.leaves.iter().for_each(|leaf| drop(tree.push_entry(leaf).unwrap()));
-    let checkpoint = Checkpoint::new(NEXT.into(), ledger.size(), tree.root()).sign_with(signer, &None).unwrap();
+    let checkpoint =
+        Checkpoint::new(ledger.origin.clone(), ledger.size(), tree.root()).sign_with(signer, &None).unwrap();
     let mut files = ledger.files();
     files.insert("checkpoint".into(), checkpoint.into_bytes());
     files
@@ -175,7 +186,7 @@ fn a_first_audit_comes_to_a_log_whose_key_was_changed_with_the_key_that_it_regis
         new.send("{}");
     }
     let second = new.prepare(NEXT);
-    let stranger = NoteSigner::from_pkcs8(NEXT, &NoteSigner::generate_pkcs8().unwrap()).unwrap();
+    let stranger = stranger();
     let (hub, key) = (Hub::new(), second.verifier_key().to_string());
     hub.shows("2026h2", &old);
     hub.shows("2027h1", &signed_by(&new, &stranger));
@@ -219,7 +230,7 @@ async fn a_later_key_of_the_hub_is_taken_when_all_is_audited_again() {
         } else {
             from_start(&hub);
         }
-        let stranger = NoteSigner::from_pkcs8(NEXT, &NoteSigner::generate_pkcs8().unwrap()).unwrap();
+        let stranger = stranger();
         let (code, told) = hub.audit("2027h1", &stranger.verifier_key().to_string());
         assert_eq!((code, &told["verdict"]["class"]), (1, &json!("changed-checkpoint")), "{told}");
         let (code, told) = hub.audit("2027h1", &new_key);
