@@ -1,9 +1,10 @@
-"""Judges pairs of logs and a bundle with one bit flipped, again and again, in one process.
+"""Judges pairs of logs and bundles with one bit flipped, again and again, in one process.
 
-  flips.py VERIFIER LOG BUNDLE BUNDLE_VKEY PEM
+  flips.py VERIFIER LOG PEM
 
 reads lines of a file and a bit from the standard input, and prints what the verifier says of each: `holds`, or a class.
-A file is BUNDLE, or one of a log: PAIR/SHARD/..., where PAIR/LOG is the newest log of the pair, and PAIR/vkey its key.
+A file is a bundle with its key beside it, NAME and NAME.vkey, or one of a log: PAIR/SHARD/..., where PAIR/LOG is the
+newest log of the pair, and PAIR/vkey its key.
 """
 import os
 import pathlib
@@ -16,10 +17,10 @@ import timestamps  # noqa: E402
 from faults import Fault  # noqa: E402
 from notes import LOG, VerifierKey  # noqa: E402
 
-NEWEST, BUNDLE = sys.argv[2:4]
+NEWEST = sys.argv[2]
 FILES = {os.path.normpath(path): path.read_bytes() for path in pathlib.Path().rglob("*") if path.is_file()}
-BUNDLE_VKEY = VerifierKey(pathlib.Path(sys.argv[4]).read_bytes().removesuffix(b"\n"), LOG)
-TRUSTED = timestamps.authorities(pathlib.Path(sys.argv[5]).read_bytes())
+KEYS = {path[:-len("/vkey")]: VerifierKey(key, LOG) for path, key in FILES.items() if path.endswith("vkey")}
+TRUSTED = timestamps.authorities(pathlib.Path(sys.argv[3]).read_bytes())
 
 
 class Flipped:
@@ -44,12 +45,12 @@ class Flipped:
 
 def judged(flipped):
     try:
-        if flipped.path == BUNDLE:
-            bundle.check(flipped, BUNDLE_VKEY, None, TRUSTED)
+        if flipped.path in KEYS:
+            bundle.check(flipped, KEYS[flipped.path], None, TRUSTED)
         else:
             pair = pathlib.Path(flipped.path).parts[0]
             log.Log._read = lambda held, name: flipped.of_log(held.folder, name)
-            log.Log(pathlib.Path(pair, NEWEST), VerifierKey(FILES[f"{pair}/vkey"], LOG)).check(None, None)
+            log.Log(pathlib.Path(pair, NEWEST), KEYS[pair]).check(None, None)
     except Fault as fault:
         return fault.kind
     return "holds"

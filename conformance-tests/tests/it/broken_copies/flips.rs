@@ -1,4 +1,4 @@
-//! Single bits flipped anywhere in a hub's two logs and in an evidence bundle: two verifiers say the same of each, and what both let
+//! Single bits flipped anywhere in the two logs of a real hub and in evidence bundles: two verifiers say the same of each, and what both let
 //! pass has no meaning.
 
 use std::collections::BTreeMap;
@@ -11,14 +11,14 @@ use futures_util::{StreamExt as _, stream};
 use saphan_cli::log_check::{LogSource, SourceError, check};
 use saphan_schemas::evidence_bundle::{EvidenceBundle, Proven};
 use saphan_schemas::json::parse_typed;
-use saphan_schemas::log::VerifierKey;
+use saphan_schemas::log::{NoteSignature, VerifierKey};
 use saphan_timestamps::Timestamp;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
-use super::real_log::{Files, RealLog};
-use super::shards::Stage;
-use super::{Export, HOLDS, Timestamped, write};
+use super::real_log::{Files, NEXT, RealLog, shard};
+use super::stamps::Timestamped;
+use super::{Export, HOLDS, write};
 
 /// A bit of a file.
 #[derive(Clone)]
@@ -62,29 +62,52 @@ impl LogSource for Flipped {
     }
 }
 
+/// A bundle, whose key is trusted, and by whom it was stamped, if it was.
+struct Bundle {
+    bytes: Vec<u8>,
+    vkey: VerifierKey,
+    stamped: Option<Timestamped>,
+}
+
+impl Bundle {
+    fn judge(&self, flip: &Flip) -> &'static str {
+        let Ok(bundle) = parse_typed::<EvidenceBundle>(&flip.of(&self.bytes)) else { return "malformed-file" };
+        let stamped = |proven| self.stamped.as_ref().map_or(HOLDS, |stamped| stamped.judge(&proven));
+        bundle.verify(&self.vkey).map_or_else(|fault| fault.class(), stamped)
+    }
+
+    /// Everything that these bytes prove. What of their tokens is signed by nobody who is trusted is left out: certificates that the
+    /// authority sent along, and that whoever trusts it has.
+    fn proves(&self, bytes: &[u8]) -> Option<(Proven, Option<Vec<Timestamp>>)> {
+        let mut proven = parse_typed::<EvidenceBundle>(bytes).ok()?.verify(&self.vkey).ok()?;
+        let timestamps = self.stamped.as_ref().map(|stamped| stamped.verify(&proven)).transpose().ok()?;
+        proven.stamped.iter_mut().for_each(|tree| tree.token.clear());
+        Some((proven, timestamps))
+    }
+
+    /// Whether it proves the same with it.
+    fn has_no_use_of(&self, flip: &Flip) -> bool {
+        let flipped = self.proves(&flip.of(&self.bytes));
+        flipped.is_some() && flipped == self.proves(&self.bytes)
+    }
+}
+
 /// What is flipped, and what it is judged by.
 struct Judge {
     /// The files of two pairs of logs: `<pair>/<shard>/…`.
     files: Arc<Files>,
-    /// The keys of the newest logs of both pairs.
-    vkeys: BTreeMap<&'static str, VerifierKey>,
-    bundle: Vec<u8>,
-    whole: EvidenceBundle,
-    bundles_vkey: VerifierKey,
-    stamped: Timestamped,
+    /// The keys of the first and the newest logs of both pairs.
+    vkeys: BTreeMap<&'static str, [VerifierKey; 2]>,
+    bundles: BTreeMap<&'static str, Bundle>,
 }
 
 impl Judge {
     async fn judge(&self, flip: &Flip) -> String {
-        if flip.path == BUNDLE {
-            let Ok(bundle) = parse_typed::<EvidenceBundle>(&flip.of(&self.bundle)) else {
-                return "malformed-file".to_owned();
-            };
-            let judged = bundle.verify(&self.bundles_vkey);
-            return judged.map_or_else(|fault| fault.class(), |proven| self.stamped.judge(&proven)).to_owned();
+        if let Some(bundle) = self.bundles.get(&*flip.path) {
+            return bundle.judge(flip).to_owned();
         }
         let source = Flipped { files: Arc::clone(&self.files), log: NEXT.to_owned(), flip: flip.clone() };
-        match check(&source, &self.vkeys[flip.pair()], &()).await {
+        match check(&source, &self.vkeys[flip.pair()][1], &()).await {
             Ok(_) => HOLDS.to_owned(),
             Err(error) => {
                 error.class().unwrap_or_else(|| panic!("{}: no verdict: {error}", flip.path)).name().to_owned()
@@ -92,28 +115,25 @@ impl Judge {
         }
     }
 
-    /// Everything that a bundle proves. What of its tokens is signed by nobody who is trusted is left out: certificates that the
-    /// authority sent along, and that whoever trusts it has.
-    fn proves(&self, bundle: &EvidenceBundle) -> Option<(Proven, Timestamp)> {
-        let mut proven = bundle.verify(&self.bundles_vkey).ok()?;
-        let timestamp = self.stamped.verify(&proven).ok()?;
-        proven.stamped.iter_mut().for_each(|tree| tree.token.clear());
-        Some((proven, timestamp))
-    }
-
     /// Whether nobody who trusts the logs' keys reads anything else because of it.
     fn is_meaningless(&self, flip: &Flip) -> bool {
-        if flip.path == BUNDLE {
-            let flipped = parse_typed::<EvidenceBundle>(&flip.of(&self.bundle));
-            return flipped.is_ok_and(|flipped| self.proves(&flipped) == self.proves(&self.whole));
+        if let Some(bundle) = self.bundles.get(&*flip.path) {
+            return bundle.has_no_use_of(flip);
         }
         if !flip.path.ends_with("/checkpoint") {
             return false;
         }
-        // The line of the log's other key says nothing to who trusts the first; the newest log has one key.
+        // Nobody needs the line of the key to which the first log's was rotated; the newest log has one key.
         let text = std::str::from_utf8(&self.files[&flip.path]).unwrap();
-        let last = text.trim_end().rfind('\n').unwrap() + 1;
-        text.lines().filter(|line| line.starts_with('—')).count() > 1 && flip.bit / 8 >= last
+        let [first, newest] = &self.vkeys[flip.pair()];
+        let (mut lines, at) = (text.split_inclusive('\n'), flip.bit / 8);
+        let mut end = 0;
+        let line = lines.find(|line| {
+            end += line.len();
+            at < end
+        });
+        let signature = line.and_then(|line| NoteSignature::parse(line.trim_end_matches('\n')));
+        signature.is_some_and(|line| !line.is_by(first) && !line.is_by(newest))
     }
 }
 
@@ -122,7 +142,7 @@ async fn other_verifier(export: &Export, flips: &[Flip]) -> Vec<String> {
     let here = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/broken_copies/flips.py");
     let verifier = concat!(env!("CARGO_MANIFEST_DIR"), "/verifier");
     let mut python = Command::new("/usr/bin/python3");
-    python.args(["-B", "-W", "ignore", here, verifier, NEXT, BUNDLE, "../log/vkey", "../ca.pem"]);
+    python.args(["-B", "-W", "ignore", here, verifier, NEXT, "../ca.pem"]);
     python.current_dir(export.path("flips")).kill_on_drop(true).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut python = python.spawn().unwrap();
     let mut asked = python.stdin.take().unwrap();
@@ -134,27 +154,27 @@ async fn other_verifier(export: &Export, flips: &[Flip]) -> Vec<String> {
     String::from_utf8(output.stdout).unwrap().lines().map(ToOwned::to_owned).collect()
 }
 
-/// Both verifiers on each flip.
-pub(super) async fn flipped_bits(log: &RealLog, export: &Export, stamped: Timestamped) {
+/// Both verifiers on each flip in a small and a large pair of logs, and in a bundle over the large one, which has these timestamps.
+pub(super) async fn flipped_bits([small, large]: [&RealLog; 2], export: &Export, stamped: Timestamped) {
     let (mut files, mut vkeys) = (Files::new(), BTreeMap::new());
-    let (_, shard) = log.origin.rsplit_once('/').unwrap();
-    for (pair, messages) in [(SMALL, 20), (LARGE, 230)] {
-        let stage = Stage::at(log, log.messages()[messages]);
-        let (old, new) = stage.in_good_order();
-        for (shard, of_log) in [(shard, log.signed(&old)), (NEXT, RealLog::signed_by(&[&stage.next], &new))] {
-            files.extend(of_log.into_iter().map(|(path, bytes)| (format!("{pair}/{shard}/{path}"), bytes)));
+    for (pair, log) in [(SMALL, small), (LARGE, large)] {
+        for (shard, of_log) in [(shard(&log.origin), &log.ended), (NEXT, &log.next.files)] {
+            files.extend(of_log.iter().map(|(path, bytes)| (format!("{pair}/{shard}/{path}"), bytes.clone())));
         }
-        vkeys.insert(pair, stage.next.verifier_key().clone());
+        vkeys.insert(pair, [log.vkey.clone(), log.next.vkey.clone()]);
     }
-    let bundle = std::fs::read(export.path(BUNDLE)).unwrap();
-    write(&files, &export.path("flips"));
-    std::fs::write(export.path("flips").join(BUNDLE), &bundle).unwrap();
-    for (pair, vkey) in &vkeys {
-        std::fs::write(export.path("flips").join(pair).join("vkey"), vkey.to_string()).unwrap();
+    let folder = export.path("flips");
+    write(&files, &folder);
+    for (pair, [_, newest]) in &vkeys {
+        std::fs::write(folder.join(pair).join("vkey"), newest.to_string()).unwrap();
     }
-    let flips: Vec<Flip> = flips(&files, &bundle).collect();
-    let (whole, bundles_vkey) = (parse_typed(&bundle).unwrap(), log.vkey.clone());
-    let judge = Arc::new(Judge { files: Arc::new(files), vkeys, bundle, whole, bundles_vkey, stamped });
+    let bundles = bundles(large, export, stamped);
+    for (name, Bundle { bytes, vkey, .. }) in &bundles {
+        std::fs::write(folder.join(name), bytes).unwrap();
+        std::fs::write(folder.join(format!("{name}.vkey")), vkey.to_string()).unwrap();
+    }
+    let flips: Vec<Flip> = flips(&files, &bundles).collect();
+    let judge = Arc::new(Judge { files: Arc::new(files), vkeys, bundles });
     let begun = Instant::now();
     let own = stream::iter(flips.clone()).map(|flip| {
         let judge = Arc::clone(&judge);
@@ -175,18 +195,28 @@ pub(super) async fn flipped_bits(log: &RealLog, export: &Export, stamped: Timest
     println!("{FLIPS} bits flipped, in {:?}: {classes:?}", begun.elapsed());
 }
 
-/// Bits of the bundle, and of the logs: of the small ones any; and of the large ones, which have full tiles and levels, some of each
+/// That over both logs, for who trusts the later one.
+fn bundles(log: &RealLog, export: &Export, stamped: Timestamped) -> BTreeMap<&'static str, Bundle> {
+    let bytes = std::fs::read(export.path(BUNDLE)).unwrap();
+    [(BUNDLE, Bundle { bytes, vkey: log.next.vkey.clone(), stamped: Some(stamped) })].into()
+}
+
+/// Bits of the bundles, and of the logs: of the small ones any; and of the large ones, which have full tiles and levels, some of each
 /// file, however small that is.
-fn flips(files: &Files, bundle: &[u8]) -> impl Iterator<Item = Flip> {
+fn flips(files: &Files, bundles: &BTreeMap<&'static str, Bundle>) -> impl Iterator<Item = Flip> {
     let mut next = numbers();
     let of = |pair: &'static str| {
         let files = files.iter().filter(move |(path, _)| path.split('/').next() == Some(pair));
         files.map(|(path, bytes)| (path.clone(), bytes.len() * 8)).collect::<Vec<_>>()
     };
-    let (small, large, bundle) = (of(SMALL), of(LARGE), bundle.len() * 8);
+    let (small, large) = (of(SMALL), of(LARGE));
+    let bundles: Vec<_> = bundles.iter().map(|(name, bundle)| (*name, bundle.bytes.len() * 8)).collect();
     let all: usize = small.iter().map(|(_, bits)| bits).sum();
     (0..FLIPS).map(move |number| match number % 10 {
-        0..4 => Flip { path: BUNDLE.to_owned(), bit: next() % bundle },
+        0..4 => {
+            let (path, bits) = bundles[number % 2 % bundles.len()];
+            Flip { path: path.to_owned(), bit: next() % bits }
+        }
         4 => {
             let (path, bits) = &large[next() % large.len()];
             Flip { path: path.clone(), bit: next() % bits }
@@ -223,5 +253,4 @@ const AT_ONCE: usize = 4;
 const SMALL: &str = "small";
 /// Two logs, of which the first has more than a full tile.
 const LARGE: &str = "large";
-const NEXT: &str = "next";
 const BUNDLE: &str = "evidence.json";
