@@ -214,7 +214,7 @@ fn flips(files: &Files, bundles: &BTreeMap<&'static str, Bundle>) -> impl Iterat
     let all: usize = small.iter().map(|(_, bits)| bits).sum();
     (0..FLIPS).map(move |number| match number % 10 {
         0..4 => {
-            let (path, bits) = bundles[number % 2 % bundles.len()];
+            let (path, bits) = bundles[number % bundles.len()];
             Flip { path: path.to_owned(), bit: next() % bits }
         }
         4 => {
