@@ -67,17 +67,24 @@ impl Export {
 
     /// What the other verifier says: `holds`, or a class.
     async fn other_verifier(&self, arguments: &[&str]) -> String {
+        let [said] = self.other_verifier_on_each(arguments).await.try_into().unwrap();
+        said
+    }
+
+    /// The same of each file among these arguments, in one process.
+    async fn other_verifier_on_each(&self, arguments: &[&str]) -> Vec<String> {
         let verifier = concat!(env!("CARGO_MANIFEST_DIR"), "/verifier");
         // Debian's, for which the package of its one dependency is made.
         let mut python = Command::new("/usr/bin/python3");
         let command = python.args(["-B", verifier]).args(arguments).arg("--json").current_dir(self.folder.path());
         let ended = in_time(command.kill_on_drop(true).output(), || "the verifier does not end".to_owned()).await;
         let Output { status, stdout, stderr } = ended.unwrap();
-        let told: Value = serde_json::from_slice(&stdout).unwrap_or_else(|_| {
-            panic!("{arguments:?}: {}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr))
-        });
-        assert_eq!(status.success(), told["holds"] == true, "{told}");
-        if told["holds"] == true { HOLDS.to_owned() } else { told["class"].as_str().unwrap().to_owned() }
+        let told: Result<Vec<Value>, _> = serde_json::Deserializer::from_slice(&stdout).into_iter().collect();
+        let told = told.unwrap_or_else(|_| panic!("{arguments:?}: {}", String::from_utf8_lossy(&stdout)));
+        let holds = |told: &Value| told["holds"] == true;
+        assert_eq!(status.success(), told.iter().all(holds), "{told:?} {}", String::from_utf8_lossy(&stderr));
+        let said = |told: &Value| if holds(told) { HOLDS } else { told["class"].as_str().unwrap() }.to_owned();
+        told.iter().map(said).collect()
     }
 }
 
@@ -247,16 +254,21 @@ async fn evidence_of(
     stamped: &Timestamped,
     keys: &[(&str, &VerifierKey)],
 ) {
-    let mut verdicts = Verdicts::default();
     let whole = BrokenFile { name: "as it was made", class: HOLDS, file: good.clone() };
-    for BrokenFile { name, class, file } in std::iter::once(whole).chain(broken) {
-        let bytes = serde_json::to_vec(&file).unwrap();
-        std::fs::write(export.path("broken.json"), &bytes).unwrap();
-        let bundle: EvidenceBundle = parse_typed(&bytes).unwrap();
-        for (key, vkey) in keys {
+    let all: Vec<BrokenFile> = std::iter::once(whole).chain(broken).collect();
+    let names: Vec<String> = (0..all.len()).map(|number| format!("broken-{number}.json")).collect();
+    for (BrokenFile { file, .. }, name) in all.iter().zip(&names) {
+        std::fs::write(export.path(name), serde_json::to_vec(file).unwrap()).unwrap();
+    }
+    let mut verdicts = Verdicts::default();
+    for (key, vkey) in keys {
+        let files = names.iter().map(String::as_str);
+        let asked = ["bundle", key, "--timestamp-authority", "ca.pem"].into_iter().chain(files).collect::<Vec<_>>();
+        let others = export.other_verifier_on_each(&asked).await;
+        assert_eq!(others.len(), all.len());
+        for (BrokenFile { name, class, file }, other) in all.iter().zip(others) {
+            let bundle: EvidenceBundle = parse_typed(&serde_json::to_vec(file).unwrap()).unwrap();
             let own = bundle.verify(vkey).map_or_else(|fault| fault.class(), |proven| stamped.judge(&proven));
-            let other = ["bundle", key, "broken.json", "--timestamp-authority", "ca.pem"];
-            let other = export.other_verifier(&other).await;
             verdicts.note(&format!("{name} ({key})"), class, own, &other);
         }
     }
