@@ -1,34 +1,37 @@
-//! A long log of a real hub, with what can be made of it, broken in every way: two verifiers that share no code must tell the same of
-//! each copy. The other one is `verifier/`, written in Python from the contract alone.
+//! A long log of a real hub and the one in which it went on, with what can be made of them, broken in every way: two verifiers that
+//! share no code must tell the same of each copy. The other one is `verifier/`, written in Python from the contract alone.
 
 mod bundles;
 mod copies;
 mod flips;
+mod pairs;
 mod real_log;
 mod shard_bundles;
 mod shards;
+mod stamps;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use saphan_cli::log_check::{FolderLog, check};
-use saphan_schemas::evidence_bundle::{EvidenceBundle, Proven};
+use saphan_schemas::evidence_bundle::EvidenceBundle;
 use saphan_schemas::json::parse_typed;
-use saphan_schemas::log::{Checkpoint, LogRebuilder, Stamped};
-use saphan_timestamps::testing::{KeyKind, TestAuthority};
-use saphan_timestamps::{Authorities, Timestamp, TimestampFault};
+use saphan_schemas::leaf::Leaf;
+use saphan_schemas::log::VerifierKey;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use self::bundles::BrokenFile;
+use self::bundles::{BrokenFile, Part};
 use self::copies::{Broken, by_anybody, by_the_hub};
-use self::real_log::{Files, RealLog};
+use self::real_log::{Files, NEXT, RealLog, Size, shard};
+use self::stamps::Timestamped;
 use crate::agency::{done, saphan};
 use crate::patience::in_time;
 
-/// A folder with the log in `log`, its key in `log/vkey`, keys in `keys`, and messages beside them.
+/// A folder with the log in `log`, its key in `log/vkey`, keys in `keys`, and messages beside them. In `hub` are this log as it was closed
+/// and the next one, by their shards, and the key of the next one, `hub/vkey`; messages of both are `both-*.json`.
 struct Export {
     folder: TempDir,
 }
@@ -42,8 +45,14 @@ impl Export {
         for (name, keys) in &log.key_sets {
             std::fs::write(export.path("keys").join(name), keys).unwrap();
         }
-        for (number, message) in log.kept.iter().enumerate() {
-            std::fs::write(export.path(&format!("{number}.json")), serde_json::to_vec(message).unwrap()).unwrap();
+        write(&log.ended, &export.path("hub").join(shard(&log.origin)));
+        write(&log.next.files, &export.path("hub").join(NEXT));
+        std::fs::write(export.path("hub/vkey"), format!("{}\n", log.next.vkey)).unwrap();
+        let of_both =
+            log.next.kept.iter().enumerate().map(|(number, message)| (format!("both-{number}.json"), message));
+        let of_this = log.kept.iter().enumerate().map(|(number, message)| (format!("{number}.json"), message));
+        for (name, message) in of_this.chain(of_both) {
+            std::fs::write(export.path(&name), serde_json::to_vec(message).unwrap()).unwrap();
         }
         export
     }
@@ -58,24 +67,38 @@ impl Export {
 
     /// What the other verifier says: `holds`, or a class.
     async fn other_verifier(&self, arguments: &[&str]) -> String {
-        let told = self.told_by_the_other(arguments).await;
-        if told["holds"] == true { HOLDS.to_owned() } else { told["class"].as_str().unwrap().to_owned() }
+        class(&self.told_by_the_other(arguments).await)
+    }
+
+    /// The same of each file among these arguments, in one process.
+    async fn other_verifier_on_each(&self, arguments: &[&str]) -> Vec<String> {
+        self.told_on_each(arguments).await.iter().map(class).collect()
     }
 
     /// All that the other verifier says.
     async fn told_by_the_other(&self, arguments: &[&str]) -> Value {
+        let [told] = self.told_on_each(arguments).await.try_into().unwrap();
+        told
+    }
+
+    async fn told_on_each(&self, arguments: &[&str]) -> Vec<Value> {
         let verifier = concat!(env!("CARGO_MANIFEST_DIR"), "/verifier");
         // Debian's, for which the package of its one dependency is made.
         let mut python = Command::new("/usr/bin/python3");
         let command = python.args(["-B", verifier]).args(arguments).arg("--json").current_dir(self.folder.path());
         let ended = in_time(command.kill_on_drop(true).output(), || "the verifier does not end".to_owned()).await;
         let Output { status, stdout, stderr } = ended.unwrap();
-        let told: Value = serde_json::from_slice(&stdout).unwrap_or_else(|_| {
-            panic!("{arguments:?}: {}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr))
-        });
-        assert_eq!(status.success(), told["holds"] == true, "{told}");
+        let told: Result<Vec<Value>, _> = serde_json::Deserializer::from_slice(&stdout).into_iter().collect();
+        let told = told.unwrap_or_else(|_| panic!("{arguments:?}: {}", String::from_utf8_lossy(&stdout)));
+        let all_hold = told.iter().all(|told| told["holds"] == true);
+        assert_eq!(status.success(), all_hold, "{told:?} {}", String::from_utf8_lossy(&stderr));
         told
     }
+}
+
+/// The verdict in what the other verifier says of one thing.
+fn class(told: &Value) -> String {
+    if told["holds"] == true { HOLDS.to_owned() } else { told["class"].as_str().unwrap().to_owned() }
 }
 
 /// Writes a log into a folder of its own.
@@ -111,24 +134,24 @@ impl Verdicts {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_verifiers_give_each_broken_copy_of_a_log_of_ten_thousand_entries_its_name() {
-    let log = RealLog::of(10_000).await;
+    let log = RealLog::of(Size { entries: 10_000, batch: 500, next: 520 }).await;
     let export = Export::of(&log);
     logs(&log, &export).await;
     histories(&log, &export).await;
+    pairs::pairs(&log, &export).await;
     shards::shards(&log, &export).await;
     shard_bundles::bundles(&log, &export).await;
-    shards::closed_in_full(&log, &export).await;
     evidence(&log, &export).await;
     messages(&export).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_verifiers_say_the_same_of_ten_thousand_single_bits_flipped_in_logs_and_bundles() {
-    // So many that there is a checkpoint for the authority to stamp, behind the messages.
-    let log = RealLog::of(1_000).await;
-    let export = Export::of(&log);
-    let (stamped, _) = bundle(&log, &export).await;
-    flips::flipped_bits(&log, &export, stamped).await;
+    let small = RealLog::of(Size { entries: 1, batch: 6, next: 12 }).await;
+    let large = RealLog::of(Size { entries: 1, batch: 230, next: 20 }).await;
+    let export = Export::of(&large);
+    let (stamped, _) = over_both_logs(&large, &export).await;
+    flips::flipped_bits([&small, &large], &export, stamped).await;
 }
 
 async fn logs(log: &RealLog, export: &Export) {
@@ -145,9 +168,9 @@ async fn logs(log: &RealLog, export: &Export) {
         tokio::join!(own, export.other_verifier(&other))
     };
     let mut verdicts = Verdicts::default();
-    let whole = [("as it was published", log.files.clone()), ("signed again", log.signed(&log.leaves))];
+    let whole = [("as it was published", log.ended.clone()), ("signed again", log.signed(&log.leaves))];
     let whole = whole.map(|(name, files)| Broken { name, class: HOLDS, files });
-    for Broken { name, class, files } in whole.into_iter().chain(by_anybody(&log.files)).chain(by_the_hub(log)) {
+    for Broken { name, class, files } in whole.into_iter().chain(by_anybody(&log.ended)).chain(by_the_hub(log)) {
         let (own, other) = both(&files).await;
         verdicts.note(name, class, &own, &other);
     }
@@ -179,69 +202,90 @@ async fn histories(log: &RealLog, export: &Export) {
     verdicts.agree("histories");
 }
 
-/// A bundle of two messages with a timestamp, in `evidence.json`.
-async fn bundle(log: &RealLog, export: &Export) -> (Timestamped, Value) {
-    let stamped = Timestamped::publish(log, export);
-    let made = ["audit", "message", "log", "--vkey", "log/vkey", "--message", "0.json", "--message", "1.json"];
-    let made: Vec<&str> = made.into_iter().chain(["--out", "evidence.json"]).collect();
-    done(export.folder.path(), &made).await;
-    (stamped, export.json("evidence.json"))
+/// A bundle of messages of one log with a timestamp behind them, in `evidence.json`.
+async fn of_one_log(log: &RealLog, export: &Export) -> (Timestamped, Value) {
+    let mut stamped = Timestamped::new(export, "ca.pem");
+    stamped.publish(export, "log", &log.origin, &log.leaves[..log.messages()[500]]);
+    (stamped, bundle(export, "log", "log/vkey", &["0.json", "1.json"]).await)
+}
+
+/// A bundle of messages of both logs, with a timestamp behind those of each, in `evidence.json`.
+async fn over_both_logs(log: &RealLog, export: &Export) -> (Timestamped, Value) {
+    let mut stamped = Timestamped::new(export, "ca.pem");
+    stamped.publish(export, &format!("hub/{}", shard(&log.origin)), &log.origin, &log.leaves);
+    let next = &log.next;
+    stamped.publish(export, &format!("hub/{NEXT}"), next.vkey.name(), &next.leaves[..next.leaves.len() - 5]);
+    let messages = ["both-0.json", "both-1.json", "both-2.json", "both-3.json"];
+    (stamped, bundle(export, &format!("hub/{NEXT}"), "hub/vkey", &messages).await)
+}
+
+async fn bundle(export: &Export, log: &str, vkey: &str, messages: &[&str]) -> Value {
+    let messages: Vec<&str> = messages.iter().flat_map(|message| ["--message", message]).collect();
+    let _ = std::fs::remove_file(export.path("evidence.json"));
+    let made = ["audit", "message", log, "--vkey", vkey, "--out", "evidence.json"];
+    done(export.folder.path(), &[&made, &messages[..]].concat()).await;
+    export.json("evidence.json")
 }
 
 async fn evidence(log: &RealLog, export: &Export) {
-    let (stamped, good) = bundle(log, export).await;
-    let mut verdicts = Verdicts::default();
+    let (stamped, good) = of_one_log(log, export).await;
+    let mut broken = bundles::bundles(&good, Part::Newest);
+    broken.extend(bundles::registries(&good, Part::Newest));
+    broken.extend(stamps::timestamps(&good, Part::Newest, &stamped));
+    evidence_of("evidence bundles", &good, broken, export, &stamped, &[("log/vkey", &log.vkey)]).await;
+
+    let (stamped, good) = over_both_logs(log, export).await;
+    must_be_about_both_logs(&good, log);
+    let mut broken = bundles::registries(&good, Part::Earlier);
+    broken.extend(bundles::changes_of_the_log(&good, &log.next.vkey));
+    for part in [Part::Earlier, Part::Newest] {
+        broken.extend(bundles::bundles(&good, part));
+        broken.extend(stamps::timestamps(&good, part, &stamped));
+    }
+    let keys = [("log/vkey", &log.vkey), ("hub/vkey", &log.next.vkey)];
+    evidence_of("evidence bundles over both logs", &good, broken, export, &stamped, &keys).await;
+}
+
+/// That the messages of the first log are acknowledged in the next one, where one of them is erased too.
+fn must_be_about_both_logs(good: &Value, log: &RealLog) {
+    let bundle: EvidenceBundle = serde_json::from_value(good.clone()).unwrap();
+    let proven = bundle.verify(&log.vkey).unwrap();
+    let acknowledged = proven.messages.iter().map(|message| message.acknowledgement.as_ref().unwrap().log.as_deref());
+    let next = Some(log.next.vkey.name());
+    assert_eq!(acknowledged.collect::<Vec<_>>(), [next, next, None, None]);
+    let leaves = bundle.entries.iter().map(|entry| Leaf::parse(entry.leaf.as_bytes()).unwrap());
+    let erased = leaves.filter(|leaf| matches!(leaf, Leaf::Erasure { log: Some(of), .. } if *of == log.origin));
+    assert_eq!(erased.count(), 1);
+}
+
+/// Both verifiers on a bundle and broken copies of it, for who trusts one of these keys.
+async fn evidence_of(
+    what: &str,
+    good: &Value,
+    broken: Vec<BrokenFile>,
+    export: &Export,
+    stamped: &Timestamped,
+    keys: &[(&str, &VerifierKey)],
+) {
     let whole = BrokenFile { name: "as it was made", class: HOLDS, file: good.clone() };
-    let broken = bundles::bundles(&good).into_iter().chain(bundles::timestamps(&good, &stamped));
-    for BrokenFile { name, class, file } in std::iter::once(whole).chain(broken) {
-        let bytes = serde_json::to_vec(&file).unwrap();
-        std::fs::write(export.path("broken.json"), &bytes).unwrap();
-        let bundle: EvidenceBundle = parse_typed(&bytes).unwrap();
-        let own = bundle.verify(&log.vkey).map_or_else(|fault| fault.class(), |proven| stamped.judge(&proven));
-        let other = ["bundle", "log/vkey", "broken.json", "--timestamp-authority", "ca.pem"];
-        let other = export.other_verifier(&other).await;
-        verdicts.note(name, class, own, &other);
+    let all: Vec<BrokenFile> = std::iter::once(whole).chain(broken).collect();
+    let names: Vec<String> = (0..all.len()).map(|number| format!("broken-{number}.json")).collect();
+    for (BrokenFile { file, .. }, name) in all.iter().zip(&names) {
+        std::fs::write(export.path(name), serde_json::to_vec(file).unwrap()).unwrap();
     }
-    verdicts.agree("evidence bundles");
-}
-
-/// A checkpoint of the log that an authority stamped, and the authority.
-struct Timestamped {
-    authority: TestAuthority,
-    text: Vec<u8>,
-}
-
-impl Timestamped {
-    /// Puts a timestamp beside the log, behind the messages that bundles are made of.
-    fn publish(log: &RealLog, export: &Export) -> Self {
-        let authority = TestAuthority::new(KeyKind::Rsa).unwrap();
-        let size = log.messages()[500];
-        let mut rebuilder = LogRebuilder::new();
-        for leaf in &log.leaves[..size] {
-            rebuilder.push_entry(leaf).unwrap();
+    let mut verdicts = Verdicts::default();
+    for (key, vkey) in keys {
+        let files = names.iter().map(String::as_str);
+        let asked = ["bundle", key, "--timestamp-authority", "ca.pem"].into_iter().chain(files).collect::<Vec<_>>();
+        let others = export.other_verifier_on_each(&asked).await;
+        assert_eq!(others.len(), all.len());
+        for (BrokenFile { name, class, file }, other) in all.iter().zip(others) {
+            let bundle: EvidenceBundle = parse_typed(&serde_json::to_vec(file).unwrap()).unwrap();
+            let own = bundle.verify(vkey).map_or_else(|fault| fault.class(), |proven| stamped.judge(&proven));
+            verdicts.note(&format!("{name} ({key})"), class, own, &other);
         }
-        let size = size as u64;
-        let text = Checkpoint::new(log.origin.clone(), size, rebuilder.root()).to_note_text().into_bytes();
-        let mut files = Files::new();
-        files.insert(Stamped::page_path(0), Stamped::to_page(&[Stamped { size, time: 1 }]).into_bytes());
-        files.insert(Stamped::token_path(size), authority.token(&text).unwrap());
-        write(&files, &export.path("log"));
-        std::fs::copy(authority.pem(), export.path("ca.pem")).unwrap();
-        Self { authority, text }
     }
-
-    /// What the tokens of a bundle are, of which all else holds.
-    fn judge(&self, proven: &Proven) -> &'static str {
-        self.verify(proven).map_or_else(|fault| fault.class(), |_| HOLDS)
-    }
-
-    /// What the token of a bundle proves, of which all else holds.
-    fn verify(&self, proven: &Proven) -> Result<Timestamp, TimestampFault> {
-        let trusted = Authorities::from_pem(&std::fs::read(self.authority.pem()).unwrap()).unwrap();
-        assert_eq!(proven.stamped.len(), 1);
-        let tree = &proven.stamped[0];
-        Timestamp::of(&tree.token, tree.text.as_bytes(), tree.logged, &trusted)
-    }
+    verdicts.agree(what);
 }
 
 async fn messages(export: &Export) {

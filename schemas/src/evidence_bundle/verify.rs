@@ -91,6 +91,8 @@ struct Fold<'a> {
     /// What tells statements apart.
     statements: HashSet<(&'static str, SystemId, MessageId)>,
     proven: BTreeMap<u64, ProvenMessage>,
+    /// What does not hold of the body or the receipt of a message: told when all entries hold.
+    unlike: BTreeMap<u64, EntryFault>,
     /// The last log with something about a message.
     last_log: usize,
     /// The time of the last entry, in milliseconds since 1970.
@@ -113,6 +115,7 @@ impl<'a> Fold<'a> {
             taken: BTreeSet::from([0]),
             statements: HashSet::new(),
             proven: BTreeMap::new(),
+            unlike: BTreeMap::new(),
             last_log: 0,
             ts,
         })
@@ -184,11 +187,12 @@ impl<'a> Fold<'a> {
         self.must_be_new("message", &claims.iss, claims.jti)?;
         let place = part.first + entry.index;
         let bundled = self.messages.get(&place).copied();
-        let body = self.body(bundled, claims)?;
         let receipt = bundled.and_then(|bundled| bundled.receipt.as_deref());
-        if let Some(receipt) = receipt {
-            self.receipt(receipt, part, entry, ts, &envelope, &schema)?;
-        }
+        let is_like = receipt.map_or(Ok(()), |receipt| self.receipt(receipt, part, entry, ts, &envelope, &schema));
+        let body = self.body(bundled, claims).and_then(|body| is_like.map(|()| body)).unwrap_or_else(|fault| {
+            self.unlike.insert(place, fault);
+            Body::NotShown
+        });
         Ok(ProvenMessage {
             log: part.checkpoint.origin.clone(),
             index: entry.index,
@@ -307,7 +311,12 @@ impl<'a> Fold<'a> {
         let mut messages: Vec<ProvenMessage> = Vec::with_capacity(places.len());
         for (place, BundledMessage { log, index, .. }) in places.iter().zip(&self.bundle.messages) {
             let missing = || BundleFault::Missing { log: log.clone(), index: *index };
-            messages.push(self.proven.remove(place).ok_or_else(missing)?);
+            let message = self.proven.remove(place).ok_or_else(missing)?;
+            if let Some(fault) = self.unlike.remove(place) {
+                let log = (self.parts.last() > 0).then_some(message.log);
+                return Err(BundleFault::Entry { log, index: *index, fault });
+            }
+            messages.push(message);
         }
         let is_of_a_message = |text: &Sha256Hash| messages.iter().any(|message| message.schema.sha256 == *text);
         if let Some(stray) = self.texts.iter().position(|text| !is_of_a_message(text)) {

@@ -1,4 +1,4 @@
-//! Single bits flipped anywhere in a hub's two logs and in evidence bundles: two verifiers say the same of each, and what both let
+//! Single bits flipped anywhere in the two logs of a real hub and in evidence bundles: two verifiers say the same of each, and what both let
 //! pass has no meaning.
 
 use std::collections::BTreeMap;
@@ -11,14 +11,15 @@ use futures_util::{StreamExt as _, stream};
 use saphan_cli::log_check::{LogSource, SourceError, check};
 use saphan_schemas::evidence_bundle::{EvidenceBundle, Proven};
 use saphan_schemas::json::parse_typed;
-use saphan_schemas::log::VerifierKey;
+use saphan_schemas::log::{NoteSignature, VerifierKey};
 use saphan_timestamps::Timestamp;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
-use super::real_log::{Files, RealLog};
+use super::real_log::{Files, NEXT, RealLog, shard};
 use super::shards::Stage;
-use super::{Export, HOLDS, Timestamped, shard_bundles, write};
+use super::stamps::Timestamped;
+use super::{Export, HOLDS, shard_bundles, write};
 use crate::agency::done;
 
 /// A bit of a file.
@@ -79,11 +80,11 @@ impl Bundle {
 
     /// Everything that these bytes prove. What of their tokens is signed by nobody who is trusted is left out: certificates that the
     /// authority sent along, and that whoever trusts it has.
-    fn proves(&self, bytes: &[u8]) -> Option<(Proven, Option<Timestamp>)> {
+    fn proves(&self, bytes: &[u8]) -> Option<(Proven, Option<Vec<Timestamp>>)> {
         let mut proven = parse_typed::<EvidenceBundle>(bytes).ok()?.verify(&self.vkey).ok()?;
-        let timestamp = self.stamped.as_ref().map(|stamped| stamped.verify(&proven)).transpose().ok()?;
+        let timestamps = self.stamped.as_ref().map(|stamped| stamped.verify(&proven)).transpose().ok()?;
         proven.stamped.iter_mut().for_each(|tree| tree.token.clear());
-        Some((proven, timestamp))
+        Some((proven, timestamps))
     }
 
     /// Whether it proves the same with it.
@@ -97,8 +98,8 @@ impl Bundle {
 struct Judge {
     /// The files of two pairs of logs: `<pair>/<shard>/…`.
     files: Arc<Files>,
-    /// The keys of the newest logs of both pairs.
-    vkeys: BTreeMap<&'static str, VerifierKey>,
+    /// The keys of the first and the newest logs of both pairs.
+    vkeys: BTreeMap<&'static str, [VerifierKey; 2]>,
     bundles: BTreeMap<&'static str, Bundle>,
 }
 
@@ -108,7 +109,7 @@ impl Judge {
             return bundle.judge(flip).to_owned();
         }
         let source = Flipped { files: Arc::clone(&self.files), log: NEXT.to_owned(), flip: flip.clone() };
-        match check(&source, &self.vkeys[flip.pair()], &()).await {
+        match check(&source, &self.vkeys[flip.pair()][1], &()).await {
             Ok(_) => HOLDS.to_owned(),
             Err(error) => {
                 error.class().unwrap_or_else(|| panic!("{}: no verdict: {error}", flip.path)).name().to_owned()
@@ -124,10 +125,17 @@ impl Judge {
         if !flip.path.ends_with("/checkpoint") {
             return false;
         }
-        // The line of the log's other key says nothing to who trusts the first; the newest log has one key.
+        // Nobody needs the line of the key to which the first log's was rotated; the newest log has one key.
         let text = std::str::from_utf8(&self.files[&flip.path]).unwrap();
-        let last = text.trim_end().rfind('\n').unwrap() + 1;
-        text.lines().filter(|line| line.starts_with('—')).count() > 1 && flip.bit / 8 >= last
+        let [first, newest] = &self.vkeys[flip.pair()];
+        let (mut lines, at) = (text.split_inclusive('\n'), flip.bit / 8);
+        let mut end = 0;
+        let line = lines.find(|line| {
+            end += line.len();
+            at < end
+        });
+        let signature = line.and_then(|line| NoteSignature::parse(line.trim_end_matches('\n')));
+        signature.is_some_and(|line| !line.is_by(first) && !line.is_by(newest))
     }
 }
 
@@ -148,24 +156,22 @@ async fn other_verifier(export: &Export, flips: &[Flip]) -> Vec<String> {
     String::from_utf8(output.stdout).unwrap().lines().map(ToOwned::to_owned).collect()
 }
 
-/// Both verifiers on each flip.
-pub(super) async fn flipped_bits(log: &RealLog, export: &Export, stamped: Timestamped) {
+/// Both verifiers on each flip in a small and a large pair of logs, and in bundles, of which that over the large one has
+/// these timestamps.
+pub(super) async fn flipped_bits([small, large]: [&RealLog; 2], export: &Export, stamped: Timestamped) {
     let (mut files, mut vkeys) = (Files::new(), BTreeMap::new());
-    let (_, shard) = log.origin.rsplit_once('/').unwrap();
-    for (pair, messages) in [(SMALL, 20), (LARGE, 230)] {
-        let stage = Stage::at(log, log.messages()[messages]);
-        let (old, new) = stage.in_good_order();
-        for (shard, of_log) in [(shard, log.signed(&old)), (NEXT, RealLog::signed_by(&[&stage.next], &new))] {
-            files.extend(of_log.into_iter().map(|(path, bytes)| (format!("{pair}/{shard}/{path}"), bytes)));
+    for (pair, log) in [(SMALL, small), (LARGE, large)] {
+        for (shard, of_log) in [(shard(&log.origin), &log.ended), (NEXT, &log.next.files)] {
+            files.extend(of_log.iter().map(|(path, bytes)| (format!("{pair}/{shard}/{path}"), bytes.clone())));
         }
-        vkeys.insert(pair, stage.next.verifier_key().clone());
+        vkeys.insert(pair, [log.vkey.clone(), log.next.vkey.clone()]);
     }
     let folder = export.path("flips");
     write(&files, &folder);
-    for (pair, vkey) in &vkeys {
-        std::fs::write(folder.join(pair).join("vkey"), vkey.to_string()).unwrap();
+    for (pair, [_, newest]) in &vkeys {
+        std::fs::write(folder.join(pair).join("vkey"), newest.to_string()).unwrap();
     }
-    let bundles = bundles(log, export, stamped).await;
+    let bundles = bundles(large, export, stamped).await;
     for (name, Bundle { bytes, vkey, .. }) in &bundles {
         std::fs::write(folder.join(name), bytes).unwrap();
         std::fs::write(folder.join(format!("{name}.vkey")), vkey.to_string()).unwrap();
@@ -192,9 +198,9 @@ pub(super) async fn flipped_bits(log: &RealLog, export: &Export, stamped: Timest
     println!("{FLIPS} bits flipped, in {:?}: {classes:?}", begun.elapsed());
 }
 
-/// One of one log, and one over a log that was abandoned, for who trusts the later one.
+/// That over both logs, and one over a log that was abandoned, for who trusts the later one.
 async fn bundles(log: &RealLog, export: &Export, stamped: Timestamped) -> BTreeMap<&'static str, Bundle> {
-    let (stage, (_, shard)) = (Stage::new(log), log.origin.rsplit_once('/').unwrap());
+    let (stage, shard) = (Stage::new(log), shard(&log.origin));
     let next = shard_bundles::after_an_abandoned_log(&stage);
     write(&log.signed(&stage.begun), &export.path("abandoned").join(shard));
     write(&RealLog::signed_by(&[&stage.next], &next), &export.path("abandoned").join(NEXT));
@@ -205,7 +211,7 @@ async fn bundles(log: &RealLog, export: &Export, stamped: Timestamped) -> BTreeM
     done(export.folder.path(), &[&made[..], &["--out", OVER]].concat()).await;
     let bundle =
         |name, vkey, stamped| (name, Bundle { bytes: std::fs::read(export.path(name)).unwrap(), vkey, stamped });
-    [bundle(BUNDLE, log.vkey.clone(), Some(stamped)), bundle(OVER, vkey, None)].into()
+    [bundle(BUNDLE, log.next.vkey.clone(), Some(stamped)), bundle(OVER, vkey, None)].into()
 }
 
 /// Bits of the bundles, and of the logs: of the small ones any; and of the large ones, which have full tiles and levels, some of each
@@ -217,11 +223,11 @@ fn flips(files: &Files, bundles: &BTreeMap<&'static str, Bundle>) -> impl Iterat
         files.map(|(path, bytes)| (path.clone(), bytes.len() * 8)).collect::<Vec<_>>()
     };
     let (small, large) = (of(SMALL), of(LARGE));
-    let [one, over] = [BUNDLE, OVER].map(|name| (name, bundles[name].bytes.len() * 8));
+    let bundles: Vec<_> = bundles.iter().map(|(name, bundle)| (*name, bundle.bytes.len() * 8)).collect();
     let all: usize = small.iter().map(|(_, bits)| bits).sum();
     (0..FLIPS).map(move |number| match number % 10 {
         0..4 => {
-            let (path, bits) = if number % 2 == 0 { one } else { over };
+            let (path, bits) = bundles[number % bundles.len()];
             Flip { path: path.to_owned(), bit: next() % bits }
         }
         4 => {
@@ -260,6 +266,5 @@ const AT_ONCE: usize = 4;
 const SMALL: &str = "small";
 /// Two logs, of which the first has more than a full tile.
 const LARGE: &str = "large";
-const NEXT: &str = "next";
 const BUNDLE: &str = "evidence.json";
 const OVER: &str = "over.json";

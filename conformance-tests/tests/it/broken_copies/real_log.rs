@@ -1,38 +1,38 @@
-//! A long log of a real hub, with everything in it that a log can hold today, and all keys that signed in it.
+//! A long log of a real hub, with everything in it that a log can hold today, and the one in which the hub went on; and all keys that
+//! signed in the first.
+
+mod hub;
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::sync::Arc;
-use std::time::Duration;
 
-use futures_util::StreamExt as _;
-use futures_util::stream;
-use saphan_conformance::programs;
-use saphan_conformance::world::{World, bodies};
-use saphan_connector::{Receive, SendError};
-use saphan_examples::local::hub::{HubOptions, HubProgram};
-use saphan_hub::config::Config;
+use saphan_conformance::world::World;
 use saphan_schemas::envelope::{EnvelopeClaims, UnverifiedEnvelope};
 use saphan_schemas::ids::{HubId, SystemId};
 use saphan_schemas::jws::{Claims, Signed};
 use saphan_schemas::keys::{Signer, SigningKey};
-use saphan_schemas::leaf::{Leaf, SchemaVersion};
-use saphan_schemas::log::{
-    Checkpoint, LogRebuilder, NoteSigner, TileContent, VerifierKey, decode_bundle, tiles_for_size,
-};
+use saphan_schemas::leaf::{Leaf, SchemaVersion, ShardEvent};
+use saphan_schemas::log::{Checkpoint, LogRebuilder, NoteSigner, VerifierKey};
 use saphan_schemas::message::MessageFile;
-use saphan_schemas::registry::{Change, TransportKind, UnverifiedRegistryEntry};
-use sqlx::ConnectOptions as _;
-use sqlx::sqlite::SqliteConnectOptions;
-use tempfile::TempDir;
+use saphan_schemas::registry::{Change, UnverifiedRegistryEntry};
 
-use crate::admin::noting;
-use crate::patience::reaches;
+use self::hub::{Hub, Keys};
 
 /// The files of a static log, by their paths.
 pub(super) type Files = BTreeMap<String, Vec<u8>>;
 
-/// The log.
+/// How much a hub is to log.
+#[derive(Clone, Copy)]
+pub(super) struct Size {
+    /// So many entries at least.
+    pub(super) entries: u64,
+    /// Messages that are sent at once: 5 at least.
+    pub(super) batch: usize,
+    /// Messages in the next log: 2 at least.
+    pub(super) next: usize,
+}
+
+/// The first log, before the hub closed it, and what the hub made of it then.
 pub(super) struct RealLog {
     pub(super) hub: HubId,
     pub(super) origin: String,
@@ -54,81 +54,65 @@ pub(super) struct RealLog {
     pub(super) revoked: (SystemId, SigningKey),
     /// The operator's key that stands, and one that was revoked.
     pub(super) operators: [Arc<dyn Signer>; 2],
+    /// The files when the hub had closed it, with two entries more: the key of the next log, and the end.
+    pub(super) ended: Files,
+    /// The log in which the hub went on.
+    pub(super) next: NextLog,
     signers: Vec<Arc<NoteSigner>>,
 }
 
-impl RealLog {
-    /// A hub works until it has so many entries, among them refusals, erasures, rotations and revocations.
-    pub(super) async fn of(entries: u64) -> Self {
-        let published = TempDir::new().unwrap();
-        let limits = ["SAPHAN_HUB__LIMITS__MESSAGES_PER_SECOND", "SAPHAN_HUB__LIMITS__REQUESTS_PER_SECOND"];
-        let mut settings: Vec<_> = limits.map(|name| (name, "0".to_owned())).into();
-        settings.push(("SAPHAN_HUB__LOG__PUBLISH", published.path().display().to_string()));
-        let program = HubProgram::saphan_hub(programs::saphan_hub().unwrap());
-        let options = |registry| HubOptions { settings, ..HubOptions::new(program, registry) };
-        let mut world = World::start_with(TransportKind::Pull, options).await.unwrap();
-        let config = Config::load(&world.hub.folder().join("hub/hub.toml"), std::iter::empty()).unwrap();
-        let former = config.key_store().open_operators().unwrap().keys.remove(0);
+/// The log after it, as the hub published it: messages and their acknowledgements, also of messages of the log before; an erasure of
+/// one of these, a refusal, a rotation and a revocation.
+pub(super) struct NextLog {
+    pub(super) vkey: VerifierKey,
+    pub(super) files: Files,
+    /// All leaves, verbatim.
+    pub(super) leaves: Vec<Vec<u8>>,
+    /// What the receiver kept of two messages of the first log, acknowledged in this one, where the second was erased too; and of two
+    /// messages of this log.
+    pub(super) kept: [MessageFile; 4],
+}
 
-        let receiver = world.connector(&world.receiver().unwrap()).unwrap().receive(Receive::Pull);
-        let (receiver, handled) = noting(receiver, |message| message.file()).await;
-        let sender = world.connector(&world.sender().unwrap()).unwrap().build().await.unwrap();
-        let bodies = bodies(BODIES).unwrap();
-        let key_sets = key_sets(&world).await;
-        let (mut size, mut sent) = (0, 0);
-        while size < entries {
-            let sends = bodies.iter().map(|body| sender.send(world.message(body.clone()).unwrap()));
-            let receipts: Vec<_> = stream::iter(sends).buffer_unordered(256).collect().await;
-            sent += receipts.len();
-            let receipts: Vec<_> = receipts.into_iter().map(|sent| sent.unwrap().receipt().clone()).collect();
-            size = receipts.iter().map(|receipt| receipt.size).max().unwrap();
-            if sent == BODIES {
-                // The last ones: what was kept of the first is about messages that still have their bodies.
-                let places: Vec<u64> = receipts.iter().rev().take(5).map(|receipt| receipt.index).collect();
-                acknowledged(&world, sent).await;
-                changes(&world, &places).await;
-                let refused = world.message(bodies[0].clone()).unwrap().purpose("something-else".parse().unwrap());
-                assert!(matches!(sender.send(refused).await, Err(SendError::Refused(_))));
-            }
-        }
-        acknowledged(&world, sent).await;
-        let kept = handled.borrow().iter().take(KEPT).cloned().collect();
-        assert!(receiver.shutdown(LONG).await.unwrap().finished);
-        sender.shutdown(LONG).await.unwrap();
-        world.stop().await.unwrap();
-        let signers = config.key_store().open().unwrap().logs.keys;
-        let operators = config.key_store().open_operators().unwrap().keys;
-        let operator = operators.into_iter().find(|key| key.public().id() != former.public().id()).unwrap();
-        let mut files = Files::new();
-        let vkey = world.trust.log.clone();
-        let (_, shard) = vkey.name().rsplit_once('/').unwrap();
-        let published = published.path().join(shard);
-        let checkpoint = fs::read(published.join("checkpoint")).unwrap();
-        let size: u64 = String::from_utf8_lossy(&checkpoint).lines().nth(1).unwrap().parse().unwrap();
-        files.insert("checkpoint".into(), checkpoint);
-        let mut leaves = Vec::new();
-        for path in tiles_for_size(size) {
-            let bytes = fs::read(published.join(path.to_string())).unwrap();
-            if path.content() == TileContent::Entries {
-                leaves.extend(decode_bundle(&bytes, path.width()).unwrap().into_iter().map(<[u8]>::to_vec));
-            }
-            files.insert(path.to_string(), bytes);
-        }
+impl RealLog {
+    /// A hub works until it has so many entries, among them refusals, erasures, rotations and revocations; then it changes its log, and
+    /// works on.
+    pub(super) async fn of(size: Size) -> Self {
+        let mut at_work = Hub::start(size).await;
+        let key_sets = key_sets(&at_work.world).await;
+        let kept = at_work.fill(size).await;
+        at_work.world.stop().await.unwrap();
+        let (files, leaves) = at_work.published();
+        let Keys { signers, operators } = at_work.keys();
+
+        let next_key = at_work.change_the_log().await;
+        let (ended, all) = at_work.published();
+        let (before, end) = all.split_at(leaves.len());
+        assert_eq!(before, leaves);
+        let end: Vec<Leaf> = end.iter().map(|leaf| Leaf::parse(leaf).unwrap()).collect();
+        assert!(matches!(&end[..], [Leaf::Registry { .. }, Leaf::Shard { event: ShardEvent::Closed { .. }, .. }]));
+
+        let world = &at_work.world;
+        let (hub, vkey) = (world.hub_id().clone(), world.trust.log.clone());
         let revoked: SystemId = BYSTANDER.parse().unwrap();
         let key = |system: &SystemId| world.key(system).unwrap();
+        let (sender, receiver_id) = (key(&world.sender().unwrap()), world.receiver().unwrap());
+        let (receiver, revoked) = (key(&receiver_id), (revoked.clone(), key(&revoked)));
+        let next = at_work.go_on(next_key, size.next).await;
         Self {
-            hub: world.hub_id().clone(),
+            hub,
             origin: vkey.name().to_owned(),
             vkey,
             files,
             leaves,
             kept,
             key_sets,
-            sender: key(&world.sender().unwrap()),
-            receiver: key(&world.receiver().unwrap()),
-            receiver_id: world.receiver().unwrap(),
-            revoked: (revoked.clone(), key(&revoked)),
-            operators: [operator, former],
+            sender,
+            receiver,
+            receiver_id,
+            revoked,
+            operators,
+            ended,
+            next,
             signers,
         }
     }
@@ -196,6 +180,11 @@ pub(super) fn sign<C: Claims>(claims: C, key: &dyn Signer) -> String {
     Signed::sign(claims, key).unwrap().as_str().to_owned()
 }
 
+/// The last part of a log's name.
+pub(super) fn shard(origin: &str) -> &str {
+    origin.rsplit_once('/').unwrap().1
+}
+
 /// The files of keys that verifiers of messages read, by their names.
 async fn key_sets(world: &World) -> [(String, String); 2] {
     let sender = world.sender().unwrap();
@@ -213,36 +202,9 @@ async fn key_sets(world: &World) -> [(String, String); 2] {
     [("hub.jwks.json".to_owned(), get("/v1/keys").await), (of_sender, get(&format!("/v1/systems/{sender}/keys")).await)]
 }
 
-/// Waits until the receiver has acknowledged so many messages.
-async fn acknowledged(world: &World, sent: usize) {
-    let mut store = SqliteConnectOptions::new().filename(world.store_file()).connect().await.unwrap();
-    let processed = async || {
-        let count = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM message WHERE state = 2");
-        u64::try_from(count.fetch_one(&mut store).await.unwrap()).unwrap()
-    };
-    reaches("messages acknowledged", sent as u64, processed).await;
-}
-
-/// Keys of the hub are rotated and revoked, a system's key and an agreement too, and bodies are erased.
-async fn changes(world: &World, acknowledged: &[u64]) {
-    let operator = world.trust.operators[0].id().to_string();
-    for usage in ["receipts", "log", "operator"] {
-        world.hub.operate(&["keys", "rotate", usage]).await.unwrap();
-    }
-    world.hub.operate(&["keys", "revoke", "operator", &operator]).await.unwrap();
-    let bystander = world.key(&BYSTANDER.parse().unwrap()).unwrap().public().id().to_string();
-    world.hub.operate(&["registry", "revoke", "key", &bystander]).await.unwrap();
-    world.hub.operate(&["registry", "revoke", "agreement", REVOKED]).await.unwrap();
-    let places: Vec<String> = acknowledged.iter().map(u64::to_string).collect();
-    let mut erase = vec!["erase", "--basis", "pdpa-s33"];
-    erase.extend(places.iter().map(String::as_str));
-    world.hub.operate(&erase).await.unwrap();
-}
-
 /// A system of the examples that has no part in the messages.
 const BYSTANDER: &str = "th.dopa/registrar";
 /// An agreement that the sender had with somebody else.
 pub(super) const REVOKED: &str = "name-change.applications";
-const BODIES: usize = 500;
-const KEPT: usize = 3;
-const LONG: Duration = Duration::from_secs(60);
+/// The name of the next log.
+pub(super) const NEXT: &str = "next";

@@ -1,4 +1,4 @@
-//! A real log that ends, and another one after it.
+//! A real log that ends, and another one after it, made as no real hub makes them.
 
 mod abandoned;
 
@@ -7,14 +7,12 @@ use std::path::Path;
 use saphan_cli::log_check::{FolderLog, check};
 use saphan_schemas::acknowledgement::{Acknowledged, AcknowledgementClaims, Outcome};
 use saphan_schemas::ids::MessageId;
-use saphan_schemas::keys::{PublicKey, Signer};
+use saphan_schemas::keys::Signer;
 use saphan_schemas::leaf::{Abandoned, Leaf, ShardEvent};
 use saphan_schemas::log::{NoteSigner, VerifierKey};
 use saphan_schemas::registry::{Change, Entry, HubKey, RegistryClaims};
-use tempfile::TempDir;
 
-use super::copies::{Broken, by_anybody};
-use super::real_log::{Files, RealLog, sign};
+use super::real_log::{Files, RealLog, shard, sign};
 use super::{Export, HOLDS, Verdicts, write};
 
 /// Two logs as a hub could show them, and the class of what is wrong.
@@ -36,14 +34,11 @@ pub(super) struct Stage<'a> {
 }
 
 impl<'a> Stage<'a> {
+    /// The old log ends behind its first message.
     pub(super) fn new(log: &'a RealLog) -> Self {
-        Self::at(log, log.messages()[0])
-    }
-
-    /// The old log ends behind this message.
-    pub(super) fn at(log: &'a RealLog, message: usize) -> Self {
         let (hub, _) = log.origin.rsplit_once('/').unwrap();
         let next = NoteSigner::from_pkcs8(&format!("{hub}/next"), &NoteSigner::generate_pkcs8().unwrap()).unwrap();
+        let message = log.messages()[0];
         Self { log, next, begun: log.leaves[..=message].to_vec(), message: message as u64 }
     }
 
@@ -54,10 +49,6 @@ impl<'a> Stage<'a> {
     /// The key of the next log, registered by the operator that the old log began with.
     pub(super) fn prepared(&self) -> Vec<u8> {
         self.changed(key_of(&self.next))
-    }
-
-    fn prepared_by(&self, operator: &dyn Signer) -> Vec<u8> {
-        Leaf::Registry { ts: self.ts(), entry: self.entry_for(&self.next, operator) }.to_bytes()
     }
 
     /// A change that that operator makes.
@@ -103,18 +94,10 @@ impl<'a> Stage<'a> {
 
     /// With this as the last checkpoint of the log before.
     pub(super) fn opened_after(&self, previous: String, abandoned: Option<Abandoned>) -> Vec<u8> {
-        let Leaf::Shard { event: ShardEvent::Opened { operator, .. }, .. } = self.log.leaf(0) else {
-            panic!("the log is not opened")
-        };
-        self.opened_by(*operator, previous, abandoned)
-    }
-
-    fn opened_by(&self, operator: PublicKey, previous: String, abandoned: Option<Abandoned>) -> Vec<u8> {
         let abandoned = abandoned.map(Box::new);
-        let Leaf::Shard { event: ShardEvent::Opened { hub, receipts, .. }, .. } = self.log.leaf(0) else {
+        let Leaf::Shard { event: ShardEvent::Opened { hub, operator, receipts, .. }, .. } = self.log.leaf(0) else {
             panic!("the log is not opened")
         };
-        let operator = Box::new(operator);
         let (origin, log) = (self.next.name().to_owned(), Box::new(self.next.verifier_key().clone()));
         let event = ShardEvent::Opened { origin, hub, operator, receipts, log, previous: Some(previous), abandoned };
         Leaf::Shard { ts: self.ts(), event }.to_bytes()
@@ -149,14 +132,6 @@ impl<'a> Stage<'a> {
         };
         let other = ["log", newest.to_str().unwrap(), "--vkey", "next-vkey"];
         tokio::join!(own, export.other_verifier(&other))
-    }
-
-    /// The leaves of both logs, where the new one speaks of the last message of the old one.
-    pub(super) fn in_good_order(&self) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
-        let old = self.old(&self.prepared());
-        let first = Some(&*self.log.origin);
-        let new = vec![self.opened(&old), self.said(first, self.message), self.erased(first, self.message)];
-        (old, new)
     }
 
     fn pairs(&self) -> Vec<Pair> {
@@ -202,31 +177,6 @@ impl<'a> Stage<'a> {
             }),
         ]
     }
-}
-
-/// The whole log, closed, behind another one: what is broken in it has the same name as when it is the only one.
-pub(super) async fn closed_in_full(log: &RealLog, export: &Export) {
-    let stage = Stage::at(log, log.leaves.len() - 1);
-    let [operator, _] = &log.operators;
-    let old = stage.old(&stage.prepared_by(&**operator));
-    let newest =
-        RealLog::signed_by(&[&stage.next], &[stage.opened_by(*operator.public(), stage.checkpoint(&old), None)]);
-    let old = log.signed(&old);
-    std::fs::write(export.path("next-vkey"), format!("{}\n", stage.next.verifier_key())).unwrap();
-    let whole = Broken { name: "as it was closed", class: HOLDS, files: old.clone() };
-    let mut verdicts = Verdicts::default();
-    for Broken { name, class, files } in std::iter::once(whole).chain(by_anybody(&old)) {
-        let hub = TempDir::new_in(export.folder.path()).unwrap();
-        write(&files, &hub.path().join(shard(&log.origin)));
-        write(&newest, &hub.path().join(shard(stage.next.name())));
-        let (own, other) = stage.verdicts(hub.path(), export).await;
-        verdicts.note(name, class, &own, &other);
-    }
-    verdicts.agree("logs behind another one");
-}
-
-fn shard(origin: &str) -> &str {
-    origin.rsplit_once('/').unwrap().1
 }
 
 /// Both verifiers follow from one log to the next, and give each way in which they do not follow its name.
