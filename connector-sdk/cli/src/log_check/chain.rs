@@ -2,13 +2,13 @@
 //! newest finds the others by it; that they are what it says, the check of each shows.
 
 use saphan_schemas::digest::Sha256Hash;
-use saphan_schemas::leaf::{Abandoned, Leaf, ShardEvent};
+use saphan_schemas::leaf::Leaf;
 use saphan_schemas::log::{
     Checkpoint, LogRebuilder, SignedCheckpoint, TILE_WIDTH, TileContent, TilePath, VerifierKey, decode_bundle,
     leaf_hash,
 };
 use saphan_schemas::registry::{RegistryState, Root, UnverifiedRegistryEntry};
-use saphan_schemas::succession::NotNext;
+use saphan_schemas::succession::{After, NotNext, Opening};
 
 use super::beginning::Beginning;
 use super::error::{LeafFault, LogCheckError};
@@ -47,11 +47,10 @@ impl Link {
     }
 }
 
-/// What the first leaf of a log says.
-struct Opening {
-    root: Root,
-    previous: Option<String>,
-    abandoned: Option<Box<Abandoned>>,
+/// How a log begins.
+struct Begun {
+    opening: Opening,
+    /// The hash of its first leaf.
     hash: Sha256Hash,
 }
 
@@ -68,28 +67,31 @@ pub(crate) async fn earlier(
     // One that cannot be read, or has not its hash, the check of the entries tells.
     let Some(mut begins) = opening(source, shown, false).await? else { return Ok(links) };
     let mut origin = shown.origin.clone();
-    while let Some(text) = begins.previous.take().filter(|_| until != Some(&*origin)) {
-        let here = links.last().map_or(source, |link| &*link.source);
-        let (last, text, vouching) = match begins.abandoned.take() {
-            Some(abandoned) => (Some(text), abandoned.kept, abandoned.key),
-            None => (None, text, None),
+    while until != Some(&*origin) {
+        let Begun { opening: Opening { after, .. }, hash: named_in } = begins;
+        let (text, last, vouching) = match after {
+            After::Nothing => break,
+            After::Closed(last) => (last, None, None),
+            After::Lost { last, abandoned } => (abandoned.kept, Some(last), abandoned.key),
         };
         let said = checkpoint_of(&text).ok_or(LogCheckError::not_next(NotNext::PreviousNotSigned))?;
-        let is_known =
-            said.origin == shown.origin || links.iter().any(|link| link.signed.checkpoint().origin == said.origin);
-        let beside = said.origin.rsplit_once('/').filter(|_| !is_known).and_then(|(_, shard)| here.beside(shard));
-        let before = beside.ok_or(LogCheckError::not_next(NotNext::NotClosed))?;
+        if said.origin == shown.origin || links.iter().any(|link| link.signed.checkpoint().origin == said.origin) {
+            return Err(LogCheckError::not_next(NotNext::Again));
+        }
+        let here = links.last().map_or(source, |link| &*link.source);
+        let before = said.origin.rsplit_once('/').and_then(|(_, shard)| here.beside(shard));
+        let before = before.ok_or(LogCheckError::not_next(NotNext::NotClosed))?;
         let in_it = |error: LogCheckError| error.in_earlier(&said.origin);
         let shown = checkpoint_text(&*before).await.map_err(in_it)?;
         // Its files are those of the size that it shows.
         let begun = opening(&*before, checkpoint_of(&shown).as_ref().unwrap_or(&said), true).await.map_err(in_it)?;
         let Some(begun) = begun else { return Err(in_it(not_opened(&*before, said.size).await)) };
-        let first = |text: &str| SignedCheckpoint::parse_and_verify(text, &begun.root.log).is_ok();
+        let first = |text: &str| SignedCheckpoint::parse_and_verify(text, &begun.opening.root.log).is_ok();
         let before = shortened(before, &shown, &said, last.is_some());
         let keys = match first(&text) && last.as_deref().is_none_or(first) {
-            true => vec![begun.root.log.clone()],
+            true => vec![begun.opening.root.log.clone()],
             // Its first key may have ended since.
-            false => closing_keys(&*before, &said, begun.root.clone()).await.map_err(in_it)?,
+            false => closing_keys(&*before, &said, begun.opening.root.clone()).await.map_err(in_it)?,
         };
         let not_signed = || LogCheckError::not_next(NotNext::PreviousNotSigned);
         let by = |text: &str| {
@@ -103,7 +105,6 @@ pub(crate) async fn earlier(
             Some(lost) => must_show_what_is_left(&*before, &shown, &signed, lost, &keys).await,
         };
         let shown = shown.map_err(in_it)?;
-        let named_in = begins.hash;
         (begins, origin) = (begun, said.origin);
         links.push(Link { source: before, signed, lost, vouching, shown, key, named_in });
     }
@@ -190,23 +191,16 @@ async fn opening(
     source: &dyn LogSource,
     checkpoint: &Checkpoint,
     is_earlier: bool,
-) -> Result<Option<Opening>, LogCheckError> {
+) -> Result<Option<Begun>, LogCheckError> {
     let width = u16::try_from(checkpoint.size.min(u64::from(TILE_WIDTH))).unwrap_or_default();
     let Ok(path) = TilePath::new(TileContent::Entries, 0, width) else { return Ok(None) };
     let bytes = fetch_tile(source, path).await?;
     let entries = decode_bundle(&bytes, path.width()).map_err(|source| LogCheckError::Bundle { path, source })?;
     let Some(first) = entries.first() else { return Ok(None) };
-    match Leaf::parse(first) {
-        Ok(Leaf::Shard {
-            event: ShardEvent::Opened { hub, operator, receipts, log, previous, abandoned, .. }, ..
-        }) => {
-            let root = Root { hub, operator: *operator, receipts: *receipts, log: *log };
-            let opening = Opening { root, previous, abandoned, hash: leaf_hash(first) };
-            let is_sure = (opening.previous.is_none() && !is_earlier) || has_its_hash(source, width, &entries).await?;
-            Ok(is_sure.then_some(opening))
-        }
-        _ => Ok(None),
-    }
+    let Ok(Leaf::Shard { event, .. }) = Leaf::parse(first) else { return Ok(None) };
+    let Some(opening) = Opening::of(event) else { return Ok(None) };
+    let is_sure = (opening.after == After::Nothing && !is_earlier) || has_its_hash(source, width, &entries).await?;
+    Ok(is_sure.then(|| Begun { opening, hash: leaf_hash(first) }))
 }
 
 /// What is wrong with the first bundle of a log of this size, whose first entry does not open it.
