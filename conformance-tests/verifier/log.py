@@ -12,7 +12,7 @@ from registry import beside
 
 class Log:
     def __init__(self, folder, key, history=None):
-        if not folder.is_dir():
+        if key and not folder.is_dir():
             raise Unusable(f"{folder} is not a folder")
         self.folder, self.key = folder, key
         self.history = history or History(key.name.decode(), whole=True)
@@ -63,8 +63,8 @@ class Log:
             last = Checkpoint(opened["previous"].encode(), "the checkpoint of the log before")
             kept = Checkpoint(abandoned["kept"].encode(), "the checkpoint of what is left") if abandoned else None
             folder = log.folder / ".." / last.origin.rpartition("/")[2]
-            new = last.origin not in seen and beside(checkpoint.origin, last.origin) and folder.is_dir()
-            require(new, "misplaced-entry", f"the log {last.origin} is not there")
+            new = last.origin not in seen and beside(checkpoint.origin, last.origin)
+            require(new, "misplaced-entry", f"{last.origin} is no log of this hub, or was there before")
             seen.add(last.origin)
             log = Log(folder, None, self.history)
             shown = Checkpoint(log._read("checkpoint"), f"the checkpoint of {last.origin}")

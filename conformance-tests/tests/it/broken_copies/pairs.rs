@@ -42,13 +42,14 @@ async fn judged(log: &RealLog, export: &Export, [old, new]: [&Files; 2]) -> (Str
 }
 
 /// What can be done to the end of the log before.
-fn ends(log: &RealLog) -> [Broken; 2] {
+fn ends(log: &RealLog) -> [Broken; 3] {
     let mut of_the_next = log.ended.clone();
     of_the_next.insert("checkpoint".to_owned(), log.next.files["checkpoint"].clone());
     [
         // All of it is signed.
         Broken { name: "what was published before its end", class: "rollback", files: log.files.clone() },
         Broken { name: "the checkpoint is that of the next log", class: "changed-checkpoint", files: of_the_next },
+        Broken { name: "nothing of it is there", class: "missing-file", files: Files::new() },
     ]
 }
 

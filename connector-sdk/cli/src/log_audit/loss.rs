@@ -50,7 +50,7 @@ impl Loss<'_> {
     }
 
     fn found(&self, entries: u64, finding: Finding) -> Audit {
-        let shown = Some(self.link.shown.clone());
+        let shown = Some(self.link.shown.checkpoint().clone());
         Audit { since: None, shown, entries, verdict: Err(finding), timestamps: None }
     }
 
@@ -71,18 +71,23 @@ impl Loss<'_> {
         let kept = &self.link.signed;
         // Of what is lost nothing counts, and keys that were registered or revoked there neither.
         let keys = state.keys_after(self.kept(), &kept.checkpoint().origin, None).await?;
-        let signed = signed_by(kept.text(), &keys).and_then(|kept| signed_by(self.last.text(), &keys).map(|_| kept));
+        let signed = signed_by(kept.text(), &keys).and_then(|kept| {
+            signed_by(self.last.text(), &keys)?;
+            signed_by(self.link.shown.text(), &keys)?;
+            Ok(kept)
+        });
         let (_, key) = match signed {
             Ok(signed) => signed,
             Err(error) => return Ok(Err(Finding::Log(error))),
         };
         let mut beyond = state.known().await?;
         beyond.retain(|known| known.signed.checkpoint().size > self.kept());
-        if let Err(finding) = self.must_be_beginnings(&beyond, state).await? {
-            return Ok(Err(finding));
-        }
+        // The hub is accused by nothing but what it signed itself, all of it.
         if let Err(error) = self.next.must_come_after(self.link, state).await? {
             return Ok(Err(Finding::Log(error)));
+        }
+        if let Err(finding) = self.must_be_beginnings(&beyond, state).await? {
+            return Ok(Err(finding));
         }
         for known in &beyond {
             state.keep_abandoned(&known.signed, self.last)?;
@@ -101,7 +106,7 @@ impl Loss<'_> {
         beyond: &[Known],
         state: &AuditState,
     ) -> Result<Result<(), Finding>, AuditFailure> {
-        let last = self.last.checkpoint();
+        let (last, shown) = (self.last.checkpoint(), &self.link.shown);
         for known in beyond.iter().rev() {
             let before = known.signed.checkpoint();
             if before.size > last.size {
@@ -111,13 +116,13 @@ impl Loss<'_> {
                 return Ok(Err(Finding::fork(state, &known.signed, self.last, &[])?));
             }
             // Of what lies between the two, the hub may have nothing to show.
-            if before.size > self.link.shown.size {
+            if before.size > shown.checkpoint().size {
                 continue;
             }
-            match consistency::ask(&*self.link.source, before, &self.link.shown).await {
+            match consistency::ask(&*self.link.source, before, shown.checkpoint()).await {
                 Ok(Consistency::Grown) => {}
                 Ok(Consistency::Forked(proof)) => {
-                    return Ok(Err(Finding::fork(state, &known.signed, self.last, &proof)?));
+                    return Ok(Err(Finding::fork(state, &known.signed, shown, &proof)?));
                 }
                 Err(error) => return Ok(Err(Finding::Log(verdict_or_failure(error)?))),
             }

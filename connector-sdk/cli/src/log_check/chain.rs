@@ -28,7 +28,7 @@ pub(crate) struct Link {
     /// The registry entry for the key of the next log that this one brings itself, if this one was abandoned.
     pub(crate) vouching: Option<String>,
     /// What it shows.
-    pub(crate) shown: Checkpoint,
+    pub(crate) shown: SignedCheckpoint,
     /// A key that signed it.
     key: VerifierKey,
     /// The hash of the entry that names it, the first one of the next log.
@@ -68,6 +68,9 @@ pub(crate) async fn earlier(
     let Some(mut begins) = opening(source, shown, false).await? else { return Ok(links) };
     let mut origin = shown.origin.clone();
     while until != Some(&*origin) {
+        if links.len() == MOST_LOGS {
+            return Err(LogCheckError::TooMuch { what: "more than 1,000 logs of one hub" });
+        }
         let Begun { opening: Opening { after, .. }, hash: named_in } = begins;
         let (text, last, vouching) = match after {
             After::Nothing => break,
@@ -113,19 +116,19 @@ pub(crate) async fn earlier(
 }
 
 /// That a closed log still shows what the next one began after.
-fn must_show(text: &str, closed: &SignedCheckpoint, keys: &[VerifierKey]) -> Result<Checkpoint, LogCheckError> {
-    let shown = shown_checkpoint(text, keys)?;
-    let closed = closed.checkpoint();
-    if (shown.size, shown.root) == (closed.size, closed.root) { Ok(shown) } else { Err(differs(shown, closed)) }
+fn must_show(text: &str, closed: &SignedCheckpoint, keys: &[VerifierKey]) -> Result<SignedCheckpoint, LogCheckError> {
+    let signed = shown_checkpoint(text, keys)?;
+    let (shown, closed) = (signed.checkpoint(), closed.checkpoint());
+    if (shown.size, shown.root) == (closed.size, closed.root) { Ok(signed) } else { Err(differs(shown, closed)) }
 }
 
-fn shown_checkpoint(text: &str, keys: &[VerifierKey]) -> Result<Checkpoint, LogCheckError> {
+fn shown_checkpoint(text: &str, keys: &[VerifierKey]) -> Result<SignedCheckpoint, LogCheckError> {
     let (key, more) = keys.split_first().ok_or(LogCheckError::not_next(NotNext::PreviousNotSigned))?;
-    Ok(SignedCheckpoint::parse_and_verify_any(text, key, more)?.into_checkpoint())
+    Ok(SignedCheckpoint::parse_and_verify_any(text, key, more)?)
 }
 
-fn differs(shown: Checkpoint, closed: &Checkpoint) -> LogCheckError {
-    LogCheckError::ClosedLogDiffers { log: shown.origin, shown: shown.size, size: closed.size }
+fn differs(shown: &Checkpoint, closed: &Checkpoint) -> LogCheckError {
+    LogCheckError::ClosedLogDiffers { log: shown.origin.clone(), shown: shown.size, size: closed.size }
 }
 
 /// That an abandoned log shows all that is left of it, and nothing beyond the last checkpoint that the next one names; that witnesses
@@ -136,8 +139,9 @@ async fn must_show_what_is_left(
     kept: &SignedCheckpoint,
     lost: &SignedCheckpoint,
     keys: &[VerifierKey],
-) -> Result<Checkpoint, LogCheckError> {
-    let shown = shown_checkpoint(text, keys)?;
+) -> Result<SignedCheckpoint, LogCheckError> {
+    let signed = shown_checkpoint(text, keys)?;
+    let shown = signed.checkpoint();
     let (kept, lost) = (kept.checkpoint(), lost.checkpoint());
     if shown.size < kept.size {
         return Err(differs(shown, kept));
@@ -146,16 +150,17 @@ async fn must_show_what_is_left(
         return Err(differs(shown, lost));
     }
     if let Some(cosigned) = cosigned_checkpoint(source, keys).await? {
+        let cosigned = cosigned.checkpoint();
         if cosigned.size > lost.size {
             return Err(differs(cosigned, lost));
         }
         let is_other = |one: &&Checkpoint| cosigned.size == one.size && cosigned.root != one.root;
-        if let Some(one) = [lost, kept, &shown].into_iter().find(is_other) {
+        if let Some(one) = [lost, kept, shown].into_iter().find(is_other) {
             return Err(differs(cosigned, one));
         }
     }
-    match consistency::ask(source, kept, &shown).await? {
-        Consistency::Grown => Ok(shown),
+    match consistency::ask(source, kept, shown).await? {
+        Consistency::Grown => Ok(signed),
         Consistency::Forked(_) => Err(differs(shown, kept)),
     }
 }
@@ -164,7 +169,7 @@ async fn must_show_what_is_left(
 async fn cosigned_checkpoint(
     source: &dyn LogSource,
     keys: &[VerifierKey],
-) -> Result<Option<Checkpoint>, LogCheckError> {
+) -> Result<Option<SignedCheckpoint>, LogCheckError> {
     match source.fetch(COSIGNED_PATH).await {
         Ok(bytes) => Ok(String::from_utf8(bytes).ok().and_then(|text| shown_checkpoint(&text, keys).ok())),
         Err(SourceError::NotFound | SourceError::TooLarge { .. }) => Ok(None),
@@ -233,31 +238,54 @@ async fn has_its_hash(source: &dyn LogSource, width: u16, entries: &[&[u8]]) -> 
 /// The keys that a closed log ended with, as its own entries say. They are judged when the log is checked.
 async fn closing_keys(source: &dyn LogSource, log: &Checkpoint, root: Root) -> Result<Vec<VerifierKey>, LogCheckError> {
     let mut registry = RegistryState::new(root);
-    for (index, entry) in registry_leaves(source, log).await? {
-        let Ok(Leaf::Registry { ts, entry }) = Leaf::parse(&entry) else { continue };
+    each_registry_leaf(source, log, |index, leaf, _| {
+        let Leaf::Registry { ts, entry } = leaf else { return };
         if let Ok(entry) = UnverifiedRegistryEntry::parse(&entry) {
             // Of other things than the hub's keys it cannot know enough here.
             drop(registry.take(entry, index, ts / 1000));
         }
-    }
+    })
+    .await?;
     Ok(registry.keys_of_log(&log.origin).cloned().collect())
 }
 
 /// The entries of a log that the registry follows from, each with its index, as the bundles have them: nothing is judged.
 ///
 /// # Errors
-/// [`LogCheckError`] if a bundle cannot be had or read.
+/// [`LogCheckError`] if a bundle cannot be had or read, or if they are too many.
 pub(crate) async fn registry_leaves(
     source: &dyn LogSource,
     log: &Checkpoint,
 ) -> Result<Vec<(u64, Vec<u8>)>, LogCheckError> {
     let mut leaves = Vec::new();
+    each_registry_leaf(source, log, |index, _, bytes| leaves.push((index, bytes.to_vec()))).await?;
+    Ok(leaves)
+}
+
+/// Nobody who is known has signed this log yet: it may be of any length, and what is kept of it has an end.
+async fn each_registry_leaf(
+    source: &dyn LogSource,
+    log: &Checkpoint,
+    mut take: impl FnMut(u64, Leaf, &[u8]),
+) -> Result<(), LogCheckError> {
+    let mut taken = 0;
     for path in bundles(0, log.size) {
         let bytes = fetch_tile(source, path).await?;
         let entries = decode_bundle(&bytes, path.width()).map_err(|source| LogCheckError::Bundle { path, source })?;
-        let matters = |entry: &[u8]| matches!(Leaf::parse(entry), Ok(Leaf::Registry { .. } | Leaf::Shard { .. }));
-        let entries = (path.start()..).zip(entries).filter(|(_, entry)| matters(entry));
-        leaves.extend(entries.map(|(index, entry)| (index, entry.to_vec())));
+        for (index, entry) in (path.start()..).zip(entries) {
+            let Ok(leaf @ (Leaf::Registry { .. } | Leaf::Shard { .. })) = Leaf::parse(entry) else { continue };
+            taken += entry.len();
+            if taken > MOST_OF_A_REGISTRY {
+                return Err(LogCheckError::TooMuch { what: "more than 256 MiB of entries of the registry in one log" });
+            }
+            take(index, leaf, entry);
+        }
     }
-    Ok(leaves)
+    Ok(())
 }
+
+/// The most logs of one hub that are followed: each is a file at least.
+const MOST_LOGS: usize = 1_000;
+/// The most bytes of entries of the registry that are read before anybody who is known has signed their log. A registry of 100,000
+/// entries has half as many.
+const MOST_OF_A_REGISTRY: usize = 256 << 20;

@@ -257,7 +257,9 @@ impl LogCheckError {
             },
             Self::Tile(_) | Self::OldTiles { .. } => TamperClass::ChangedTile,
             Self::Leaf { fault, .. } => fault.class(),
-            Self::Fetch { .. } | Self::Export { .. } | Self::History(_) | Self::Stopped => return None,
+            Self::Fetch { .. } | Self::Export { .. } | Self::TooMuch { .. } | Self::History(_) | Self::Stopped => {
+                return None;
+            }
         })
     }
 }

@@ -128,6 +128,12 @@ pub enum LogCheckError {
         /// How many it had.
         size: u64,
     },
+    /// What is shown, and signed by nobody who is known so far, is more than is looked at.
+    #[error("{what} are shown, which is more than is looked at before a known key has signed them")]
+    TooMuch {
+        /// What.
+        what: &'static str,
+    },
     /// What is known of the entries so far could not be kept or looked up.
     #[error("what entries say about others cannot be kept: {0}")]
     History(#[source] sqlx::Error),
@@ -191,7 +197,10 @@ impl LogCheckError {
         if let Self::Earlier { source, .. } = self {
             return source.is_verdict();
         }
-        !matches!(self, Self::Fetch { .. } | Self::Export { .. } | Self::History(_) | Self::Stopped)
+        !matches!(
+            self,
+            Self::Fetch { .. } | Self::Export { .. } | Self::TooMuch { .. } | Self::History(_) | Self::Stopped
+        )
     }
 
     /// The file of the log that the error is about, if it is about one.
@@ -205,7 +214,7 @@ impl LogCheckError {
             Self::EntryHash { mismatch, .. } | Self::Tile(mismatch) => Some(mismatch.path.to_string()),
             Self::Earlier { source, .. } => source.path(),
             Self::ClosedLogDiffers { .. } => Some("checkpoint".to_owned()),
-            Self::Leaf { .. } | Self::Export { .. } | Self::History(_) | Self::Stopped => None,
+            Self::Leaf { .. } | Self::Export { .. } | Self::TooMuch { .. } | Self::History(_) | Self::Stopped => None,
         }
     }
 

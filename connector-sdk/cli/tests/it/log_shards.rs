@@ -3,6 +3,7 @@
 mod abandoned;
 mod begun;
 mod late_keys;
+mod mirrors;
 mod replayed;
 mod third;
 
