@@ -54,11 +54,29 @@ impl Monitor {
         is_news
     }
 
+    /// When patience ends with an audit that runs since `begun` and at `advanced` took its last entry as one that holds, or began. A
+    /// first audit may take longer than the patience, but not without taking entries; and no longer than [`LONGEST_AUDIT`], for whoever
+    /// has the log's key can sign any size, and whoever serves the log can hand out one bundle each time that patience nears its end.
+    /// What an audit took counts for itself alone: if it ends without a verdict, the log could not be had all the while.
+    ///
+    /// `None`: somebody was told already, or it never ends.
+    #[must_use]
+    pub fn patience_ends(&self, begun: Instant, advanced: Instant) -> Option<Instant> {
+        if self.told_of_silence {
+            return None;
+        }
+        let ends = [advanced.checked_add(self.patience), begun.checked_add(LONGEST_AUDIT.max(self.patience))];
+        ends.into_iter().flatten().min()
+    }
+
     const fn answer(&mut self, now: Instant) {
         self.answered = now;
         self.told_of_silence = false;
     }
 }
+
+/// For how long an audit that advances is no alarm, unless the patience is longer.
+pub const LONGEST_AUDIT: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[cfg(test)]
 mod tests {
@@ -93,5 +111,37 @@ mod tests {
         monitor.holds(after(700));
         assert!(!monitor.cannot_be_had(after(759)));
         assert!(monitor.cannot_be_had(after(760)));
+    }
+
+    #[test]
+    fn patience_with_an_audit_that_runs_ends_after_its_last_entry_and_no_more_once_that_was_told() {
+        let start = Instant::now();
+        let after = |seconds| start + Duration::from_secs(seconds);
+        let mut monitor = Monitor::new(Duration::from_secs(60), start);
+        assert_eq!(monitor.patience_ends(start, after(600)), Some(after(660)));
+        assert!(monitor.cannot_be_had(after(660)));
+        assert_eq!(monitor.patience_ends(start, after(700)), None);
+        monitor.holds(after(720));
+        assert_eq!(monitor.patience_ends(after(780), after(780)), Some(after(840)));
+    }
+
+    #[test]
+    fn patience_with_an_audit_that_advances_ends_after_a_day_or_when_it_is_longer_with_itself() {
+        let start = Instant::now();
+        let day = start + LONGEST_AUDIT;
+        let second = Duration::from_secs(1);
+        let ends = |patience| Monitor::new(patience, start).patience_ends(start, day - second);
+        assert_eq!(ends(Duration::from_secs(60)), Some(day));
+        assert_eq!(ends(LONGEST_AUDIT * 2), Some(day + LONGEST_AUDIT));
+        assert_eq!(ends(Duration::MAX), None);
+    }
+
+    #[test]
+    fn an_audit_that_took_entries_and_ends_without_a_verdict_leaves_the_log_away() {
+        let start = Instant::now();
+        let after = |seconds| start + Duration::from_secs(seconds);
+        let mut monitor = Monitor::new(Duration::from_secs(60), start);
+        assert_eq!(monitor.patience_ends(start, after(599)), Some(after(659)));
+        assert!(monitor.cannot_be_had(after(600)));
     }
 }

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use saphan_cli::log_audit::state::AuditState;
 use saphan_cli::log_audit::{Audit, AuditFailure, audit};
-use saphan_cli::log_check::{LogSource, SourceError, SourceFuture};
+use saphan_cli::log_check::{LogSource, Progress, SourceError, SourceFuture};
 use serde_json::json;
 use tokio::sync::Notify;
 
@@ -103,6 +104,34 @@ async fn an_interrupted_first_audit_goes_on_where_it_was() {
     assert!(audit.since.is_none(), "nothing was trusted");
     assert_eq!((audit.entries, audit.verdict.unwrap().leaves.messages), (100, 600));
     assert!(!source.fetched().iter().any(|path| path == "tile/entries/001"), "{:?}", source.fetched());
+}
+
+/// The entries that an audit said it has checked.
+#[derive(Default)]
+struct Heard(AtomicU64);
+
+impl Progress for Heard {
+    fn checked(&self, entries: u64) {
+        self.0.fetch_add(entries, Ordering::Relaxed);
+    }
+}
+
+#[tokio::test]
+async fn what_is_fetched_and_does_not_hold_is_no_progress() {
+    let ledger = Ledger::with_messages(600);
+    // Every bundle is there; the hashes beside the second are not, or those beside the first are wrong.
+    for (fails, spoilt_once, checked) in
+        [(None, None, 612), (Some("tile/0/001"), None, 256), (None, Some("tile/0/000"), 0)]
+    {
+        let (folder, heard) = (tempfile::tempdir().unwrap(), Heard::default());
+        let mut state = AuditState::open(folder.path(), ledger.vkey()).await.unwrap();
+        let mut source = Source::new(ledger.files());
+        (source.fails, source.spoilt_once) = (fails, spoilt_once);
+        let audited = audit(&source, &mut state, &heard).await;
+        assert_eq!(audited.is_err(), fails.is_some(), "{audited:?}");
+        assert!(source.fetched().iter().any(|path| path == "tile/entries/002.p/100"));
+        assert_eq!(heard.0.into_inner(), checked, "{fails:?} {spoilt_once:?}");
+    }
 }
 
 #[tokio::test]

@@ -1,10 +1,18 @@
 //! `saphan audit log --watch`.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
+use axum::Router;
+use axum::extract;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::watch::Sender;
 
 use super::Followed;
 use crate::ledger::Ledger;
@@ -18,10 +26,14 @@ struct Watch {
 
 impl Watch {
     fn start(followed: &Followed, more: &[&str]) -> Self {
+        Self::start_at("log", followed, more)
+    }
+
+    fn start_at(log: &str, followed: &Followed, more: &[&str]) -> Self {
         let mut command = Command::new(PROGRAM);
         command
             .current_dir(followed.path())
-            .args(["--json", "audit", "log", "log", "--vkey", "vkey", "--state", "state"]);
+            .args(["--json", "audit", "log", log, "--vkey", "vkey", "--state", "state"]);
         command.args(["--watch", "1"]).args(more).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -33,10 +45,11 @@ impl Watch {
     }
 
     /// The next audit that ends this way.
-    fn until(&mut self, holds: bool) -> Value {
+    fn until(&mut self, holds: impl Into<Value>) -> Value {
+        let holds = holds.into();
         loop {
             let told = self.next();
-            if told["verdict"]["holds"] == json!(holds) {
+            if told["verdict"]["holds"] == holds {
                 return told;
             }
         }
@@ -138,6 +151,75 @@ fn a_log_that_stays_away_is_an_alarm_when_patience_ends() {
     std::fs::write(&checkpoint, ledger.checkpoint()).unwrap();
     watch.until(true);
     assert_eq!(watch.stop(), 0);
+}
+
+/// A mirror that takes every request, and can leave one file without an answer.
+struct Mirror {
+    url: String,
+    silent: Sender<Option<&'static str>>,
+}
+
+#[derive(Clone)]
+struct Served {
+    files: BTreeMap<String, Vec<u8>>,
+    silent: Sender<Option<&'static str>>,
+}
+
+impl Mirror {
+    async fn start(files: BTreeMap<String, Vec<u8>>, silent: Option<&'static str>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/log", listener.local_addr().unwrap());
+        let silent = Sender::new(silent);
+        let served = Served { files, silent: silent.clone() };
+        let router = Router::new().route("/log/{*path}", get(file)).with_state(served);
+        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self { url, silent }
+    }
+}
+
+async fn file(extract::State(served): extract::State<Served>, extract::Path(path): extract::Path<String>) -> Response {
+    let Served { files, silent } = served;
+    silent.subscribe().wait_for(|silent| *silent != Some(&*path)).await.unwrap();
+    match files.get(&path) {
+        Some(bytes) => bytes.clone().into_response(),
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+const STANDS_STILL: &str = "the audit has not ended, and has checked no entry for 1 s";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mirror_that_does_not_answer_is_an_alarm_while_the_audit_waits_and_again_after_the_log_was_had() {
+    let ledger = Ledger::with_messages(3);
+    let followed = Followed::new(&ledger);
+    let mirror = Mirror::start(ledger.files(), Some("checkpoint")).await;
+    let more = ["--alarm", "tee -a alarms", "--metrics", "metrics.prom", "--patience", "1"];
+    let mut watch = Watch::start_at(&mirror.url, &followed, &more);
+    let metrics = || std::fs::read_to_string(followed.path().join("metrics.prom")).unwrap();
+    let reached = |reached| format!("saphan_audit_reached{{log=\"{}\"}} {reached}\n", crate::ledger::ORIGIN);
+    for round in 1..=2 {
+        let told = watch.until(Value::Null);
+        assert_eq!((&told["error"]["what"], &told["error"]["side"]), (&json!(STANDS_STILL), &json!("hub")), "{told}");
+        assert!(metrics().contains(&reached(0)), "{}", metrics());
+        // The audit that waited gets its answer, and ends.
+        mirror.silent.send_replace(None);
+        assert_eq!(watch.next()["verdict"]["holds"], true);
+        assert_eq!(alarms(followed.path()).len(), round);
+        assert!(metrics().contains(&reached(1)), "{}", metrics());
+        mirror.silent.send_replace(Some("checkpoint"));
+    }
+    assert_eq!(alarms(followed.path())[0]["error"]["what"], STANDS_STILL);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_audit_that_has_checked_entries_and_waits_for_the_others_is_an_alarm_and_no_verdict() {
+    let ledger = Ledger::with_messages(600);
+    let followed = Followed::new(&ledger);
+    let mirror = Mirror::start(ledger.files(), Some("tile/entries/002.p/100")).await;
+    let mut watch = Watch::start_at(&mirror.url, &followed, &["--alarm", "tee -a alarms", "--patience", "1"]);
+    assert_eq!(watch.next()["error"]["what"], STANDS_STILL);
+    assert_eq!(watch.stop(), 3);
+    assert_eq!(alarms(followed.path()).len(), 1, "a watch that is stopped waits for its alarm");
 }
 
 #[test]
