@@ -4,10 +4,12 @@
 //! a checkpoint finds all of its files. Nothing waits for it. What was published last is what [`crate::continuity`] holds the
 //! store against at the next start.
 
+mod beside;
 mod earlier;
 mod timestamps;
 
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,6 +36,8 @@ pub struct PublishedLog {
     objects: Objects,
     /// As the operator wrote it.
     place: String,
+    /// What the folders of all shards are in, where that is a folder.
+    folder: Option<PathBuf>,
 }
 
 /// The log could not be published, or what is published cannot be read.
@@ -48,6 +52,18 @@ pub enum PublicationError {
     /// A checkpoint in the place is not text.
     #[error("the published checkpoint is not text")]
     NotText,
+    /// A checkpoint in the place is none.
+    #[error("the published checkpoint states no size")]
+    NoSize,
+    /// A file that the checkpoint needs is not there.
+    #[error("the published file {path} is missing")]
+    Missing {
+        /// Where it should be, in the log's folder.
+        path: String,
+    },
+    /// The folder of all shards failed.
+    #[error("the folder cannot be listed")]
+    Listing(#[source] io::Error),
     /// A file that is published is not what it should be.
     #[error("the published file {path} is damaged")]
     Damaged {
@@ -71,12 +87,12 @@ impl PublishedLog {
         if place.is_empty() {
             return Ok(None);
         }
-        let mut objects = match place.strip_prefix(BUCKET) {
-            Some(bucket) => Objects::in_bucket(bucket, "log.publish")?,
-            None => Objects::in_folder(Path::new(place), PUBLIC)?,
+        let (mut objects, folder) = match place.strip_prefix(BUCKET) {
+            Some(bucket) => (Objects::in_bucket(bucket, "log.publish")?, None),
+            None => (Objects::in_folder(Path::new(place), PUBLIC)?, Some(PathBuf::from(place))),
         };
         objects.prefix = objects.prefix.join(shard);
-        Ok(Some(Self { objects, place: format!("{}/{shard}", place.trim_end_matches('/')) }))
+        Ok(Some(Self { objects, place: format!("{}/{shard}", place.trim_end_matches('/')), folder }))
     }
 
     /// Whether the place is a folder that is not there.
@@ -85,41 +101,10 @@ impl PublishedLog {
         !place.is_empty() && !place.starts_with(BUCKET) && !Path::new(place).is_dir()
     }
 
-    /// That of another shard, beside this one.
-    #[must_use]
-    pub fn beside(&self, shard: &str) -> Self {
-        let mut parts: Vec<_> = self.objects.prefix.parts().collect();
-        parts.pop();
-        let prefix = parts.into_iter().collect::<ObjectPath>().join(shard);
-        let place = self.place.rsplit_once('/').map_or("", |(place, _)| place);
-        Self { objects: Objects { store: Arc::clone(&self.objects.store), prefix }, place: format!("{place}/{shard}") }
-    }
-
-    /// The names of all shards that have a folder beside this one's.
-    ///
-    /// # Errors
-    /// [`PublicationError`].
-    pub async fn shards(&self) -> Result<Vec<String>, PublicationError> {
-        let mut parts: Vec<_> = self.objects.prefix.parts().collect();
-        parts.pop();
-        let place: ObjectPath = parts.into_iter().collect();
-        let folders = self.objects.store.list_with_delimiter(Some(&place)).await?.common_prefixes;
-        Ok(folders.iter().filter_map(|folder| Some(folder.filename()?.to_owned())).collect())
-    }
-
-    /// The first entry, if the log has been published.
-    ///
-    /// # Errors
-    /// [`PublicationError`].
-    pub async fn first_entry(&self) -> Result<Option<Vec<u8>>, PublicationError> {
-        let Some(size) = self.checkpoint().await?.as_deref().and_then(size_of) else { return Ok(None) };
-        Ok(self.bundle(0, size).await?.and_then(|entries| entries.into_iter().next()))
-    }
-
     /// In these objects, without a folder of its own; `place` is what people call them.
     #[must_use]
     pub fn new(store: Arc<dyn ObjectStore>, place: &str) -> Self {
-        Self { objects: Objects { store, prefix: ObjectPath::default() }, place: place.to_owned() }
+        Self { objects: Objects { store, prefix: ObjectPath::default() }, place: place.to_owned(), folder: None }
     }
 
     /// The place, as the operator wrote it.
@@ -177,8 +162,7 @@ impl PublishedLog {
     /// # Errors
     /// It cannot be read, or is no bundle of so many entries.
     pub(crate) async fn bundle(&self, index: u64, published: u64) -> Result<Option<Vec<Vec<u8>>>, PublicationError> {
-        let width = published.saturating_sub(index * u64::from(TILE_WIDTH)).min(u64::from(TILE_WIDTH));
-        let Ok(path) = TilePath::new(TileContent::Entries, index, width as u16) else { return Ok(None) };
+        let Some(path) = bundle_path(index, published) else { return Ok(None) };
         let Some(bytes) = self.get(&path.to_string()).await? else { return Ok(None) };
         let entries = decode_bundle(&bytes, path.width());
         let entries = entries.map_err(|source| PublicationError::Damaged { path: path.to_string(), source })?;
@@ -244,6 +228,12 @@ impl Copies for PublishedLog {
         }
         .boxed()
     }
+}
+
+/// Where a bundle is in a log of which so many entries are published; `None` if it has none of them.
+fn bundle_path(index: u64, published: u64) -> Option<TilePath> {
+    let width = published.saturating_sub(index * u64::from(TILE_WIDTH)).min(u64::from(TILE_WIDTH));
+    TilePath::new(TileContent::Entries, index, width as u16).ok()
 }
 
 /// The number of entries that a checkpoint (a signed note) states, whoever signed it.

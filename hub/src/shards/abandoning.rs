@@ -9,7 +9,7 @@ use anyhow::{Context as _, bail};
 use saphan_schemas::catalogue::Catalogue;
 use saphan_schemas::leaf::{Abandoned, Leaf};
 use saphan_schemas::log::{SignedCheckpoint, VerifierKey};
-use saphan_schemas::registry::RegistryState;
+use saphan_schemas::registry::{RegistryState, are_logs_of_one_hub};
 use saphan_schemas::succession::Opening;
 
 use super::beginning::{Lost, closed_for};
@@ -21,7 +21,7 @@ use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::continuity;
 use crate::keys::KeyStore;
-use crate::publication::PublishedLog;
+use crate::publication::{PublicationError, PublishedLog, size_of};
 use crate::registry::{Registry, opening};
 use crate::store::Store;
 use crate::witnesses::rounds;
@@ -61,10 +61,12 @@ pub async fn give_up(
     registry.catch_up(store).await?;
     let registry = registry.state();
     must_follow(&registry, shards, next)?;
-    let (last, abandoned) = find(config, store, shards.present(), &registry, given).await?;
+    let (Seen { who, signed: last }, abandoned) = find(config, store, shards.present(), &registry, given).await?;
     must_not_have_gone_on(config, shards).await?;
     let keys = KeyStore { origin: next.to_owned(), ..config.key_store() };
     let key = new_key(config, &keys, &registry, next, now)?;
+    let (kept, size) = (size_of(&abandoned.kept), last.checkpoint().size);
+    tracing::warn!(log = shards.present().origin, kept, size, seen_by = who, "the log is abandoned");
     Ok(Lost { last: last.text().to_owned(), abandoned: Abandoned { key, ..abandoned } })
 }
 
@@ -74,7 +76,7 @@ async fn find(
     shard: &Shard,
     registry: &RegistryState,
     given: &[(String, String)],
-) -> anyhow::Result<(SignedCheckpoint, Abandoned)> {
+) -> anyhow::Result<(Seen, Abandoned)> {
     let head = store.head().await?.context("the log is empty")?;
     let kept = head.range.size();
     let keys: Vec<_> = registry.keys_of_log(&shard.origin).cloned().collect();
@@ -103,33 +105,70 @@ async fn find(
             shard.origin
         );
     }
-    tracing::warn!(log = shard.origin, kept, size, seen_by = last.who, "the log is abandoned");
-    Ok((last.signed, Abandoned { kept: head.checkpoint, key: None }))
+    Ok((last, Abandoned { kept: head.checkpoint, key: None }))
 }
 
 /// That no log is published which goes on from the present one: none goes on in two ways.
 async fn must_not_have_gone_on(config: &Config, shards: &Shards) -> anyhow::Result<()> {
     let present = &shards.present().origin;
     let Some(published) = PublishedLog::open(&config.log.publish, name(present))? else { return Ok(()) };
-    for shard in published.shards().await? {
-        let other = published.beside(&shard);
-        let first = other.first_entry().await.with_context(|| {
-            format!("it is not known whether the log that is published in {} goes on from {present}", other.place())
+    let folders = published.shards().await.with_context(|| {
+        format!("it is not known which logs are published in {}. {WITHOUT_KNOWING}", config.log.publish)
+    })?;
+    for folder in folders {
+        let other = published.beside(&folder);
+        let before = goes_on_from(&other, shards).await.with_context(|| {
+            let place = other.place();
+            format!(
+                "it is not known whether the log that is published in {place} goes on from {present}. {WITHOUT_KNOWING}"
+            )
         })?;
-        let opening = match first.as_deref().map(Leaf::parse) {
-            Some(Ok(Leaf::Shard { event, .. })) => Opening::of(event),
-            _ => None,
+        let gone_on = match before {
+            Some(before) if before == *present => {
+                format!(
+                    "{present} has been given up before, and gone on from in the log that is published in {}",
+                    other.place()
+                )
+            }
+            // It came later, by way of a log that is not published any more.
+            Some(before) if shards.of_origin(&before).is_none() => {
+                format!(
+                    "the log that is published in {} goes on from {before}, of which the store has nothing",
+                    other.place()
+                )
+            }
+            _ => continue,
         };
-        if opening.is_some_and(|opening| opening.after.log() == Some(present)) {
-            bail!(
-                "{present} has been given up before, and gone on from in the log that is published in {}: a store that has that log is what \
-                 to look for. From this one nothing of it would count, and keys that were revoked there would be good again. If no such \
-                 store is left, only a new hub folder is: `Give a log up` in the operator guide",
-                other.place()
-            );
-        }
+        bail!(
+            "{gone_on}: a store that has that log is what to look for. From this one nothing of it would count, and keys that were revoked \
+             there would be good again. If no such store is left, only a new hub folder is: `Give a log up` in the operator guide"
+        );
     }
     Ok(())
+}
+
+/// The origin of the log that a published one goes on from; `None` for the first log of a hub, for one that the store has, and for what
+/// is no log of this hub.
+async fn goes_on_from(published: &PublishedLog, shards: &Shards) -> anyhow::Result<Option<String>> {
+    let checkpoint = match published.checkpoint().await {
+        Ok(Some(checkpoint)) => checkpoint,
+        Ok(None) | Err(PublicationError::NotText) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let Some(origin) = checkpoint.lines().next() else { return Ok(None) };
+    if !are_logs_of_one_hub(origin, &shards.present().origin) || shards.of_origin(origin).is_some() {
+        return Ok(None);
+    }
+    // One that cannot be read is no reason to go on.
+    let first = published.first_entry(&checkpoint).await?;
+    let opening = match Leaf::parse(&first).with_context(|| format!("the first entry of {origin} cannot be read"))? {
+        Leaf::Shard { event, .. } => Opening::of(event),
+        _ => None,
+    };
+    match opening.filter(|opening| opening.origin == origin) {
+        Some(opening) => Ok(opening.after.log().map(str::to_owned)),
+        None => bail!("its first entry does not begin the log {origin}, which its checkpoint names"),
+    }
 }
 
 fn signed_by_any(text: &str, keys: &[VerifierKey]) -> Option<SignedCheckpoint> {
@@ -215,3 +254,7 @@ async fn no_witness_has_more(
     }
     Ok(())
 }
+
+/// What is there and cannot be read is no reason to go on without it.
+const WITHOUT_KNOWING: &str = "Make it readable, or bring it back from a copy; move it away if it is no log of this hub; or empty \
+    log.publish to go without: then nobody knows whether the log was given up before, and if it was, it goes on in two ways";

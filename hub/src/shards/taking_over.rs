@@ -157,7 +157,8 @@ async fn say_again(app: &App, before: &Shard, leaf: &Leaf, is_proven: bool) -> a
         Leaf::Acknowledgement { acknowledgement, .. } => {
             let Ok(batch) = UnverifiedAcknowledgement::parse(acknowledgement) else { return Ok(Again::Nothing) };
             match acknowledge(app, &batch.claims().iss, acknowledgement).await {
-                Ok(_) => Ok(Again::Said),
+                Ok(recorded) if recorded.first => Ok(Again::Said),
+                Ok(_) => Ok(Again::Nothing),
                 Err(error @ (AcknowledgementError::Malformed(_) | AcknowledgementError::Problem { .. })) => {
                     Ok(Again::Refused(format!("acknowledgements of {}: {error}", batch.claims().iss)))
                 }
@@ -167,6 +168,8 @@ async fn say_again(app: &App, before: &Shard, leaf: &Leaf, is_proven: bool) -> a
         // Nobody but the hub signs it, so the tree must stand for it.
         Leaf::Erasure { index, log, basis, .. } if is_proven => {
             match erase_in(app, log.as_deref().unwrap_or(&before.origin), &[*index], basis).await {
+                // What was erased before stays as it is, and nothing is logged.
+                Ok(erasure) if erasure.erased.iter().all(|one| one.before) => Ok(Again::Nothing),
                 Ok(_) => Ok(Again::Said),
                 // Its message is lost, body and all.
                 Err(EraseError::NoMessage { .. }) => Ok(Again::Nothing),

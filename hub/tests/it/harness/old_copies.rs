@@ -8,6 +8,7 @@ use saphan_hub::shards::abandoning::give_up;
 use saphan_hub::shards::closing::publish;
 use saphan_hub::shards::taking_over::{TakenOver, take_over};
 use saphan_hub::shards::{Shards, origin};
+use saphan_hub::store::sqlite::SqliteStore;
 use tempfile::TempDir;
 use tokio::sync::watch;
 
@@ -29,9 +30,14 @@ impl Site {
         copy_all(copy.path(), self.folder.path());
     }
 
-    /// The last connection takes the files beside the store with it.
+    /// A reader that is closed last leaves the write-ahead log beside the store; a writer takes it along.
     async fn store_is_closed(&self) {
-        eventually(async || store_files(self.folder.path()).len() == 1).await;
+        let store = self.config.store_file();
+        eventually(async || {
+            SqliteStore::open(&store).await.unwrap().close().await.unwrap();
+            store_files(self.folder.path()).len() == 1
+        })
+        .await;
     }
 
     /// Gives its log up for one with this shard's name, as `saphan-hub shard open --abandon` does.

@@ -1,16 +1,21 @@
 //! The store is an old copy and there is no newer one, as an operator meets it: the log is given up, and the hub goes on in the next.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::process::Output;
 
 use saphan_schemas::leaf::{Leaf, ShardEvent};
-use saphan_schemas::log::decode_bundle;
+use saphan_schemas::log::{decode_bundle, encode_bundle};
 use serde_json::{Value, json};
 
 use super::shards::{NEXT, OLD, SHARD};
 use super::{Folder, Serving, failure, program, run, success};
 use crate::harness::{eventually, in_time};
 
+/// What the hub's log says of it.
+const GIVEN_UP: &str = "the log is abandoned";
 const PUBLISH: &str = "SAPHAN_HUB__LOG__PUBLISH";
 
 /// A hub of which the published log shows more than its store has.
@@ -263,12 +268,103 @@ async fn a_log_is_not_given_up_twice() {
     let refused = failure(&old.run("2027h2", &["shard", "open", "--abandon"]).await);
     let other = old.place.join("2027h1").display().to_string();
     assert!(refused.contains(&format!("{OLD} has been given up before")) && refused.contains(&other), "{refused}");
+    assert!(!refused.contains(GIVEN_UP), "{refused}");
     assert_eq!(old.folder.newest().await.1, 1, "nothing was begun");
     // What has nothing to do with it is beside it too.
     std::fs::rename(old.place.join("2027h1"), old.folder.0.path().join("elsewhere")).unwrap();
     std::fs::create_dir(old.place.join("reports")).unwrap();
     std::fs::write(old.place.join("reports/checkpoint"), "none").unwrap();
+    let done = old.run("2027h2", &["shard", "open", "--abandon"]).await;
+    success(&done);
+    assert!(String::from_utf8_lossy(&done.stderr).contains(GIVEN_UP), "{done:?}");
+}
+
+#[tokio::test]
+async fn a_log_is_not_given_up_again_where_what_followed_it_cannot_be_read() {
+    let old = OldCopy::new().await;
+    success(&old.abandon(&[]).await);
+    old.bring_back_store();
+    let next = old.place.join("2027h1");
+    let entries = next.join(format!("tile/entries/000.p/{}", old.size));
+    let (checkpoint, bundle) = (next.join("checkpoint"), std::fs::read(&entries).unwrap());
+    let whole = std::fs::read_to_string(&checkpoint).unwrap();
+    let refused = async |why: &str| {
+        let refused = failure(&old.run("2027h2", &["shard", "open", "--abandon"]).await);
+        let place = format!("it is not known whether the log that is published in {} goes on", next.display());
+        assert!(refused.contains(&place) && refused.contains("move it away") && refused.contains(why), "{refused}");
+        assert!(!refused.contains(GIVEN_UP), "{refused}");
+        assert_eq!(old.folder.newest().await.1, 1, "nothing was begun");
+    };
+
+    std::fs::remove_dir_all(next.join("tile/entries")).unwrap();
+    refused(&format!("the published file tile/entries/000.p/{} is missing", old.size)).await;
+    std::fs::create_dir_all(entries.parent().unwrap()).unwrap();
+    std::fs::write(&entries, &bundle[1..]).unwrap();
+    refused("is damaged").await;
+    std::fs::copy(old.bundle(), &entries).unwrap();
+    refused(&format!("its first entry does not begin the log {NEXT}")).await;
+    let mut leaves: Vec<_> = decode_bundle(&bundle, old.size as u16).unwrap();
+    leaves[0] = b"no leaf";
+    std::fs::write(&entries, encode_bundle(&leaves).unwrap()).unwrap();
+    refused(&format!("the first entry of {NEXT} cannot be read")).await;
+    std::fs::write(&entries, &bundle).unwrap();
+    for size in ["0", "many"] {
+        let changed = whole.replacen(&format!("\n{}\n", old.size), &format!("\n{size}\n"), 1);
+        std::fs::write(&checkpoint, changed).unwrap();
+        refused("the published checkpoint states no size").await;
+    }
+    // One that nobody can open, as a folder of somebody else.
+    std::fs::remove_dir_all(&next).unwrap();
+    symlink("2027h1", &next).unwrap();
+    refused("2027h1").await;
+    std::fs::remove_file(&next).unwrap();
     success(&old.run("2027h2", &["shard", "open", "--abandon"]).await);
+}
+
+#[tokio::test]
+async fn a_log_is_not_given_up_again_where_only_a_later_one_is_published_still() {
+    let old = OldCopy::new().await;
+    success(&old.abandon(&[]).await);
+    success(&old.run("2027h2", &["shard", "open"]).await);
+    old.bring_back_store();
+    std::fs::remove_dir_all(old.place.join("2027h1")).unwrap();
+    let refused = failure(&old.run("2028h1", &["shard", "open", "--abandon"]).await);
+    assert!(refused.contains(&format!("goes on from {NEXT}, of which the store has nothing")), "{refused}");
+    assert_eq!(old.folder.newest().await.1, 1, "nothing was begun");
+}
+
+#[tokio::test]
+async fn a_log_is_given_up_whatever_else_is_in_the_place_where_logs_are_published() {
+    let old = OldCopy::new().await;
+    // What a file system has for itself, and nobody else can look into.
+    std::fs::create_dir(old.place.join("lost+found")).unwrap();
+    symlink("checkpoint", old.place.join("lost+found/checkpoint")).unwrap();
+    for (folder, checkpoint) in
+        [("www", &b"\xff\xfe\0"[..]), ("other", b"other.hub/log/2027h1\n5\nAAAA\n"), ("empty", b"")]
+    {
+        std::fs::create_dir(old.place.join(folder)).unwrap();
+        std::fs::write(old.place.join(folder).join("checkpoint"), checkpoint).unwrap();
+    }
+    std::fs::write(old.place.join(OsStr::from_bytes(b"caf\xe9")), "").unwrap();
+    std::fs::write(old.place.join("robots"), "").unwrap();
+    symlink("nowhere", old.place.join("link")).unwrap();
+    success(&old.abandon(&[]).await);
+    old.goes_on().await;
+}
+
+#[tokio::test]
+async fn a_log_is_given_up_though_the_files_of_an_earlier_one_are_not_published_any_more() {
+    let old = OldCopy::begun().await;
+    success(&old.run("2027h1", &["shard", "open"]).await);
+    std::fs::remove_dir_all(old.folder.0.path().join("copy")).unwrap();
+    old.keep_store();
+    success(&old.run("2027h1", &["keys", "rotate", "receipts"]).await);
+    old.serve("2027h1").await.terminate().await;
+    old.bring_back_store();
+    std::fs::remove_dir_all(old.place.join("2026h2/tile")).unwrap();
+    let said = success(&old.run("2027h2", &["shard", "open", "--abandon"]).await);
+    assert!(said.starts_with(&format!("{NEXT} is abandoned")), "{said}");
+    assert!(said.contains("1 statements are logged again, 0 are not"), "{said}");
 }
 
 #[tokio::test]

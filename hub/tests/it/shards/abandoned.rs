@@ -1,8 +1,10 @@
 //! A log of which the store has lost a part: what is kept stands, and what others said in the lost part is said again.
 
+use std::path::Path;
+
 use saphan_hub::shards::taking_over::take_over;
 use saphan_schemas::leaf::Leaf;
-use saphan_schemas::log::Stamped;
+use saphan_schemas::log::{Checkpoint, CompactRange, Stamped, decode_bundle, encode_bundle, leaf_hash};
 use saphan_schemas::problem::ProblemCode;
 use saphan_schemas::receipt::UnverifiedReceipt;
 use serde_json::{Value, json};
@@ -150,6 +152,55 @@ async fn a_body_that_was_erased_in_the_lost_part_because_nobody_came_in_time_is_
     assert_eq!((taken.again, &*taken.refused), (1, &[][..]));
     let hub = site.start().await;
     assert_eq!(state(&hub, &message).await, (json!("expired"), json!(1), json!(NEXT)));
+}
+
+/// Publishes the last entry of the log a second time, with a checkpoint by its key.
+fn say_the_last_twice(site: &Site, log: &Path) {
+    let checkpoint = std::fs::read_to_string(log.join("checkpoint")).unwrap();
+    let size: u16 = checkpoint.lines().nth(1).unwrap().parse().unwrap();
+    let bundle = std::fs::read(log.join(format!("tile/entries/000.p/{size}"))).unwrap();
+    let mut entries = decode_bundle(&bundle, size).unwrap();
+    entries.push(entries[entries.len() - 1]);
+    let mut range = CompactRange::default();
+    entries.iter().for_each(|entry| range.push(leaf_hash(entry)));
+    let keys = site.config.key_store().open().unwrap().logs.keys;
+    let checkpoint = Checkpoint::new(FIRST.to_owned(), range.size(), range.root()).sign(&keys[0]).unwrap();
+    std::fs::write(log.join(format!("tile/entries/000.p/{}", size + 1)), encode_bundle(&entries).unwrap()).unwrap();
+    std::fs::write(log.join("checkpoint"), checkpoint).unwrap();
+}
+
+#[tokio::test]
+async fn an_acknowledgement_of_the_lost_part_that_stands_twice_is_counted_once() {
+    let (hub, place) = publishing("").await;
+    let message = hub.world.message();
+    let index = hub.accept(&message).await;
+    let (hub, copy) = copied(hub).await;
+    let batch = said(&hub, Some(FIRST), &[(index, None)]);
+    assert_eq!(hub.acknowledge(&hub.world.office, &batch).await.status, 201);
+    let mut site = lost(hub, &copy).await;
+    say_the_last_twice(&site, &place.path().join("main"));
+    let taken = site.abandon_for("next").await.unwrap();
+    assert_eq!((taken.again, &*taken.refused, &*taken.unknown), (1, &[][..], &[][..]));
+    let hub = site.start().await;
+    assert_eq!(hub.size(), 2);
+}
+
+#[tokio::test]
+async fn an_erasure_of_the_lost_part_that_stands_twice_is_counted_once() {
+    let (hub, place) = publishing("").await;
+    let message = hub.world.message();
+    let index = hub.accept(&message).await;
+    let batch = said(&hub, Some(FIRST), &[(index, None)]);
+    assert_eq!(hub.acknowledge(&hub.world.office, &batch).await.status, 201);
+    let (hub, copy) = copied(hub).await;
+    hub.erase_of(&basis(FIRST, &[index])).await.json::<Value>(200);
+    let mut site = lost(hub, &copy).await;
+    say_the_last_twice(&site, &place.path().join("main"));
+    let taken = site.abandon_for("next").await.unwrap();
+    assert_eq!((taken.again, &*taken.refused, &*taken.unknown), (1, &[][..], &[][..]));
+    let hub = site.start().await;
+    assert_eq!(state(&hub, &message).await, (json!("processed"), json!(1), json!(NEXT)));
+    assert_eq!(hub.size(), 2);
 }
 
 #[tokio::test]
