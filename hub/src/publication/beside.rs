@@ -4,6 +4,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use futures_util::TryStreamExt as _;
 use object_store::ObjectStore as _;
 use object_store::path::Path as ObjectPath;
 use saphan_schemas::registry::is_shard_name;
@@ -43,6 +44,14 @@ impl PublishedLog {
         let folders = self.objects.store.list_with_delimiter(Some(&place)).await?.common_prefixes;
         let names = folders.iter().filter_map(ObjectPath::filename).filter(|name| is_shard_name(name));
         Ok(names.map(str::to_owned).collect())
+    }
+
+    /// Whether there are files of a log, whatever its checkpoint is: that comes last, and can be damaged.
+    ///
+    /// # Errors
+    /// [`PublicationError`].
+    pub async fn has_tiles(&self) -> Result<bool, PublicationError> {
+        Ok(self.objects.store.list(Some(&self.path("tile"))).try_next().await?.is_some())
     }
 
     /// The first entry of the log that is published with this checkpoint.

@@ -3,6 +3,7 @@
 //! Nothing may be appended to it, for its key has signed other entries at those places. The next log begins with the largest
 //! checkpoint that is known, and says how much of it the hub still has.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
@@ -10,7 +11,7 @@ use saphan_schemas::catalogue::Catalogue;
 use saphan_schemas::leaf::{Abandoned, Leaf};
 use saphan_schemas::log::{SignedCheckpoint, VerifierKey};
 use saphan_schemas::registry::{RegistryState, are_logs_of_one_hub};
-use saphan_schemas::succession::Opening;
+use saphan_schemas::succession::{After, Opening};
 
 use super::beginning::{Lost, closed_for};
 use super::closing::{must_be_new, must_follow, new_key};
@@ -108,65 +109,80 @@ async fn find(
     Ok((last, Abandoned { kept: head.checkpoint, key: None }))
 }
 
-/// That no log is published which goes on from the present one: none goes on in two ways.
+/// That no log is published which goes on from the present one, itself or by way of others: none goes on in two ways.
 async fn must_not_have_gone_on(config: &Config, shards: &Shards) -> anyhow::Result<()> {
     let present = &shards.present().origin;
     let Some(published) = PublishedLog::open(&config.log.publish, name(present))? else { return Ok(()) };
     let folders = published.shards().await.with_context(|| {
         format!("it is not known which logs are published in {}. {WITHOUT_KNOWING}", config.log.publish)
     })?;
+    let mut unknown = BTreeMap::new();
     for folder in folders {
         let other = published.beside(&folder);
-        let before = goes_on_from(&other, shards).await.with_context(|| {
+        let opening = unknown_log(&other, shards).await.with_context(|| {
             let place = other.place();
             format!(
                 "it is not known whether the log that is published in {place} goes on from {present}. {WITHOUT_KNOWING}"
             )
         })?;
-        let gone_on = match before {
-            Some(before) if before == *present => {
-                format!(
-                    "{present} has been given up before, and gone on from in the log that is published in {}",
-                    other.place()
-                )
-            }
-            // It came later, by way of a log that is not published any more.
-            Some(before) if shards.of_origin(&before).is_none() => {
-                format!(
-                    "the log that is published in {} goes on from {before}, of which the store has nothing",
-                    other.place()
-                )
-            }
-            _ => continue,
-        };
-        bail!(
-            "{gone_on}: a store that has that log is what to look for. From this one nothing of it would count, and keys that were revoked \
-             there would be good again. If no such store is left, only a new hub folder is: `Give a log up` in the operator guide"
-        );
+        unknown.extend(opening.map(|opening| (opening.origin, opening.after)));
+    }
+    for log in unknown.keys() {
+        let Some(before) = came_from(log, &unknown) else { continue };
+        if before == present {
+            bail!(
+                "{present} has been gone on from before, in {log}, which is published in {}. {LOOK_FOR_IT}",
+                config.log.publish
+            );
+        }
+        if shards.of_origin(before).is_none() {
+            bail!(
+                "{log}, which is published in {}, goes on from {before}, which is neither published nor in the store, so it is not known \
+                 whether that went on from {present}. {LOOK_FOR_IT} If it has nothing to do with this store, move it away",
+                config.log.publish
+            );
+        }
     }
     Ok(())
 }
 
-/// The origin of the log that a published one goes on from; `None` for the first log of a hub, for one that the store has, and for what
-/// is no log of this hub.
-async fn goes_on_from(published: &PublishedLog, shards: &Shards) -> anyhow::Result<Option<String>> {
+/// The log that this one goes on from, by way of others that are unknown too; `None` if a hub began with one of them.
+fn came_from<'a>(log: &'a str, unknown: &'a BTreeMap<String, After>) -> Option<&'a str> {
+    let mut log = log;
+    // Each is passed once at most, unless they go in a circle.
+    for _ in unknown {
+        match unknown.get(log) {
+            Some(after) => log = after.log()?,
+            None => return Some(log),
+        }
+    }
+    Some(log)
+}
+
+/// How a log of this hub begins that is published and not in the store; `None` for one that the store has, and for what is no log of this
+/// hub.
+async fn unknown_log(published: &PublishedLog, shards: &Shards) -> anyhow::Result<Option<Opening>> {
     let checkpoint = match published.checkpoint().await {
-        Ok(Some(checkpoint)) => checkpoint,
-        Ok(None) | Err(PublicationError::NotText) => return Ok(None),
+        Ok(checkpoint) => checkpoint,
+        Err(PublicationError::NotText) => None,
         Err(error) => return Err(error.into()),
     };
-    let Some(origin) = checkpoint.lines().next() else { return Ok(None) };
+    let named = checkpoint.as_ref().and_then(|text| Some((text, text.lines().next()?)));
+    let Some((checkpoint, origin)) = named.filter(|(_, origin)| origin.contains("/log/")) else {
+        // A checkpoint is published behind its tiles.
+        return if published.has_tiles().await? { Err(PublicationError::NoSize.into()) } else { Ok(None) };
+    };
     if !are_logs_of_one_hub(origin, &shards.present().origin) || shards.of_origin(origin).is_some() {
         return Ok(None);
     }
     // One that cannot be read is no reason to go on.
-    let first = published.first_entry(&checkpoint).await?;
+    let first = published.first_entry(checkpoint).await?;
     let opening = match Leaf::parse(&first).with_context(|| format!("the first entry of {origin} cannot be read"))? {
         Leaf::Shard { event, .. } => Opening::of(event),
         _ => None,
     };
     match opening.filter(|opening| opening.origin == origin) {
-        Some(opening) => Ok(opening.after.log().map(str::to_owned)),
+        Some(opening) => Ok(Some(opening)),
         None => bail!("its first entry does not begin the log {origin}, which its checkpoint names"),
     }
 }
@@ -255,6 +271,8 @@ async fn no_witness_has_more(
     Ok(())
 }
 
+const LOOK_FOR_IT: &str = "A store that has that log is what to look for. From this one nothing of it would count, and keys that were \
+    revoked there would be good again. If no such store is left, only a new hub folder is: `Give a log up` in the operator guide.";
 /// What is there and cannot be read is no reason to go on without it.
 const WITHOUT_KNOWING: &str = "Make it readable, or bring it back from a copy; move it away if it is no log of this hub; or empty \
     log.publish to go without: then nobody knows whether the log was given up before, and if it was, it goes on in two ways";

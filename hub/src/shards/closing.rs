@@ -27,7 +27,7 @@ pub async fn must_be_new(config: &Config, shards: &Shards, next: &str) -> anyhow
         return Ok(());
     }
     let Some(published) = PublishedLog::open(&config.log.publish, name(next))? else { return Ok(()) };
-    if published.checkpoint().await?.is_some() {
+    if published.checkpoint().await?.is_some() || published.has_tiles().await? {
         bail!(
             "a log {next} is published in {} already: this store is an old copy of one that has begun it, or the name was used before",
             published.place()

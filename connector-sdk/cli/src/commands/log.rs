@@ -202,6 +202,7 @@ pub(crate) fn no_or_unknown(error: &LogCheckError, source: &str) -> Result<Outco
     if !error.is_verdict() {
         return Err(match error {
             LogCheckError::Export { .. } => Failure::machine(error, "Check the folder and the free space."),
+            _ if error.is_too_much() => Failure::hub(error, TOO_MUCH),
             _ => Failure::hub(error, "Nothing is known about the log. Check the address, and try again."),
         });
     }
@@ -214,6 +215,10 @@ pub(crate) fn no_or_unknown(error: &LogCheckError, source: &str) -> Result<Outco
         json!({ "verified": false, "reason": error.to_string(), "path": error.path(), "index": error.index() });
     Ok(Outcome { exit: Exit::No, text, json })
 }
+
+/// What to do where more is shown than is looked at.
+pub(crate) const TOO_MUCH: &str =
+    "Nothing new is known about the log. Whoever serves it may have made this up: get it from the hub itself.";
 
 /// What stands there is not a log that does not hold, but no log.
 pub(crate) fn not_a_log(error: &LogCheckError, source: &str) -> Option<Failure> {

@@ -82,12 +82,16 @@ impl Loss<'_> {
         };
         let mut beyond = state.known().await?;
         beyond.retain(|known| known.signed.checkpoint().size > self.kept());
-        // The hub is accused by nothing but what it signed itself, all of it.
+        // All of this the hub signed, whatever the next log is; that it knows of less it must have said itself.
+        if let Err(finding) = self.must_be_one_history(&beyond, state).await? {
+            return Ok(Err(finding));
+        }
         if let Err(error) = self.next.must_come_after(self.link, state).await? {
             return Ok(Err(Finding::Log(error)));
         }
-        if let Err(finding) = self.must_be_beginnings(&beyond, state).await? {
-            return Ok(Err(finding));
+        let last = self.last.checkpoint().size;
+        if let Some(known) = beyond.iter().rev().find(|known| known.signed.checkpoint().size > last) {
+            return Ok(Err(Finding::rollback(state, &known.signed, self.last)?));
         }
         for known in &beyond {
             state.keep_abandoned(&known.signed, self.last)?;
@@ -100,8 +104,8 @@ impl Loss<'_> {
         Ok(Ok(()))
     }
 
-    /// That the last checkpoint which the hub knows of, and what the log shows, can have grown from what it showed before.
-    async fn must_be_beginnings(
+    /// That the last checkpoint which the hub knows of, and what the log shows, are of the history that it showed before.
+    async fn must_be_one_history(
         &self,
         beyond: &[Known],
         state: &AuditState,
@@ -109,9 +113,6 @@ impl Loss<'_> {
         let (last, shown) = (self.last.checkpoint(), &self.link.shown);
         for known in beyond.iter().rev() {
             let before = known.signed.checkpoint();
-            if before.size > last.size {
-                return Ok(Err(Finding::rollback(state, &known.signed, self.last)?));
-            }
             if before.size == last.size && before.root != last.root {
                 return Ok(Err(Finding::fork(state, &known.signed, self.last, &[])?));
             }

@@ -13,6 +13,8 @@ pub struct Monitor {
     answered: Instant,
     told: Option<Told>,
     told_of_silence: bool,
+    /// Whether an audit has ended without a verdict since.
+    is_silent: bool,
 }
 
 /// What somebody was told of. As a log grows, its numbers of entries change; that is no news.
@@ -27,7 +29,7 @@ impl Monitor {
     /// Begins a watch. A log that cannot be had is told of after `patience`, for it may only be busy.
     #[must_use]
     pub const fn new(patience: Duration, now: Instant) -> Self {
-        Self { patience, answered: now, told: None, told_of_silence: false }
+        Self { patience, answered: now, told: None, told_of_silence: false, is_silent: false }
     }
 
     /// The log holds.
@@ -51,6 +53,7 @@ impl Monitor {
     pub fn cannot_be_had(&mut self, now: Instant) -> bool {
         let is_news = !self.told_of_silence && now.duration_since(self.answered) >= self.patience;
         self.told_of_silence |= is_news;
+        self.is_silent = true;
         is_news
     }
 
@@ -65,6 +68,8 @@ impl Monitor {
         if self.told_of_silence {
             return None;
         }
+        // What this audit took does not count for those before it.
+        let advanced = if self.is_silent && advanced == begun { self.answered } else { advanced };
         let ends = [advanced.checked_add(self.patience), begun.checked_add(LONGEST_AUDIT.max(self.patience))];
         ends.into_iter().flatten().min()
     }
@@ -72,6 +77,7 @@ impl Monitor {
     const fn answer(&mut self, now: Instant) {
         self.answered = now;
         self.told_of_silence = false;
+        self.is_silent = false;
     }
 }
 
@@ -111,6 +117,18 @@ mod tests {
         monitor.holds(after(700));
         assert!(!monitor.cannot_be_had(after(759)));
         assert!(monitor.cannot_be_had(after(760)));
+    }
+
+    #[test]
+    fn an_audit_that_hangs_has_no_more_patience_than_those_before_it_left() {
+        let start = Instant::now();
+        let after = |seconds| start + Duration::from_secs(seconds);
+        let mut monitor = Monitor::new(Duration::from_secs(60), start);
+        assert!(!monitor.cannot_be_had(after(50)));
+        assert_eq!(monitor.patience_ends(after(55), after(55)), Some(after(60)));
+        assert_eq!(monitor.patience_ends(after(55), after(58)), Some(after(118)), "it takes entries");
+        monitor.holds(after(59));
+        assert_eq!(monitor.patience_ends(after(100), after(100)), Some(after(160)));
     }
 
     #[test]

@@ -203,6 +203,15 @@ impl LogCheckError {
         )
     }
 
+    /// Whether more is shown than is looked at.
+    #[must_use]
+    pub fn is_too_much(&self) -> bool {
+        match self {
+            Self::Earlier { source, .. } => source.is_too_much(),
+            error => matches!(error, Self::TooMuch { .. }),
+        }
+    }
+
     /// The file of the log that the error is about, if it is about one.
     #[must_use]
     pub fn path(&self) -> Option<String> {

@@ -266,8 +266,7 @@ async fn a_log_is_not_given_up_twice() {
     success(&old.abandon(&[]).await);
     old.bring_back_store();
     let refused = failure(&old.run("2027h2", &["shard", "open", "--abandon"]).await);
-    let other = old.place.join("2027h1").display().to_string();
-    assert!(refused.contains(&format!("{OLD} has been given up before")) && refused.contains(&other), "{refused}");
+    assert!(refused.contains(&format!("{OLD} has been gone on from before, in {NEXT}")), "{refused}");
     assert!(!refused.contains(GIVEN_UP), "{refused}");
     assert_eq!(old.folder.newest().await.1, 1, "nothing was begun");
     // What has nothing to do with it is beside it too.
@@ -313,6 +312,15 @@ async fn a_log_is_not_given_up_again_where_what_followed_it_cannot_be_read() {
         std::fs::write(&checkpoint, changed).unwrap();
         refused("the published checkpoint states no size").await;
     }
+    // A checkpoint is published last, and can be damaged.
+    for damaged in [&b""[..], &[0; 40], b"\xff"] {
+        std::fs::write(&checkpoint, damaged).unwrap();
+        refused("the published checkpoint states no size").await;
+    }
+    std::fs::remove_file(&checkpoint).unwrap();
+    refused("the published checkpoint states no size").await;
+    let taken = failure(&old.run("2027h1", &["shard", "open", "--abandon"]).await);
+    assert!(taken.contains(&format!("a log {NEXT} is published in")), "{taken}");
     // One that nobody can open, as a folder of somebody else.
     std::fs::remove_dir_all(&next).unwrap();
     symlink("2027h1", &next).unwrap();
@@ -329,8 +337,27 @@ async fn a_log_is_not_given_up_again_where_only_a_later_one_is_published_still()
     old.bring_back_store();
     std::fs::remove_dir_all(old.place.join("2027h1")).unwrap();
     let refused = failure(&old.run("2028h1", &["shard", "open", "--abandon"]).await);
-    assert!(refused.contains(&format!("goes on from {NEXT}, of which the store has nothing")), "{refused}");
+    assert!(
+        refused.contains(&format!("goes on from {NEXT}, which is neither published nor in the store")),
+        "{refused}"
+    );
     assert_eq!(old.folder.newest().await.1, 1, "nothing was begun");
+}
+
+#[tokio::test]
+async fn a_log_is_given_up_beside_the_logs_of_a_hub_of_this_name_that_was_begun_anew() {
+    let (old, former) = (OldCopy::new().await, Folder::new().await);
+    let place = former.0.path().join("published");
+    std::fs::create_dir(&place).unwrap();
+    let publish = (PUBLISH, place.to_str().unwrap());
+    former.serve_with(&[(SHARD, "2025h1"), publish]).await.terminate().await;
+    let mut command = program(&["shard", "open", "--config", &former.config()]);
+    success(&in_time(command.envs([(SHARD, "2025h2"), publish]).output()).await.unwrap());
+    for shard in ["2025h1", "2025h2"] {
+        std::fs::rename(place.join(shard), old.place.join(shard)).unwrap();
+    }
+    success(&old.abandon(&[]).await);
+    old.goes_on().await;
 }
 
 #[tokio::test]

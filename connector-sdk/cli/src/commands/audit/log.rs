@@ -12,7 +12,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::commands::audit::language::Language;
-use crate::commands::log::{LogArguments, OpenedLog, not_a_log};
+use crate::commands::log::{LogArguments, OpenedLog, TOO_MUCH, not_a_log};
 use crate::log_audit::finding::Finding;
 use crate::log_audit::state::{AuditState, StateError};
 use crate::log_audit::{Audit, AuditFailure, TimestampCheck, audit};
@@ -119,6 +119,7 @@ impl Audited {
 fn failed(failure: &AuditFailure) -> Failure {
     match failure {
         AuditFailure::Log(LogCheckError::Export { .. }) => Failure::machine(failure, "Check the free space."),
+        AuditFailure::Log(error) if error.is_too_much() => Failure::hub(failure, TOO_MUCH),
         AuditFailure::Log(_) => {
             Failure::hub(failure, "Nothing new is known about the log. Check the address, and try again.")
         }

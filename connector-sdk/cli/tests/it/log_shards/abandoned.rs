@@ -8,7 +8,7 @@ use saphan_schemas::registry::{Change, Entry, HubKey};
 use saphan_timestamps::testing::{KeyKind, TestAuthority};
 use serde_json::{Value, json};
 
-use super::begun::killed_at;
+use super::begun::{killed_at, signed_by, stranger};
 use super::{Files, Hub, NEXT, processed, stamped};
 use crate::ledger::{Ledger, ORIGIN, RECEIVER};
 use crate::program::saphan;
@@ -167,6 +167,33 @@ fn a_hub_that_knows_of_less_than_it_showed_has_rolled_back() {
     assert_eq!(told["since"]["size"], Ledger::with_messages(3).size() + 5, "what was trusted stays");
     let (code, told) = hub.audit("2027h1", &key);
     assert_eq!((code, &told["verdict"]["class"]), (1, &json!("rollback")), "{told}");
+}
+
+#[test]
+fn two_histories_that_the_hub_signed_are_a_fork_whatever_the_next_log_is() {
+    let mut log = Ledger::with_messages(3);
+    let hub = Hub::new();
+    let key = log.vkey().to_string();
+    let before = (log.leaves.clone(), log.messages.clone());
+    for _ in 0..5 {
+        log.send("{}");
+    }
+    let trusted = log.files();
+    hub.shows("2026h2", &trusted);
+    assert_eq!(hub.audit("2026h2", &key).0, 0);
+    (log.leaves, log.messages) = before;
+    let loss = lose(log, NEXT, |log| {
+        for _ in 0..3 {
+            log.send("{}");
+        }
+    });
+    hub.shows("2026h2", &loss.whole);
+    hub.shows("2027h1", &signed_by(&loss.next, &stranger()));
+    let (code, told) = hub.audit("2027h1", &key);
+    assert_eq!((code, &told["verdict"]["class"]), (1, &json!("fork")), "{told}");
+    let evidence = hub.path().join(told["verdict"]["evidence"].as_str().unwrap());
+    let [before, shown] = ["before", "shown"].map(|name| std::fs::read(evidence.join(name)).unwrap());
+    assert_eq!((&before, &shown), (&trusted["checkpoint"], &loss.whole["checkpoint"]));
 }
 
 #[test]

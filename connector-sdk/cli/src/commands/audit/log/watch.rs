@@ -33,7 +33,7 @@ pub(super) async fn run(
     let monitor = Monitor::new(patience, Instant::now());
     let mut watch = Watch { monitor, patience, metrics, alarm, json, last: None };
     while let Some(found) = watch.audit(&mut audited, &mut stop).await {
-        let found = watch.note(found);
+        watch.note(&found);
         let is_news = watch.is_news(&found);
         watch.tell(told(&audited, &found), is_news).await;
         tokio::select! {
@@ -79,9 +79,7 @@ impl Watch {
 
     async fn tell_of_standstill(&mut self, advance: &Advance) {
         // To the metrics, this is an audit without a verdict.
-        if let Err(AuditFailure::State(error)) = self.note(Err(AuditFailure::Log(LogCheckError::Stopped))) {
-            tracing::warn!("{error}");
-        }
+        self.note(&Err(AuditFailure::Log(LogCheckError::Stopped)));
         let now = Instant::now();
         let what = if now.duration_since(advance.last()) >= self.patience {
             format!("the audit has not ended, and has checked no entry for {} s", self.patience.as_secs())
@@ -93,12 +91,11 @@ impl Watch {
         self.tell(Err(Failure::hub(what, advice)), is_news).await;
     }
 
-    /// Writes the metrics.
-    fn note(&mut self, found: Found) -> Found {
-        if let Some(metrics) = &mut self.metrics {
-            metrics.note(&found)?;
+    /// Writes the metrics. Where that fails, what was found is told all the same.
+    fn note(&mut self, found: &Found) {
+        if let Some(Err(error)) = self.metrics.as_mut().map(|metrics| metrics.note(found)) {
+            tracing::warn!("{error}");
         }
-        found
     }
 
     fn is_news(&mut self, found: &Found) -> bool {
