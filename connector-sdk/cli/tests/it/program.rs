@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
@@ -63,4 +63,21 @@ pub(crate) async fn saphan_beside_with<A: AsRef<OsStr>>(
     command.current_dir(folder).args(arguments).env_remove("SAPHAN_CONFIG").env_remove("SAPHAN_LOG");
     command.envs(environment.iter().copied());
     Ended::new(command.kill_on_drop(true).output().await.unwrap())
+}
+
+/// Runs the program in this folder until it reads a file there, and kills it then.
+pub(crate) fn killed_at(folder: &Path, path: &str, arguments: &[&str]) {
+    // Whoever reads a pipe waits for whoever writes it.
+    let file = folder.join(path);
+    let bytes = std::fs::read(&file).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    assert!(Command::new("mkfifo").arg(&file).status().unwrap().success());
+    let mut program = Command::new(PROGRAM);
+    let mut program = program.current_dir(folder).args(arguments).stdout(Stdio::null()).spawn().unwrap();
+    let reading = std::fs::File::options().write(true).open(&file).unwrap();
+    program.kill().unwrap();
+    program.wait().unwrap();
+    drop(reading);
+    std::fs::remove_file(&file).unwrap();
+    std::fs::write(&file, bytes).unwrap();
 }

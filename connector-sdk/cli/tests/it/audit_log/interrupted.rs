@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -14,7 +13,7 @@ use tokio::sync::Notify;
 
 use super::{Followed, swapped};
 use crate::ledger::Ledger;
-use crate::program::PROGRAM;
+use crate::program::killed_at;
 
 /// A log in memory that notes what is fetched, and may stop in the middle.
 struct Source {
@@ -209,20 +208,12 @@ async fn a_fork_is_not_hidden_by_a_source_that_answers_differently_at_different_
 fn a_process_that_is_killed_leaves_a_state_that_the_next_audit_goes_on_from() {
     let ledger = Ledger::with_messages(600);
     let followed = Followed::new(&ledger);
-    for (path, bytes) in ledger.files().into_iter().filter(|(path, _)| path != "vkey") {
-        // Whoever reads a pipe waits for whoever writes it.
-        let file = followed.path().join("log").join(path);
-        std::fs::remove_file(&file).unwrap();
-        assert!(Command::new("mkfifo").arg(&file).status().unwrap().success());
-        let mut audit = Command::new(PROGRAM);
-        audit.current_dir(followed.path()).args(["audit", "log", "log", "--vkey", "vkey", "--state", "state"]);
-        let mut audit = audit.stdout(Stdio::null()).spawn().unwrap();
-        let reading = std::fs::File::options().write(true).open(&file).unwrap();
-        audit.kill().unwrap();
-        audit.wait().unwrap();
-        drop(reading);
-        std::fs::remove_file(&file).unwrap();
-        std::fs::write(&file, bytes).unwrap();
+    for path in ledger.files().into_keys().filter(|path| path != "vkey") {
+        killed_at(
+            followed.path(),
+            &format!("log/{path}"),
+            &["audit", "log", "log", "--vkey", "vkey", "--state", "state"],
+        );
         followed.holds();
         let (code, told) = followed.audit();
         assert_eq!((code, &told["log"]["leaves"]["messages"]), (0, &json!(600)), "{told}");

@@ -146,18 +146,25 @@ fn a_later_log_is_abandoned_as_the_first_one_is() {
     assert_eq!(hub.check("2027h2").0, 0);
 }
 
-#[test]
-fn a_hub_that_knows_of_less_than_it_showed_has_rolled_back() {
+/// A log as it was five messages before the audit that trusts these files of it.
+fn trusted_and_gone(hub: &Hub) -> (Ledger, Files) {
     let mut log = Ledger::with_messages(3);
-    let hub = Hub::new();
-    let key = log.vkey().to_string();
     let before = (log.leaves.clone(), log.messages.clone());
     for _ in 0..5 {
         log.send("{}");
     }
-    hub.shows("2026h2", &log.files());
-    assert_eq!(hub.audit("2026h2", &key).0, 0);
+    let trusted = log.files();
+    hub.shows("2026h2", &trusted);
+    assert_eq!(hub.audit("2026h2", &log.vkey().to_string()).0, 0);
     (log.leaves, log.messages) = before;
+    (log, trusted)
+}
+
+#[test]
+fn a_hub_that_knows_of_less_than_it_showed_has_rolled_back() {
+    let hub = Hub::new();
+    let (log, _) = trusted_and_gone(&hub);
+    let key = log.vkey().to_string();
     let loss = lose(log, NEXT, |_| {});
     hub.shows("2026h2", &loss.kept);
     hub.shows("2027h1", &loss.next.files());
@@ -171,17 +178,9 @@ fn a_hub_that_knows_of_less_than_it_showed_has_rolled_back() {
 
 #[test]
 fn two_histories_that_the_hub_signed_are_a_fork_whatever_the_next_log_is() {
-    let mut log = Ledger::with_messages(3);
     let hub = Hub::new();
+    let (log, trusted) = trusted_and_gone(&hub);
     let key = log.vkey().to_string();
-    let before = (log.leaves.clone(), log.messages.clone());
-    for _ in 0..5 {
-        log.send("{}");
-    }
-    let trusted = log.files();
-    hub.shows("2026h2", &trusted);
-    assert_eq!(hub.audit("2026h2", &key).0, 0);
-    (log.leaves, log.messages) = before;
     let loss = lose(log, NEXT, |log| {
         for _ in 0..3 {
             log.send("{}");

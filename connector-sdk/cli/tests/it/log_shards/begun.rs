@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use saphan_cli::log_audit::state::{AuditState, StateError};
 use saphan_schemas::leaf::{Leaf, ShardEvent};
@@ -13,7 +12,7 @@ use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::{Files, Hub, NEXT, changed, ending, processed};
 use crate::ledger::{Ledger, ORIGIN, RECEIVER, new_signer};
-use crate::program::{PROGRAM, saphan};
+use crate::program::{self, saphan};
 
 /// The key that a state folder is bound to, if it is: another hub's key is told.
 async fn bound(state: &Path) -> Option<String> {
@@ -32,20 +31,7 @@ pub(super) fn killed_at(hub: &Hub, path: &str, key: &str) {
 
 /// An audit of this log, killed when it reads this file.
 pub(super) fn killed_in(hub: &Hub, log: &str, path: &str, more: &[&str]) {
-    // Whoever reads a pipe waits for whoever writes it.
-    let file = hub.path().join(path);
-    let bytes = std::fs::read(&file).unwrap();
-    std::fs::remove_file(&file).unwrap();
-    assert!(Command::new("mkfifo").arg(&file).status().unwrap().success());
-    let mut audit = Command::new(PROGRAM);
-    audit.current_dir(hub.path()).args(["audit", "log", log, "--state", "state"]).args(more);
-    let mut audit = audit.stdout(Stdio::null()).spawn().unwrap();
-    let reading = std::fs::File::options().write(true).open(&file).unwrap();
-    audit.kill().unwrap();
-    audit.wait().unwrap();
-    drop(reading);
-    std::fs::remove_file(&file).unwrap();
-    std::fs::write(&file, bytes).unwrap();
+    program::killed_at(hub.path(), path, &[&["audit", "log", log, "--state", "state"], more].concat());
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! A verdict as text for people and as an object for machines.
 
+use saphan_schemas::succession::AbandonedLog;
 use serde_json::{Value, json};
 
 use super::words::Words;
@@ -9,7 +10,6 @@ use crate::log_audit::finding::Finding;
 use crate::log_check::LogReport;
 use crate::outcome::{Exit, Outcome};
 use crate::timestamps::{EarlierTimestamps, Gap, NewestTimestamp, TimestampReport, moment};
-use saphan_schemas::succession::AbandonedLog;
 
 /// What an audit of the log called `name` found.
 pub(super) fn outcome(audit: &Audit, name: &str, language: Language) -> Outcome {
