@@ -38,7 +38,10 @@ pub(super) fn by_anybody(good: &Files) -> Vec<Broken> {
     };
     let flip = |files: &mut Files, path: &str, at: usize| files.get_mut(path).unwrap()[at] ^= 1;
 
-    broken("an entry of a full bundle is changed", "changed-leaf", &|files| flip(files, BUNDLE, 1_000));
+    broken("an entry of a full bundle is changed", "changed-leaf", &|files| {
+        // In its last entry: no other byte is known to be none of a length.
+        flip(files, BUNDLE, good[BUNDLE].len() - 10);
+    });
     broken("an entry of the last bundle is changed", "changed-leaf", &|files| flip(files, &last, 100));
     broken("an entry's length is changed", "malformed-file", &|files| flip(files, BUNDLE, 0));
     broken("a leaf hash is changed", "changed-leaf", &|files| flip(files, "tile/0/001", 40));
@@ -140,7 +143,7 @@ pub(super) fn by_the_hub(log: &RealLog) -> Vec<Broken> {
         leaves[first] = forged(first, &|claims| claims.purpose = Some("something-else".parse().unwrap()), &log.sender);
     });
     broken("a message is logged twice", "duplicated-entries", &|leaves| {
-        leaves.insert(second, log.leaves[first].clone())
+        leaves.insert(first + 1, log.leaves[first].clone());
     });
     broken("a message is signed twice under one id", "duplicated-entries", &|leaves| {
         let (claims, ..) = log.message(first);
