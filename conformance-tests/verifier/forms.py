@@ -99,7 +99,8 @@ HASH = matching(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]", 43, "base64url of 32 byt
 SIGNATURE = matching(r"[A-Za-z0-9_-]{85}[AQgw]", 86, "base64url of 64 bytes")
 NONCE = matching(r"[0-9a-f]{32}", 32, "nonce")
 MEDIA_TYPE = matching(r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+", 255, "media type")
-ORIGIN = matching(rf"(?=[^/]{{1,128}}/){LABELS}/log/[^\s+/]+", 255, "origin")
+SHARD = re.compile("[a-z0-9-]{1,63}")
+ORIGIN = matching(rf"(?=[^/]{{1,128}}/){LABELS}/log/{SHARD.pattern}", 196, "origin")
 YEAR_9999 = 253_370_764_800  # in seconds since 1970
 SECONDS, MILLISECONDS, COUNT = whole_below(YEAR_9999), whole_below(YEAR_9999 * 1000), whole_below(1 << 63)
 VALIDITY = {"not_before": SECONDS, "not_after": SECONDS}
@@ -134,7 +135,7 @@ def event(value):
     EVENTS[names[0]](value[names[0]])
 
 
-EVENTS = {"opened": record({"origin": ORIGIN, "hub": HUB, "operator": opened_jwk, "receipts": opened_jwk, "log": vkey},
+EVENTS = {"opened": record({"origin": string, "hub": HUB, "operator": opened_jwk, "receipts": opened_jwk, "log": vkey},
                            {"previous": string, "abandoned": record({"kept": string}, {"key": string}, ordered=True)},
                            ordered=True),
           "closed": record({"next": string})}

@@ -8,7 +8,8 @@ from registry import Registry
 
 
 def check_names(opened):
-    fit = opened["origin"].startswith(opened["hub"] + "/log/") and opened["log"].startswith(opened["origin"] + "+")
+    hub, slash, shard = opened["origin"].partition("/log/")
+    fit = hub == opened["hub"] and slash and forms.SHARD.fullmatch(shard) and opened["log"].startswith(opened["origin"] + "+")
     require(fit, "malformed-entry", "the names of hub, log and key do not fit together")
 
 

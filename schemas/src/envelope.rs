@@ -112,4 +112,4 @@ pub fn is_media_type(text: &str) -> bool {
 }
 
 /// 9999-01-01T00:00:00Z: later times are mistakes (milliseconds, mostly) and overflow other systems' dates.
-const MAX_SECONDS: u64 = 253_370_764_800;
+pub(crate) const MAX_SECONDS: u64 = 253_370_764_800;

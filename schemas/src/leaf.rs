@@ -2,18 +2,39 @@
 //!
 //! Personal data never enters a leaf.
 
-use serde::{Deserialize, Serialize};
+use std::io;
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::digest::Sha256Hash;
+use crate::envelope::MAX_SECONDS;
 use crate::ids::{Code, HubId, SchemaId, SystemId};
 use crate::json::{self, JsonError};
 use crate::jws::JwsError;
 use crate::keys::PublicKey;
 use crate::log::VerifierKey;
-use crate::registry::{Change, Entry, HubKey, UnverifiedRegistryEntry};
+use crate::registry::{Change, Entry, HubKey, UnverifiedRegistryEntry, is_shard_name};
 
 /// The longest leaf, in bytes.
 pub const MAX_LEAF_BYTES: usize = 16 * 1024;
+
+/// Why bytes are not a leaf.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LeafError {
+    /// Not one of the seven kinds.
+    #[error(transparent)]
+    Kind(#[from] JsonError),
+    /// Longer than any leaf.
+    #[error("it is longer than {MAX_LEAF_BYTES} bytes")]
+    TooLong,
+    /// A time in the year 9999 or later.
+    #[error("`ts` is milliseconds since 1970, before the year 9999")]
+    Time,
+    /// It says what a leaf says, in other bytes: with blanks, other escapes, or its members in another order.
+    #[error("it is not written as a hub writes it")]
+    Writing,
+}
 
 /// One entry of the log. `ts` is the hub's time in milliseconds since 1970.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +58,7 @@ pub enum Leaf {
         /// SHA-256 of the envelope's exact text.
         env: Sha256Hash,
         /// 16 random bytes as hexadecimal, so that no two refusals are the same leaf.
+        #[serde(deserialize_with = "nonce")]
         nonce: String,
     },
     /// A batch of acknowledgements.
@@ -155,7 +177,7 @@ impl ShardEvent {
         match self {
             Self::Opened { origin, hub, log, .. } => {
                 let shard = origin.strip_prefix(hub.as_str()).and_then(|rest| rest.strip_prefix("/log/"));
-                shard.is_some() && log.name() == origin
+                shard.is_some_and(is_shard_name) && log.name() == origin
             }
             Self::Closed { .. } => true,
         }
@@ -178,11 +200,24 @@ impl Abandoned {
 }
 
 impl Leaf {
-    /// Reads a leaf.
+    /// Reads a leaf. There is one way to write each: what it says is all that its bytes say.
     ///
     /// # Errors
-    /// [`JsonError`] for anything but one of the seven kinds.
-    pub fn parse(bytes: &[u8]) -> Result<Self, JsonError> {
+    /// [`LeafError`] for anything that no hub writes.
+    pub fn parse(bytes: &[u8]) -> Result<Self, LeafError> {
+        if bytes.len() > MAX_LEAF_BYTES {
+            return Err(LeafError::TooLong);
+        }
+        let leaf = Self::read(bytes)?;
+        if leaf.ts() >= MAX_SECONDS * 1000 {
+            return Err(LeafError::Time);
+        }
+        let mut rest = Rest(bytes);
+        let is_written_so = serde_json::to_writer(&mut rest, &leaf).is_ok() && rest.0.is_empty();
+        is_written_so.then_some(leaf).ok_or(LeafError::Writing)
+    }
+
+    fn read(bytes: &[u8]) -> Result<Self, JsonError> {
         // Almost all leaves are messages, and what names its kind anywhere within it is read twice.
         if bytes.starts_with(MESSAGE_START)
             && let Ok(MessageLeaf { t: MessageKind::Message, ts, schema, envelope }) = json::parse_typed(bytes)
@@ -226,6 +261,26 @@ impl Leaf {
     }
 }
 
+/// What is still to be written of bytes that are known.
+struct Rest<'a>(&'a [u8]);
+
+impl io::Write for Rest<'_> {
+    fn write(&mut self, next: &[u8]) -> io::Result<usize> {
+        self.0 = self.0.strip_prefix(next).ok_or(io::ErrorKind::InvalidData)?;
+        Ok(next.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn nonce<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let is_one = text.len() == 32 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    is_one.then_some(text).ok_or_else(|| D::Error::custom("a nonce is 32 hexadecimal digits"))
+}
+
 /// The leaf of an accepted message, whose kind stands first.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -264,13 +319,6 @@ pub fn split_message(leaf: &[u8]) -> Option<(&[u8], &str)> {
     prefix.starts_with(MESSAGE_START).then_some((prefix, std::str::from_utf8(envelope).ok()?))
 }
 
-/// Whether the leaf of an accepted message is exactly what [`message_leaf`] makes of some prefix and this envelope.
-#[must_use]
-pub fn ends_with_envelope(leaf: &[u8], envelope: &str) -> bool {
-    let prefix = leaf.strip_suffix(MESSAGE_SUFFIX).and_then(|inner| inner.strip_suffix(envelope.as_bytes()));
-    prefix.is_some_and(|prefix| prefix.starts_with(MESSAGE_START) && prefix.ends_with(b"\""))
-}
-
 /// What follows the envelope in the leaf of an accepted message.
 pub const MESSAGE_SUFFIX: &[u8] = b"\"}";
 const MESSAGE_START: &[u8] = br#"{"t":"message""#;
@@ -301,35 +349,57 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_read_alike_wherever_its_kind_stands() {
-        let hash = Sha256Hash::of(b"x");
-        let schema = format!(r#""schema":{{"id":"a.b@1","sha256":"{hash}"}}"#);
-        let first = format!(r#"{{"t":"message","ts":5,{schema},"envelope":"a.b.c"}}"#);
-        let last = format!(r#"{{"ts":5,{schema},"envelope":"a.b.c","t":"message"}}"#);
-        assert_eq!(Leaf::parse(first.as_bytes()).unwrap(), Leaf::parse(last.as_bytes()).unwrap());
-        for (from, to) in [
-            (r#""ts":5"#, r#""ts":5,"more":1"#),
-            (r#""ts":5"#, r#""ts":5,"ts":5"#),
-            (r#""ts":5"#, r#""ts":5,"t":"message""#),
-            (r#""ts":5"#, r#""ts":"5""#),
-            (r#""ts":5,"#, ""),
-            ("a.b@1", "a.b"),
-        ] {
-            for text in [&first, &last] {
-                assert!(Leaf::parse(text.replacen(from, to, 1).as_bytes()).is_err(), "{from} {to} {text}");
+    fn what_no_hub_would_write_is_no_leaf() {
+        let (hash, nonce) = (Sha256Hash::of(b"x"), "0123456789abcdef".repeat(2));
+        let message =
+            format!(r#"{{"t":"message","ts":5,"schema":{{"id":"a.b@1","sha256":"{hash}"}},"envelope":"a.b.c"}}"#);
+        let refusal = format!(r#"{{"t":"refusal","ts":5,"code":"a","env":"{hash}","nonce":"{nonce}"}}"#);
+        for good in [&message, &refusal] {
+            assert_eq!(Leaf::parse(good.as_bytes()).unwrap().to_bytes(), good.as_bytes());
+            for (from, to) in [
+                (r#""ts":5"#, r#""ts":5,"more":1"#),
+                (r#""ts":5"#, r#""ts":5,"ts":5"#),
+                (r#""ts":5"#, r#""ts":5,"t":"message""#),
+                (r#""ts":5"#, r#""ts":"5""#),
+                (r#""ts":5"#, r#""ts":253370764800000"#),
+                (r#""ts":5,"#, ""),
+                (r#""t":"#, r#""\u0074":"#),
+                (r#""ts":5"#, r#""ts": 5"#),
+                (r#""ts":5"#, r#""ts":05"#),
+                ("{", " {"),
+                ("}", "} "),
+            ] {
+                let other = good.replacen(from, to, 1);
+                assert_ne!(other, *good);
+                assert!(Leaf::parse(other.as_bytes()).is_err(), "{other}");
             }
         }
+        let last = message.replacen(r#""t":"message","#, "", 1).replacen("a.b.c\"", "a.b.c\",\"t\":\"message\"", 1);
+        assert_eq!(Leaf::parse(last.as_bytes()), Err(LeafError::Writing));
+        let swapped = message.replacen(r#""t":"message","ts":5"#, r#""ts":5,"t":"message""#, 1);
+        assert_eq!(Leaf::parse(swapped.as_bytes()), Err(LeafError::Writing));
+        for other in [message.replacen("a.b@1", "a.b", 1), refusal.replacen(&nonce, &nonce.to_uppercase(), 1)] {
+            assert!(matches!(Leaf::parse(other.as_bytes()), Err(LeafError::Kind(_))), "{other}");
+        }
+        let long = message.replacen("a.b.c", &"a".repeat(MAX_LEAF_BYTES), 1);
+        assert_eq!(Leaf::parse(long.as_bytes()), Err(LeafError::TooLong));
     }
 
     #[test]
-    fn a_leaf_ends_with_its_envelope_exactly() {
-        let leaf = message_leaf(br#"{"t":"message","envelope":""#, "a.b.c");
-        assert!(ends_with_envelope(&leaf, "a.b.c"));
-        for other in ["b.c", "a.b.d", "", "\"a.b.c"] {
-            assert!(!ends_with_envelope(&leaf, other), "{other}");
+    fn a_log_is_named_by_its_hub_and_a_shard() {
+        let key = PublicKey::clone(crate::keys::SigningKey::generate().unwrap().0.public());
+        let opened = |origin: &str, named: &str| {
+            let log = crate::log::NoteSigner::generate_pkcs8().unwrap();
+            let log = crate::log::NoteSigner::from_pkcs8(named, &log).unwrap().verifier_key().clone();
+            let (origin, hub) = (origin.to_owned(), "hub.local".parse().unwrap());
+            let (operator, receipts) = (Box::new(key), Box::new(key));
+            ShardEvent::Opened { origin, hub, operator, receipts, log: Box::new(log), previous: None, abandoned: None }
+        };
+        assert!(opened("hub.local/log/a-1", "hub.local/log/a-1").names_fit());
+        assert!(!opened("hub.local/log/a-1", "hub.local/log/a-2").names_fit());
+        for origin in ["hub.else/log/a", "hub.local/log/", "hub.local/a", "hub.local/log/a/b", "hub.local/log/A"] {
+            assert!(!opened(origin, origin).names_fit(), "{origin}");
         }
-        assert!(!ends_with_envelope(br#"{"t":"message","envelope":"a.b.c","ts":5}"#, "a.b.c"));
-        assert!(!ends_with_envelope(br#"{"t":"refusal","envelope":"a.b.c"}"#, "a.b.c"));
     }
 
     #[test]

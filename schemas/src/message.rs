@@ -9,7 +9,7 @@ use crate::envelope::{Envelope, UnverifiedEnvelope};
 use crate::ids::{SchemaId, SystemId};
 use crate::jws::JwsError;
 use crate::keys::{KeyId, PublicKey};
-use crate::leaf::{Leaf, MESSAGE_SUFFIX, ends_with_envelope, message_leaf};
+use crate::leaf::{Leaf, MESSAGE_SUFFIX, message_leaf};
 use crate::log::{Checkpoint, CheckpointError, NoteError, TlogProof, TlogProofError, leaf_hash_of};
 use crate::receipt::{Receipt, UnverifiedReceipt};
 use crate::trust::Trust;
@@ -219,8 +219,8 @@ pub struct MadeLeaf {
 /// The leaf that the proof's extra line and the envelope's text make up. The joined bytes must read as a message leaf of this very
 /// envelope, so that no clever prefix can make them mean something else.
 ///
-/// They do if the prefix alone, ended as the leaf ends, reads as that of an empty envelope and does not name its kind last: then the
-/// string that it stops in is the envelope, and a compact JWS has no character that means anything else in a string.
+/// They do if the prefix alone, ended as the leaf ends, is that of an empty envelope: then the string that it stops in is the envelope,
+/// for that comes last, and a compact JWS has no character that means anything else in a string.
 ///
 /// # Errors
 /// [`VerifyError::Leaf`].
@@ -228,9 +228,7 @@ pub fn leaf_of(proof: &TlogProof, envelope: &str) -> Result<MadeLeaf, VerifyErro
     let prefix = proof.extra().ok_or(VerifyError::Leaf)?;
     let empty = message_leaf(prefix, "");
     match Leaf::parse(&empty) {
-        Ok(Leaf::Message { ts, schema, envelope: nothing })
-            if nothing.is_empty() && ends_with_envelope(&empty, &nothing) && is_jws_alphabet(envelope) =>
-        {
+        Ok(Leaf::Message { ts, schema, envelope: nothing }) if nothing.is_empty() && is_jws_alphabet(envelope) => {
             let hash = leaf_hash_of([prefix, envelope.as_bytes(), MESSAGE_SUFFIX]);
             Ok(MadeLeaf { hash, len: empty.len() + envelope.len(), ts, schema: schema.id })
         }

@@ -2,9 +2,9 @@
 
 use super::StampFault;
 use crate::ids::SystemId;
-use crate::json::JsonError;
 use crate::jws::JwsError;
 use crate::keys::KeyId;
+use crate::leaf::LeafError;
 use crate::leaf::NotVouched;
 use crate::log::{CheckpointError, VerifyError};
 use crate::registry::{AgreementGap, KeyNotUsable, RejectedEntry};
@@ -90,7 +90,7 @@ pub enum EntryFault {
     Proof(#[from] VerifyError),
     /// Not a leaf.
     #[error("it is not an entry of a log: {0}")]
-    Leaf(#[from] JsonError),
+    Leaf(#[from] LeafError),
     /// Of no use in a bundle, or not in this order.
     #[error("an entry of this kind does not belong here")]
     Misplaced,

@@ -13,7 +13,7 @@ use crate::digest::Sha256Hash;
 use crate::envelope::{Envelope, EnvelopeClaims, UnverifiedEnvelope};
 use crate::ids::{Code, MessageId, SystemId};
 use crate::keys::{KeyId, PublicKey};
-use crate::leaf::{Leaf, SchemaVersion, ShardEvent, split_message};
+use crate::leaf::{Leaf, SchemaVersion, ShardEvent};
 use crate::log::{Checkpoint, VerifierKey, leaf_hash, verify_inclusion};
 use crate::receipt::UnverifiedReceipt;
 use crate::registry::{MessageFacts, RegistryState, Role, UnverifiedRegistryEntry};
@@ -163,10 +163,6 @@ impl<'a> Fold<'a> {
         schema: SchemaVersion,
         envelope: &str,
     ) -> Result<ProvenMessage, EntryFault> {
-        // A proof's extra line and the envelope lead to this leaf only if it is written the one way.
-        if split_message(entry.leaf.as_bytes()).map(|(_, logged)| logged) != Some(envelope) {
-            return Err(EntryFault::Misplaced);
-        }
         let unverified = UnverifiedEnvelope::parse(envelope)?;
         if unverified.claims().hub != *self.registry.hub() {
             return Err(EntryFault::OtherHub);

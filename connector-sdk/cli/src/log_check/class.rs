@@ -285,12 +285,9 @@ const fn class_of_next(fault: &NotNext) -> TamperClass {
 impl LeafFault {
     const fn class(&self) -> TamperClass {
         match self {
-            Self::NotALeaf(_)
-            | Self::NotExact
-            | Self::OtherNames
-            | Self::Envelope(_)
-            | Self::Acknowledgement(_)
-            | Self::Registry(_) => TamperClass::MalformedEntry,
+            Self::NotALeaf(_) | Self::OtherNames | Self::Envelope(_) | Self::Acknowledgement(_) | Self::Registry(_) => {
+                TamperClass::MalformedEntry
+            }
             Self::OtherHub => TamperClass::WrongHub,
             Self::KeyUnknown { .. } => TamperClass::UnknownKey,
             Self::KeyRevoked { .. } | Self::KeyNotValid { .. } => TamperClass::InvalidKey,

@@ -3,7 +3,7 @@
 use saphan_schemas::acknowledgement::UnverifiedAcknowledgement;
 use saphan_schemas::envelope::UnverifiedEnvelope;
 use saphan_schemas::ids::SystemId;
-use saphan_schemas::leaf::{Leaf, SchemaVersion, ShardEvent, ends_with_envelope};
+use saphan_schemas::leaf::{Leaf, SchemaVersion, ShardEvent};
 use saphan_schemas::log::{TilePath, decode_bundle};
 use saphan_schemas::registry::UnverifiedRegistryEntry;
 
@@ -65,9 +65,6 @@ impl ReadBundle {
 pub(super) fn read_leaf(bytes: &[u8]) -> Result<ReadLeaf, LeafFault> {
     match Leaf::parse(bytes).map_err(LeafFault::NotALeaf)? {
         Leaf::Message { ts, schema, envelope } => {
-            if !ends_with_envelope(bytes, &envelope) {
-                return Err(LeafFault::NotExact);
-            }
             let envelope = Box::new(UnverifiedEnvelope::parse(&envelope).map_err(LeafFault::Envelope)?);
             Ok(ReadLeaf::Message { ts, schema, envelope })
         }

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::ids::SystemId;
-use saphan_schemas::json::JsonError;
 use saphan_schemas::jws::JwsError;
 use saphan_schemas::keys::KeyId;
+use saphan_schemas::leaf::LeafError;
 use saphan_schemas::log::{BundleError, CheckpointError, NotAPage, TileMismatch, TilePath};
 use saphan_schemas::registry::{AgreementGap, RejectedEntry};
 use saphan_schemas::succession::NotNext;
@@ -241,12 +241,9 @@ impl LogCheckError {
 /// Why an entry must not be in the log at its place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LeafFault {
-    /// Not one of the kinds of leaf.
+    /// Not a leaf as hubs write it.
     #[error("it is not a leaf: {0}")]
-    NotALeaf(JsonError),
-    /// A message leaf that no proof can complete.
-    #[error("the leaf is not written the one way that receipts' proofs lead to")]
-    NotExact,
+    NotALeaf(LeafError),
     /// Earlier than the entry before it.
     #[error("its time is before that of the entry before it")]
     TimeRunsBack,
