@@ -13,7 +13,7 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use crate::support::{
-    OFFICE, PORTAL, Withdrawn, acknowledged, content_office, eventually, hub, in_time, office, portal, until,
+    LONG, OFFICE, PORTAL, Withdrawn, acknowledged, content_office, eventually, hub, in_time, office, portal, until,
     until_crash, withdrawal,
 };
 
@@ -176,7 +176,7 @@ fn a_message_whose_handler_was_killed_is_handled_after_the_restart_and_its_reply
     });
     until_crash(async {
         let office = content_office(&hub).await;
-        let drained = in_time(office.shutdown(Duration::from_secs(10))).await.unwrap();
+        let drained = in_time(office.shutdown(LONG)).await.unwrap();
         assert_eq!((drained.outbox, drained.inbox), (0, 0));
     });
     assert_eq!(hub.accepted().len(), 2);
@@ -265,8 +265,7 @@ async fn handlers_never_run_more_at_once_than_allowed() {
         in_time(portal.send(withdrawal())).await.unwrap();
     }
     // All are stored while two run, and the others wait for their turn.
-    eventually(async || office.counts().received == 8).await;
-    assert_eq!(now.load(Ordering::SeqCst), 2);
+    eventually(async || office.counts().received == 8 && now.load(Ordering::SeqCst) == 2).await;
     go.add_permits(8);
     until(&hub, |hub| acknowledged(hub) == 8).await;
     assert_eq!(most.load(Ordering::SeqCst), 2);
@@ -318,7 +317,7 @@ async fn shutdown_finishes_the_running_handler_and_hands_in_its_outcome() {
     let portal = portal(&hub).await;
     in_time(portal.send(withdrawal())).await.unwrap();
     in_time(started.acquire()).await.unwrap().forget();
-    let shutdown = tokio::spawn(office.shutdown(Duration::from_secs(20)));
+    let shutdown = tokio::spawn(office.shutdown(LONG));
     go.add_permits(1);
     let drained = in_time(shutdown).await.unwrap().unwrap();
     assert!(drained.finished);
@@ -378,7 +377,7 @@ fn a_handler_that_runs_when_the_connector_stops_while_the_hub_is_away_finishes_a
         gates[0].add_permits(1);
         // One outcome waits for the hub: whoever hands it in ends with the stop, and the other handler still runs.
         until(&hub, |hub| hub.unanswered() > before).await;
-        let shutdown = tokio::spawn(office.shutdown(Duration::from_secs(20)));
+        let shutdown = tokio::spawn(office.shutdown(LONG));
         gates[1].add_permits(1);
         let drained = in_time(shutdown).await.unwrap().unwrap();
         assert!(drained.finished);

@@ -64,8 +64,11 @@ pub(crate) async fn eventually<F: Future<Output = bool>>(mut condition: impl FnM
 }
 
 pub(crate) async fn in_time<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(30), future).await.expect("it took too long")
+    tokio::time::timeout(LONG, future).await.expect("it took too long")
 }
+
+/// Far longer than anything takes on the slowest machine.
+pub(crate) const LONG: Duration = Duration::from_secs(300);
 
 /// Runs one life of a program on a runtime of its own; when `life` returns, everything in it ends where it stands, as in a
 /// crash.

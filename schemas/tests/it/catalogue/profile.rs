@@ -258,5 +258,5 @@ fn a_pattern_that_makes_backtracking_engines_hang_takes_time_linear_in_the_text(
     assert!(catalogue.validate(&schema, &body("")).is_ok());
     assert!(catalogue.validate(&schema, &body("!")).is_err());
     // A backtracking engine tries 2 to the power of 100,000 ways.
-    assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(300), "{:?}", started.elapsed());
 }
