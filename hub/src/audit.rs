@@ -49,6 +49,8 @@ pub struct Audit {
     wanted: AtomicU64,
     call: Notify,
     damaged: AtomicBool,
+    /// What an auditor waits for at most until the index is at the end of the log. Default 3 s.
+    pub caught_up_within: Duration,
     /// Answers that take a while.
     lanes: Lanes,
     /// Searches: a slow one takes a reader of the index for all that time.
@@ -173,6 +175,7 @@ impl Audit {
             wanted: AtomicU64::new(0),
             call: Notify::new(),
             damaged: AtomicBool::new(false),
+            caught_up_within: CAUGHT_UP_WITHIN,
             lanes: Lanes::new(LONG_ANSWERS, LONG_ANSWERS / 2),
             searches: Lanes::new(SEARCHES, SEARCHES / 2),
         }
@@ -219,7 +222,7 @@ impl Audit {
         self.wanted.fetch_max(size, Ordering::SeqCst);
         self.call.notify_one();
         // Too late is no failure: the answer says how far the index is.
-        let _ = timeout(CAUGHT_UP_WITHIN, indexed.wait_for(|indexed| *indexed >= size)).await;
+        let _ = timeout(self.caught_up_within, indexed.wait_for(|indexed| *indexed >= size)).await;
     }
 
     fn is_wanted(&self, next: u64) -> bool {
@@ -254,5 +257,4 @@ const PLACE_WITHIN: Duration = Duration::from_secs(2);
 /// How often a query is judged again because the registry changed.
 const ROUNDS: u32 = 5;
 const FOLDED_WITHIN: Duration = Duration::from_secs(2);
-/// What an auditor waits for at most until the index is at the end of the log.
 const CAUGHT_UP_WITHIN: Duration = Duration::from_secs(3);

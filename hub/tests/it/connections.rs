@@ -26,9 +26,19 @@ async fn a_connection_on_which_nothing_is_asked_is_closed() {
 }
 
 #[tokio::test]
+async fn a_connection_that_has_asked_and_asks_for_nothing_more_is_closed() {
+    let hub = TestHub::with("[limits]\nheader_seconds = 1").await;
+    let mut rests = connect(&hub).await;
+    rests.write_all(b"GET /livez HTTP/1.1\r\nhost: hub\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    in_time(rests.read_to_string(&mut answer)).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK") && answer.ends_with("alive\n"), "{answer}");
+}
+
+#[tokio::test]
 async fn connections_beyond_the_limit_wait_for_one_that_ends() {
-    // The harness keeps the connection that it has set the hub up with.
-    let hub = TestHub::with("[limits]\nconnections = 1\nheader_seconds = 1").await;
+    // No connection rests so long that it is closed for it, and the harness keeps the one that it has set the hub up with.
+    let mut hub = TestHub::with("[limits]\nconnections = 1\nheader_seconds = 300").await;
     let mut second = connect(&hub).await;
     second.write_all(b"GET /livez HTTP/1.1\r\nhost: hub\r\nconnection: close\r\n\r\n").await.unwrap();
     for _ in 0..20 {
@@ -36,7 +46,7 @@ async fn connections_beyond_the_limit_wait_for_one_that_ends() {
     }
     let early = second.try_read(&mut [0; 64]).map_err(|error| error.kind());
     assert_eq!(early, Err(ErrorKind::WouldBlock), "it is not served yet");
-    // The first one asks for nothing any more, and is closed for it.
+    hub.hang_up();
     let mut answer = String::new();
     in_time(second.read_to_string(&mut answer)).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");

@@ -35,7 +35,7 @@ pub(crate) use self::log_lines::captured;
 pub(crate) use self::messages::{Draft, PERSONAL, Submission};
 pub(crate) use self::raw::{RawAnswers, RawSubmission};
 pub(crate) use self::transport::ScriptedTransport;
-pub(crate) use self::waiting::{eventually, in_time};
+pub(crate) use self::waiting::{LIMIT, eventually, in_time};
 pub(crate) use self::world::{HUB, LEGAL_BASIS, Party, SERVICE, UNLISTED_SERVICE, World};
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -103,6 +103,11 @@ impl Site {
             // Tables of bad requests are long.
             config.limits.refusal_pause_ms = 0;
         }
+        if !settings.contains("requests_per_second") {
+            // The clock stands still, so that an allowance never comes back; how often a test looks until something is so depends on
+            // the machine.
+            config.limits.requests_per_second = 0;
+        }
         config.hub.data_dir = folder.path().into();
         KeyStore::new(folder.path(), String::new()).create().unwrap();
         Self { config, clock: Arc::new(TestClock::new()), world: World::new(), storage: None, folder }
@@ -120,8 +125,11 @@ impl Site {
         let (stop, stop_seen) = watch::channel(false);
         let store = self.open_store().await;
         let mut opened = self.open(Arc::clone(&store), stopping_seen).await.unwrap();
+        let opening = Arc::get_mut(&mut opened.app).unwrap();
+        // However slow the machine is, a search finds all that was logged before it.
+        Arc::get_mut(&mut opening.audit).unwrap().caught_up_within = LIMIT;
         if let Some(storage) = &self.storage {
-            Arc::get_mut(&mut opened.app).unwrap().documents.storage = storage.clone();
+            opening.documents.storage = storage.clone();
         }
         let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let tls = ServerTls::load(&self.config.tls).unwrap();
@@ -133,7 +141,7 @@ impl Site {
         let serving = tokio::spawn(serve::serve(listener, opened, broker, stop_seen));
         let operator = std::fs::read_to_string(self.folder.path().join("operator.pem")).unwrap();
         let operator = SigningKey::from_pem(&operator).unwrap();
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let client = client();
         let Self { config, clock, world, storage, folder } = self;
         TestHub {
             url,
@@ -222,6 +230,11 @@ impl TestHub {
         open(&self.config, store, &self.clock, self.stopping.subscribe()).await.unwrap().app
     }
 
+    /// Closes the connections that its calls have left open.
+    pub(crate) fn hang_up(&mut self) {
+        self.client = client();
+    }
+
     /// Whether the system has a long poll open.
     pub(crate) fn waits_for_messages(&self, system: &SystemId) -> bool {
         // The bell itself, and this look at it.
@@ -255,6 +268,10 @@ impl TestHub {
         in_time(serving).await.unwrap().unwrap();
         Site { config, clock, world, storage, folder }
     }
+}
+
+fn client() -> reqwest::Client {
+    reqwest::Client::builder().no_proxy().build().unwrap()
 }
 
 async fn open_store(config: &Config) -> Arc<FaultyStore> {
