@@ -1,5 +1,7 @@
 //! Documents and the virus scanner.
 
+use std::path::Path;
+
 use saphan_schemas::problem::ProblemCode;
 
 use crate::harness::{Document, FakeClamd, TestHub};
@@ -11,9 +13,14 @@ async fn hub_with(scanner: &FakeClamd) -> TestHub {
     TestHub::with(&format!("[documents]\nclamd = \"{}\"", scanner.address)).await
 }
 
+/// A hub whose scanner is behind this socket.
+async fn hub_at(socket: &Path) -> TestHub {
+    TestHub::with(&format!("[documents]\nclamd = \"unix:{}\"", socket.display())).await
+}
+
 #[tokio::test]
 async fn a_document_is_scanned_whole_before_anybody_reads_it() {
-    let scanner = FakeClamd::start(0, NEEDLE, usize::MAX).await;
+    let scanner = FakeClamd::start(NEEDLE, usize::MAX).await;
     let hub = hub_with(&scanner).await;
     let (portal, document) = (&hub.world.portal, Document::pdf(6 * MIB));
     assert_eq!(hub.put_piece(portal, &document, 0..4 * MIB).await.status, 202);
@@ -27,20 +34,18 @@ async fn a_document_is_scanned_whole_before_anybody_reads_it() {
 async fn the_scanner_is_asked_over_a_unix_socket_too() {
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("clamd.ctl");
-    let scanner = FakeClamd::start_at(&socket, NEEDLE);
-    let hub = TestHub::with(&format!("[documents]\nclamd = \"unix:{}\"", socket.display())).await;
+    FakeClamd::start_at(&socket, NEEDLE);
+    let hub = hub_at(&socket).await;
     let (portal, sound, mut infected) = (&hub.world.portal, Document::pdf(2 * MIB), Document::pdf(2 * MIB));
     infected.bytes[MIB..MIB + NEEDLE.len()].copy_from_slice(NEEDLE);
     assert_eq!(hub.put(portal, &sound).await.status, 201);
     hub.put(portal, &infected).await.problem(ProblemCode::DocumentInfected);
-    scanner.abort();
 }
 
 #[tokio::test]
 async fn a_scanner_that_is_away_holds_up_neither_keys_nor_what_is_removed() {
-    let scanner = FakeClamd::start(0, NEEDLE, usize::MAX).await;
-    let hub = hub_with(&scanner).await;
-    scanner.stop().await;
+    // Nothing listens on that port.
+    let hub = TestHub::with("[documents]\nclamd = \"127.0.0.1:1\"").await;
     let documents = [0; 3].map(|_| Document::pdf(MIB));
     for document in &documents {
         hub.put(&hub.world.portal, document).await.problem(ProblemCode::ScannerUnavailable);
@@ -54,7 +59,7 @@ async fn a_scanner_that_is_away_holds_up_neither_keys_nor_what_is_removed() {
 
 #[tokio::test]
 async fn an_infected_document_is_refused_and_destroyed() {
-    let scanner = FakeClamd::start(0, NEEDLE, usize::MAX).await;
+    let scanner = FakeClamd::start(NEEDLE, usize::MAX).await;
     let hub = hub_with(&scanner).await;
     let (portal, mut document) = (&hub.world.portal, Document::pdf(2 * MIB));
     let end = document.bytes.len();
@@ -68,10 +73,9 @@ async fn an_infected_document_is_refused_and_destroyed() {
 
 #[tokio::test]
 async fn while_the_scanner_is_away_no_document_becomes_readable_and_none_is_lost() {
-    let scanner = FakeClamd::start(0, NEEDLE, usize::MAX).await;
-    let hub = hub_with(&scanner).await;
-    let port = scanner.address.port();
-    scanner.stop().await;
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("clamd.ctl");
+    let hub = hub_at(&socket).await;
     let (portal, asked, unasked) = (&hub.world.portal, Document::pdf(2 * MIB), Document::pdf(2 * MIB));
     for document in [&asked, &unasked] {
         hub.put(portal, document).await.problem(ProblemCode::ScannerUnavailable);
@@ -83,7 +87,7 @@ async fn while_the_scanner_is_away_no_document_becomes_readable_and_none_is_lost
     hub.submit(&hub.citing(&asked)).await.problem(ProblemCode::DocumentMissing);
     hub.keep_up().await;
     hub.read(portal, &unasked).await.problem(ProblemCode::NotFound);
-    let _scanner = FakeClamd::start(port, NEEDLE, usize::MAX).await;
+    FakeClamd::start_at(&socket, NEEDLE);
     assert_eq!(hub.put_end(portal, &asked).await.status, 201);
     hub.keep_up().await;
     for document in [&asked, &unasked] {
@@ -93,7 +97,7 @@ async fn while_the_scanner_is_away_no_document_becomes_readable_and_none_is_lost
 
 #[tokio::test]
 async fn a_document_that_the_scanner_finds_too_long_stays_unreadable() {
-    let scanner = FakeClamd::start(0, NEEDLE, MIB).await;
+    let scanner = FakeClamd::start(NEEDLE, MIB).await;
     let hub = hub_with(&scanner).await;
     let (portal, document) = (&hub.world.portal, Document::pdf(2 * MIB));
     hub.put(portal, &document).await.problem(ProblemCode::ScannerUnavailable);
@@ -102,7 +106,7 @@ async fn a_document_that_the_scanner_finds_too_long_stays_unreadable() {
 
 #[tokio::test]
 async fn bytes_of_another_commitment_are_found_out_with_a_scanner_too() {
-    let scanner = FakeClamd::start(0, NEEDLE, usize::MAX).await;
+    let scanner = FakeClamd::start(NEEDLE, usize::MAX).await;
     let hub = hub_with(&scanner).await;
     let (portal, document) = (&hub.world.portal, Document::pdf(1000));
     let path = Document::pdf(1000).path();

@@ -6,52 +6,45 @@ use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, UnixListener};
-use tokio::task::JoinHandle;
 
 /// It finds its needle in what it is sent.
 pub(crate) struct FakeClamd {
     pub(crate) address: SocketAddr,
     /// The lengths of what it scanned.
     scanned: Arc<Mutex<Vec<usize>>>,
-    serving: JoinHandle<()>,
 }
 
 impl FakeClamd {
-    /// Listens on a free port, or on this one.
-    pub(crate) async fn start(port: u16, needle: &'static [u8], limit: usize) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.unwrap();
+    /// Listens on a free port.
+    pub(crate) async fn start(needle: &'static [u8], limit: usize) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let scanned = Arc::<Mutex<Vec<usize>>>::default();
         let noted = Arc::clone(&scanned);
-        let serving = tokio::spawn(async move {
+        // It ends with the test's runtime.
+        tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
                 // A hub that hangs up in between is none of its affairs.
                 let _ = scan(stream, needle, limit, &noted).await;
             }
         });
-        Self { address, scanned, serving }
+        Self { address, scanned }
     }
 
-    /// Listens on a Unix socket.
-    pub(crate) fn start_at(socket: &Path, needle: &'static [u8]) -> JoinHandle<()> {
+    /// Listens on a Unix socket. Unlike a port, nobody else takes it while no scanner is there.
+    pub(crate) fn start_at(socket: &Path, needle: &'static [u8]) {
         let listener = UnixListener::bind(socket).unwrap();
         tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
                 let _ = scan(stream, needle, usize::MAX, &Mutex::default()).await;
             }
-        })
+        });
     }
 
     pub(crate) fn scanned(&self) -> Vec<usize> {
         self.scanned.lock().unwrap().clone()
-    }
-
-    /// It is gone, and its port is free.
-    pub(crate) async fn stop(self) {
-        self.serving.abort();
-        let _ = self.serving.await;
     }
 }
 
