@@ -71,11 +71,13 @@ async fn a_change_whose_caller_goes_away_half_way_is_finished_all_the_same() {
     };
     let entries: Vec<_> = (0..MANY).map(|number| Change::Added(Entry::Member(member(number)))).collect();
     let before = hub.size();
-    // Given up as soon as the first of them is in the log.
+    // Given up while the first of them is written.
+    hub.store.block();
     tokio::select! {
         answer = hub.change_registry(entries) => panic!("answered too early to be given up: {}", answer.status),
-        () = eventually(async || hub.size() > before) => {}
+        () = hub.store.until_blocked() => {}
     }
+    hub.store.release();
     eventually(async || hub.app.registry.state().member(&member(MANY - 1).id).is_some()).await;
     assert_eq!(hub.size(), before + MANY as u64);
     hub.submit(&hub.world.message()).await.accepted();

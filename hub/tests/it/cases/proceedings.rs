@@ -220,9 +220,7 @@ async fn an_authority_is_reminded_before_the_day_and_authority_and_portal_after_
     says(&stage, id, "application.decided", decision(&json!({ "outcome": "APPROVED" }))).await;
     seen(&stage, id, "COMPLETED", "DONE").await;
     assert_eq!(stored(&stage, id).await.wake(), None);
-    let metrics = stage.hub.get("/metrics").await;
-    let metrics = metrics.text();
-    assert!(metrics.contains("saphan_cases_overdue_total 2"), "{metrics}");
+    stage.until_metric("saphan_cases_overdue_total 2").await;
 }
 
 #[tokio::test]
@@ -278,9 +276,7 @@ async fn a_case_that_the_authority_rejects_is_handed_over_again_later() {
     assert!(case["text"]["en"].as_str().unwrap().contains("could not be handed to the agency yet"));
     let last = history(&stage, id).await.pop().unwrap();
     assert_eq!((&last["event"], &last["message_type"]), (&json!("rejected"), &json!("case.submitted")));
-    let metrics = stage.hub.get("/metrics").await;
-    let metrics = metrics.text();
-    assert!(metrics.contains("saphan_case_letters_rejected_total 1"), "{metrics}");
+    stage.until_metric("saphan_case_letters_rejected_total 1").await;
     let path = format!("/v1/cases/{id}");
     assert_eq!(stage.hub.call(&stage.authority, "GET", &path, &Value::Null).await.status, 200, "it may look");
     stage.hub.clock.advance(601);

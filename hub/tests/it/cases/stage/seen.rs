@@ -74,6 +74,11 @@ impl Stage {
         found.into_inner().unwrap().unwrap()
     }
 
+    /// Waits until the metrics have this line: what follows for a case is counted once it is written.
+    pub(crate) async fn until_metric(&self, line: &str) {
+        eventually(async || self.hub.get("/metrics").await.text().lines().any(|found| found == line)).await;
+    }
+
     /// The leaf that caused the last event of this name in the history of a case.
     pub(crate) async fn cause(&self, id: CaseId, event: &str) -> (u64, Leaf) {
         let events = self.hub.app.store.cases().case_events(id, 0).await.unwrap();
