@@ -193,9 +193,10 @@ async fn an_answer_with_a_result_too_few_is_no_answer_and_the_messages_are_sent_
 
 #[tokio::test]
 async fn a_connector_starts_and_sends_before_its_hub_is_there() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
-    drop(listener);
+    // The port is taken, and nobody listens on it.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = format!("http://{}", socket.local_addr().unwrap());
     let hub = hub();
     let portal = hub.connector(PORTAL).unwrap().hub(&address).build().await.unwrap();
     let id = portal.enqueue(withdrawal()).await.unwrap();

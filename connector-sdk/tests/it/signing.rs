@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::{self, ThreadId};
 
 use saphan_connector::schemas::ids::MessageId;
 use saphan_connector::schemas::keys::{KeyError, PublicKey, Signer, SigningKey};
@@ -20,12 +21,15 @@ struct Device {
     away: AtomicBool,
     refused: AtomicUsize,
     waits: bool,
+    /// The thread of the test, which is its runtime's too.
+    runtime: ThreadId,
 }
 
 impl Device {
     fn of(hub: &TestHub, system: &str, waits: bool) -> Arc<Self> {
         let key = hub.register(&system.parse().unwrap()).unwrap();
-        Arc::new(Self { key, away: AtomicBool::new(true), refused: AtomicUsize::new(0), waits })
+        let (away, refused, runtime) = (AtomicBool::new(true), AtomicUsize::new(0), thread::current().id());
+        Arc::new(Self { key, away, refused, waits, runtime })
     }
 
     fn comes_back(&self) {
@@ -43,18 +47,13 @@ impl Signer for Device {
             self.refused.fetch_add(1, Ordering::SeqCst);
             return Err(KeyError::Unavailable { reason: "it is away" });
         }
-        assert!(!self.waits || !is_async_thread(), "waiting for a device would stop the runtime");
+        assert!(!self.waits || thread::current().id() != self.runtime, "waiting for a device would stop the runtime");
         self.key.sign(text)
     }
 
     fn waits(&self) -> bool {
         self.waits
     }
-}
-
-/// On the runtime of a test with one thread, that thread has the test's name; those for blocking work do not.
-fn is_async_thread() -> bool {
-    std::thread::current().name().is_some_and(|name| name.starts_with("signing::"))
 }
 
 #[tokio::test]
