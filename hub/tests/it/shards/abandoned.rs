@@ -244,7 +244,7 @@ async fn what_is_kept_of_an_abandoned_log_stays_served_and_exported_as_it_was_si
 async fn nobody_is_asked_to_stamp_what_is_left_of_an_abandoned_log() {
     let authority = FakeAuthority::start(Behaviour::Good).await;
     let (url, pem) = (&authority.url, authority.pem());
-    let settings = format!("[timestamps]\nurl = \"{url}\"\nauthority = \"{}\"\ntimeout_seconds = 1\n", pem.display());
+    let settings = format!("[timestamps]\nurl = \"{url}\"\nauthority = \"{}\"\ntimeout_seconds = 60\n", pem.display());
     let (hub, place) = publishing(&settings).await;
     authority.follow(&hub.clock);
     let list = async |hub: &TestHub, path: &str| {

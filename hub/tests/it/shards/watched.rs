@@ -136,7 +136,7 @@ async fn each_log_has_its_own_timestamps_and_its_end_gets_one_when_the_authority
     let authority = FakeAuthority::start(Behaviour::Good).await;
     let place = tempfile::tempdir().unwrap();
     let settings = format!(
-        "[log]\npublish = \"{}\"\n[timestamps]\nurl = \"{}\"\nauthority = \"{}\"\ntimeout_seconds = 1\n",
+        "[log]\npublish = \"{}\"\n[timestamps]\nurl = \"{}\"\nauthority = \"{}\"\ntimeout_seconds = 60\n",
         place.path().display(),
         authority.url,
         authority.pem().display()
