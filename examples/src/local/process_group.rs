@@ -97,7 +97,7 @@ impl ProcessGroup {
     /// Kills the program (SIGKILL) and whatever else is in its group, and returns when all are gone.
     ///
     /// # Errors
-    /// A process of the group is still there after five seconds.
+    /// A process of the group is still there after a minute.
     pub fn kill(&mut self) -> io::Result<()> {
         // The program first, by its own handle: it must not see its helpers die before it.
         self.leader.kill()?;
@@ -175,7 +175,7 @@ const GUARDED_EXEC: &str =
 
 /// `USER_HZ` of Linux, the unit of times in `/proc`.
 const TICKS_PER_SECOND: f64 = 100.0;
-const GROUP_ENDS_WITHIN: Duration = Duration::from_secs(5);
+const GROUP_ENDS_WITHIN: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {
