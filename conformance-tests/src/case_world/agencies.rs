@@ -123,7 +123,7 @@ impl Agencies {
     pub async fn shutdown(self) -> anyhow::Result<()> {
         let portal = Arc::into_inner(self.portal).context("the portal is in use")?;
         for connector in self.others.into_iter().chain([portal]) {
-            anyhow::ensure!(connector.shutdown(Duration::from_secs(60)).await?.finished, "something is left to do");
+            anyhow::ensure!(connector.shutdown(STOPS_WITHIN).await?.finished, "something is left to do");
         }
         Ok(())
     }
@@ -252,6 +252,8 @@ fn alike<T>(message: &Message<T>, reply: OutgoingMessage) -> OutgoingMessage {
 /// What needs a consent in foul weather.
 pub(super) const LAND_TITLE: &str = "th.dol.land-title";
 const IN_FLIGHT: usize = 1024;
+/// Long enough for a slow machine; only who does not stop takes as long.
+const STOPS_WITHIN: Duration = Duration::from_secs(300);
 const IDENTITY: &str = include_str!("../../../schemas/catalogue/examples/th.dopa.identity@1/valid/citizen.json");
 const HOUSE: &str =
     include_str!("../../../schemas/catalogue/examples/th.dopa.house-registration@1/valid/house-in-bangkok.json");

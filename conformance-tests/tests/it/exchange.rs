@@ -1,7 +1,6 @@
 //! Messages and answers over both transports, through the real hub.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use saphan_conformance::programs;
 use saphan_conformance::world::{World, bodies};
@@ -12,7 +11,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::observer::Observer;
-use crate::patience::all_handled;
+use crate::patience::{LIMIT, all_handled};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn messages_are_exchanged_and_acknowledged_by_pulling() {
@@ -62,7 +61,7 @@ async fn exchange(mut world: World, receive: Receive) {
         sent.push((accepted.id(), body));
     }
     all_handled(&handled, &sent).await;
-    assert!(receiver.shutdown(Duration::from_secs(30)).await.unwrap().finished);
+    assert!(receiver.shutdown(LIMIT).await.unwrap().finished);
     let mut arrived = handled.borrow().clone();
     arrived.sort();
     sent.sort();

@@ -1,7 +1,6 @@
 //! A hub killed in the one moment in which a message is the broker's and the hub has not written so.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use saphan_conformance::programs;
 use saphan_conformance::world::{World, bodies};
@@ -13,7 +12,7 @@ use sqlx::{ConnectOptions as _, Connection as _};
 
 use crate::admin::{channel, everything_is_settled, noting, published, waiting};
 use crate::observer::Observer;
-use crate::patience::{all_handled, reaches};
+use crate::patience::{LIMIT, all_handled, reaches};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hub_that_is_killed_after_the_broker_confirmed_and_before_it_wrote_so_repeats_messages_and_no_effect() {
@@ -53,7 +52,7 @@ async fn a_hub_that_is_killed_after_the_broker_confirmed_and_before_it_wrote_so_
     let (receiver, handled) = noting(receiver, Message::id).await;
     all_handled(&handled, &sent).await;
     reaches("duplicates", sent.len() as u64, async || receiver.counts().duplicates).await;
-    assert!(receiver.shutdown(Duration::from_secs(60)).await.unwrap().finished);
+    assert!(receiver.shutdown(LIMIT).await.unwrap().finished);
     let handled = handled.borrow().clone();
     assert_eq!(handled.len(), sent.len(), "an effect happened twice");
     assert_eq!(handled.into_iter().collect::<BTreeSet<_>>(), sent);

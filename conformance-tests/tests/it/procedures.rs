@@ -1,7 +1,6 @@
 //! Once-only procedures over both transports: nobody hands in a paper, and who comes back makes nobody look twice.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use saphan_cli::log_check::{self, HttpLog};
 use saphan_conformance::programs;
@@ -17,7 +16,7 @@ use saphan_examples::{cast, registry};
 use saphan_schemas::registry::TransportKind;
 use tempfile::TempDir;
 
-use crate::patience::in_time;
+use crate::patience::{LIMIT, in_time};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn four_procedures_need_no_paper_and_a_fifth_fetches_nothing_by_pulling() {
@@ -93,7 +92,7 @@ impl Stage {
             assert_eq!((counts(connector).refused, counts(connector).rejected), (0, 0), "{}", connector.system());
         }
         for connector in std::mem::take(&mut self.others) {
-            assert!(connector.shutdown(Duration::from_secs(30)).await.unwrap().finished);
+            assert!(connector.shutdown(LIMIT).await.unwrap().finished);
         }
         let trust = saphan_connector::trust::fetch(self.hub.address()).await.unwrap().trust();
         let report = log_check::check(&HttpLog::new(self.hub.address()).unwrap(), &trust.log, &()).await.unwrap();

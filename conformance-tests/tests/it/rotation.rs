@@ -3,7 +3,6 @@
 use std::ffi::OsString;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use reqwest::Response;
 use saphan_conformance::programs;
@@ -17,7 +16,7 @@ use saphan_schemas::trust::{Trust, TrustBundle, TrustEntries};
 
 use crate::admin::{client, noting};
 use crate::observer::Observer;
-use crate::patience::all_handled;
+use crate::patience::{LIMIT, all_handled};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connectors_that_run_follow_when_every_key_of_the_hub_is_replaced_and_the_old_ones_are_revoked_and_gone() {
@@ -67,7 +66,7 @@ async fn connectors_that_run_follow_when_every_key_of_the_hub_is_replaced_and_th
     sent.push(last.id());
 
     all_handled(&handled, &sent).await;
-    assert!(receiver.shutdown(Duration::from_secs(30)).await.unwrap().finished);
+    assert!(receiver.shutdown(LIMIT).await.unwrap().finished);
     let mut arrived = handled.borrow().clone();
     arrived.sort();
     sent.sort();

@@ -1,7 +1,5 @@
 //! The log changes under connectors that run, with the real programs.
 
-use std::time::Duration;
-
 use saphan_cli::log_check::{HttpLog, check};
 use saphan_conformance::programs;
 use saphan_conformance::world::{World, bodies};
@@ -12,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::admin::noting;
 use crate::agency::done;
-use crate::patience::all_handled;
+use crate::patience::{LIMIT, all_handled};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connectors_that_run_go_on_in_the_next_log_and_an_auditor_follows() {
@@ -58,7 +56,7 @@ async fn connectors_that_run_go_on_in_the_next_log_and_an_auditor_follows() {
         sent.push(sender.send(world.message(body).unwrap()).await.unwrap().id());
     }
     all_handled(&handled, &sent).await;
-    assert!(receiver.shutdown(Duration::from_secs(30)).await.unwrap().finished, "all is acknowledged");
+    assert!(receiver.shutdown(LIMIT).await.unwrap().finished, "all is acknowledged");
     let mut arrived = handled.borrow().clone();
     arrived.sort();
     sent.sort();

@@ -1,7 +1,5 @@
 //! Messages that somebody with all rights at the broker has changed: no handler sees them, and they are kept as they came.
 
-use std::time::Duration;
-
 use futures_util::StreamExt as _;
 use lapin::message::Delivery;
 use lapin::options::{
@@ -20,7 +18,7 @@ use serde_json::Value;
 
 use crate::admin::{channel, everything_is_settled, header, noting, published, waiting};
 use crate::observer::Observer;
-use crate::patience::{all_handled, in_time, reaches};
+use crate::patience::{LIMIT, all_handled, in_time, reaches};
 
 /// What is changed: the body (`None`) or a header, and how.
 type Case = (&'static str, Option<&'static str>, fn(&str) -> String);
@@ -77,7 +75,7 @@ async fn what_was_changed_at_the_broker_reaches_no_handler_and_is_kept_as_a_dead
     reaches("messages stored", 3, async || receiver.counts().received).await;
     let counts = receiver.counts();
     assert_eq!((counts.unverified, counts.received, counts.duplicates), (forgeries.len() as u64, 3, 0));
-    assert!(receiver.shutdown(Duration::from_secs(30)).await.unwrap().finished);
+    assert!(receiver.shutdown(LIMIT).await.unwrap().finished);
     let mut arrived = handled.borrow().clone();
     arrived.sort();
     sent.sort();

@@ -17,7 +17,7 @@ use saphan_schemas::registry::TransportKind;
 use tempfile::TempDir;
 
 use crate::agency::{done, saphan};
-use crate::patience::in_time;
+use crate::patience::{LIMIT, in_time};
 
 async fn world() -> World {
     World::start_over_tls(HubProgram::saphan_hub(programs::saphan_hub().unwrap())).await.unwrap()
@@ -57,7 +57,7 @@ async fn a_message_waits_until_the_hub_is_believed_and_then_goes_out_once() {
 
     let connector = world.connector(&sender).unwrap().build().await.unwrap();
     metric(&world, "saphan_messages_accepted_total", |count| count == 1).await;
-    let drained = connector.shutdown(PATIENCE).await.unwrap();
+    let drained = connector.shutdown(LIMIT).await.unwrap();
     assert!(drained.finished && drained.outbox == 0, "{drained:?}");
 }
 
@@ -172,5 +172,3 @@ async fn metric(world: &World, name: &str, is_so: impl Fn(u64) -> bool) {
     };
     in_time(look, || format!("{name} is never as it should be")).await;
 }
-
-const PATIENCE: Duration = Duration::from_secs(60);

@@ -135,4 +135,4 @@ async fn cosigned(source: &HttpLog, vkey: &VerifierKey, size: u64) -> anyhow::Re
 
 const NAME: &str = "witness.demo";
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);

@@ -424,4 +424,4 @@ const LOOK_AGAIN: Duration = Duration::from_millis(25);
 /// Far more than a loaded machine needs; only a defect takes longer.
 const PATIENCE: Duration = Duration::from_secs(180);
 const PATIENCE_PER_MESSAGE: Duration = Duration::from_millis(50);
-const STOPS_WITHIN: Duration = Duration::from_secs(30);
+const STOPS_WITHIN: Duration = Duration::from_secs(120);

@@ -214,7 +214,7 @@ async fn with_json_what_runs_on_is_told_on_standard_error() {
     let mut demo = command.kill_on_drop(true).spawn().unwrap();
     let mut told = BufReader::new(demo.stderr.take().unwrap()).lines();
     let hub = async { while !told.next_line().await.unwrap().unwrap().starts_with("  hub         https://") {} };
-    timeout(Duration::from_secs(90), hub).await.expect("it says where the hub is");
+    timeout(PATIENCE, hub).await.expect("it says where the hub is");
     let mut output = BufReader::new(demo.stdout.take().unwrap()).lines();
     let object: Value = serde_json::from_str(&output.next_line().await.unwrap().unwrap()).unwrap();
     assert_eq!(object["applications"], 1);
@@ -233,7 +233,7 @@ async fn with_portal_the_page_is_shown_and_people_whom_the_registers_know_can_ap
             }
         }
     };
-    let address = timeout(Duration::from_secs(90), page).await.expect("it says where the page is");
+    let address = timeout(PATIENCE, page).await.expect("it says where the page is");
     let client = Client::new(&address);
     client.get("/en/sign-in").await.has("Thai citizen");
     // The last of the procedures is the driving licence.
@@ -262,3 +262,6 @@ async fn with_portal_the_page_is_shown_and_people_whom_the_registers_know_can_ap
 async fn a_wrong_option_is_wrong_use() {
     assert_eq!(demo(&["--applications", "0"]).await.status.code(), Some(2));
 }
+
+/// Long enough for a slow machine; only a demo that never says it takes as long.
+const PATIENCE: Duration = Duration::from_secs(300);

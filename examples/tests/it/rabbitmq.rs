@@ -85,7 +85,7 @@ async fn declare(channel: &Channel) {
 }
 
 /// Long enough for a busy machine.
-const ENDS_WITHIN: Duration = Duration::from_secs(30);
+const ENDS_WITHIN: Duration = Duration::from_secs(300);
 
 /// Every process of a node has the node's folder as its `HOME`.
 fn mentioned_by_a_process(folder: &Path) -> bool {

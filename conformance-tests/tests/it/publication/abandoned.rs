@@ -1,7 +1,6 @@
 //! The hub's disk is lost and only an old copy of its store is left: it goes on in the next log, and everybody can tell what was lost.
 
 use std::path::Path;
-use std::time::Duration;
 
 use saphan_cli::log_check::{HttpLog, check};
 use saphan_conformance::world::bodies;
@@ -14,7 +13,7 @@ use tokio::process::Command;
 use super::{Stage, copy};
 use crate::admin::{client, everything_is_settled, noting};
 use crate::agency::{done, saphan};
-use crate::patience::{all_handled, in_time, reaches};
+use crate::patience::{LIMIT, all_handled, in_time, reaches};
 
 /// Gives the log in the configuration another name.
 pub(crate) fn rename_log(hub: &HubProcess, shard: &str, next: &str) {
@@ -83,7 +82,7 @@ async fn a_hub_that_lost_a_part_of_its_log_goes_on_in_the_next_and_everybody_can
     let receiver = stage.world.connector(&stage.world.receiver().unwrap()).unwrap().receive(Receive::Pull);
     let (receiver, handled) = noting(receiver, |message| message.file()).await;
     reaches("messages handled", sent.len() as u64, async || handled.borrow().len() as u64).await;
-    assert!(receiver.shutdown(Duration::from_secs(30)).await.unwrap().finished);
+    assert!(receiver.shutdown(LIMIT).await.unwrap().finished);
     stage.world.hub.operate(&["keys", "rotate", "receipts"]).await.unwrap();
     stage.world.hub.operate(&["registry", "revoke", "agreement", "name-change.applications"]).await.unwrap();
     stage.world.hub.stop().await.unwrap();
@@ -119,7 +118,7 @@ async fn a_hub_that_lost_a_part_of_its_log_goes_on_in_the_next_and_everybody_can
     let (receiver, handled_now) = noting(receiver, |message| message.id()).await;
     all_handled(&handled_now, &[fresh.id()]).await;
     reaches("messages settled", 4, async || settled(&stage).await).await;
-    assert!(receiver.shutdown(Duration::from_secs(30)).await.unwrap().finished);
+    assert!(receiver.shutdown(LIMIT).await.unwrap().finished);
     assert_eq!(*handled_now.borrow(), [fresh.id()], "what was handled before is not handled again");
 
     let registry = stage.world.hub.operate(&["registry", "show"]).await.unwrap();

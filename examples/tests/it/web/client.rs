@@ -92,7 +92,7 @@ impl Client {
 
     /// Opens a page again until it has a text.
     pub(crate) async fn until(&self, path: &str, text: &str) -> Page {
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_secs(300);
         loop {
             let page = self.get(path).await;
             if page.text.contains(text) {
