@@ -24,7 +24,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::admin::{everything_is_settled, noting};
 use crate::observer::Observer;
-use crate::patience::{all_handled, in_time, never_handled, reaches};
+use crate::patience::{LIMIT, all_handled, in_time, never_handled, reaches};
 
 /// A sender that never pauses, and a receiver that counts.
 pub(crate) struct Load {
@@ -64,7 +64,7 @@ impl Load {
     }
 
     /// Waits until so many more messages have a receipt.
-    async fn more(&mut self, count: usize) {
+    pub(crate) async fn more(&mut self, count: usize) {
         let wanted = self.receipts.borrow().len() + count;
         let more = async { drop(self.receipts.wait_for(|receipts| receipts.len() >= wanted).await.unwrap()) };
         in_time(more, || "messages get no receipts".to_owned()).await;
@@ -84,8 +84,8 @@ impl Load {
         let receipts = self.receipts.borrow().clone();
         let sent: BTreeSet<_> = receipts.iter().map(|receipt| receipt.jti).collect();
         all_handled(&self.handled, &sent).await;
-        assert!(self.receiver.shutdown(Duration::from_secs(60)).await.unwrap().finished);
-        Arc::into_inner(self.sender).unwrap().shutdown(Duration::from_secs(60)).await.unwrap();
+        assert!(self.receiver.shutdown(LIMIT).await.unwrap().finished);
+        Arc::into_inner(self.sender).unwrap().shutdown(LIMIT).await.unwrap();
         let handled = self.handled.borrow().clone();
         let once: BTreeSet<_> = handled.iter().copied().collect();
         assert_eq!(once.len(), handled.len(), "an effect happened twice");
