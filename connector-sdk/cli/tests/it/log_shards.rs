@@ -212,7 +212,9 @@ fn each_way_in_which_two_logs_do_not_follow_has_its_name() {
         old.close(NEXT);
         let (files, previous) = (old.files(), old.checkpoint());
         let (text, signature) = previous.rsplit_once(' ').unwrap();
-        let forged = format!("{text} {}", signature.replacen(signature.chars().nth(20).unwrap(), "A", 1));
+        let (before, after) = signature.split_at(20);
+        let letter = if after.starts_with('A') { 'B' } else { 'A' };
+        let forged = format!("{text} {before}{letter}{}", &after[1..]);
         (files, old.into_next(next, forged))
     };
     type Broken<'a> = &'a dyn Fn(Ledger, NoteSigner) -> (Files, Ledger);
