@@ -1,6 +1,8 @@
 //! A hub on loopback that speaks the contract for one sender and one receiver, on a [`Ledger`]; the program needs no more.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -52,11 +54,17 @@ struct Shared {
 
 impl FakeHub {
     pub(crate) async fn start(ledger: Ledger) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        Self::serve(listener, ledger)
+        Self::serve(TcpListener::bind((Self::own_address(), 0)).await.unwrap(), ledger)
     }
 
-    /// At an address that was free a moment ago.
+    /// An address of this hub alone: when it has stopped, no server of another test is given its port, and nobody who dials from it.
+    fn own_address() -> Ipv4Addr {
+        static HUBS: AtomicU16 = AtomicU16::new(0);
+        let [high, low] = HUBS.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+        Ipv4Addr::new(127, 1, high, low)
+    }
+
+    /// At the address of one that has stopped.
     pub(crate) async fn start_at(url: &str, ledger: Ledger) -> Self {
         Self::serve(TcpListener::bind(url.trim_start_matches("http://")).await.unwrap(), ledger)
     }
@@ -240,4 +248,4 @@ async fn acknowledge(State(shared): State<Shared>, body: String) -> (StatusCode,
 }
 
 /// A bound that only a failing test reaches.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(300);
