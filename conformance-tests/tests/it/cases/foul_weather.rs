@@ -12,12 +12,13 @@ use saphan_conformance::programs;
 use saphan_connector::portal::{CaseStatus, CaseView};
 use saphan_connector::{Connector, SendError};
 use saphan_examples::local::hub::HubProgram;
+use saphan_schemas::b64;
 use saphan_schemas::envelope::{EnvelopeClaims, UnverifiedEnvelope};
 use saphan_schemas::ids::{CaseId, MessageId};
 use saphan_schemas::leaf::Leaf;
 use saphan_schemas::message_types::ApplicationSubmitted;
-use sqlx::ConnectOptions as _;
 use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -64,6 +65,36 @@ async fn apply(
         _ => Change::Nothing,
     };
     Ok(Submitted { consent, change })
+}
+
+/// From now on the hub, which is stopped, cannot log anything while it has written that what nobody answered is over. Else that is
+/// logged at once, and whoever looks for it may come too late.
+async fn hold_ends(world: &CaseWorld) {
+    let waits =
+        anywhere_in_base64("\"type\":\"case.reminder\"").map(|part| format!("instr(text, '{part}') > 0")).join(" OR ");
+    in_the_store(
+        world,
+        &format!(
+            "CREATE TRIGGER hold BEFORE INSERT ON entry WHEN EXISTS (SELECT 1 FROM case_letter WHERE {waits}) \
+             BEGIN SELECT RAISE(ABORT, 'an end waits'); END"
+        ),
+    )
+    .await;
+}
+
+async fn in_the_store(world: &CaseWorld, statement: &str) {
+    let mut store = SqliteConnectOptions::new().filename(world.store_file()).connect().await.unwrap();
+    sqlx::raw_sql(sqlx::AssertSqlSafe(statement.to_owned())).execute(&mut store).await.unwrap();
+    store.close().await.unwrap();
+}
+
+/// What the base64url of every text that holds this one holds: one of three, by where it begins.
+fn anywhere_in_base64(text: &str) -> [String; 3] {
+    [0, 1, 2].map(|before| {
+        let encoded = b64::encode_url([&b"  "[..before], text.as_bytes()].concat());
+        // The letters that are of this text alone.
+        encoded[(before * 8).div_ceil(6)..(before + text.len()) * 8 / 6].to_owned()
+    })
 }
 
 /// Waits until the hub has written that what nobody answered is over, and not logged it yet.
@@ -147,8 +178,12 @@ async fn every_case_ends_in_foul_weather(mut world: CaseWorld, people: usize, ki
         world.hub.restart().await.unwrap();
     }
     // All that are silent are given up in one moment, once the hub has been left in peace long enough.
+    world.hub.kill().await.unwrap();
+    hold_ends(&world).await;
+    world.hub.restart().await.unwrap();
     in_time(until_an_end_waits(&world), || "nobody is silent".to_owned()).await;
     world.hub.kill().await.unwrap();
+    in_the_store(&world, "DROP TRIGGER hold").await;
     world.hub.restart().await.unwrap();
     let submitted = in_time(submitting.join_all(), || "applications get no receipts".to_owned()).await;
     let submitted: BTreeMap<CaseId, Submitted> = submitted.into_iter().collect();
