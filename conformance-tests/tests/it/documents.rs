@@ -104,7 +104,7 @@ async fn until_parts(folder: &Path, count: usize) {
     let files = |folder: std::io::Result<std::fs::DirEntry>| {
         folder.ok().and_then(|folder| std::fs::read_dir(folder.path()).ok()).map_or(0, Iterator::count)
     };
-    while std::fs::read_dir(folder).is_ok_and(|folders| folders.map(files).sum::<usize>() < count) {
+    while std::fs::read_dir(folder).map_or(0, |folders| folders.map(files).sum::<usize>()) < count {
         tokio::task::yield_now().await;
     }
 }
