@@ -1,6 +1,6 @@
 //! The real hub and a real witness: what is cosigned is one history, whatever is killed, and whatever the hub's data become.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use saphan_conformance::programs;
@@ -17,7 +17,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
 use crate::agency::{done, saphan};
-use crate::patience::in_time;
+use crate::patience::{in_time, reaches};
 use crate::publication::abandoned::rename_log;
 
 struct Stage {
@@ -93,12 +93,16 @@ impl Stage {
         self.policy.verify(&note).unwrap().0.into_checkpoint()
     }
 
-    /// Waits until the witness has failed for this reason.
-    async fn fails(&self, reason: &str) {
-        let start = format!("saphan_witness_failures_total{{witness=\"w\",reason=\"{reason}\"}}");
-        let failed =
-            async { while !get(&self.hub, "/metrics").await.unwrap().lines().any(|line| line.starts_with(&start)) {} };
-        in_time(failed, || format!("no failure {reason}")).await;
+    /// How often the witness has failed for this reason since the hub was started.
+    async fn failures(&self, reason: &str) -> u64 {
+        let start = format!("saphan_witness_failures_total{{witness=\"w\",reason=\"{reason}\"}} ");
+        let metrics = get(&self.hub, "/metrics").await.unwrap();
+        metrics.lines().find_map(|line| line.strip_prefix(&start)).map_or(0, |count| count.parse().unwrap())
+    }
+
+    /// Waits until the witness has failed for this reason, once more than so many times.
+    async fn fails_again(&self, reason: &str, before: u64) {
+        reaches(&format!("failures {reason}"), before + 1, async || self.failures(reason).await).await;
     }
 }
 
@@ -133,8 +137,10 @@ async fn a_hub_whose_data_come_back_from_a_copy_is_refused_by_itself_or_else_by_
 
     // The log goes on while the witness is dead, and is cosigned when it is back.
     stage.kill_witness().await;
+    // The hub looked for it before it was started.
+    let before = stage.failures("unreachable").await;
     stage.grow(2).await;
-    stage.fails("unreachable").await;
+    stage.fails_again("unreachable", before).await;
     stage.restart_witness().await;
     let before = stage.cosigned().await;
 
@@ -171,9 +177,9 @@ async fn a_hub_whose_data_come_back_from_a_copy_is_refused_by_itself_or_else_by_
     stage.kill_witness().await;
     stage.hub.restart().await.unwrap();
     stage.restart_witness().await;
-    stage.fails("ahead").await;
+    stage.fails_again("ahead", 0).await;
     stage.grow(3).await;
-    stage.fails("other-history").await;
+    stage.fails_again("other-history", 0).await;
     assert_eq!(get(&stage.hub, "/v1/log/checkpoint.cosigned").await, None);
 
     stage.kill_witness().await;
@@ -240,9 +246,11 @@ async fn an_old_copy_is_given_up_by_the_checkpoint_that_the_witness_kept_and_by_
     assert!(refused.contains("give a checkpoint of it with --checkpoint"), "{refused}");
     let refused = abandoning(&stage, &smaller).await.unwrap_err().to_string();
     assert!(refused.contains(&format!("the witness w has cosigned {} entries", cosigned.size)), "{refused}");
-    let note =
-        std::fs::read_dir(stage.folder.path().join("saphan-witness/logs")).unwrap().next().unwrap().unwrap().path();
     stage.kill_witness().await;
+    // It may have been killed while it wrote the next one.
+    let mut kept = std::fs::read_dir(stage.folder.path().join("saphan-witness/logs")).unwrap();
+    let is_note = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "note");
+    let note = kept.by_ref().map(|file| file.unwrap().path()).find(is_note).unwrap();
     let refused = abandoning(&stage, &note).await.unwrap_err().to_string();
     assert!(refused.contains("does not say how much of"), "what it has seen is not known: {refused}");
     stage.restart_witness().await;
