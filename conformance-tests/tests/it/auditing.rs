@@ -12,8 +12,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::process::Command;
 
+use crate::admin::metric;
 use crate::agency::{done, saphan};
-use crate::patience::in_time;
+use crate::patience::{in_time, reaches};
 
 const AUDITOR: &str = "th.oag/audit";
 const REGISTRATION: &str = "[[member]]\nid = \"th.oag\"\nname_th = \"ผู้ตรวจสอบ\"\nname_en = \"Audit\"\n\
@@ -52,20 +53,22 @@ async fn an_auditor_finds_all_that_was_exchanged_though_the_hub_is_killed_and_ea
     let sender = world.connector(&world.sender().unwrap()).unwrap().build().await.unwrap();
     let messages: Vec<_> = bodies(MESSAGES).unwrap().into_iter().map(|body| world.message(body).unwrap()).collect();
     let mut sending = stream::iter(messages.into_iter().map(|message| sender.send(message))).buffer_unordered(64);
-    let mut accepted = 0;
+    let (mut accepted, mut last) = (0, 0);
     for killed in 1..=KILLS {
         // At another moment of a round of the index each time.
         while accepted < MESSAGES * killed / (KILLS + 1) {
-            in_time(sending.next(), || "nothing is accepted".to_owned()).await.unwrap().unwrap();
-            accepted += 1;
+            let sent = in_time(sending.next(), || "nothing is accepted".to_owned()).await.unwrap().unwrap();
+            (accepted, last) = (accepted + 1, last.max(sent.index()));
         }
         world.hub.kill().await.unwrap();
         world.hub.restart().await.unwrap();
     }
     while let Some(sent) = in_time(sending.next(), || "nothing is accepted".to_owned()).await {
-        sent.unwrap();
+        last = last.max(sent.unwrap().index());
     }
     drop(sending);
+    // A search does not wait for ever until the index has all.
+    reaches("indexed entries", last + 1, async || metric(&world, "saphan_audit_indexed").await).await;
     let rows = found(folder, &["--kind", "message"]).await;
     assert_eq!(rows.len(), MESSAGES);
     let places: Vec<u64> = rows.iter().map(|row| row["index"].as_u64().unwrap()).collect();
