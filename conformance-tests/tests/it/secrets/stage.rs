@@ -303,7 +303,8 @@ async fn hub(transport: TransportKind, mut settings: Vec<(&'static str, String)>
 /// Waits until the file holds these words.
 async fn until_logged(file: &Path, words: &str) {
     let look = async {
-        while !tokio::fs::read_to_string(file).await.unwrap().contains(words) {
+        // It may be read while half a letter is written.
+        while !String::from_utf8_lossy(&tokio::fs::read(file).await.unwrap()).contains(words) {
             tokio::task::yield_now().await;
         }
     };
