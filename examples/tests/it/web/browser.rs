@@ -88,6 +88,7 @@ impl Browser {
         for domain in ["Page", "Runtime", "Log", "DOM", "Accessibility"] {
             tab.call(&format!("{domain}.enable"), json!({})).await;
         }
+        tab.call("Page.setLifecycleEventsEnabled", json!({ "enabled": true })).await;
         let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": is_phone });
         tab.call("Emulation.setDeviceMetricsOverride", size).await;
         tab
@@ -124,19 +125,24 @@ impl Tab<'_> {
         self.call("Emulation.setScriptExecutionDisabled", json!({ "value": true })).await;
     }
 
-    /// Does something that leads to another page, and waits until that is there.
-    async fn leads_on(&self, action: impl Future<Output = ()>) {
+    /// The pages that have been loaded, by what Chromium calls them.
+    fn loaded<'e>(&self, events: &'e [Value]) -> impl Iterator<Item = &'e Value> {
+        let of_its_life = self.own(events, "Page.lifecycleEvent").map(|event| &event["params"]);
+        of_its_life.filter(|event| event["name"] == "load").map(|event| &event["loaderId"])
+    }
+
+    /// Waits until there is such a page.
+    async fn is_loaded(&self, is_it: impl Fn(&Value) -> bool) {
         let mut events = self.browser.events.subscribe();
-        let loads = |events: &Vec<Value>| self.own(events, "Page.loadEventFired").count();
-        let before = loads(&events.borrow());
-        action.await;
-        let loaded = events.wait_for(|events| loads(events) > before);
+        let loaded = events.wait_for(|events| self.loaded(events).any(&is_it));
         timeout(PATIENCE, loaded).await.expect("the page is loaded").unwrap();
     }
 
-    /// Opens a page.
+    /// Opens a page. The empty one that a tab begins with may be loaded only now.
     pub(crate) async fn open(&self, url: &str) {
-        self.leads_on(async { drop(self.call("Page.navigate", json!({ "url": url })).await) }).await;
+        let page = self.call("Page.navigate", json!({ "url": url })).await["loaderId"].take();
+        assert!(page.is_string(), "{url} is no other page");
+        self.is_loaded(|loaded| *loaded == page).await;
     }
 
     /// What an expression is.
@@ -197,7 +203,9 @@ impl Tab<'_> {
 
     /// Presses Enter on what leads to another page.
     pub(crate) async fn enter(&self) {
-        self.leads_on(self.press("Enter")).await;
+        let before: Vec<Value> = self.loaded(&self.browser.events.borrow()).cloned().collect();
+        self.press("Enter").await;
+        self.is_loaded(|loaded| !before.contains(loaded)).await;
     }
 
     /// Puts what is downloaded into this folder, under its own names, from now on.
@@ -265,5 +273,6 @@ fn named<'e>(events: &'e [Value], method: &'static str) -> impl Iterator<Item = 
     events.iter().filter(move |event| event["method"] == method)
 }
 
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Long enough for a slow machine; only what never happens takes as long.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 const MOST_TABS: usize = 80;
