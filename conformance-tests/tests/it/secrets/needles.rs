@@ -86,9 +86,21 @@ impl Needles {
     }
 
     fn find_plainly(&self, text: &str) -> Option<(&'static str, usize)> {
-        let needle = self.0.iter().find_map(|(what, needle)| text.find(needle.as_str()).map(|at| (*what, at)));
+        let needle = self.0.iter().find_map(|(what, needle)| found(text, needle).map(|at| (*what, at)));
         needle.or_else(|| signed(text).map(|at| ("a signed statement", at)))
     }
+}
+
+/// Where a text stands. A short word stands in the middle of random base64 by chance, if there is enough of that: once in some hundred
+/// runs.
+fn found(text: &str, needle: &str) -> Option<usize> {
+    let in_base64 = |character: char| character.is_ascii_alphanumeric() || "+/-_".contains(character);
+    let is_short = needle.len() < 8 && needle.chars().all(in_base64);
+    let mut places = text.match_indices(needle).map(|(at, _)| at);
+    places.find(|at| {
+        let (before, after) = (text[..*at].chars().next_back(), text[at + needle.len()..].chars().next());
+        !(is_short && before.is_some_and(in_base64) && after.is_some_and(in_base64))
+    })
 }
 
 /// Where a list of bytes in decimals begins, as Rust and Erlang write them, and the text that it is.
@@ -129,6 +141,20 @@ fn signed(text: &str) -> Option<usize> {
         let (Some(header), Some(payload)) = (parts.next(), parts.next()) else { return false };
         whole(header) && header.len() > 20 && whole(payload) && payload.len() > 20 && long(parts.next(), 20)
     })
+}
+
+#[test]
+fn a_short_name_is_found_but_for_where_chance_writes_it() {
+    let mut needles = Needles::default();
+    needles.text("a name", "Malee");
+    for text in ["Malee", "xMalee", "{\"first\":\"Malee\"}", "?first=Malee&x", "%22Malee%22", "\\nMalee\\n"] {
+        assert!(needles.find_in(text).is_some(), "{text}");
+        assert!(
+            needles.find_in(&format!("body={:?}", text.as_bytes())).is_some() || text.len() < 9,
+            "{text}, as bytes"
+        );
+    }
+    assert!(needles.find_in("dGhlIHF1aWNMaleeb_duIGZveA").is_none());
 }
 
 #[test]
