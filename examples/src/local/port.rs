@@ -5,6 +5,8 @@ use std::io::{self, Read as _};
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::{Mutex, PoisonError};
 
+use tokio::net::TcpSocket;
+
 /// A port that nobody listens on, below the range from which the system serves outgoing connections: a client that
 /// reconnects to a killed server could otherwise be given the server's own port.
 ///
@@ -19,7 +21,7 @@ pub fn free() -> io::Result<u16> {
         let mut bytes = [0; 2];
         random.read_exact(&mut bytes)?;
         let port = LOWEST + u16::from_be_bytes(bytes) % COUNT;
-        let Ok(reserved) = TcpListener::bind((RESERVING, port)) else { continue };
+        let Some(reserved) = reserve(port)? else { continue };
         if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
             RESERVED.lock().unwrap_or_else(PoisonError::into_inner).push(reserved);
             return Ok(port);
@@ -28,9 +30,20 @@ pub fn free() -> io::Result<u16> {
     Err(io::Error::new(io::ErrorKind::AddrInUse, "no free port"))
 }
 
-/// Whoever listens here has the port of the same number at [`Ipv4Addr::LOCALHOST`], where the server itself will listen.
+/// Takes a port; `None` if somebody has it.
+fn reserve(port: u16) -> io::Result<Option<TcpSocket>> {
+    let reserved = TcpSocket::new_v4()?;
+    if reserved.bind((RESERVING, port).into()).is_err() {
+        return Ok(None);
+    }
+    // Only now: it keeps out nobody who listens, not even one that tries all addresses as RabbitMQ does, but everybody who reserves.
+    reserved.set_reuseaddr(true)?;
+    Ok(Some(reserved))
+}
+
+/// Whoever has a port here has that of the same number at [`Ipv4Addr::LOCALHOST`], where the server itself will listen.
 const RESERVING: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
-static RESERVED: Mutex<Vec<TcpListener>> = Mutex::new(Vec::new());
+static RESERVED: Mutex<Vec<TcpSocket>> = Mutex::new(Vec::new());
 const LOWEST: u16 = 15_000;
 const COUNT: u16 = 15_000;
 
@@ -41,7 +54,10 @@ mod tests {
     #[test]
     fn nobody_else_is_given_a_port_though_no_server_listens_on_it_yet() {
         let port = free().unwrap();
-        assert!(TcpListener::bind((RESERVING, port)).is_err());
-        assert!(TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok(), "the server can");
+        assert!(reserve(port).unwrap().is_none());
+        for address in [Ipv4Addr::LOCALHOST, Ipv4Addr::UNSPECIFIED] {
+            assert!(TcpListener::bind((address, port)).is_ok(), "the server can listen at {address}");
+        }
+        assert!(reserve(port).unwrap().is_none());
     }
 }
