@@ -188,7 +188,7 @@ async fn a_double_click_sends_one_answer_with_one_file() {
 
 #[tokio::test]
 async fn what_the_scanner_finds_is_said_at_the_field_and_another_file_goes() {
-    let scanner = FakeClamd::start(0, b"a virus", MEGABYTE).await;
+    let scanner = FakeClamd::start(b"a virus", MEGABYTE).await;
     let stage = Stage::that_asks_and_scans(scanner.address).await;
     let asked = Asked::on(&stage).await;
     let infected = asked.answer("12", Some(&[PNG, b"a virus"].concat())).await;
