@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::envelope::MAX_SECONDS;
 use crate::ids::{Code, HubId, MessageId, SystemId};
+use crate::json::form;
 use crate::jws::{Claims, Signed, Unverified};
 
 /// A verified batch of acknowledgements.
@@ -27,9 +29,10 @@ pub struct AcknowledgementClaims {
     pub iat: u64,
     /// The origin of the log that the messages are in, as in their receipts. One batch is about one log. In the first log of a hub
     /// it may be left out; in later ones it must not, so that no place of an earlier log is taken for one of this.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "form::there", skip_serializing_if = "Option::is_none")]
     pub log: Option<String>,
     /// The messages, each once, by their place in that log.
+    #[serde(deserialize_with = "form::objects")]
     pub messages: Vec<Acknowledged>,
 }
 
@@ -38,11 +41,13 @@ pub struct AcknowledgementClaims {
 #[serde(deny_unknown_fields)]
 pub struct Acknowledged {
     /// The message's place in the log, as in its receipt.
+    #[serde(deserialize_with = "form::count")]
     pub index: u64,
     /// What became of it.
+    #[serde(deserialize_with = "form::word")]
     pub outcome: Outcome,
     /// The receiver's problem code, for a rejected message only.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "form::there", skip_serializing_if = "Option::is_none")]
     pub code: Option<Code>,
 }
 
@@ -73,6 +78,9 @@ impl Claims for AcknowledgementClaims {
     const MAX_BYTES: usize = 15 * 1024;
 
     fn check(&self) -> Result<(), &'static str> {
+        if self.iat >= MAX_SECONDS {
+            return Err("`iat` is seconds since 1970, before the year 9999");
+        }
         if self.messages.is_empty() || self.messages.len() > MAX_ACKNOWLEDGED {
             return Err("`messages` must hold 1 to 256 entries");
         }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::b64::{self, NotBase64};
 use crate::digest::Sha256Hash;
+use crate::json::form;
 use crate::keys::KeyError;
 
 /// 32 random bytes, made anew for every body; part of the secret until the body is erased.
@@ -113,8 +114,10 @@ impl fmt::Debug for Committing {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BodyCommitment {
+    #[serde(deserialize_with = "form::word")]
     alg: CommitmentAlgorithm,
     commit: Sha256Hash,
+    #[serde(deserialize_with = "form::count")]
     len: u64,
 }
 

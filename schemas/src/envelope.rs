@@ -7,6 +7,7 @@ use crate::digest::Sha256Hash;
 use crate::ids::{
     CaseId, Code, EvidenceTypeId, HubId, LegalBasis, MessageId, MessageType, SchemaId, ServiceId, SystemId,
 };
+use crate::json::form;
 use crate::jws::{Claims, Signed, Unverified};
 
 /// A verified envelope.
@@ -35,7 +36,7 @@ pub struct EnvelopeClaims {
     /// When it was signed, in seconds since 1970.
     pub iat: u64,
     /// After this time (seconds since 1970) the message is no longer delivered.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "form::there", skip_serializing_if = "Option::is_none")]
     pub not_after: Option<u64>,
     /// The message type.
     #[serde(rename = "type")]
@@ -43,27 +44,28 @@ pub struct EnvelopeClaims {
     /// The schema of the body.
     pub schema: SchemaId,
     /// The public service it is about.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "form::there", skip_serializing_if = "Option::is_none")]
     pub service: Option<ServiceId>,
     /// The case it belongs to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "form::there", skip_serializing_if = "Option::is_none")]
     pub case: Option<CaseId>,
     /// The message it answers.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "form::there", skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<MessageId>,
     /// Why this data may travel: a purpose code.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "form::there", skip_serializing_if = "Option::is_none")]
     pub purpose: Option<Code>,
     /// Why this data may travel: law and section.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "form::there", skip_serializing_if = "Option::is_none")]
     pub legal_basis: Option<LegalBasis>,
     /// The id of the signed consent that allows it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "form::there", skip_serializing_if = "Option::is_none")]
     pub consent: Option<MessageId>,
     /// The commitment to the body.
+    #[serde(deserialize_with = "form::object")]
     pub body: BodyCommitment,
     /// Documents that travel beside the message.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "form::objects", skip_serializing_if = "Vec::is_empty")]
     pub documents: Vec<DocumentReference>,
 }
 
@@ -74,11 +76,12 @@ pub struct DocumentReference {
     /// The commitment to the document, which is also its name.
     pub commit: Sha256Hash,
     /// Its length in bytes.
+    #[serde(deserialize_with = "form::count")]
     pub len: u64,
     /// Its media type, e.g. `application/pdf`.
     pub media_type: String,
     /// What it proves.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "form::there", skip_serializing_if = "Option::is_none")]
     pub evidence_type: Option<EvidenceTypeId>,
 }
 
@@ -87,7 +90,7 @@ impl Claims for EnvelopeClaims {
     const MAX_BYTES: usize = MAX_ENVELOPE_BYTES;
 
     fn check(&self) -> Result<(), &'static str> {
-        if self.iat > MAX_SECONDS || self.not_after.is_some_and(|time| time > MAX_SECONDS) {
+        if self.iat >= MAX_SECONDS || self.not_after.is_some_and(|time| time >= MAX_SECONDS) {
             return Err("`iat` and `not_after` are seconds since 1970, before the year 9999");
         }
         if self.schema.name() != self.message_type.as_str() {

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::b64::{self, NotBase64};
 use crate::commitment::Salt;
 use crate::digest::Sha256Hash;
+use crate::json::form;
 
 pub use fault::{BundleFault, EntryFault};
 pub use proven::{Acknowledgement, Body, Proven, ProvenLog, ProvenMessage};
@@ -28,21 +29,24 @@ pub use timestamps::{BundledTimestamp, StampFault, StampedTree};
 #[serde(deny_unknown_fields)]
 pub struct EvidenceBundle {
     /// Always [`Format::V1`].
+    #[serde(deserialize_with = "form::word")]
     pub format: Format,
     /// The hub's logs before this one, the first first; none where this is the hub's first.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "form::objects", skip_serializing_if = "Vec::is_empty")]
     pub earlier: Vec<EarlierLog>,
     /// The log's signed checkpoint, a C2SP note, that all proofs of its entries lead to.
     pub checkpoint: String,
     /// Entries of the log in its order, each once, the first of the log among them.
+    #[serde(deserialize_with = "form::objects")]
     pub entries: Vec<BundledEntry>,
     /// What it proves.
+    #[serde(deserialize_with = "form::objects")]
     pub messages: Vec<BundledMessage>,
     /// The exact texts of the schemas that the bodies were validated against.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub schemas: Vec<String>,
     /// Timestamps on checkpoints that the messages are in, or come before, by size.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "form::objects", skip_serializing_if = "Vec::is_empty")]
     pub timestamps: Vec<BundledTimestamp>,
 }
 
@@ -53,9 +57,10 @@ pub struct EarlierLog {
     /// Its last signed checkpoint, that all proofs of its entries lead to; of an abandoned log that of what is left.
     pub checkpoint: String,
     /// Entries of it in its order, each once: its first, and its last, which closes it, unless it was abandoned.
+    #[serde(deserialize_with = "form::objects")]
     pub entries: Vec<BundledEntry>,
     /// Timestamps on its checkpoints, by size.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "form::objects", skip_serializing_if = "Vec::is_empty")]
     pub timestamps: Vec<BundledTimestamp>,
 }
 
@@ -72,6 +77,7 @@ pub enum Format {
 #[serde(deny_unknown_fields)]
 pub struct BundledEntry {
     /// Its index in its log, counted from 0.
+    #[serde(deserialize_with = "form::count")]
     pub index: u64,
     /// The exact bytes of the leaf, which are text.
     pub leaf: String,
@@ -84,18 +90,19 @@ pub struct BundledEntry {
 #[serde(deny_unknown_fields)]
 pub struct BundledMessage {
     /// The origin of its log, if that is one of the earlier ones.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "form::there", skip_serializing_if = "Option::is_none")]
     pub log: Option<String>,
     /// The index of its entry in its log.
+    #[serde(deserialize_with = "form::count")]
     pub index: u64,
     /// The hub's receipt, a compact JWS.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "form::there", skip_serializing_if = "Option::is_none")]
     pub receipt: Option<String>,
     /// URL-safe base64; absent when the body is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "form::there", skip_serializing_if = "Option::is_none")]
     salt: Option<String>,
     /// Standard base64 of the exact bytes; absent when they were erased, or are not to be shown.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "form::there", skip_serializing_if = "Option::is_none")]
     body: Option<String>,
 }
 

@@ -7,7 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use uuid::Uuid;
+use uuid::{Uuid, Variant};
 
 /// A text is not a name of the expected kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -186,7 +186,7 @@ impl MessageId {
     #[must_use]
     pub fn from_bytes(bytes: [u8; 16]) -> Option<Self> {
         let id = Uuid::from_bytes(bytes);
-        (id.get_version_num() == 7).then_some(Self(id))
+        is_v7(id).then_some(Self(id))
     }
 
     /// A new id from the clock and the system's random source.
@@ -227,7 +227,7 @@ impl CaseId {
     #[must_use]
     pub fn from_bytes(bytes: [u8; 16]) -> Option<Self> {
         let id = Uuid::from_bytes(bytes);
-        (id.get_version_num() == 7).then_some(Self(id))
+        is_v7(id).then_some(Self(id))
     }
 
     /// A new id from the clock and the system's random source.
@@ -256,8 +256,13 @@ string_form!(CaseId);
 fn parse_uuid_v7(text: &str) -> Option<Uuid> {
     // One text a value: the hyphenated lower-case form only.
     let id = Uuid::try_parse(text).ok()?;
-    let canonical = id.get_version_num() == 7 && id.hyphenated().encode_lower(&mut Uuid::encode_buffer()) == text;
+    let canonical = is_v7(id) && id.hyphenated().encode_lower(&mut Uuid::encode_buffer()) == text;
     canonical.then_some(id)
+}
+
+/// Version and variant: both are in the text.
+fn is_v7(id: Uuid) -> bool {
+    id.get_version_num() == 7 && id.get_variant() == Variant::RFC4122
 }
 
 fn is_label(text: &str) -> bool {
@@ -323,6 +328,8 @@ mod tests {
         let id = MessageId::new();
         assert_eq!(id.to_string().parse::<MessageId>().unwrap(), id);
         assert!(id.to_string().to_uppercase().parse::<MessageId>().is_err());
-        assert!("6ba7b810-9dad-11d1-80b4-00c04fd430c8".parse::<MessageId>().is_err());
+        for other in ["6ba7b810-9dad-11d1-80b4-00c04fd430c8", "01a212ef-81a1-7204-72ec-3ef299a3d682"] {
+            assert!(other.parse::<MessageId>().is_err(), "{other}");
+        }
     }
 }

@@ -3,6 +3,8 @@
 //! Two programs that read the same bytes must see the same values, so what parsers disagree on is refused:
 //! duplicate keys, invalid UTF-8, anything after the value, nesting beyond a limit.
 
+pub(crate) mod form;
+
 use std::cell::RefCell;
 use std::fmt;
 
@@ -66,12 +68,14 @@ pub fn parse_value(bytes: &[u8], max_depth: usize) -> Result<Value, JsonError> {
     })
 }
 
-/// Parses a typed object. `T` must refuse unknown members itself (`deny_unknown_fields`); serde refuses duplicates.
+/// Parses a typed object, from an object only. `T` must refuse unknown members itself (`deny_unknown_fields`); serde refuses duplicates.
 ///
 /// # Errors
 /// See [`JsonError`].
 pub fn parse_typed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, JsonError> {
-    serde_json::from_str(utf8(bytes)?).map_err(|error| match error.classify() {
+    let mut deserializer = serde_json::Deserializer::from_str(utf8(bytes)?);
+    let parsed = form::object(&mut deserializer).and_then(|value| deserializer.end().map(|()| value));
+    parsed.map_err(|error: serde_json::Error| match error.classify() {
         serde_json::error::Category::Data => JsonError::Shape { detail: shape(&error) },
         _ => JsonError::Syntax { line: error.line(), column: error.column() },
     })

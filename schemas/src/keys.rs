@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::b64::{self, NotBase64};
 use crate::digest::Sha256Hash;
+use crate::json::form;
 
 /// A key cannot be read, made or used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -227,24 +228,34 @@ impl Serialize for PublicKey {
 
 impl<'de> Deserialize<'de> for PublicKey {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        use serde::de::Error;
-        let jwk = Jwk::deserialize(deserializer)?;
-        if (&*jwk.kty, &*jwk.crv) != ("EC", "P-256") {
-            return Err(D::Error::custom("expected a JWK with kty EC and crv P-256"));
-        }
-        let x = b64::decode_url_array(&jwk.x).map_err(D::Error::custom)?;
-        let y = b64::decode_url_array(&jwk.y).map_err(D::Error::custom)?;
-        Self::from_coordinates(&x, &y).map_err(D::Error::custom)
+        form::object::<Jwk, D>(deserializer)?.key()
     }
 }
 
-/// The four members of an EC public JWK. Others are ignored: published sets add `kid`, `use`, validity.
+/// The four members of an EC public JWK, and no others.
 #[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Jwk {
     kty: String,
     crv: String,
     x: String,
     y: String,
+}
+
+impl Jwk {
+    fn key<E: serde::de::Error>(&self) -> Result<PublicKey, E> {
+        if (&*self.kty, &*self.crv) != ("EC", "P-256") {
+            return Err(E::custom("expected a JWK with kty EC and crv P-256"));
+        }
+        let x = b64::decode_url_array(&self.x).map_err(E::custom)?;
+        let y = b64::decode_url_array(&self.y).map_err(E::custom)?;
+        PublicKey::from_coordinates(&x, &y).map_err(E::custom)
+    }
+}
+
+/// Among other members: published sets add `kid`, `use`, validity, and what is not known is ignored there (RFC 7517 section 4).
+fn among_others<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PublicKey, D::Error> {
+    Jwk::deserialize(deserializer)?.key()
 }
 
 /// A JWK Set (RFC 7517 section 5) as the hub publishes it.
@@ -267,7 +278,7 @@ pub struct PublishedKey {
     #[serde(rename = "use")]
     pub usage: String,
     /// The public key itself.
-    #[serde(flatten)]
+    #[serde(flatten, deserialize_with = "among_others")]
     pub key: PublicKey,
     /// Not valid before, in seconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -337,12 +348,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_thumbprint_ignores_other_members_and_their_order() {
+    fn other_members_are_ignored_in_a_published_set_and_nowhere_else() {
         let (key, _) = SigningKey::generate().unwrap();
-        let mut jwk = serde_json::to_value(key.public()).unwrap();
-        jwk["kid"] = "anything".into();
-        let read: PublicKey = serde_json::from_value(jwk).unwrap();
-        assert_eq!(read.id(), key.id());
+        let mut jwk = serde_json::to_value(PublishedKey::unlimited(*key.public())).unwrap();
+        jwk["more"] = "anything".into();
+        let read: PublishedKey = serde_json::from_value(jwk.clone()).unwrap();
+        assert_eq!(read.key.id(), key.id());
+        assert!(serde_json::from_value::<PublicKey>(jwk).is_err());
+        let jwk = serde_json::to_value(key.public()).unwrap();
+        assert_eq!(serde_json::from_value::<PublicKey>(jwk).unwrap().id(), key.id());
     }
 
     #[test]

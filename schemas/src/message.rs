@@ -7,6 +7,7 @@ use crate::commitment::Salt;
 use crate::digest::Sha256Hash;
 use crate::envelope::{Envelope, UnverifiedEnvelope};
 use crate::ids::{SchemaId, SystemId};
+use crate::json::form;
 use crate::jws::JwsError;
 use crate::keys::{KeyId, PublicKey};
 use crate::leaf::{Leaf, MESSAGE_SUFFIX, message_leaf};
@@ -247,17 +248,17 @@ pub struct MessageFile {
     /// The sender's compact JWS.
     pub envelope: String,
     /// URL-safe base64; absent after erasure.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "form::there", skip_serializing_if = "Option::is_none")]
     salt: Option<String>,
     /// Standard base64 of the exact bytes; absent after erasure.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "form::there", skip_serializing_if = "Option::is_none")]
     body: Option<String>,
     /// The hub's compact JWS.
     pub receipt: String,
     /// The `tlog-proof@v1` text.
     pub proof: String,
     /// The same for a checkpoint that witnesses cosigned, as the hub answers it once there is one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "form::there", skip_serializing_if = "Option::is_none")]
     pub cosigned_proof: Option<String>,
 }
 

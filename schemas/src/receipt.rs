@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Sha256Hash;
+use crate::envelope::MAX_SECONDS;
 use crate::ids::{HubId, MessageId, SchemaId};
+use crate::json::form;
 use crate::jws::{Claims, Signed, Unverified};
 
 /// A verified receipt.
@@ -24,12 +26,14 @@ pub struct ReceiptClaims {
     /// The log's origin.
     pub log: String,
     /// The message's place in the log, from 0.
+    #[serde(deserialize_with = "form::count")]
     pub index: u64,
     /// The leaf hash (RFC 6962 section 2.1).
     pub leaf: Sha256Hash,
     /// SHA-256 of the envelope's exact text.
     pub env: Sha256Hash,
     /// The size of the log of the proof's checkpoint.
+    #[serde(deserialize_with = "form::count")]
     pub size: u64,
     /// The root hash at that size.
     pub root: Sha256Hash,
@@ -42,6 +46,9 @@ impl Claims for ReceiptClaims {
     const MAX_BYTES: usize = 4 * 1024;
 
     fn check(&self) -> Result<(), &'static str> {
+        if self.iat >= MAX_SECONDS {
+            return Err("`iat` is seconds since 1970, before the year 9999");
+        }
         if self.index >= self.size { Err("`index` must be below `size`") } else { Ok(()) }
     }
 }

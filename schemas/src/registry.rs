@@ -21,11 +21,14 @@ pub use state::{Place, RegistryState, Root};
 use std::collections::BTreeSet;
 use std::num::NonZeroU16;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::digest::Sha256Hash;
+use crate::envelope::MAX_SECONDS;
 use crate::ids::{Code, HubId, LegalBasis, MemberId, MessageId, MessageType, SchemaId, ServiceId, SystemId};
 use crate::invitation::{InvitationId, InvitationSignature};
+use crate::json::form;
 use crate::jws::{Claims, Signed, Unverified};
 use crate::keys::{KeyId, PublicKey};
 
@@ -49,17 +52,28 @@ pub struct RegistryClaims {
     /// The change.
     pub change: Change,
     /// For a system's first key, which signs the entry itself: the signature made with the invitation's code.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "form::there", skip_serializing_if = "Option::is_none")]
     pub invitation: Option<InvitationSignature>,
 }
 
 impl Claims for RegistryClaims {
     const TYP: &'static str = "saphan-registry+jws";
     const MAX_BYTES: usize = 15 * 1024;
+
+    fn check(&self) -> Result<(), &'static str> {
+        if self.iss.parse::<HubId>().is_err() && self.iss.parse::<SystemId>().is_err() {
+            return Err("`iss` is a hub or a system");
+        }
+        let times = [Some(self.iat)].into_iter().chain(self.change.times());
+        if times.flatten().any(|time| time >= MAX_SECONDS) {
+            return Err("`iat`, `not_before` and `not_after` are seconds since 1970, before the year 9999");
+        }
+        Ok(())
+    }
 }
 
 /// One change.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "action", content = "entry", rename_all = "kebab-case")]
 pub enum Change {
     /// Something new.
@@ -70,6 +84,35 @@ pub enum Change {
     Revoked(EntryId),
     /// A party's signature under an agreement.
     Signed(AgreementSignature),
+}
+
+impl Change {
+    /// The times in it, in seconds since 1970.
+    fn times(&self) -> [Option<u64>; 2] {
+        match self {
+            Self::Added(entry) | Self::Changed(entry) => match entry {
+                Entry::Key(key) => [key.not_before, key.not_after],
+                Entry::Agreement(agreement) => [agreement.not_before, agreement.not_after],
+                Entry::Invitation(invitation) => [Some(invitation.not_after), None],
+                _ => [None; 2],
+            },
+            Self::Revoked(_) | Self::Signed(_) => [None; 2],
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Change {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (action, entry) = form::pair(deserializer, ["action", "entry"])?;
+        match &*action {
+            "added" => form::object(entry).map(Self::Added),
+            "changed" => form::object(entry).map(Self::Changed),
+            "revoked" => EntryId::deserialize(entry).map(Self::Revoked),
+            "signed" => form::object(entry).map(Self::Signed),
+            _ => return Err(D::Error::custom("not an action")),
+        }
+        .map_err(D::Error::custom)
+    }
 }
 
 /// What can be added or changed.
@@ -95,7 +138,7 @@ pub enum Entry {
 }
 
 /// The id of something that ends.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", content = "id", rename_all = "kebab-case")]
 pub enum EntryId {
     /// A member.
@@ -114,6 +157,24 @@ pub enum EntryId {
     Invitation(InvitationId),
     /// A key of the hub itself.
     HubKey(HubKeyId),
+}
+
+impl<'de> Deserialize<'de> for EntryId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (kind, id) = form::pair(deserializer, ["kind", "id"])?;
+        match &*kind {
+            "member" => MemberId::deserialize(id).map(Self::Member),
+            "system" => SystemId::deserialize(id).map(Self::System),
+            "key" => KeyId::deserialize(id).map(Self::Key),
+            "service" => ServiceId::deserialize(id).map(Self::Service),
+            "schema" => SchemaId::deserialize(id).map(Self::Schema),
+            "agreement" => Code::deserialize(id).map(Self::Agreement),
+            "invitation" => InvitationId::deserialize(id).map(Self::Invitation),
+            "hub-key" => HubKeyId::deserialize(id).map(Self::HubKey),
+            _ => return Err(D::Error::custom("not a kind of entry")),
+        }
+        .map_err(D::Error::custom)
+    }
 }
 
 /// An organisation that joined the exchange.
@@ -135,9 +196,10 @@ pub struct System {
     /// Its id.
     pub id: SystemId,
     /// How its messages reach it.
+    #[serde(deserialize_with = "form::word")]
     pub transport: TransportKind,
     /// What it may do.
-    #[serde(default = "just_a_system", skip_serializing_if = "is_just_a_system")]
+    #[serde(default = "just_a_system", deserialize_with = "form::words", skip_serializing_if = "is_just_a_system")]
     pub roles: BTreeSet<Role>,
 }
 
@@ -182,10 +244,10 @@ pub struct SystemKey {
     /// The key.
     pub jwk: PublicKey,
     /// Not valid before, in seconds since 1970.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "form::there", skip_serializing_if = "Option::is_none")]
     pub not_before: Option<u64>,
     /// Not valid at or after, in seconds since 1970.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "form::there", skip_serializing_if = "Option::is_none")]
     pub not_after: Option<u64>,
 }
 
@@ -224,13 +286,13 @@ pub struct Agreement {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub consent: bool,
     /// For how many days the hub keeps a message's body, from when it was accepted; an evidence type may say fewer.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "form::there", skip_serializing_if = "Option::is_none")]
     pub retention_days: Option<NonZeroU16>,
     /// Not valid before, in seconds since 1970.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "form::there", skip_serializing_if = "Option::is_none")]
     pub not_before: Option<u64>,
     /// Not valid at or after, in seconds since 1970.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "form::there", skip_serializing_if = "Option::is_none")]
     pub not_after: Option<u64>,
 }
 

@@ -8,6 +8,7 @@ use super::fault::BundleFault;
 use super::parts::{Part, Parts};
 use crate::b64;
 use crate::digest::Sha256Hash;
+use crate::json::form;
 use crate::leaf::Leaf;
 use crate::log::{Checkpoint, VerifyError, verify_consistency};
 
@@ -16,6 +17,7 @@ use crate::log::{Checkpoint, VerifyError, verify_consistency};
 #[serde(deny_unknown_fields)]
 pub struct BundledTimestamp {
     /// How many entries were in the log then.
+    #[serde(deserialize_with = "form::count")]
     pub size: u64,
     /// Their root.
     pub root: Sha256Hash,

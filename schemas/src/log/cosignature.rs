@@ -195,7 +195,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_cosigned_verifies_with_its_time_and_leaves_the_logs_signature_good(size: u64, time in 0u64..1 << 63) {
+        fn what_is_cosigned_verifies_with_its_time_and_leaves_the_logs_signature_good(size in 0u64..1 << 63, time in 0u64..1 << 63) {
             let (log, witness) = (log(), witness("witness.example/w1"));
             let checkpoint = checkpoint(size, &log);
             let note = cosigned(&checkpoint, [witness.cosign(&checkpoint, time)]);

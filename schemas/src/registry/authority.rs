@@ -76,6 +76,10 @@ impl RegistryState {
         let claims = entry.claims();
         let not_theirs = || RejectedEntry::NotTheIssuersKey { issuer: claims.iss.clone() };
         if claims.iss == self.hub().as_str() {
+            // Only a key that a system adds comes with one.
+            if claims.invitation.is_some() {
+                return Err(RejectedEntry::NotInvited);
+            }
             let key = self.operator_keys().standing().find(|key| key.id() == entry.kid());
             let key = *key.ok_or_else(not_theirs)?;
             return Ok(Signer { key, authority: Authority::Operator, until: None });

@@ -2,15 +2,17 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{RegistryState, RejectedEntry};
+use crate::json::form;
 use crate::keys::{KeyId, PublicKey};
 use crate::log::VerifierKey;
 
 /// A key of the hub itself, signed into the registry by its operator.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "use", rename_all = "kebab-case", deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "use", rename_all = "kebab-case")]
 pub enum HubKey {
     /// Signs receipts from now on; the newest does. Those before it stay good until they are revoked.
     Receipts {
@@ -30,7 +32,7 @@ pub enum HubKey {
 }
 
 /// The name of a [`HubKey`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "use", content = "id", rename_all = "kebab-case")]
 pub enum HubKeyId {
     /// Its thumbprint.
@@ -64,6 +66,42 @@ pub struct Revocation {
 /// The keys of one use, oldest first. At least one is not revoked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HubKeyRing<K>(Vec<HubKeyRecord<K>>);
+
+/// A [`HubKey`] as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    r#use: String,
+    #[serde(default, deserialize_with = "form::there")]
+    jwk: Option<PublicKey>,
+    #[serde(default, deserialize_with = "form::there")]
+    vkey: Option<VerifierKey>,
+}
+
+impl<'de> Deserialize<'de> for HubKey {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Written { r#use, jwk, vkey } = form::object(deserializer)?;
+        match (&*r#use, jwk, vkey) {
+            ("receipts", Some(jwk), None) => Ok(Self::Receipts { jwk }),
+            ("operator", Some(jwk), None) => Ok(Self::Operator { jwk }),
+            ("log", None, Some(vkey)) => Ok(Self::Log { vkey }),
+            _ => Err(D::Error::custom("not a use of a key of the hub, or not with the key that belongs to it")),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for HubKeyId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (usage, id) = form::pair(deserializer, ["use", "id"])?;
+        match &*usage {
+            "receipts" => KeyId::deserialize(id).map(Self::Receipts),
+            "operator" => KeyId::deserialize(id).map(Self::Operator),
+            "log" => VerifierKey::deserialize(id).map(Self::Log),
+            _ => return Err(D::Error::custom("not a use of a key of the hub")),
+        }
+        .map_err(D::Error::custom)
+    }
+}
 
 impl fmt::Display for HubKeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

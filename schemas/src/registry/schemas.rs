@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::RejectedEntry;
 use crate::digest::Sha256Hash;
 use crate::ids::{Reason, SchemaId};
+use crate::json::form;
 
 /// A schema that bodies may name, with the text that stands for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,7 +22,7 @@ pub struct Schema {
     /// SHA-256 of the exact text.
     pub sha256: Sha256Hash,
     /// Why the operator took it for compatible with the text before, where that could not be decided.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "form::there", skip_serializing_if = "Option::is_none")]
     pub accepted: Option<Reason>,
 }
 
@@ -37,7 +38,7 @@ impl Schema {
 /// The version of a text, e.g. `1.3`: the major version of its id, and how many other texts the id had before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TextVersion {
-    /// That of the id.
+    /// That of the id, 1 to 999.
     pub major: u16,
     /// From 0.
     pub minor: u32,
@@ -64,7 +65,11 @@ impl FromStr for TextVersion {
             minor: minor.parse().map_err(|_| InvalidVersion)?,
         };
         // One way to write it: no sign, no leading zero.
-        if version.to_string() == text { Ok(version) } else { Err(InvalidVersion) }
+        if version.to_string() == text && (1..=999).contains(&version.major) {
+            Ok(version)
+        } else {
+            Err(InvalidVersion)
+        }
     }
 }
 
@@ -164,7 +169,7 @@ mod tests {
     #[test]
     fn a_version_is_written_in_one_way() {
         assert_eq!("1.30".parse(), Ok(TextVersion { major: 1, minor: 30 }));
-        for text in ["", "1", "1.", ".1", "01.0", "1.01", "+1.0", "1.0.0", "1.-1", "70000.0"] {
+        for text in ["", "1", "1.", ".1", "01.0", "1.01", "+1.0", "1.0.0", "1.-1", "70000.0", "1000.0", "0.1"] {
             assert_eq!(text.parse::<TextVersion>(), Err(InvalidVersion), "{text}");
         }
     }
