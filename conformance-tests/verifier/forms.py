@@ -54,21 +54,23 @@ def listed(element, least=0, most=None):
     return form
 
 
-def record(required, optional={}, ordered=False):
-    """An object with these members and no others; ordered where the hub writes it, which does so in one order only."""
+def record(required, optional={}, ordered=False, closed=True):
+    """An object with these members and, if it is closed, no others; ordered where the hub writes it, which does so in one order
+    only."""
     fields = {**required, **optional}
 
     def form(value):
         if not isinstance(value, dict):
             raise Unreadable("not an object")
-        odd = sorted((required.keys() - value.keys()) | (value.keys() - fields.keys()))
+        odd = sorted((required.keys() - value.keys()) | (value.keys() - fields.keys() if closed else set()))
         if odd:
             raise Unreadable(f"members that are missing or too many: {odd!a:.90}")
         if ordered and list(value) != [name for name in fields if name in value]:
             raise Unreadable("the members are in another order than the hub writes them")
-        for name, member in value.items():
+        for name, form_of in fields.items():
             try:
-                fields[name](member)
+                if name in value:
+                    form_of(value[name])
             except Unreadable as error:
                 raise Unreadable(f"{name}: {error}") from None
     return form
@@ -92,13 +94,13 @@ HUB = matching(LABELS, 128, "hub")
 SYSTEM = matching(SYSTEM_NAME, 128, "system")
 ISSUER = matching(rf"{LABELS}|{SYSTEM_NAME}", 128, "hub or system")
 SCHEMA = matching(rf"(?=[^@]{{1,64}}@){LABELS}@[1-9][0-9]{{0,2}}", 68, "schema")
-VERSION = matching(r"[1-9][0-9]{0,2}\.(0|[1-9][0-9]*)", 24, "version")
+VERSION = matching(r"[1-9][0-9]{0,2}\.(0|[1-9][0-9]*)", 14, "version")
 UUID = matching(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", 36, "UUIDv7")
 # Base64url of 32 and of 64 bytes: the last character has bits that mean nothing, which are zero.
 HASH = matching(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]", 43, "base64url of 32 bytes")
 SIGNATURE = matching(r"[A-Za-z0-9_-]{85}[AQgw]", 86, "base64url of 64 bytes")
 NONCE = matching(r"[0-9a-f]{32}", 32, "nonce")
-MEDIA_TYPE = matching(r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+", 255, "media type")
+MEDIA_TYPE = matching(r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+", 100, "media type")
 SHARD = re.compile("[a-z0-9-]{1,63}")
 ORIGIN = matching(rf"(?=[^/]{{1,128}}/){LABELS}/log/{SHARD.pattern}", 196, "origin")
 YEAR_9999 = 253_370_764_800  # in seconds since 1970
@@ -111,6 +113,17 @@ def legal_basis(value):
     string(value)
     if not 1 <= len(value) <= 200 or any(unicodedata.category(one) == "Cc" for one in value):
         raise Unreadable("a legal basis has 1 to 200 characters, none of them a control character")
+
+
+def version(value):
+    VERSION(value)
+    whole_below(1 << 32)(int(value.partition(".")[2]))
+
+
+def days(value):
+    whole_below(1 << 16)(value)
+    if value == 0:
+        raise Unreadable("no day")
 
 
 def jwk(value):
@@ -203,10 +216,9 @@ ENTRY = tagged("kind", {
                     transport=one_of("pull", "amqp")),
     "key": entry(VALIDITY, system=SYSTEM, jwk=jwk),
     "service": entry(id=NAME, authority=NAME),
-    "schema": entry({"accepted": string}, id=SCHEMA, version=VERSION, sha256=HASH),
-    # The table of wire-contract.md does not have retention_days; by retention.md both parties sign it.
-    "agreement": entry({"consent": flag, "retention_days": COUNT, **VALIDITY}, id=NAME, sender=SYSTEM, receiver=SYSTEM,
-                       types=listed(NAME), services=listed(NAME), purposes=listed(NAME), legal_basis=legal_basis),
+    "schema": entry({"accepted": legal_basis}, id=SCHEMA, version=version, sha256=HASH),
+    "agreement": entry({"services": listed(NAME), "purposes": listed(NAME), "consent": flag, "retention_days": days,
+                        **VALIDITY}, id=NAME, sender=SYSTEM, receiver=SYSTEM, types=listed(NAME), legal_basis=legal_basis),
     "invitation": entry(id=HASH, system=SYSTEM, not_after=SECONDS),
     "hub-key": tagged("use", {"receipts": entry(use=string, jwk=jwk), "operator": entry(use=string, jwk=jwk),
                               "log": entry(use=string, vkey=vkey)})})

@@ -143,13 +143,14 @@ class History:
     def _message(self, place, leaf):
         statement = self._read(leaf["envelope"], "saphan-envelope+jws")
         claims, schema = statement.claims, leaf["schema"]
-        self.registry.check_signer(statement, leaf["ts"], "changed-envelope")
         require(claims["hub"] == self.registry.hub, self.elsewhere, f"it is meant for the hub {claims['hub']}")
+        signer = self.registry.signer(statement, leaf["ts"])
         stands = self.registry.schemas.get(claims["schema"])
         require(stands and schema == {"id": stands["id"], "sha256": stands["sha256"]}, "wrong-schema",
                 f"it was judged by another text than the one that stands for {claims['schema']}")
         require(self.registry.allows(claims, leaf["ts"]), "not-allowed",
                 f"no agreement in force allows this {claims['type']} from {claims['iss']} to {claims['aud']}")
+        require(signer.signed(statement), "changed-envelope", "the sender's signature does not hold")
         self._once("message", claims)
         self.receivers[place] = claims["aud"]
         self.counts["messages"] += 1
@@ -158,8 +159,9 @@ class History:
     def _acknowledgement(self, place, leaf):
         statement = self._read(leaf["acknowledgement"], "saphan-ack+jws")
         claims = statement.claims
-        self.registry.check_signer(statement, leaf["ts"], self.unsigned)
         require(claims["aud"] == self.registry.hub, self.elsewhere, f"it is meant for the hub {claims['aud']}")
+        signer = self.registry.signer(statement, leaf["ts"])
+        require(signer.signed(statement), self.unsigned, "the receiver's signature does not hold")
         self._once("acknowledgement", claims)
         log = claims.get("log", self.origin if self.first == 0 else None)
         for said in claims["messages"]:

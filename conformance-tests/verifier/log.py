@@ -38,9 +38,15 @@ class Log:
         if older is not None:
             answer["grown_from"] = self._grown_from(older, "the older checkpoint").size
         if policy:
-            name = "checkpoint.cosigned" if (self.folder / "checkpoint.cosigned").exists() else "checkpoint"
-            cosigned = self._grown_from(self._read(name), name)
-            answer |= {"cosigned_size": cosigned.size, "cosigned_by": policy.verify(cosigned)}
+            cosigned = checkpoint
+            try:
+                names = policy.verify(cosigned)
+            except Fault:
+                if not (self.folder / "checkpoint.cosigned").exists():
+                    raise
+                cosigned = self._grown_from(self._read("checkpoint.cosigned"), "checkpoint.cosigned")
+                names = policy.verify(cosigned)
+            answer |= {"cosigned_size": cosigned.size, "cosigned_by": names}
         return answer
 
     def _entries(self, checkpoint):

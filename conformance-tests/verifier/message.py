@@ -1,20 +1,19 @@
 """A message in one file, `*.saphan.json` (wire-contract.md, "How a message is verified", "A message in one file")."""
 import hashlib
 import hmac
-import re
 
 import forms
 import jws
 import tree
 from faults import Fault, Unreadable, Unusable, require
-from notes import signed_checkpoint
+from notes import decimal, signed_checkpoint
 
 FILE = forms.record({"envelope": forms.string, "receipt": forms.string, "proof": forms.string},
                     {"salt": forms.string, "body": forms.string, "cosigned_proof": forms.string})
+# What is not known in a key set is ignored (RFC 7517 sections 4 and 5).
 KEY_SET = forms.record({"issuer": forms.ISSUER, "keys": forms.listed(forms.record(
     {"kid": forms.HASH, "alg": forms.one_of("ES256"), "use": forms.one_of("sig"), **forms.JWK},
-    {"nbf": forms.SECONDS, "exp": forms.SECONDS, "revoked": forms.SECONDS}))})
-INDEX_LINE = re.compile("index (0|[1-9][0-9]{0,18})")
+    {"nbf": forms.SECONDS, "exp": forms.SECONDS, "revoked": forms.SECONDS}, closed=False))}, closed=False)
 
 
 def read_json(path, form, what):
@@ -92,13 +91,13 @@ def read_proof(text, envelope):
     """C2SP tlog-proof@v1: leaf, index, path and checkpoint. The extra line is the leaf's bytes before the envelope."""
     head, _, note = text.partition("\n\n")
     lines = head.split("\n")
-    index = INDEX_LINE.fullmatch(lines[2]) if len(lines) > 2 else None
-    if lines[0] != "c2sp.org/tlog-proof@v1" or not index or not lines[1].startswith("extra "):
+    if (lines[0] != "c2sp.org/tlog-proof@v1" or len(lines) < 3 or not lines[1].startswith("extra ")
+            or not lines[2].startswith("index ")):
         raise Unreadable("not a tlog-proof@v1")
     path = [jws.b64(line) for line in lines[3:]]
     if any(len(one) != 32 for one in path):
         raise Unreadable("a line of it is not a hash")
-    return jws.b64(lines[1][6:]) + envelope.encode() + b'"}', int(index[1]), path, note.encode()
+    return jws.b64(lines[1][6:]) + envelope.encode() + b'"}', decimal(lines[2][6:]), path, note.encode()
 
 
 def check(path, export, key, policy):

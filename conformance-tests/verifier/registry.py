@@ -55,7 +55,8 @@ class Agreement:
         if (terms["sender"], terms["receiver"]) != (claims["iss"], claims["aud"]):
             return False
         for one, many in (("service", "services"), ("purpose", "purposes")):
-            if (claims[one] not in terms[many]) if one in claims else terms[many]:
+            allowed = terms.get(many, [])
+            if (claims[one] not in allowed) if one in claims else allowed:
                 return False
         return (self.members() <= self.signers and valid(terms, ts) and claims["type"] in terms["types"]
                 and claims.get("legal_basis", terms["legal_basis"]) == terms["legal_basis"]
@@ -69,19 +70,18 @@ class Registry:
         self.agreements, self.invitations = {}, {}
         self.tables = {"member": self.members, "system": self.systems, "key": self.keys, "service": {},
                        "schema": self.schemas, "agreement": self.agreements, "invitation": self.invitations}
-        self.texts, self.ids = {}, {}  # how many texts a schema had; who made the entry with an id, and where it is
+        self.texts, self.ids = {}, {}  # the hashes of the texts that a schema had; where the entry with an id is
         self.hub_keys = {("log", opened["log"]): HubKey(notes.VerifierKey(opened["log"].encode(), notes.LOG), 0)}
         for use in ("operator", "receipts"):
             self.hub_keys[use, key_of(opened[use]).kid] = HubKey(key_of(opened[use]), 0)
 
-    def check_signer(self, statement, ts, false_signature):
-        """A statement is signed by a key of its issuer that is usable: registered before, not revoked, valid now."""
+    def signer(self, statement, ts):
+        """The key that a statement names: of its issuer, and usable: registered before, not revoked, valid now."""
         issuer, found = statement.claims["iss"], self.keys.get(statement.kid)
-        require(found, "unknown-key", f"no entry before it registered the key {statement.kid}")
-        require(found.key.signed(statement), false_signature, f"the signature of {issuer} does not hold")
-        require(found.system == issuer, "unknown-key", f"{statement.kid} is a key of {found.system}, not of {issuer}")
+        require(found and found.system == issuer, "unknown-key", f"no entry before it registered {statement.kid} for {issuer}")
         require(not found.revoked, "invalid-key", f"the key {statement.kid} of {issuer} was revoked before")
         require(valid(found.terms, ts), "invalid-key", f"the key {statement.kid} of {issuer} is not valid at this time")
+        return found.key
 
     def roles(self, system):
         return self.systems.get(system, {"roles": []}).get("roles", ["system"])
@@ -94,8 +94,8 @@ class Registry:
         claims, issuer = statement.claims, statement.claims["iss"]
         action, entry = claims["change"]["action"], claims["change"]["entry"]
         require(claims["aud"] == self.hub, FALSE, f"the entry is meant for the hub {claims['aud']}")
-        maker, before = self.ids.setdefault(claims["jti"], (issuer, place))
-        require(before == place, "duplicated-entries" if maker == issuer else FALSE, f"entry {before} has the same id")
+        before = self.ids.setdefault(claims["jti"], place)
+        require(before == place, "duplicated-entries", f"entry {before} has the same id")
         if "invitation" in claims:
             self._check_joining(statement, action, entry, ts)
         elif issuer == self.hub:
@@ -105,9 +105,10 @@ class Registry:
             require(action != "signed", FALSE, "the operator may not sign an agreement")
         else:
             try:
-                self.check_signer(statement, ts, FALSE)
+                signer = self.signer(statement, ts)
             except Fault as fault:
                 raise Fault(FALSE, fault.what) from None
+            require(signer.signed(statement), FALSE, f"the signature of {issuer} does not hold")
             require(self._may(issuer, action, entry, ts), FALSE, f"{issuer} may not make this change")
         if action == "signed":
             self._sign(member(issuer), entry)
@@ -116,7 +117,7 @@ class Registry:
         elif entry["kind"] == "hub-key":
             self._add_hub_key(action, entry, place)
         else:
-            self._put(action, entry, sha256(text.encode()))
+            self._put(action, entry, sha256(text.encode()), ts)
 
     def _may(self, system, action, entry, ts):
         if "operator" in self.roles(system):
@@ -152,9 +153,12 @@ class Registry:
         require(signer not in agreed.signers, FALSE, f"{signer} has signed {entry['agreement']} before")
         agreed.signers.add(signer)
 
-    def _put(self, action, entry, digest):
+    def _put(self, action, entry, digest, ts):
         """Adds or changes what is not a key of the hub. What something needs to exist must exist."""
         kind = entry["kind"]
+        if kind == "invitation":  # those that have expired are forgotten when another comes
+            for ident in [ident for ident, one in self.invitations.items() if ts >= one["not_after"] * 1000]:
+                del self.invitations[ident]
         ident = key_of(entry["jwk"]).kid if kind == "key" else entry["id"]
         there = ident in self.tables[kind]
         require(action == "added" or kind not in ("key", "invitation"), FALSE, f"a {kind} is never changed")
@@ -167,9 +171,11 @@ class Registry:
         if kind in ("agreement", "key") and "not_before" in entry and "not_after" in entry:
             require(entry["not_before"] < entry["not_after"], FALSE, f"the {kind} would never be valid")
         if kind == "schema":
-            texts = self.texts.get(ident, 0)
-            require(entry["version"] == f"{ident.partition('@')[2]}.{texts}", FALSE, f"it is text {texts} of {ident}")
-            self.texts[ident] = texts + 1
+            texts = self.texts.setdefault(ident, [])
+            if texts[-1:] != [entry["sha256"]]:  # the text that stood last may come again, and is still the same
+                texts.append(entry["sha256"])
+            minor = len(texts) - 1
+            require(entry["version"] == f"{ident.partition('@')[2]}.{minor}", FALSE, f"it is text {minor} of {ident}")
         if kind == "agreement":
             require(entry["types"] and entry["sender"] != entry["receiver"], FALSE, "it could allow no message")
             entry = Agreement(entry, digest)  # without a signature: changed terms need both again

@@ -4,6 +4,7 @@
 mod bundles;
 mod copies;
 mod flips;
+mod odd;
 mod pairs;
 mod real_log;
 mod shard_bundles;
@@ -152,6 +153,11 @@ async fn two_verifiers_say_the_same_of_ten_thousand_single_bits_flipped_in_logs_
     let export = Export::of(&large);
     let (stamped, _) = over_both_logs(&large, &export).await;
     flips::flipped_bits([&small, &large], &export, stamped).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_verifiers_say_the_same_of_each_member_that_is_odd() {
+    odd::odd_members().await;
 }
 
 async fn logs(log: &RealLog, export: &Export) {

@@ -168,9 +168,9 @@ impl<'a> Fold<'a> {
             return Err(EntryFault::OtherHub);
         }
         let kid = unverified.kid();
-        let key = self.key(kid, &unverified.claims().iss, ts)?;
-        let envelope = unverified.verify(&key).map_err(|_| EntryFault::Signature)?;
-        let claims = envelope.claims();
+        let shared = unverified.shared_claims();
+        let claims = &*shared;
+        let key = self.key(kid, &claims.iss, ts)?;
         let registered = self.registry.schema(&schema.id).filter(|registered| registered.sha256 == schema.sha256);
         if schema.id != claims.schema || registered.is_none() {
             return Err(EntryFault::Schema);
@@ -180,6 +180,7 @@ impl<'a> Fold<'a> {
         }
         let facts = MessageFacts { claims, now: ts / 1000 };
         let agreement = self.registry.allows(facts).map_err(EntryFault::NotAllowed)?.clone();
+        let envelope = unverified.verify(&key).map_err(|_| EntryFault::Signature)?;
         self.must_be_new("message", &claims.iss, claims.jti)?;
         let place = part.first + entry.index;
         let bundled = self.messages.get(&place).copied();

@@ -59,6 +59,15 @@ pub(super) struct Settled {
     pub(super) outcomes: Vec<(u64, Cow<'static, str>)>,
 }
 
+impl Relations {
+    /// What entries before this one say.
+    pub(super) fn end_before(&mut self, place: u64) {
+        self.statements.retain(|statement| statement.entry < place);
+        self.settled.retain(|settled| settled.entry < place);
+        self.erased.retain(|(entry, _)| *entry < place);
+    }
+}
+
 impl History {
     /// For one check of a whole log: nothing of it stays.
     pub(super) async fn passing() -> Result<Self, LogCheckError> {

@@ -65,8 +65,10 @@ pub(super) struct Judgement {
     pub(super) entries: u64,
     /// Every file that these entries filled, as it must be; the bundle itself among them.
     pub(super) files: Vec<RebuiltTile>,
-    /// The signatures, or the first leaf that must not be there.
-    pub(super) signatures: Result<Vec<SignatureCheck>, LogCheckError>,
+    /// The signatures of its leaves, up to the first that must not be there.
+    pub(super) signatures: Vec<SignatureCheck>,
+    /// Why that one must not.
+    pub(super) fault: Option<LogCheckError>,
     /// What is still to be held against earlier entries, in order.
     pub(super) relations: Relations,
     /// Where a later check may go on, if this is such a place and the bundle holds.
@@ -188,22 +190,24 @@ impl Ledger {
         let first = self.first + self.tree.size();
         let files = self.grow(&bundle)?;
         let entries = bundle.leaves.len() as u64;
-        let mut signatures = Ok(Vec::new());
+        let (mut signatures, mut fault) = (Vec::new(), None);
         let mut relations = Relations { registry: bundle.kept(first), ..Relations::default() };
         for (place, leaf) in (first..).zip(bundle.leaves) {
             let index = place - self.first;
-            match (leaf.and_then(|leaf| self.judge(place, leaf, &mut relations)), &mut signatures) {
-                (Ok(Some((key, statement))), Ok(list)) => list.push(SignatureCheck { index, key, statement }),
-                (Ok(_), _) => {}
-                (Err(fault), _) => {
-                    let fault = fault.counted(|place| self.counting().index(place));
-                    signatures = Err(LogCheckError::Leaf { index, fault });
+            match leaf.and_then(|leaf| self.judge(place, leaf, &mut relations)) {
+                Ok(Some((key, statement))) => signatures.push(SignatureCheck { index, key, statement }),
+                Ok(None) => {}
+                Err(found) => {
+                    relations.end_before(place);
+                    let found = found.counted(|place| self.counting().index(place));
+                    fault = Some(LogCheckError::Leaf { index, fault: found });
                     break;
                 }
             }
         }
-        self.signatures += signatures.as_ref().map_or(0, |list| list.len() as u64);
-        Ok(Judgement { entries, files, signatures, relations, place: self.place() })
+        self.signatures += signatures.len() as u64;
+        let place = if fault.is_none() { self.place() } else { None };
+        Ok(Judgement { entries, files, signatures, fault, relations, place })
     }
 
     /// Where a later check may go on: now and then, and between the last two bundles.
@@ -396,12 +400,12 @@ impl Ledger {
         self.counts.messages += 1;
         let claims = envelope.claims();
         self.must_be_our_hub(&claims.hub)?;
+        let registry = &self.shard.as_ref().ok_or(LeafFault::NotOpened)?.registry;
+        let key = rights::valid_key(registry, envelope.kid(), &claims.iss, ts)?;
         if schema.id != claims.schema {
             return Err(LeafFault::SchemaId);
         }
-        let registry = &self.shard.as_ref().ok_or(LeafFault::NotOpened)?.registry;
         rights::check_schema(registry, schema)?;
-        let key = rights::valid_key(registry, envelope.kid(), &claims.iss, ts)?;
         rights::check_agreement(registry, claims, ts)?;
         Ok((key, Statement::Envelope(envelope)))
     }

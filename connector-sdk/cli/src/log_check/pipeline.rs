@@ -33,6 +33,8 @@ struct Held {
     entries: u64,
     relations: Relations,
     place: Option<Place>,
+    /// The entry that must not be there: what those before it say of each other comes first.
+    fault: Option<LogCheckError>,
 }
 
 /// What does not hold, with entries told by their places over all logs, or by their indices already.
@@ -94,7 +96,7 @@ impl<'a> Pipeline<'a> {
         history: &mut History,
     ) -> Result<(), Uncounted> {
         while let Some(held) = next.recv().await {
-            let Held { entries, relations, place } = match held {
+            let Held { entries, relations, place, fault } = match held {
                 Ok(held) => held,
                 Err(error) => {
                     // What entries before it say of each other comes first.
@@ -103,6 +105,10 @@ impl<'a> Pipeline<'a> {
                 }
             };
             history.take(relations).await.map_err(Uncounted::Places)?;
+            if let Some(fault) = fault {
+                history.write_out().await.map_err(Uncounted::Places)?;
+                return Err(Uncounted::Indices(fault));
+            }
             if let Some(place) = place {
                 history.rest(&place).await.map_err(Uncounted::Places)?;
             }
@@ -120,18 +126,17 @@ impl<'a> Pipeline<'a> {
 
     /// Files first: where an entry was changed, its hash tells it before its content can mislead.
     async fn finish(self, judgement: Judgement) -> Result<Held, LogCheckError> {
-        let Judgement { entries, files, signatures, relations, place } = judgement;
+        let Judgement { entries, files, signatures, fault, relations, place } = judgement;
         for file in &files {
             self.compare(file).await?;
         }
-        let signatures = signatures?;
         in_background(move || signatures.into_iter().try_for_each(|signature| signature.run())).await?;
-        if let Some(export) = self.export {
+        if let (Some(export), None) = (self.export, &fault) {
             for file in &files {
                 export.write(&file.path.to_string(), &file.bytes).await?;
             }
         }
-        Ok(Held { entries, relations, place })
+        Ok(Held { entries, relations, place, fault })
     }
 
     /// That the log publishes this file as it must be.
