@@ -80,6 +80,7 @@ pub enum Leaf {
         /// When.
         ts: u64,
         /// The erased message's place in its log.
+        #[serde(deserialize_with = "json::form::count")]
         index: u64,
         /// The legal-basis code.
         basis: Code,

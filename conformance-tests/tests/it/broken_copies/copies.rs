@@ -136,6 +136,10 @@ pub(super) fn by_the_hub(log: &RealLog) -> Vec<Broken> {
     broken("a message's signature is another message's", "changed-envelope", &|leaves| {
         leaves[first] = with_signature_of(log, first, second);
     });
+    broken("a message's signature is another's, and the entry behind it none", "changed-envelope", &|leaves| {
+        leaves[first] = with_signature_of(log, first, second);
+        leaves[second] = b"{}".to_vec();
+    });
     broken("a message is for another hub", "wrong-hub", &|leaves| {
         leaves[first] = forged(first, &|claims| claims.hub = "hub.elsewhere".parse().unwrap(), &log.sender);
     });
@@ -245,6 +249,9 @@ fn acknowledgements(log: &RealLog, broken: Take<'_>) {
     ] {
         broken(name, class, &|leaves| leaves.push(leaf.clone()));
     }
+    broken("what is no message is acknowledged, and the entry behind it none", "false-acknowledgement", &|leaves| {
+        leaves.extend([say(receiver_id, &log.receiver, 1, done), b"{}".to_vec()]);
+    });
     let batches = log.places(|leaf| matches!(leaf, Leaf::Acknowledgement { .. }));
     broken("an acknowledgement's signature is another's", "false-acknowledgement", &|leaves| {
         let (Leaf::Acknowledgement { ts, acknowledgement: one }, Leaf::Acknowledgement { acknowledgement: other, .. }) =
