@@ -281,13 +281,13 @@ pub struct PublishedKey {
     #[serde(flatten, deserialize_with = "among_others")]
     pub key: PublicKey,
     /// Not valid before, in seconds since 1970.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "form::there", skip_serializing_if = "Option::is_none")]
     pub nbf: Option<u64>,
     /// Not valid at or after, in seconds since 1970.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "form::there", skip_serializing_if = "Option::is_none")]
     pub exp: Option<u64>,
     /// Revoked at, in seconds since 1970.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "form::there", skip_serializing_if = "Option::is_none")]
     pub revoked: Option<u64>,
 }
 

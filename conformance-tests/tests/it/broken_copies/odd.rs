@@ -69,9 +69,6 @@ pub(super) async fn odd_members() {
         *classes.entry(other).or_default() += 1;
     }
     println!("{} copies in {:?}: {classes:?}", copies.len(), begun.elapsed());
-    for one in &held {
-        println!("HELD {one}");
-    }
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), copies.len(), wrong.join("\n"));
     assert!(held.is_empty(), "{} hold:\n{}", held.len(), held.into_iter().collect::<Vec<_>>().join("\n"));
 }
@@ -197,10 +194,51 @@ async fn other_verifier(export: &Export, judge: &Judge, copies: &[Copy]) -> Vec<
     String::from_utf8(output.stdout).unwrap().lines().map(ToOwned::to_owned).collect()
 }
 
-/// Whether whoever signs it may as well say that.
+/// Whether whoever signs it may as well say that, or says the same with it.
 fn may_hold(place: &str, what: &str) -> bool {
-    MAY_HOLD.iter().any(|(places, whats)| place.ends_with(places) && whats.contains(&what))
+    // JSON has several ways to write a text; a leaf has one.
+    what == "escaped" && !place.starts_with("leaf ")
+        || MAY_HOLD.iter().any(|(places, whats)| places.iter().any(|end| place.ends_with(end)) && whats.contains(&what))
 }
 
 /// Ends of places, and what may be there.
-const MAY_HOLD: &[(&str, &[&str])] = &[];
+const MAY_HOLD: &[(&[&str], &[&str])] = &[
+    (
+        &[
+            "messages/0/receipt",
+            "ack+jws/log",
+            "/case",
+            "/evidence_type",
+            "/reply_to",
+            "envelope+jws/legal_basis",
+            "/accepted",
+        ],
+        &["left out"],
+    ),
+    (&["agreement/change/entry/consent", "/retention_days", "/not_before", "/not_after"], &["left out"]),
+    (&["/schemas", "/documents", "/purposes", "/services", "/timestamps"], &["left out", "an empty list"]),
+    (&["/schemas", "/documents", "/types", "/purposes", "/services"], &["each element twice"]),
+    // Other bytes, which nothing here is held against.
+    (&["/commit", "added schema/change/entry/sha256", "refusal /env", "/media_type"], &["in capitals"]),
+    (&["/iat", "/not_before", "envelope+jws/not_after", "opened/ts"], &["nought", "2^16"]),
+    (&["/iat", "/not_after", "opened/ts"], &["the last second of 9998"]),
+    // In milliseconds.
+    (&["opened/ts"], &["the first second of 9999"]),
+    (&["/len"], &["nought"]),
+    (
+        &["/len", "receipt in a bundle/size"],
+        &["2^16", "2^53", "2^63 - 1", "the last second of 9998", "the first second of 9999"],
+    ),
+    (
+        &["agreement/change/entry/legal_basis", "/accepted", "/name_th", "/name_en", "closed/next"],
+        &["a Thai letter", "a blank before it", "a blank behind it", "in capitals"],
+    ),
+    (
+        &["/name_th", "/name_en", "closed/next"],
+        &["no text", "too long", "a new line behind it", "a control character", "a control character above 127"],
+    ),
+    (
+        &["checkpoint"],
+        &["16 signatures", "a line more", "a line of blanks", "a line with a control character above 127"],
+    ),
+];

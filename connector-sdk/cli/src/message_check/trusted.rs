@@ -29,6 +29,12 @@ pub enum NotTrustedKeys {
         /// The name it gives.
         kid: KeyId,
     },
+    /// A key is for something else.
+    #[error("the key {kid} is not one with `alg` ES256 and `use` sig")]
+    OtherUse {
+        /// The key.
+        kid: KeyId,
+    },
 }
 
 impl TrustedKeys {
@@ -115,8 +121,13 @@ impl TrustedKeys {
 }
 
 fn named_by_thumbprint(keys: Vec<PublishedKey>) -> Result<Vec<PublishedKey>, NotTrustedKeys> {
-    match keys.iter().find(|published| published.kid != published.key.id()) {
-        Some(published) => Err(NotTrustedKeys::KeyId { kid: published.kid }),
-        None => Ok(keys),
+    for PublishedKey { kid, alg, usage, key, .. } in &keys {
+        if *kid != key.id() {
+            return Err(NotTrustedKeys::KeyId { kid: *kid });
+        }
+        if (&**alg, &**usage) != ("ES256", "sig") {
+            return Err(NotTrustedKeys::OtherUse { kid: *kid });
+        }
     }
+    Ok(keys)
 }
