@@ -212,6 +212,7 @@ const MAY_HOLD: &[(&[&str], &[&str])] = &[
             "/reply_to",
             "envelope+jws/legal_basis",
             "/accepted",
+            "erasure /log",
         ],
         &["left out"],
     ),

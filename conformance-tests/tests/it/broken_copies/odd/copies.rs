@@ -71,12 +71,18 @@ pub(super) fn leaves(log: &SmallLog) -> Vec<Copy> {
         if !kinds.insert(kind.clone()) {
             continue;
         }
+        let mut add = |name: &str, what, leaf| {
+            copies.push(Copy { place: format!("{kind}/{name}"), what, asked: Asked::Leaf { at, leaf } });
+        };
+        add("", "a member more", format!("{},\"odd\":1}}", &text[..text.len() - 1]));
         for (name, value) in scalars(&value) {
             let member = format!("\"{name}\":{value}");
+            let written = [format!(",{member}"), format!("{member},"), member.clone()];
+            let with_comma = written.iter().find(|written| text.contains(*written)).unwrap();
+            add(&name, "left out", text.replacen(with_comma, "", 1));
+            add(&name, "twice", text.replacen(&member, &format!("{member},{member}"), 1));
             for (what, written) in instead_of(&value) {
-                let leaf = text.replacen(&member, &format!("\"{name}\":{written}"), 1);
-                let place = format!("{kind}/{name}");
-                copies.push(Copy { place, what, asked: Asked::Leaf { at, leaf } });
+                add(&name, what, text.replacen(&member, &format!("\"{name}\":{written}"), 1));
             }
         }
     }
