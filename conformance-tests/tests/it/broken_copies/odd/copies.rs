@@ -208,11 +208,11 @@ fn proofs(message: &Value) -> Vec<Copy> {
 }
 
 fn claims_in(leaf: &Leaf) -> Value {
-    let text = match leaf {
-        Leaf::Message { envelope: text, .. }
-        | Leaf::Acknowledgement { acknowledgement: text, .. }
-        | Leaf::Registry { entry: text, .. } => text,
-        _ => panic!("a leaf without a statement"),
+    let (Leaf::Message { envelope: text, .. }
+    | Leaf::Acknowledgement { acknowledgement: text, .. }
+    | Leaf::Registry { entry: text, .. }) = leaf
+    else {
+        panic!("a leaf without a statement")
     };
     serde_json::from_slice(&b64::decode_url(text.split('.').nth(1).unwrap()).unwrap()).unwrap()
 }

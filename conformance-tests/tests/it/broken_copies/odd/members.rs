@@ -87,7 +87,8 @@ pub(super) fn instead_of(value: &Value) -> Vec<(&'static str, String)> {
         }
         Value::Null | Value::Bool(_) => {}
     }
-    all.retain(|(_, written)| *written != value.to_string());
+    let as_it_was = value.to_string();
+    all.retain(|(_, written)| *written != as_it_was);
     all
 }
 

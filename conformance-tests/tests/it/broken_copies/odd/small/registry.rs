@@ -74,7 +74,7 @@ impl SmallLog {
         let terms = Sha256Hash::of(entry.as_bytes());
         for (system, key) in [(SENDER, Arc::clone(&self.sender)), (RECEIVER, Arc::clone(&self.receiver))] {
             let signature = AgreementSignature { agreement: "exchange".parse().unwrap(), terms };
-            self.change(system, Change::Signed(signature), key, None);
+            self.change(system, Change::Signed(signature), &key, None);
         }
     }
 
@@ -88,9 +88,9 @@ impl SmallLog {
         }
         let signature = codes[0].sign(&self.hub, &system, joins.id()).unwrap();
         let key = Entry::Key(SystemKey { not_before: None, not_after: None, ..key_of(THIRD, *joins.public()) });
-        self.change(THIRD, Change::Added(key), Arc::clone(&joins), Some(signature));
+        self.change(THIRD, Change::Added(key), &joins, Some(signature));
         self.operate(Change::Revoked(EntryId::Invitation(codes[1].id().unwrap())));
-        self.change(THIRD, Change::Revoked(EntryId::Key(joins.id())), joins, None);
+        self.change(THIRD, Change::Revoked(EntryId::Key(joins.id())), &joins, None);
     }
 
     /// One of each kind ends that has not yet.
@@ -114,14 +114,14 @@ impl SmallLog {
 
     fn operate(&mut self, change: Change) {
         let operator = Arc::clone(&self.operator);
-        self.change(HUB, change, operator, None);
+        self.change(HUB, change, &operator, None);
     }
 
-    fn change(&mut self, iss: &str, change: Change, key: Key, invitation: Option<InvitationSignature>) {
+    fn change(&mut self, iss: &str, change: Change, key: &Key, invitation: Option<InvitationSignature>) {
         let (aud, jti) = (self.hub.clone(), MessageId::new());
         let claims = RegistryClaims { iss: iss.to_owned(), aud, iat: TS / 1000, jti, change, invitation };
-        let entry = sign(claims, &*key);
-        self.leaves.push((Leaf::Registry { ts: TS, entry }, Some(said::<RegistryClaims>(&key))));
+        let entry = sign(claims, &**key);
+        self.leaves.push((Leaf::Registry { ts: TS, entry }, Some(said::<RegistryClaims>(key))));
     }
 }
 
