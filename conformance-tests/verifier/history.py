@@ -13,6 +13,10 @@ def check_names(opened):
     require(fit, "malformed-entry", "the names of hub, log and key do not fit together")
 
 
+STATEMENTS = {"message": ("envelope", "saphan-envelope+jws"), "registry": ("entry", "saphan-registry+jws"),
+              "acknowledgement": ("acknowledgement", "saphan-ack+jws")}
+
+
 class History:
     def __init__(self, origin, whole):
         self.origin, self.whole = origin, whole
@@ -42,11 +46,13 @@ class History:
     def take(self, index, leaf):
         """Judges the entry at an index of the log, and gives the claims of its statement, if it has one."""
         kind, place = leaf["t"], self.first + index
+        statement = self._statement(leaf) if self.whole else None
         opening = kind == "shard" and "opened" in leaf["event"]
         require(opening == (index == 0), "misplaced-entry", "a shard is opened once, by its first entry")
         require(opening or not self.closed, "misplaced-entry", "the shard was closed before this entry")
         require(leaf["ts"] >= self.ts, self.misplaced, "its time is before that of the entry before it")
         self.ts = leaf["ts"]
+        statement = statement or self._statement(leaf)
         self.places.add(place)
         if kind == "shard":
             self._shard(place, leaf["event"])
@@ -61,14 +67,13 @@ class History:
                     f"{leaf['auditor']} has not the role of an auditor here")
             self.counts["queries"] += 1
         elif kind == "registry":
-            statement = self._read(leaf["entry"], "saphan-registry+jws")
             self.registry.take(statement, leaf["entry"], place, leaf["ts"])
             self.counts["registry"] += 1
             return statement.claims
         elif kind == "message":
-            return self._message(place, leaf)
+            return self._message(place, leaf, statement)
         else:
-            return self._acknowledgement(place, leaf)
+            return self._acknowledgement(place, leaf, statement)
 
     def log_keys(self):
         """The keys of this log there ever were, each with the places at which it came and went."""
@@ -128,6 +133,12 @@ class History:
                 "the checkpoint of the log before is not signed by a key of it")
         return said
 
+    def _statement(self, leaf):
+        if leaf["t"] in STATEMENTS:
+            member, typ = STATEMENTS[leaf["t"]]
+            return self._read(leaf[member], typ)
+        return None
+
     def _read(self, text, typ):
         try:
             return forms.statement(text, typ)
@@ -140,8 +151,7 @@ class History:
         require(ident not in self.ids, "duplicated-entries", f"{claims['iss']} made the {kind} {claims['jti']} before")
         self.ids.add(ident)
 
-    def _message(self, place, leaf):
-        statement = self._read(leaf["envelope"], "saphan-envelope+jws")
+    def _message(self, place, leaf, statement):
         claims, schema = statement.claims, leaf["schema"]
         require(claims["hub"] == self.registry.hub, self.elsewhere, f"it is meant for the hub {claims['hub']}")
         signer = self.registry.signer(statement, leaf["ts"])
@@ -156,8 +166,7 @@ class History:
         self.counts["messages"] += 1
         return claims
 
-    def _acknowledgement(self, place, leaf):
-        statement = self._read(leaf["acknowledgement"], "saphan-ack+jws")
+    def _acknowledgement(self, place, leaf, statement):
         claims = statement.claims
         require(claims["aud"] == self.registry.hub, self.elsewhere, f"it is meant for the hub {claims['aud']}")
         signer = self.registry.signer(statement, leaf["ts"])
