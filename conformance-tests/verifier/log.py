@@ -52,13 +52,17 @@ class Log:
     def _entries(self, checkpoint):
         for first in range(0, checkpoint.size, tree.WIDTH):
             entries = self._bundle(first, min(tree.WIDTH, checkpoint.size - first))
+            if first + tree.WIDTH >= checkpoint.size:
+                self._compare_partial_tiles()
             for place, entry in enumerate(entries, first):
                 self._judge(place, entry)
+        require(tree.root(self.levels[0]) == checkpoint.root, "changed-checkpoint",
+                "the entries do not lead to the root that is signed")
+
+    def _compare_partial_tiles(self):
         for level, hashes in enumerate(self.levels[1:], 1):
             if len(hashes) % tree.WIDTH:
                 self._compare_tile(level)
-        require(tree.root(self.levels[0]) == checkpoint.root, "changed-checkpoint",
-                "the entries do not lead to the root that is signed")
 
     def _earlier(self, checkpoint):
         """The hub's logs before this one, oldest first, each with its last checkpoint, as the one after it names it: of an

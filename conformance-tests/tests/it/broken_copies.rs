@@ -10,6 +10,7 @@ mod real_log;
 mod shard_bundles;
 mod shards;
 mod stamps;
+mod two_faults;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -28,6 +29,7 @@ use self::bundles::{BrokenFile, Part};
 use self::copies::{Broken, by_anybody, by_the_hub};
 use self::real_log::{Files, NEXT, RealLog, Size, shard};
 use self::stamps::Timestamped;
+use self::two_faults::two_faults;
 use crate::agency::{done, saphan};
 use crate::patience::in_time;
 
@@ -176,7 +178,8 @@ async fn logs(log: &RealLog, export: &Export) {
     let mut verdicts = Verdicts::default();
     let whole = [("as it was published", log.ended.clone()), ("signed again", log.signed(&log.leaves))];
     let whole = whole.map(|(name, files)| Broken { name, class: HOLDS, files });
-    for Broken { name, class, files } in whole.into_iter().chain(by_anybody(&log.ended)).chain(by_the_hub(log)) {
+    let broken = by_anybody(&log.ended).into_iter().chain(by_the_hub(log)).chain(two_faults(log));
+    for Broken { name, class, files } in whole.into_iter().chain(broken) {
         let (own, other) = both(&files).await;
         verdicts.note(name, class, &own, &other);
     }

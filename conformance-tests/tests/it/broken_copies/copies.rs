@@ -136,10 +136,6 @@ pub(super) fn by_the_hub(log: &RealLog) -> Vec<Broken> {
     broken("a message's signature is another message's", "changed-envelope", &|leaves| {
         leaves[first] = with_signature_of(log, first, second);
     });
-    broken("a message's signature is another's, and the entry behind it none", "changed-envelope", &|leaves| {
-        leaves[first] = with_signature_of(log, first, second);
-        leaves[second] = b"{}".to_vec();
-    });
     broken("a message is for another hub", "wrong-hub", &|leaves| {
         leaves[first] = forged(first, &|claims| claims.hub = "hub.elsewhere".parse().unwrap(), &log.sender);
     });
@@ -249,9 +245,6 @@ fn acknowledgements(log: &RealLog, broken: Take<'_>) {
     ] {
         broken(name, class, &|leaves| leaves.push(leaf.clone()));
     }
-    broken("what is no message is acknowledged, and the entry behind it none", "false-acknowledgement", &|leaves| {
-        leaves.extend([say(receiver_id, &log.receiver, 1, done), b"{}".to_vec()]);
-    });
     let batches = log.places(|leaf| matches!(leaf, Leaf::Acknowledgement { .. }));
     broken("an acknowledgement's signature is another's", "false-acknowledgement", &|leaves| {
         let (Leaf::Acknowledgement { ts, acknowledgement: one }, Leaf::Acknowledgement { acknowledgement: other, .. }) =
@@ -403,7 +396,7 @@ pub(super) fn agreement_of_the_messages(log: &RealLog) -> String {
     agreement.id.to_string()
 }
 
-fn with_signature_of(log: &RealLog, at: usize, other: usize) -> Vec<u8> {
+pub(super) fn with_signature_of(log: &RealLog, at: usize, other: usize) -> Vec<u8> {
     let (Leaf::Message { ts, schema, envelope }, Leaf::Message { envelope: other, .. }) =
         (log.leaf(at), log.leaf(other))
     else {
@@ -431,7 +424,7 @@ fn last_bundle(files: &Files) -> String {
 }
 
 /// The partial file with this beginning.
-fn partial(files: &Files, beginning: &str) -> String {
+pub(super) fn partial(files: &Files, beginning: &str) -> String {
     let found = files.keys().find(|path| path.starts_with(beginning) && path.contains(".p/"));
     found.expect("the log does not end with a full tile").clone()
 }

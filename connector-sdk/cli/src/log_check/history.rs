@@ -34,6 +34,8 @@ pub(crate) struct History {
 pub(super) struct Relations {
     pub(super) statements: Vec<StatementRow>,
     pub(super) settled: Vec<Settled>,
+    /// Acknowledgements of what is no place before them.
+    pub(super) false_places: Vec<(u64, LeafFault)>,
     /// The entry, and the message whose body it says was erased; a message before it.
     pub(super) erased: Vec<(u64, u64)>,
     /// Leaves that the registry follows from, verbatim.
@@ -64,6 +66,7 @@ impl Relations {
     pub(super) fn end_before(&mut self, place: u64) {
         self.statements.retain(|statement| statement.entry < place);
         self.settled.retain(|settled| settled.entry < place);
+        self.false_places.retain(|(entry, _)| *entry < place);
         self.erased.retain(|(entry, _)| *entry < place);
     }
 }
@@ -96,13 +99,16 @@ impl History {
 
     /// Takes what the next bundle says, in a transaction that [`Self::rest`] ends. What does not hold may be of an earlier bundle.
     pub(super) async fn take(&mut self, relations: Relations) -> Result<(), LogCheckError> {
-        let Relations { statements, settled, erased, registry } = relations;
+        let Relations { statements, settled, false_places, erased, registry } = relations;
         statements.iter().for_each(|statement| self.recent.add(statement));
         self.unwritten.statements.extend(statements);
         for Settled { entry, signer, outcomes } in settled {
             for (message, outcome) in outcomes {
                 self.settle_one(entry, &signer, message, outcome);
             }
+        }
+        for (entry, fault) in false_places {
+            self.unwritten.found(entry, fault);
         }
         for (entry, message) in erased {
             match self.recent.is_message(message) {

@@ -4,7 +4,7 @@ mod rights;
 
 use std::borrow::Cow;
 
-use saphan_schemas::acknowledgement::{Acknowledged, Outcome, UnverifiedAcknowledgement};
+use saphan_schemas::acknowledgement::{Acknowledged, AcknowledgementClaims, Outcome, UnverifiedAcknowledgement};
 use saphan_schemas::digest::Sha256Hash;
 use saphan_schemas::envelope::UnverifiedEnvelope;
 use saphan_schemas::ids::{HubId, MessageId, SystemId};
@@ -63,6 +63,8 @@ pub(super) struct Checked {
 pub(super) struct Judgement {
     /// Entries in the bundle.
     pub(super) entries: u64,
+    /// The place of the log's first entry.
+    pub(super) first: u64,
     /// Every file that these entries filled, as it must be; the bundle itself among them.
     pub(super) files: Vec<RebuiltTile>,
     /// The signatures of its leaves, up to the first that must not be there.
@@ -207,7 +209,7 @@ impl Ledger {
         }
         self.signatures += signatures.len() as u64;
         let place = if fault.is_none() { self.place() } else { None };
-        Ok(Judgement { entries, files, signatures, fault, relations, place })
+        Ok(Judgement { entries, first: self.first, files, signatures, fault, relations, place })
     }
 
     /// Where a later check may go on: now and then, and between the last two bundles.
@@ -319,14 +321,14 @@ impl Ledger {
                 let claims = batch.claims();
                 let id = statement_id("acknowledgement", &claims.iss, claims.jti);
                 relations.statements.push(StatementRow { entry: index, id, receiver: None });
-                let mut places = Vec::with_capacity(claims.messages.len());
-                for message in &claims.messages {
-                    let place = self.place_of(claims.log.as_deref(), message.index);
-                    places.push(place.ok_or_else(|| LeafFault::AcknowledgesInNoLog { log: claims.log.clone() })?);
+                let signer = claims.iss.clone();
+                let (key, batch) = self.acknowledgement(ts, batch)?;
+                match self.outcomes(index, batch.claims()) {
+                    Ok(outcomes) => relations.settled.push(Settled { entry: index, signer, outcomes }),
+                    // Who signed it, and that it was not there before, comes first.
+                    Err(fault) => relations.false_places.push((index, fault)),
                 }
-                let outcomes = places.iter().copied().zip(claims.messages.iter().map(outcome)).collect();
-                relations.settled.push(Settled { entry: index, signer: claims.iss.clone(), outcomes });
-                self.acknowledgement(index, ts, batch, &places).map(Some)
+                Ok(Some((key, Statement::Acknowledgement(batch))))
             }
             ReadLeaf::Registry { ts, entry } => self.registry(index, ts, *entry).map(|()| None),
             ReadLeaf::Erasure { index: erased, log, .. } => {
@@ -412,17 +414,12 @@ impl Ledger {
 
     fn acknowledgement(
         &mut self,
-        index: u64,
         ts: u64,
         batch: Box<UnverifiedAcknowledgement>,
-        places: &[u64],
-    ) -> Result<(PublicKey, Statement), LeafFault> {
+    ) -> Result<(PublicKey, Box<UnverifiedAcknowledgement>), LeafFault> {
         self.counts.acknowledgements += 1;
         let claims = batch.claims();
         self.must_be_our_hub(&claims.aud)?;
-        if let Some(place) = places.iter().find(|place| **place >= index) {
-            return Err(LeafFault::NotBefore { index: *place });
-        }
         for message in &claims.messages {
             match message.outcome {
                 Outcome::Processed => self.counts.processed += 1,
@@ -431,7 +428,17 @@ impl Ledger {
         }
         let registry = &self.shard.as_ref().ok_or(LeafFault::NotOpened)?.registry;
         let key = rights::valid_key(registry, batch.kid(), &claims.iss, ts)?;
-        Ok((key, Statement::Acknowledgement(batch)))
+        Ok((key, batch))
+    }
+
+    /// The places of the acknowledged messages, which are before the acknowledgement's, and what became of each.
+    fn outcomes(&self, index: u64, claims: &AcknowledgementClaims) -> Result<Vec<(u64, Cow<'static, str>)>, LeafFault> {
+        let of_message = |message: &Acknowledged| {
+            let place = self.place_of(claims.log.as_deref(), message.index);
+            let place = place.ok_or_else(|| LeafFault::AcknowledgesInNoLog { log: claims.log.clone() })?;
+            if place < index { Ok((place, outcome(message))) } else { Err(LeafFault::NotBefore { index: place }) }
+        };
+        claims.messages.iter().map(of_message).collect()
     }
 
     /// A registry entry changes what the next leaf is judged by, so its signature is checked at once.

@@ -13,7 +13,7 @@ use super::entries::{ReadBundle, read_bundle};
 use super::error::LogCheckError;
 use super::export::Export;
 use super::history::{History, Relations};
-use super::ledger::{Counting, Judgement, Ledger};
+use super::ledger::{Counting, Judgement, Ledger, SignatureCheck};
 use super::place::Place;
 use super::source::{LogSource, fetch_tile};
 use super::{Progress, source};
@@ -126,11 +126,17 @@ impl<'a> Pipeline<'a> {
 
     /// Files first: where an entry was changed, its hash tells it before its content can mislead.
     async fn finish(self, judgement: Judgement) -> Result<Held, LogCheckError> {
-        let Judgement { entries, files, signatures, fault, relations, place } = judgement;
+        let Judgement { entries, first, files, signatures, mut fault, mut relations, place } = judgement;
         for file in &files {
             self.compare(file).await?;
         }
-        in_background(move || signatures.into_iter().try_for_each(|signature| signature.run())).await?;
+        match in_background(move || signatures.into_iter().try_for_each(SignatureCheck::run)).await {
+            Err(false_one @ LogCheckError::Leaf { index, .. }) => {
+                relations.end_before(first + index);
+                fault = Some(false_one);
+            }
+            others => others?,
+        }
         if let (Some(export), None) = (self.export, &fault) {
             for file in &files {
                 export.write(&file.path.to_string(), &file.bytes).await?;

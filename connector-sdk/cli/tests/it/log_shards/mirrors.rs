@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use saphan_cli::log_audit::audit;
 use saphan_cli::log_audit::state::AuditState;
 use saphan_cli::log_check::{LogSource, SourceError, SourceFuture, TamperClass};
-use saphan_schemas::leaf::{Abandoned, Leaf};
+use saphan_schemas::leaf::{Abandoned, Leaf, MAX_LEAF_BYTES};
 use saphan_schemas::log::{Checkpoint, LogRebuilder, encode_bundle, leaf_hash};
 use saphan_schemas::registry::{Change, Entry, HubKey};
 
@@ -98,7 +98,7 @@ async fn of_a_log_without_end_that_nobody_signed_no_more_is_read_than_a_registry
     // Its last checkpoint is not signed by its first key, so its entries would have to tell who else may.
     let endless = Checkpoint::new(ORIGIN.to_owned(), 1 << 50, leaf_hash(b"x")).sign(&new_signer()).unwrap();
     let next = Ledger::new().into_next_after(stranger(), endless.clone(), None).files();
-    let filler = Leaf::Registry { ts: NOW * 1000, entry: "x".repeat(60_000) }.to_bytes();
+    let filler = Leaf::Registry { ts: NOW * 1000, entry: "x".repeat(MAX_LEAF_BYTES - 100) }.to_bytes();
     let mut leaves = vec![filler; 256];
     leaves[0].clone_from(&honest.leaves[0]);
     let hashes: Vec<u8> = leaves.iter().flat_map(|leaf| *leaf_hash(leaf).as_bytes()).collect();
