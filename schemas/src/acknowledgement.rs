@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::envelope::MAX_SECONDS;
 use crate::ids::{Code, HubId, MessageId, SystemId};
 use crate::json::form;
 use crate::jws::{Claims, Signed, Unverified};
@@ -26,6 +25,7 @@ pub struct AcknowledgementClaims {
     /// The batch's own id; the same batch sent twice counts once.
     pub jti: MessageId,
     /// When it was signed, in seconds since 1970.
+    #[serde(with = "form::seconds")]
     pub iat: u64,
     /// The origin of the log that the messages are in, as in their receipts. One batch is about one log. In the first log of a hub
     /// it may be left out; in later ones it must not, so that no place of an earlier log is taken for one of this.
@@ -78,9 +78,6 @@ impl Claims for AcknowledgementClaims {
     const MAX_BYTES: usize = 15 * 1024;
 
     fn check(&self) -> Result<(), &'static str> {
-        if self.iat >= MAX_SECONDS {
-            return Err("`iat` is seconds since 1970, before the year 9999");
-        }
         if self.messages.is_empty() || self.messages.len() > MAX_ACKNOWLEDGED {
             return Err("`messages` must hold 1 to 256 entries");
         }

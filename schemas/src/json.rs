@@ -86,6 +86,7 @@ fn shape(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let what = match text.split(['`', ' ']).next() {
         Some("missing" | "duplicate") => text.split(" at line ").next().unwrap_or_default().to_owned(),
+        _ if text.starts_with(form::NOT_SECONDS) => form::NOT_SECONDS.to_owned(),
         Some("unknown") => "a member or word that is not defined".to_owned(),
         _ => "a member of another type or form than defined".to_owned(),
     };

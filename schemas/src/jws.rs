@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::b64;
 use crate::digest::Sha256Hash;
+use crate::json::form::NOT_SECONDS;
 use crate::json::{self, JsonError};
 use crate::keys::{BadSignature, KeyError, KeyId, PublicKey, Signer};
 
@@ -152,7 +153,7 @@ impl<C: Claims> Signed<C> {
     pub fn sign(claims: C, key: &dyn Signer) -> Result<Self, SignError> {
         let kid = key.public().id();
         claims.check().map_err(SignError::Rule)?;
-        let payload = serde_json::to_vec(&claims).map_err(|_| SignError::Rule("cannot be written as JSON"))?;
+        let payload = serde_json::to_vec(&claims).map_err(|error| unwritten(&error))?;
         let header = match C::CTY {
             Some(cty) => format!(r#"{{"alg":"ES256","cty":"{cty}","kid":"{kid}","typ":"{}"}}"#, C::TYP),
             None => format!(r#"{{"alg":"ES256","kid":"{kid}","typ":"{}"}}"#, C::TYP),
@@ -229,6 +230,11 @@ pub enum SignError {
     /// The key did not sign.
     #[error(transparent)]
     Key(#[from] KeyError),
+}
+
+fn unwritten(error: &serde_json::Error) -> SignError {
+    let time = error.to_string() == NOT_SECONDS;
+    SignError::Rule(if time { NOT_SECONDS } else { "it cannot be written as JSON" })
 }
 
 /// Two dots and a signature of 64 bytes, and what rounding leaves out.

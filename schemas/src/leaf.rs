@@ -8,8 +8,8 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::digest::Sha256Hash;
-use crate::envelope::MAX_SECONDS;
 use crate::ids::{Code, HubId, SchemaId, SystemId};
+use crate::json::form::YEAR_9999;
 use crate::json::{self, JsonError};
 use crate::jws::JwsError;
 use crate::keys::PublicKey;
@@ -210,7 +210,7 @@ impl Leaf {
             return Err(LeafError::TooLong);
         }
         let leaf = Self::read(bytes)?;
-        if leaf.ts() >= MAX_SECONDS * 1000 {
+        if leaf.ts() >= YEAR_9999 * 1000 {
             return Err(LeafError::Time);
         }
         let mut rest = Rest(bytes);

@@ -25,7 +25,6 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::digest::Sha256Hash;
-use crate::envelope::MAX_SECONDS;
 use crate::ids::{Code, HubId, LegalBasis, MemberId, MessageId, MessageType, SchemaId, ServiceId, SystemId};
 use crate::invitation::{InvitationId, InvitationSignature};
 use crate::json::form;
@@ -46,6 +45,7 @@ pub struct RegistryClaims {
     /// The hub whose registry changes.
     pub aud: HubId,
     /// When it was signed, in seconds since 1970.
+    #[serde(with = "form::seconds")]
     pub iat: u64,
     /// The entry's own id. It counts once: an entry that stood in the log already is refused.
     pub jti: MessageId,
@@ -64,10 +64,6 @@ impl Claims for RegistryClaims {
         if self.iss.parse::<HubId>().is_err() && self.iss.parse::<SystemId>().is_err() {
             return Err("`iss` is a hub or a system");
         }
-        let times = [Some(self.iat)].into_iter().chain(self.change.times());
-        if times.flatten().any(|time| time >= MAX_SECONDS) {
-            return Err("`iat`, `not_before` and `not_after` are seconds since 1970, before the year 9999");
-        }
         Ok(())
     }
 }
@@ -84,21 +80,6 @@ pub enum Change {
     Revoked(EntryId),
     /// A party's signature under an agreement.
     Signed(AgreementSignature),
-}
-
-impl Change {
-    /// The times in it, in seconds since 1970.
-    fn times(&self) -> [Option<u64>; 2] {
-        match self {
-            Self::Added(entry) | Self::Changed(entry) => match entry {
-                Entry::Key(key) => [key.not_before, key.not_after],
-                Entry::Agreement(agreement) => [agreement.not_before, agreement.not_after],
-                Entry::Invitation(invitation) => [Some(invitation.not_after), None],
-                _ => [None; 2],
-            },
-            Self::Revoked(_) | Self::Signed(_) => [None; 2],
-        }
-    }
 }
 
 impl<'de> Deserialize<'de> for Change {
@@ -244,10 +225,10 @@ pub struct SystemKey {
     /// The key.
     pub jwk: PublicKey,
     /// Not valid before, in seconds since 1970.
-    #[serde(default, deserialize_with = "form::there", skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "form::seconds", skip_serializing_if = "Option::is_none")]
     pub not_before: Option<u64>,
     /// Not valid at or after, in seconds since 1970.
-    #[serde(default, deserialize_with = "form::there", skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "form::seconds", skip_serializing_if = "Option::is_none")]
     pub not_after: Option<u64>,
 }
 
@@ -289,10 +270,10 @@ pub struct Agreement {
     #[serde(default, deserialize_with = "form::there", skip_serializing_if = "Option::is_none")]
     pub retention_days: Option<NonZeroU16>,
     /// Not valid before, in seconds since 1970.
-    #[serde(default, deserialize_with = "form::there", skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "form::seconds", skip_serializing_if = "Option::is_none")]
     pub not_before: Option<u64>,
     /// Not valid at or after, in seconds since 1970.
-    #[serde(default, deserialize_with = "form::there", skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "form::seconds", skip_serializing_if = "Option::is_none")]
     pub not_after: Option<u64>,
 }
 
@@ -323,5 +304,6 @@ pub struct Invitation {
     /// The system that is invited.
     pub system: SystemId,
     /// Not valid at or after, in seconds since 1970.
+    #[serde(with = "form::seconds")]
     pub not_after: u64,
 }

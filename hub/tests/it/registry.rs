@@ -298,11 +298,16 @@ fn a_registry_file_with_a_mistake_says_which_entry_or_line() {
         ("[[member]]\nid = \"th\"\nname_th = \"ก\"", "name_en"),
         ("[[memberr]]", "memberr"),
         ("[[system]]\nid = \"th.a/b\"\ntransport = \"pigeon\"", "pigeon"),
+        // In milliseconds: what could not be signed is not planned.
+        (&format!("{FILE}not_before = 1790000000000"), "before the year 9999"),
+        (&format!("{FILE}not_after = 253370764800"), "before the year 9999"),
     ];
     for (text, expected) in cases {
         let error = RegistryFile::parse(text).unwrap_err().to_string();
         assert!(error.contains(expected) && error.contains("line "), "{error}");
     }
+    let last = RegistryFile::parse(&format!("{FILE}not_after = 253370764799")).unwrap();
+    assert_eq!(last.agreement[0].not_after, Some(253_370_764_799));
     let orphan = RegistryFile::parse("[[system]]\nid = \"th.a/b\"\ntransport = \"pull\"").unwrap();
     let error = changes_for(&empty(), orphan, []).unwrap_err();
     assert_eq!(error.to_string(), "th.a does not exist");

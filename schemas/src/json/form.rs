@@ -49,6 +49,30 @@ pub(crate) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D
     if count < COUNTS { Ok(count) } else { Err(D::Error::custom("a number of 2^63 or more")) }
 }
 
+/// A time in seconds since 1970, before [`YEAR_9999`], also one that may be left out: neither read nor written otherwise.
+pub(crate) mod seconds {
+    use serde::de::{Deserialize as _, Deserializer, Error as _};
+    use serde::ser::{Error as _, Serializer};
+
+    use super::{NOT_SECONDS, YEAR_9999};
+
+    pub(crate) fn serialize<T: Copy + Into<Option<u64>>, S: Serializer>(
+        time: &T,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match (*time).into() {
+            Some(time) if time < YEAR_9999 => serializer.serialize_u64(time),
+            Some(_) => Err(S::Error::custom(NOT_SECONDS)),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(crate) fn deserialize<'de, T: From<u64>, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+        let time = u64::deserialize(deserializer)?;
+        if time < YEAR_9999 { Ok(time.into()) } else { Err(D::Error::custom(NOT_SECONDS)) }
+    }
+}
+
 /// Two members and no more: a word, and what goes with it.
 pub(crate) fn pair<'de, D: Deserializer<'de>>(
     deserializer: D,
@@ -108,11 +132,17 @@ impl<T: DeserializeOwned> Visitor<'_> for Word<T> {
 
 /// The first number that is no count.
 pub(crate) const COUNTS: u64 = 1 << 63;
+/// 9999-01-01T00:00:00Z, in seconds since 1970: later times are mistakes (milliseconds, mostly) and overflow other systems' dates.
+pub(crate) const YEAR_9999: u64 = 253_370_764_800;
+/// What is said of other times.
+pub(crate) const NOT_SECONDS: &str = "a time is not in seconds since 1970, before the year 9999";
 /// Nothing in a statement is nested as deep.
 const DEEPEST: usize = 16;
 
 #[cfg(test)]
 mod tests {
+    use serde::Serialize;
+
     use super::*;
     use crate::json::parse_typed;
 
@@ -129,6 +159,15 @@ mod tests {
         colour: Colour,
         #[serde(default, deserialize_with = "there")]
         note: Option<String>,
+    }
+
+    #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Times {
+        #[serde(with = "seconds")]
+        at: u64,
+        #[serde(default, with = "seconds", skip_serializing_if = "Option::is_none")]
+        until: Option<u64>,
     }
 
     #[derive(Debug, PartialEq, Eq, Deserialize)]
@@ -157,6 +196,29 @@ mod tests {
             let other = good.replacen(from, to, 1);
             assert_ne!(other, good);
             assert!(parse_typed::<Outer>(other.as_bytes()).is_err(), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_time_of_the_year_9999_is_neither_read_nor_written() {
+        let (last, first) = (YEAR_9999 - 1, YEAR_9999);
+        for (until, text) in
+            [(Some(last), format!(r#"{{"at":{last},"until":{last}}}"#)), (None, format!(r#"{{"at":{last}}}"#))]
+        {
+            let times = Times { at: last, until };
+            assert_eq!(serde_json::to_string(&times).unwrap(), text);
+            assert_eq!(parse_typed::<Times>(text.as_bytes()).unwrap(), times);
+        }
+        for (at, until) in [(first, None), (0, Some(first)), (u64::MAX, Some(0))] {
+            assert_eq!(serde_json::to_string(&Times { at, until }).unwrap_err().to_string(), NOT_SECONDS);
+            let text = format!(r#"{{"at":{at},"until":{}}}"#, until.unwrap_or(0));
+            let refused = parse_typed::<Times>(text.as_bytes()).unwrap_err().to_string();
+            assert!(refused.contains(NOT_SECONDS), "{refused}");
+        }
+        for text in
+            [r#"{"at":0,"until":null}"#, r#"{"at":null}"#, r#"{"at":-1}"#, r#"{"at":"0"}"#, r#"{"at":1.0}"#, "{}"]
+        {
+            assert!(parse_typed::<Times>(text.as_bytes()).is_err(), "{text}");
         }
     }
 
