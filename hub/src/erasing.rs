@@ -47,6 +47,8 @@ pub enum Need {
     OpenCase(CaseId),
     /// It is a consent that can be cited still: its text goes with what is handed over.
     ConsentInForce,
+    /// Its envelope cannot be read, and only that says what it belongs to.
+    Unknown,
 }
 
 impl fmt::Display for Need {
@@ -54,6 +56,7 @@ impl fmt::Display for Need {
         match self {
             Self::Undelivered => f.write_str("its recipient has not acknowledged it"),
             Self::OpenCase(id) => write!(f, "the case {id} has not ended"),
+            Self::Unknown => f.write_str("its envelope cannot be read, so nobody knows what it belongs to"),
             Self::ConsentInForce => f.write_str("the consent is in force until its time is over or it is taken back"),
         }
     }
@@ -170,13 +173,15 @@ async fn read_record(app: &App, record: BodyRecord) -> Result<Candidate, StoreEr
     let envelope = split_message(&leaf).and_then(|(_, text)| UnverifiedEnvelope::parse(text).ok());
     let mut need = undelivered.then_some(Need::Undelivered);
     let mut cases = reused_by;
-    if let Some(claims) = envelope.as_ref().map(UnverifiedEnvelope::claims) {
-        cases.extend(claims.case);
-        if let Some(consent) = consent_at(app, claims.jti, index).await? {
-            let in_force = consent.revoked.is_none() && app.clock.now_ms() < consent.terms.valid_until;
-            need = need.or(in_force.then_some(Need::ConsentInForce));
-            cases.extend(app.store.cases().cases_with_consent(consent.id).await?);
-        }
+    let Some(claims) = envelope.as_ref().map(UnverifiedEnvelope::claims) else {
+        tracing::warn!(index, "the envelope of a message cannot be read; its body is kept");
+        return Ok(Candidate { index, erased, need: need.or(Some(Need::Unknown)), cases });
+    };
+    cases.extend(claims.case);
+    if let Some(consent) = consent_at(app, claims.jti, index).await? {
+        let in_force = consent.revoked.is_none() && app.clock.now_ms() < consent.terms.valid_until;
+        need = need.or(in_force.then_some(Need::ConsentInForce));
+        cases.extend(app.store.cases().cases_with_consent(consent.id).await?);
     }
     Ok(Candidate { index, erased, need, cases })
 }

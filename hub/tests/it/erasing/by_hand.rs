@@ -1,8 +1,9 @@
 //! What is stored of a body, and what of it is left once the operator has it erased.
 
-use saphan_schemas::leaf::Leaf;
+use saphan_schemas::leaf::{Leaf, message_leaf, split_message};
 use saphan_schemas::problem::ProblemCode;
 use serde_json::{Value, json};
+use sqlx::Connection as _;
 
 use crate::harness::{Document, Evidence, LogCopy, PERSONAL, TestHub};
 
@@ -92,6 +93,33 @@ async fn what_is_needed_or_no_message_is_not_erased_nor_what_is_asked_for_with_i
     hub.settle(&hub.world.office, second).await;
     hub.erase(&[first, second], "pdpa-s33").await.json::<Value>(200);
     assert!(hub.erased(&done).await < hub.erased(&waiting).await);
+}
+
+/// Puts these bytes in the place of what the store has of an entry; returns what it had.
+async fn replace_leaf(hub: &TestHub, index: u64, change: impl FnOnce(&[u8]) -> Vec<u8>) -> Vec<u8> {
+    let (mut store, place) = (hub.store_file().await, i64::try_from(index).unwrap());
+    let leaf = sqlx::query_scalar("SELECT leaf FROM entry WHERE idx = ?1").bind(place);
+    let leaf: Vec<u8> = leaf.fetch_one(&mut store).await.unwrap();
+    let replaced = sqlx::query("UPDATE entry SET leaf = ?2 WHERE idx = ?1").bind(place).bind(change(&leaf));
+    assert_eq!(replaced.execute(&mut store).await.unwrap().rows_affected(), 1);
+    store.close().await.unwrap();
+    leaf
+}
+
+#[tokio::test]
+async fn a_message_whose_envelope_cannot_be_read_keeps_its_body() {
+    let hub = TestHub::with("[retention]\ndays = 1").await;
+    let message = hub.world.message();
+    let index = hub.deliver(&message, &hub.world.office).await;
+    let unreadable = |leaf: &[u8]| message_leaf(split_message(leaf).unwrap().0, "e30.e30.AA");
+    let leaf = replace_leaf(&hub, index, unreadable).await;
+    let refused = hub.erase(&[index], "pdpa-s33").await.problem(ProblemCode::ErasureTooEarly);
+    assert!(refused.detail.unwrap().contains("its envelope cannot be read"));
+    assert_eq!(hub.advance_days(1).await, 0, "nor does its time end it");
+    assert!(hub.stored(index).await.is_some());
+    replace_leaf(&hub, index, |_| leaf).await;
+    assert_eq!(hub.advance_days(1).await, 1, "it is looked at again a day later");
+    assert_eq!(hub.stored(index).await, None);
 }
 
 #[tokio::test]
