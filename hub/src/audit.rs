@@ -49,8 +49,7 @@ pub struct Audit {
     wanted: AtomicU64,
     call: Notify,
     damaged: AtomicBool,
-    /// What an auditor waits for at most until the index is at the end of the log. Default 3 s.
-    pub caught_up_within: Duration,
+    caught_up_within: Duration,
     /// Answers that take a while.
     lanes: Lanes,
     /// Searches: a slow one takes a reader of the index for all that time.
@@ -165,9 +164,10 @@ impl Asked<'_> {
 }
 
 impl Audit {
-    /// The room of a hub whose index is this file. The file is opened by the follower.
+    /// The room of a hub whose index is this file. The file is opened by the follower. An auditor waits at most for `caught_up_within`
+    /// until the index is at the end of the log; [`CAUGHT_UP_WITHIN`] suits people.
     #[must_use]
-    pub fn new(path: PathBuf) -> Self {
+    pub fn new(path: PathBuf, caught_up_within: Duration) -> Self {
         Self {
             path,
             index: RwLock::new(None),
@@ -175,7 +175,7 @@ impl Audit {
             wanted: AtomicU64::new(0),
             call: Notify::new(),
             damaged: AtomicBool::new(false),
-            caught_up_within: CAUGHT_UP_WITHIN,
+            caught_up_within,
             lanes: Lanes::new(LONG_ANSWERS, LONG_ANSWERS / 2),
             searches: Lanes::new(SEARCHES, SEARCHES / 2),
         }
@@ -246,6 +246,8 @@ impl Audit {
     }
 }
 
+/// What an auditor waits for at most, in a hub that serves.
+pub const CAUGHT_UP_WITHIN: Duration = Duration::from_secs(3);
 /// The longest text of a query, in bytes.
 pub const MOST_QUERY_BYTES: usize = 8 * 1024;
 /// Exports and other long answers at once; one system has half of them.
@@ -257,4 +259,3 @@ const PLACE_WITHIN: Duration = Duration::from_secs(2);
 /// How often a query is judged again because the registry changed.
 const ROUNDS: u32 = 5;
 const FOLDED_WITHIN: Duration = Duration::from_secs(2);
-const CAUGHT_UP_WITHIN: Duration = Duration::from_secs(3);

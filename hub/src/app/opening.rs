@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 
 use super::App;
 use crate::admission::Admission;
-use crate::audit::Audit;
+use crate::audit::{Audit, CAUGHT_UP_WITHIN};
 use crate::broker::login::HubLogin;
 use crate::cases::{CaseLimits, Cases, Desk};
 use crate::clock::Clock;
@@ -137,7 +137,7 @@ impl Opening<'_> {
             limits: SystemLimits::new(&config.limits),
             connections: config.limits.connections(),
             inbox: config.inbox.clone(),
-            audit: Arc::new(Audit::new(config.search_file())),
+            audit: Arc::new(Audit::new(config.search_file(), CAUGHT_UP_WITHIN)),
             console: Console::new(config),
             cases,
             broker_login,

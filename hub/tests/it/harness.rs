@@ -41,8 +41,10 @@ pub(crate) use self::world::{HUB, LEGAL_BASIS, Party, SERVICE, UNLISTED_SERVICE,
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use saphan_hub::app::{App, Opened, Opening};
+use saphan_hub::audit::Audit;
 use saphan_hub::config::Config;
 use saphan_hub::connections::Listener;
 use saphan_hub::documents::storage::Storage;
@@ -67,6 +69,9 @@ pub(crate) struct Site {
     pub(crate) world: World,
     /// Where documents are, if not where the configuration says.
     pub(crate) storage: Option<Storage>,
+    /// What auditors wait for the index. By default so long that, however slow the machine is, a search finds all that was logged
+    /// before it.
+    pub(crate) caught_up_within: Duration,
     folder: TempDir,
 }
 
@@ -110,7 +115,14 @@ impl Site {
         }
         config.hub.data_dir = folder.path().into();
         KeyStore::new(folder.path(), String::new()).create().unwrap();
-        Self { config, clock: Arc::new(TestClock::new()), world: World::new(), storage: None, folder }
+        Self {
+            config,
+            clock: Arc::new(TestClock::new()),
+            world: World::new(),
+            storage: None,
+            caught_up_within: LIMIT,
+            folder,
+        }
     }
 
     /// Starts it with nothing in its registry, or with what the folder holds.
@@ -126,8 +138,7 @@ impl Site {
         let store = self.open_store().await;
         let mut opened = self.open(Arc::clone(&store), stopping_seen).await.unwrap();
         let opening = Arc::get_mut(&mut opened.app).unwrap();
-        // However slow the machine is, a search finds all that was logged before it.
-        Arc::get_mut(&mut opening.audit).unwrap().caught_up_within = LIMIT;
+        opening.audit = Arc::new(Audit::new(self.config.search_file(), self.caught_up_within));
         if let Some(storage) = &self.storage {
             opening.documents.storage = storage.clone();
         }
@@ -142,7 +153,7 @@ impl Site {
         let operator = std::fs::read_to_string(self.folder.path().join("operator.pem")).unwrap();
         let operator = SigningKey::from_pem(&operator).unwrap();
         let client = client();
-        let Self { config, clock, world, storage, folder } = self;
+        let Self { config, clock, world, storage, caught_up_within: _, folder } = self;
         TestHub {
             url,
             address,
@@ -266,7 +277,7 @@ impl TestHub {
         let Self { app, store, clock, world, client, serving, config, storage, folder, .. } = self;
         drop((app, store, client));
         in_time(serving).await.unwrap().unwrap();
-        Site { config, clock, world, storage, folder }
+        Site { config, clock, world, storage, caught_up_within: LIMIT, folder }
     }
 }
 

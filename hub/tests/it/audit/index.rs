@@ -1,5 +1,7 @@
 //! The index is a file that can be lost.
 
+use std::time::Duration;
+
 use saphan_hub::audit::Audit;
 use serde_json::{Value, json};
 use sqlx::sqlite::SqliteConnectOptions;
@@ -34,6 +36,27 @@ async fn the_index_follows_by_itself_and_goes_on_after_a_restart() {
     wanted.insert(0, hall.hub.accept(&hall.hub.world.message()).await);
     hall.hub.clock.advance(1);
     assert_eq!(hall.places(json!({ "kind": "message" })).await, wanted);
+}
+
+#[tokio::test]
+async fn an_index_that_is_late_answers_with_what_it_has_and_says_how_far_it_is() {
+    let (hall, mut wanted) = with_messages(2).await;
+    let mut site = hall.hub.stop().await;
+    site.caught_up_within = Duration::ZERO;
+    site.clock.advance(1);
+    let hall = Hall { hub: site.start().await, auditor: hall.auditor };
+    let reached = hall.hub.size();
+    caught_up(&hall.hub.app.audit, reached).await;
+    hall.hub.store.hold_entries(true);
+    let late = hall.hub.accept(&hall.hub.world.message()).await;
+    let found = hall.search(json!({ "kind": "message" })).await;
+    assert_eq!((found["query"].as_u64(), found["indexed"].as_u64()), (Some(late + 1), Some(reached)), "{found}");
+    assert_eq!(places(&found), wanted);
+    hall.hub.store.hold_entries(false);
+    caught_up(&hall.hub.app.audit, hall.hub.size()).await;
+    wanted.insert(0, late);
+    let found = hall.search(json!({ "kind": "message" })).await;
+    assert_eq!(places(&found), wanted);
 }
 
 #[tokio::test]

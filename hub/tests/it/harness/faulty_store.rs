@@ -51,6 +51,7 @@ pub(crate) struct FaultyStore {
     letters_stay: AtomicBool,
     follows_failed: AtomicU64,
     blocked: watch::Sender<bool>,
+    entries_held: watch::Sender<bool>,
     waiting: watch::Sender<usize>,
 }
 
@@ -68,6 +69,7 @@ impl FaultyStore {
             letters_stay: AtomicBool::new(false),
             follows_failed: AtomicU64::new(0),
             blocked: watch::Sender::new(false),
+            entries_held: watch::Sender::new(false),
             waiting: watch::Sender::new(0),
         }
     }
@@ -124,6 +126,11 @@ impl FaultyStore {
 
     pub(crate) fn release(&self) {
         self.blocked.send_replace(false);
+    }
+
+    /// Whether reads of entries wait, as what follows the log does.
+    pub(crate) fn hold_entries(&self, held: bool) {
+        self.entries_held.send_replace(held);
     }
 
     /// Waits until a commit waits.
@@ -228,7 +235,12 @@ impl Store for FaultyStore {
     }
 
     fn entries(&self, first: u64, count: u32) -> BoxFuture<'_, Result<Vec<Vec<u8>>, StoreError>> {
-        self.up(self.inner.entries(first, count))
+        let mut held = self.entries_held.subscribe();
+        async move {
+            held.wait_for(|held| !held).await.unwrap();
+            self.up(self.inner.entries(first, count)).await
+        }
+        .boxed()
     }
 
     fn shards(&self) -> BoxFuture<'_, Result<Vec<Shard>, StoreError>> {
