@@ -9,6 +9,8 @@ mod hub_keys;
 mod keys;
 mod schemas;
 mod state;
+#[cfg(test)]
+mod words;
 
 pub use agreement::{AgreementFlaw, AgreementGap, AgreementRecord, Intention, MessageFacts};
 pub use authority::{MOST_KEYS, Taken};
