@@ -255,6 +255,7 @@ impl Jwk {
 
 /// Among other members: published sets add `kid`, `use`, validity, and what is not known is ignored there (RFC 7517 section 4).
 fn among_others<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PublicKey, D::Error> {
+    // Not by `form::object`: a flattened struct is given the members that it names, a map all of them, which `Jwk` would refuse.
     Jwk::deserialize(deserializer)?.key()
 }
 
