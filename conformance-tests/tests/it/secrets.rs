@@ -11,7 +11,7 @@ use saphan_examples::portal;
 use serde_json::Value;
 
 use self::desk::Desk;
-use self::needles::Needles;
+use self::needles::{LEAST, Needles};
 use self::stage::Stage;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -62,12 +62,26 @@ async fn play(mut stage: Stage) {
     stage.was_talkative();
 }
 
-/// Of a foreigner and of three citizens.
+/// Of a foreigner and of three citizens, whose names are long enough to be looked for.
 fn applications() -> [Vec<u8>; 4] {
     let (citizens, foreigners): (Vec<_>, Vec<_>) =
         bodies(16).unwrap().into_iter().partition(|body| number_of(body).starts_with('1'));
     let chosen: Vec<_> = foreigners.into_iter().take(1).chain(citizens.into_iter().take(3)).collect();
+    let chosen: Vec<_> = chosen.iter().map(|body| with_long_names(body)).collect();
     chosen.try_into().unwrap()
+}
+
+/// The body with more letters in the names that are too short: as they are, base64 might hold them by chance.
+fn with_long_names(body: &[u8]) -> Vec<u8> {
+    let parsed: Value = serde_json::from_slice(body).unwrap();
+    let mut text = String::from_utf8(body.to_vec()).unwrap();
+    for member in ["/name/first", "/name/last", "/latin_name/first", "/latin_name/last"] {
+        let name = parsed["applicant"].pointer(member).and_then(Value::as_str);
+        if let Some(name) = name.filter(|name| name.len() < LEAST) {
+            text = text.replace(&format!("\"{name}\""), &format!("\"{name}anachai\""));
+        }
+    }
+    text.into_bytes()
 }
 
 /// The applicant's national ID or passport number.
