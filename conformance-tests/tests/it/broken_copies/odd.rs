@@ -25,7 +25,7 @@ use tempfile::TempDir;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
-use self::copies::{Asked, Copy, checkpoints, files, leaves, statements};
+use self::copies::{Asked, Copy, NOTHING, checkpoints, files, good, leaves, statements};
 use self::small::{SENDER, SmallLog, TEXT};
 use super::real_log::Files;
 use super::stamps::Timestamped;
@@ -43,7 +43,8 @@ struct Judge {
 pub(super) async fn odd_members() {
     let export = Export { folder: TempDir::new().unwrap() };
     let (judge, file, evidence) = stage(&export).await;
-    let mut copies = statements(&judge.log);
+    let mut copies = good(&judge.log, &file, &evidence);
+    copies.extend(statements(&judge.log));
     copies.extend(leaves(&judge.log));
     copies.extend(checkpoints(&judge.log));
     copies.extend(files(&judge.log, &file, &evidence));
@@ -63,7 +64,10 @@ pub(super) async fn odd_members() {
         if !same {
             wrong.push(format!("{place}: {what}: {own}, and {other}"));
         }
-        if own == HOLDS && !may_hold(place, what) {
+        if *what == NOTHING && own != HOLDS {
+            wrong.push(format!("{place}: {what}: {own}"));
+        }
+        if own == HOLDS && *what != NOTHING && !may_hold(place, what) {
             held.insert(format!("{place}: {what}"));
         }
         *classes.entry(other).or_default() += 1;

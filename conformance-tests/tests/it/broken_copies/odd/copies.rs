@@ -27,6 +27,21 @@ pub(super) enum Asked {
     Message(String),
 }
 
+/// What all else is a change of.
+pub(super) fn good(log: &SmallLog, file: &MessageFile, evidence: &Value) -> Vec<Copy> {
+    let files = log.signed(&log.bytes());
+    let checkpoint = String::from_utf8(files["checkpoint"].clone()).unwrap();
+    let leaf = String::from_utf8(log.bytes().swap_remove(log.message)).unwrap();
+    let asked = [
+        Asked::Leaf { at: log.message, leaf },
+        Asked::Checkpoint(checkpoint),
+        Asked::Bundle(evidence.to_string()),
+        Asked::Message(serde_json::to_string(file).unwrap()),
+    ];
+    let copy = |asked| Copy { place: "as it was made".to_owned(), what: NOTHING, asked };
+    asked.into_iter().map(copy).collect()
+}
+
 /// Each kind of statement in the log, its header and its claims.
 pub(super) fn statements(log: &SmallLog) -> Vec<Copy> {
     let (mut copies, mut typs, mut kinds) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
@@ -42,6 +57,7 @@ pub(super) fn statements(log: &SmallLog) -> Vec<Copy> {
             let leaf = String::from_utf8(with_statement(leaf, statement).to_bytes()).unwrap();
             copies.push(Copy { place, what, asked: Asked::Leaf { at, leaf } });
         };
+        add(kind.clone(), NOTHING, resigned(&good.to_string(), &claims.to_string(), key));
         let is_first = typs.insert(*typ);
         if is_first {
             for Odd { at, what, text } in odd(&good) {
@@ -167,7 +183,9 @@ pub(super) fn files(log: &SmallLog, file: &MessageFile, evidence: &Value) -> Vec
     let of_header = odd(&good)
         .into_iter()
         .map(|odd| ("header of receipt", resigned(&odd.text, &receipt.to_string(), &log.receipts), odd));
-    for (kind, statement, Odd { at, what, .. }) in of_claims.chain(of_header) {
+    let nothing = Odd { at: String::new(), what: NOTHING, text: receipt.to_string() };
+    let as_it_was = ("receipt", resigned(&good.to_string(), &nothing.text, &log.receipts), nothing);
+    for (kind, statement, Odd { at, what, .. }) in of_claims.chain(of_header).chain([as_it_was]) {
         let (mut evidence, mut message) = (evidence.clone(), message.clone());
         evidence["messages"][0]["receipt"] = statement.clone().into();
         message["receipt"] = statement.into();
@@ -233,3 +251,6 @@ fn kind_of(typ: &str, claims: &Value) -> String {
     let words = words.iter().filter_map(|word| word.as_str()).chain(claims.get("invitation").map(|_| "by invitation"));
     words.fold(typ.to_owned(), |kind, word| format!("{kind} {word}"))
 }
+
+/// Nothing is odd: it holds.
+pub(super) const NOTHING: &str = "nothing odd";
