@@ -7,7 +7,6 @@ from faults import Fault, Unreadable, Unusable, require
 from history import History
 from jws import to_b64url
 from notes import LOG, Checkpoint, VerifierKey, signed_checkpoint
-from registry import beside
 
 
 class Log:
@@ -72,31 +71,33 @@ class Log:
             abandoned = opened.get("abandoned")
             last = Checkpoint(opened["previous"].encode(), "the checkpoint of the log before")
             kept = Checkpoint(abandoned["kept"].encode(), "the checkpoint of what is left") if abandoned else None
-            folder = log.folder / ".." / last.origin.rpartition("/")[2]
-            new = last.origin not in seen and beside(checkpoint.origin, last.origin)
-            require(new, "misplaced-entry", f"{last.origin} is no log of this hub, or was there before")
-            seen.add(last.origin)
+            origin = (kept or last).origin
+            _, slash, shard = origin.rpartition("/")
+            require(slash and origin not in seen, "misplaced-entry", f"{origin} is no log of this hub, or was there before")
+            require(forms.SHARD.fullmatch(shard), "missing-file", f"no log can have the name {origin}")
+            folder = log.folder / ".." / shard
+            seen.add(origin)
             log = Log(folder, None, self.history)
-            shown = Checkpoint(log._read("checkpoint"), f"the checkpoint of {last.origin}")
+            shown = Checkpoint(log._read("checkpoint"), f"the checkpoint of {origin}")
             opened = log._opening(shown)
             log.shown = shown.size if abandoned else None
             if not opened:
                 log._bundle(0, min(tree.WIDTH, shown.size))  # tells what was done to it, if its tile does
-                raise Fault("misplaced-entry", f"{last.origin} does not begin with an entry that opens it", 0)
+                raise Fault("misplaced-entry", f"{origin} does not begin with an entry that opens it", 0)
             signed = [last, kept] if abandoned else [last]
-            first = log_keys([opened["log"]], last.origin)
+            first = log_keys([opened["log"]], origin)
             # The key that it began with may have ended since.
             good = all(any(one.is_signed_by(key) for key in first) for one in signed)
-            keys = first if good else log._keys(last.origin, min(shown.size, kept.size) if abandoned else last.size, opened)
+            keys = first if good else log._keys(origin, min(shown.size, kept.size) if abandoned else last.size, opened)
             require(all(any(one.is_signed_by(key) for key in keys) for one in signed), "changed-checkpoint",
-                    f"the last checkpoint of {last.origin} is not signed by a key of it")
+                    f"the last checkpoint of {origin} is not signed by a key of it")
             require(any(shown.is_signed_by(key) for key in keys), "changed-checkpoint",
-                    f"{last.origin} shows a checkpoint that is not signed by a key of it")
+                    f"{origin} shows a checkpoint that is not signed by a key of it")
             if abandoned:
                 log._check_what_is_left(shown, kept, last, keys)
             elif (shown.size, shown.root) != (last.size, last.root):
                 raise Fault("rollback" if shown.size < last.size else "fork",
-                            f"{last.origin} shows {shown.size} entries, and the next log began after {last.size}")
+                            f"{origin} shows {shown.size} entries, and the next log began after {last.size}")
             found.append((log, kept or last))
         return found[::-1]
 
