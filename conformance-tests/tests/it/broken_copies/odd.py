@@ -3,8 +3,9 @@
   odd.py VERIFIER EXPORT PEM
 
 reads lines of JSON from the standard input. The first has the leaves of a good log; each other one a leaf that stands in
-the place of another, with the checkpoint then; a checkpoint alone; a bundle; or a message file. Prints what the verifier
-says of each: `holds`, or a class. EXPORT has the keys.
+the place of another, with the checkpoint then; a checkpoint alone; the only leaf of the next log, with its checkpoint and
+key, and the checkpoint of the good log without its end; a bundle; or a message file. Prints what the verifier says of
+each: `holds`, or a class. EXPORT has the keys.
 """
 import functools
 import json
@@ -36,18 +37,21 @@ class Held:
         return self.text.encode()
 
 
-def check_log(leaves, checkpoint):
+def files_of(leaves, checkpoint):
     bundled = b"".join(len(leaf).to_bytes(2, "big") + leaf for leaf in leaves)
     hashes = b"".join(map(tree.leaf_hash, leaves))
-    files = {tree.tile_name("entries", 0, len(leaves)): bundled, tree.tile_name(0, 0, len(leaves)): hashes,
-             "checkpoint": checkpoint.encode()}
+    return {tree.tile_name("entries", 0, len(leaves)): bundled, tree.tile_name(0, 0, len(leaves)): hashes,
+            "checkpoint": checkpoint.encode()}
 
-    def read(_, name):
-        if name not in files:
+
+def check_log(files, key, before):
+    def read(self, name):
+        of_this = before if self.folder.name == "main" else files
+        if name not in of_this:
             raise Fault("missing-file", f"{name} is missing")
-        return files[name]
+        return of_this[name]
     log.Log._read = read
-    log.Log(EXPORT, KEY).check(None, None)
+    log.Log(EXPORT, key).check(None, None)
 
 
 def judged(leaves, asked):
@@ -56,10 +60,13 @@ def judged(leaves, asked):
             bundle.check(Held(asked["bundle"]), KEY, None, TRUSTED)
         elif "message" in asked:
             message.check(Held(asked["message"]), EXPORT, KEY, None)
+        elif "opened" in asked:
+            files, key = files_of([asked["opened"].encode()], asked["checkpoint"]), asked["key"].encode()
+            check_log(files, VerifierKey(key, LOG), files_of(leaves[:-1], asked["before"]))
         else:
             if "leaf" in asked:
                 leaves = [*leaves[:asked["at"]], asked["leaf"].encode(), *leaves[asked["at"] + 1:]]
-            check_log(leaves, asked["checkpoint"])
+            check_log(files_of(leaves, asked["checkpoint"]), KEY, {})
     except Fault as fault:
         return fault.kind
     return "holds"

@@ -26,9 +26,9 @@ use tempfile::TempDir;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
-use self::copies::{Asked, Copy, checkpoints, files, good, leaves, statements};
+use self::copies::{Asked, Copy, checkpoints, files, good, leaves, opened, statements};
 use self::holding::{holds, rules};
-use self::small::{SENDER, SmallLog, TEXT};
+use self::small::{NextLog, SENDER, SmallLog, TEXT, checkpoint};
 use super::real_log::Files;
 use super::stamps::Timestamped;
 use super::{Export, HOLDS, bundle, write};
@@ -36,6 +36,7 @@ use super::{Export, HOLDS, bundle, write};
 /// All that is needed to judge.
 struct Judge {
     log: SmallLog,
+    next: NextLog,
     leaves: Vec<Vec<u8>>,
     keys: TrustedKeys,
     authorities: Authorities,
@@ -48,6 +49,7 @@ pub(super) async fn odd_members() {
     let mut copies = good(&judge.log, &file, &evidence);
     copies.extend(statements(&judge.log));
     copies.extend(leaves(&judge.log));
+    copies.extend(opened(&judge.next));
     copies.extend(checkpoints(&judge.log));
     copies.extend(files(&judge.log, &file, &evidence));
     let begun = Instant::now();
@@ -102,7 +104,8 @@ async fn stage(export: &Export) -> (Judge, MessageFile, Value) {
     let mut evidence = bundle(export, "log", "log/vkey", &["0.json"]).await;
     evidence["schemas"] = json!([TEXT]);
     let authorities = Authorities::from_pem(&std::fs::read(export.path("ca.pem")).unwrap()).unwrap();
-    (Judge { log, leaves, keys, authorities }, file, evidence)
+    let next = NextLog::after(&log);
+    (Judge { log, next, leaves, keys, authorities }, file, evidence)
 }
 
 impl Judge {
@@ -124,14 +127,15 @@ impl Judge {
                 files.insert("checkpoint".to_owned(), note.clone().into_bytes());
                 self.log(files).await
             }
+            Asked::Opened(leaf) => {
+                let log = InMemory { files: self.next.signed(leaf), before: Some(self.next.before.clone()) };
+                verdict(&log, self.next.signer.verifier_key()).await
+            }
         }
     }
 
     async fn log(&self, files: Files) -> String {
-        match check(&InMemory(files), self.vkey(), &()).await {
-            Ok(_) => HOLDS.to_owned(),
-            Err(error) => error.class().unwrap_or_else(|| panic!("no verdict: {error}")).name().to_owned(),
-        }
+        verdict(&InMemory { files, before: None }, self.vkey()).await
     }
 
     fn bundle(&self, text: &str) -> &'static str {
@@ -157,22 +161,39 @@ impl Judge {
             Asked::Leaf { at, leaf } => {
                 let mut leaves = self.leaves.clone();
                 leaves[*at] = leaf.clone().into_bytes();
-                let checkpoint = String::from_utf8(self.log.signed(&leaves)["checkpoint"].clone()).unwrap();
-                json!({ "at": at, "leaf": leaf, "checkpoint": checkpoint })
+                json!({ "at": at, "leaf": leaf, "checkpoint": checkpoint(&self.log.signed(&leaves)) })
             }
+            Asked::Opened(leaf) => json!({
+                "opened": leaf,
+                "checkpoint": checkpoint(&self.next.signed(leaf)),
+                "key": self.next.signer.verifier_key().to_string(),
+                "before": checkpoint(&self.next.before),
+            }),
         }
     }
 }
 
-struct InMemory(Files);
+async fn verdict(log: &InMemory, vkey: &VerifierKey) -> String {
+    match check(log, vkey, &()).await {
+        Ok(_) => HOLDS.to_owned(),
+        Err(error) => error.class().unwrap_or_else(|| panic!("no verdict: {error}")).name().to_owned(),
+    }
+}
+
+struct InMemory {
+    files: Files,
+    /// The log before, if one is there.
+    before: Option<Files>,
+}
 
 impl LogSource for InMemory {
     fn fetch<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Vec<u8>, SourceError>> {
-        async move { self.0.get(path).cloned().ok_or(SourceError::NotFound) }.boxed()
+        async move { self.files.get(path).cloned().ok_or(SourceError::NotFound) }.boxed()
     }
 
-    fn beside(&self, _: &str) -> Option<Box<dyn LogSource>> {
-        None
+    fn beside(&self, shard: &str) -> Option<Box<dyn LogSource>> {
+        let files = self.before.clone().filter(|_| shard == "main")?;
+        Some(Box::new(Self { files, before: None }))
     }
 }
 

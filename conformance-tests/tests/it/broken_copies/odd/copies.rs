@@ -9,7 +9,7 @@ use saphan_schemas::message::MessageFile;
 use serde_json::Value;
 
 use super::members::{Odd, instead_of, odd};
-use super::small::{Said, SmallLog, header, resigned};
+use super::small::{NextLog, Said, SmallLog, checkpoint, header, resigned};
 
 /// Something odd: what, and the line that asks the other verifier.
 pub(super) struct Copy {
@@ -21,7 +21,12 @@ pub(super) struct Copy {
 
 #[derive(Clone)]
 pub(super) enum Asked {
-    Leaf { at: usize, leaf: String },
+    Leaf {
+        at: usize,
+        leaf: String,
+    },
+    /// The only leaf of the next log.
+    Opened(String),
     Checkpoint(String),
     Bundle(String),
     Message(String),
@@ -29,12 +34,10 @@ pub(super) enum Asked {
 
 /// What all else is a change of.
 pub(super) fn good(log: &SmallLog, file: &MessageFile, evidence: &Value) -> Vec<Copy> {
-    let files = log.signed(&log.bytes());
-    let checkpoint = String::from_utf8(files["checkpoint"].clone()).unwrap();
     let leaf = String::from_utf8(log.bytes().swap_remove(log.message)).unwrap();
     let asked = [
         Asked::Leaf { at: log.message, leaf },
-        Asked::Checkpoint(checkpoint),
+        Asked::Checkpoint(checkpoint(&log.signed(&log.bytes()))),
         Asked::Bundle(evidence.to_string()),
         Asked::Message(serde_json::to_string(file).unwrap()),
     ];
@@ -92,17 +95,44 @@ pub(super) fn leaves(log: &SmallLog) -> Vec<Copy> {
         };
         add("", "a member more", format!("{},\"odd\":1}}", &text[..text.len() - 1]));
         for (name, value) in scalars(&value) {
-            let member = format!("\"{name}\":{value}");
-            let written = [format!(",{member}"), format!("{member},"), member.clone()];
-            let with_comma = written.iter().find(|written| text.contains(*written)).unwrap();
-            add(&name, "left out", text.replacen(with_comma, "", 1));
-            add(&name, "twice", text.replacen(&member, &format!("{member},{member}"), 1));
-            for (what, written) in instead_of(&value) {
-                add(&name, what, text.replacen(&member, &format!("\"{name}\":{written}"), 1));
-            }
+            odd_member(&text, &name, &value).into_iter().for_each(|(what, leaf)| add(&name, what, leaf));
         }
     }
     copies
+}
+
+/// What the next log says of the one before.
+pub(super) fn opened(next: &NextLog) -> Vec<Copy> {
+    let text = String::from_utf8(next.opened.to_bytes()).unwrap();
+    let value: Value = serde_json::from_str(&text).unwrap();
+    let opened = &value["event"]["opened"];
+    let abandoned = &opened["abandoned"];
+    let copy =
+        |name, what, leaf| Copy { place: format!("leaf shard opened later/{name}"), what, asked: Asked::Opened(leaf) };
+    let mut copies = vec![copy("", NOTHING, text.clone())];
+    for (name, value) in [
+        ("previous", &opened["previous"]),
+        ("abandoned", abandoned),
+        ("kept", &abandoned["kept"]),
+        ("key", &abandoned["key"]),
+    ] {
+        copies.extend(odd_member(&text, name, value).into_iter().map(|(what, leaf)| copy(name, what, leaf)));
+    }
+    copies
+}
+
+/// The leaf with each thing that can be odd about a member of it.
+fn odd_member(leaf: &str, name: &str, value: &Value) -> Vec<(&'static str, String)> {
+    let member = format!("\"{name}\":{value}");
+    let written = [format!(",{member}"), format!("{member},"), member.clone()];
+    let with_comma = written.iter().find(|written| leaf.contains(*written)).unwrap();
+    let mut all = vec![
+        ("left out", leaf.replacen(with_comma, "", 1)),
+        ("twice", leaf.replacen(&member, &format!("{member},{member}"), 1)),
+    ];
+    let others = instead_of(value).into_iter();
+    all.extend(others.map(|(what, written)| (what, leaf.replacen(&member, &format!("\"{name}\":{written}"), 1))));
+    all
 }
 
 /// The members that are texts or numbers, those of inner objects too.
@@ -118,7 +148,7 @@ fn scalars(value: &Value) -> Vec<(String, Value)> {
 
 /// Checkpoints of the good log, signed again.
 pub(super) fn checkpoints(log: &SmallLog) -> Vec<Copy> {
-    let good = String::from_utf8(log.signed(&log.bytes())["checkpoint"].clone()).unwrap();
+    let good = checkpoint(&log.signed(&log.bytes()));
     let (text, lines) = good.split_once("\n\n").unwrap();
     let size = log.leaves.len().to_string();
     let mut copies = Vec::new();

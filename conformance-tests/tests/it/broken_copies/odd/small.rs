@@ -1,5 +1,6 @@
 //! A small log with every kind of leaf and of registry entry in it, made without a hub, and all keys that signed in it.
 
+mod next;
 mod registry;
 
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use saphan_schemas::message::MessageFile;
 use saphan_schemas::receipt::ReceiptClaims;
 use serde_json::{Value, json};
 
+pub(super) use self::next::{NextLog, checkpoint};
 use crate::broken_copies::real_log::{Files, RealLog, sign};
 
 /// What was signed in a leaf, and with which key.
@@ -140,7 +142,7 @@ impl SmallLog {
     pub(super) fn kept(&self) -> (MessageFile, Value) {
         let leaves = self.bytes();
         let Leaf::Message { schema, envelope, .. } = &self.leaves[self.message].0 else { panic!("a message") };
-        let checkpoint = String::from_utf8(self.signed(&leaves)["checkpoint"].clone()).unwrap();
+        let checkpoint = checkpoint(&self.signed(&leaves));
         let tree: Checkpoint = format!("{}\n", checkpoint.split_once("\n\n").unwrap().0).parse().unwrap();
         let hashes: Vec<Sha256Hash> = leaves.iter().map(|leaf| leaf_hash(leaf)).collect();
         let (_, path) = root_and_path(&hashes, self.message);
