@@ -191,7 +191,7 @@ mod tests {
         let code = "x".repeat(64);
         for (code, most) in [(None, 5), (Some(code.as_str()), 13)] {
             let log = format!("{}/log/{}", "h".repeat(128), "s".repeat(63));
-            let outcomes = (0..1000).map(|at| outcome(&log, u64::MAX - at, code)).collect();
+            let outcomes = (0..1000).map(|at| outcome(&log, (1 << 63) - 1 - at, code)).collect();
             let batches = pack(outcomes);
             assert!(batches.len() <= most, "{} batches", batches.len());
             assert_eq!(batches.iter().map(Vec::len).sum::<usize>(), 1000);
@@ -200,7 +200,7 @@ mod tests {
                     iss: format!("{}/{}", "m".repeat(64), "s".repeat(63)).parse().unwrap(),
                     aud: "h".repeat(128).parse().unwrap(),
                     jti: MessageId::new(),
-                    iat: u64::MAX,
+                    iat: 253_370_764_799,
                     log: Some(log.clone()),
                     messages: batch.iter().map(|outcome| said(&outcome.acknowledge)).collect(),
                 };
