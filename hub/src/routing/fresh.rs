@@ -111,17 +111,19 @@ mod tests {
 
     fn message(index: u64, bytes: usize, not_after: Option<u64>) -> Committed {
         let salt = Salt::from_bytes([0; 32]);
-        let claims = json!({
+        let mut claims = json!({
             "iss": "th.b/two",
             "aud": "th.a/one",
             "hub": "hub.local",
             "jti": "01a212ef-81a1-7204-92ec-3ef299a3d682",
             "iat": 1,
-            "not_after": not_after,
             "type": "a.b",
             "schema": "a.b@1",
             "body": BodyCommitment::new(&salt, b"{}"),
         });
+        if let Some(time) = not_after {
+            claims["not_after"] = time.into();
+        }
         let row = Pending {
             index,
             recipient: "th.a/one".parse().unwrap(),
