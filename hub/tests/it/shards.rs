@@ -111,7 +111,7 @@ async fn an_acknowledgement_is_never_taken_for_one_of_another_log() {
         ("other/log/main", old),
         (FIRST, old + 1),
         (FIRST, old + 3),
-        (FIRST, u64::MAX),
+        (FIRST, (1 << 63) - 1),
         (NEXT, 900),
     ] {
         let refused = hub.acknowledge(office, &answer(Some(log), index)).await;
