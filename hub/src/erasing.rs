@@ -47,8 +47,6 @@ pub enum Need {
     OpenCase(CaseId),
     /// It is a consent that can be cited still: its text goes with what is handed over.
     ConsentInForce,
-    /// Its envelope cannot be read, and only that says what it belongs to.
-    Unknown,
 }
 
 impl fmt::Display for Need {
@@ -56,7 +54,6 @@ impl fmt::Display for Need {
         match self {
             Self::Undelivered => f.write_str("its recipient has not acknowledged it"),
             Self::OpenCase(id) => write!(f, "the case {id} has not ended"),
-            Self::Unknown => f.write_str("its envelope cannot be read, so nobody knows what it belongs to"),
             Self::ConsentInForce => f.write_str("the consent is in force until its time is over or it is taken back"),
         }
     }
@@ -92,6 +89,8 @@ struct Candidate {
     index: u64,
     erased: Option<u64>,
     need: Option<Need>,
+    /// Whether its envelope can be read: if not, nobody knows what else needs it, and only who names it may end it.
+    is_readable: bool,
     /// The cases that it belongs to, is used in, or allows as their consent.
     cases: Vec<CaseId>,
 }
@@ -174,8 +173,7 @@ async fn read_record(app: &App, record: BodyRecord) -> Result<Candidate, StoreEr
     let mut need = undelivered.then_some(Need::Undelivered);
     let mut cases = reused_by;
     let Some(claims) = envelope.as_ref().map(UnverifiedEnvelope::claims) else {
-        tracing::warn!(index, "the envelope of a message cannot be read; its body is kept");
-        return Ok(Candidate { index, erased, need: need.or(Some(Need::Unknown)), cases });
+        return Ok(Candidate { index, erased, need, is_readable: false, cases });
     };
     cases.extend(claims.case);
     if let Some(consent) = consent_at(app, claims.jti, index).await? {
@@ -183,7 +181,7 @@ async fn read_record(app: &App, record: BodyRecord) -> Result<Candidate, StoreEr
         need = need.or(in_force.then_some(Need::ConsentInForce));
         cases.extend(app.store.cases().cases_with_consent(consent.id).await?);
     }
-    Ok(Candidate { index, erased, need, cases })
+    Ok(Candidate { index, erased, need, is_readable: true, cases })
 }
 
 /// The consent that a person gave with this message.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use saphan_schemas::ids::Code;
 
-use super::{EraseError, candidates, erase_all, wipe};
+use super::{Candidate, EraseError, candidates, erase_all, wipe};
 use crate::app::App;
 use crate::store::StoreError;
 
@@ -42,7 +42,13 @@ pub async fn erase_due(app: &App) -> Result<usize, EraseError> {
             break;
         }
         let mut ended = candidates(app, &due).await?;
-        ended.retain(|one| one.need.is_none() && one.erased.is_none());
+        for Candidate { index, .. } in ended.iter().filter(|one| !one.is_readable && one.erased.is_none()) {
+            tracing::warn!(
+                index,
+                "the envelope of a message cannot be read; its body is kept until it is erased by hand"
+            );
+        }
+        ended.retain(|one| one.need.is_none() && one.is_readable && one.erased.is_none());
         let kept: Vec<_> = due.into_iter().filter(|index| ended.iter().all(|one| one.index != *index)).collect();
         if !kept.is_empty() {
             app.store.keep_bodies(&kept, now.saturating_add(DAY_MS)).await?;
