@@ -74,7 +74,7 @@ class Log:
             origin = (kept or last).origin
             _, slash, shard = origin.rpartition("/")
             require(slash and origin not in seen, "misplaced-entry", f"{origin} is no log of this hub, or was there before")
-            require(forms.SHARD.fullmatch(shard), "missing-file", f"no log can have the name {origin}")
+            require(forms.SHARD.fullmatch(shard), "malformed-entry", f"no log can have the name {origin}")
             folder = log.folder / ".." / shard
             seen.add(origin)
             log = Log(folder, None, self.history)

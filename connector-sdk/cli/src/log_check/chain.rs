@@ -7,7 +7,7 @@ use saphan_schemas::log::{
     Checkpoint, LogRebuilder, SignedCheckpoint, TILE_WIDTH, TileContent, TilePath, VerifierKey, decode_bundle,
     leaf_hash,
 };
-use saphan_schemas::registry::{RegistryState, Root, UnverifiedRegistryEntry};
+use saphan_schemas::registry::{RegistryState, Root, UnverifiedRegistryEntry, is_shard_name};
 use saphan_schemas::succession::{After, NotNext, Opening};
 
 use super::beginning::Beginning;
@@ -78,11 +78,19 @@ pub(crate) async fn earlier(
             After::Lost { last, abandoned } => (abandoned.kept, Some(last), abandoned.key),
         };
         let said = checkpoint_of(&text).ok_or(LogCheckError::not_next(NotNext::PreviousNotSigned))?;
+        if last.as_deref().is_some_and(|last| checkpoint_of(last).is_none()) {
+            return Err(LogCheckError::not_next(NotNext::PreviousNotSigned));
+        }
         if said.origin == shown.origin || links.iter().any(|link| link.signed.checkpoint().origin == said.origin) {
             return Err(LogCheckError::not_next(NotNext::Again));
         }
         let here = links.last().map_or(source, |link| &*link.source);
-        let before = said.origin.rsplit_once('/').and_then(|(_, shard)| here.beside(shard));
+        let shard = said.origin.rsplit_once('/').map(|(_, shard)| shard);
+        // Whoever serves a log chose the name: nothing is looked for that is no log of a hub.
+        if shard.is_some_and(|shard| !is_shard_name(shard)) {
+            return Err(LogCheckError::Leaf { index: 0, fault: LeafFault::OtherNames });
+        }
+        let before = shard.and_then(|shard| here.beside(shard));
         let before = before.ok_or(LogCheckError::not_next(NotNext::NotClosed))?;
         let in_it = |error: LogCheckError| error.in_earlier(&said.origin);
         let shown = checkpoint_text(&*before).await.map_err(in_it)?;

@@ -163,6 +163,16 @@ impl Stage<'_> {
                 let key = self.entry_for(&self.next, &log.receiver);
                 vec![self.opened_with(|said| said.key = Some(key))]
             }),
+            Pair {
+                name: "abandoned after what cannot be read, and nothing of it is there",
+                class: "changed-checkpoint",
+                old: Files::new(),
+                new: vec![self.opened_with(|said| said.last = "x".to_owned())],
+            },
+            pair("abandoned, under a name that no log has", "malformed-entry", known, {
+                let named = |note: &str| note.replacen(&log.origin, &format!("{}/..", log.origin), 1);
+                vec![self.opened_with(|said| (said.kept, said.last) = (named(&said.kept), named(&said.last)))]
+            }),
             pair("abandoned, and closed", "misplaced-entry", &closed, {
                 let (kept, last) = (self.checkpoint(&closed), self.checkpoint(&behind(&closed)));
                 vec![self.opened_with(|said| *said = Said { kept, last, key: None })]
