@@ -7,14 +7,15 @@ from notes import Checkpoint
 from registry import Registry
 
 
+# The member of a leaf that is a statement, and its type.
+STATEMENTS = {"message": ("envelope", "saphan-envelope+jws"), "registry": ("entry", "saphan-registry+jws"),
+              "acknowledgement": ("acknowledgement", "saphan-ack+jws")}
+
+
 def check_names(opened):
     hub, slash, shard = opened["origin"].partition("/log/")
     fit = hub == opened["hub"] and slash and forms.SHARD.fullmatch(shard) and opened["log"].startswith(opened["origin"] + "+")
     require(fit, "malformed-entry", "the names of hub, log and key do not fit together")
-
-
-STATEMENTS = {"message": ("envelope", "saphan-envelope+jws"), "registry": ("entry", "saphan-registry+jws"),
-              "acknowledgement": ("acknowledgement", "saphan-ack+jws")}
 
 
 class History:
@@ -46,6 +47,7 @@ class History:
     def take(self, index, leaf):
         """Judges the entry at an index of the log, and gives the claims of its statement, if it has one."""
         kind, place = leaf["t"], self.first + index
+        # Of a whole log it is told first that it cannot be read, of a bundle that it is earlier than the entry before it.
         statement = self._statement(leaf) if self.whole else None
         opening = kind == "shard" and "opened" in leaf["event"]
         require(opening == (index == 0), "misplaced-entry", "a shard is opened once, by its first entry")

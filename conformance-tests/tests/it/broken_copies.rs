@@ -14,15 +14,16 @@ mod two_faults;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Output, Stdio};
 
-use saphan_cli::log_check::{FolderLog, check};
+use saphan_cli::log_check::{FolderLog, LogSource, check};
 use saphan_schemas::evidence_bundle::EvidenceBundle;
 use saphan_schemas::json::parse_typed;
 use saphan_schemas::leaf::Leaf;
 use saphan_schemas::log::VerifierKey;
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
 use self::bundles::{BrokenFile, Part};
@@ -84,11 +85,34 @@ impl Export {
         told
     }
 
+    /// What a script beside this file says with that verifier: a line for each that it is given. It runs in a folder of the export.
+    async fn script(
+        &self,
+        name: &str,
+        folder: &str,
+        arguments: &[&str],
+        lines: impl Iterator<Item = String>,
+    ) -> Vec<String> {
+        let scripts = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/broken_copies");
+        let mut python = Command::new(PYTHON);
+        python.args(["-B", "-W", "ignore", &format!("{scripts}/{name}"), VERIFIER]).args(arguments);
+        python.current_dir(self.path(folder)).kill_on_drop(true).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut python = python.spawn().unwrap();
+        let mut stdin = python.stdin.take().unwrap();
+        let asking = async move {
+            for line in lines {
+                stdin.write_all(format!("{line}\n").as_bytes()).await.unwrap();
+            }
+        };
+        let (output, ()) = tokio::join!(python.wait_with_output(), asking);
+        let output = output.unwrap();
+        assert!(output.status.success(), "{name} ended with {}", output.status);
+        String::from_utf8(output.stdout).unwrap().lines().map(ToOwned::to_owned).collect()
+    }
+
     async fn told_on_each(&self, arguments: &[&str]) -> Vec<Value> {
-        let verifier = concat!(env!("CARGO_MANIFEST_DIR"), "/verifier");
-        // Debian's, for which the package of its one dependency is made.
-        let mut python = Command::new("/usr/bin/python3");
-        let command = python.args(["-B", verifier]).args(arguments).arg("--json").current_dir(self.folder.path());
+        let mut python = Command::new(PYTHON);
+        let command = python.args(["-B", VERIFIER]).args(arguments).arg("--json").current_dir(self.folder.path());
         let ended = in_time(command.kill_on_drop(true).output(), || "the verifier does not end".to_owned()).await;
         let Output { status, stdout, stderr } = ended.unwrap();
         let told: Result<Vec<Value>, _> = serde_json::Deserializer::from_slice(&stdout).into_iter().collect();
@@ -96,6 +120,14 @@ impl Export {
         let all_hold = told.iter().all(|told| told["holds"] == true);
         assert_eq!(status.success(), all_hold, "{told:?} {}", String::from_utf8_lossy(&stderr));
         told
+    }
+}
+
+/// What the program says of a log: `holds`, or a class.
+async fn verdict(log: &dyn LogSource, vkey: &VerifierKey) -> String {
+    match check(log, vkey, &()).await {
+        Ok(_) => HOLDS.to_owned(),
+        Err(error) => error.class().unwrap_or_else(|| panic!("no verdict: {error}")).name().to_owned(),
     }
 }
 
@@ -167,13 +199,8 @@ async fn logs(log: &RealLog, export: &Export) {
         let copy = TempDir::new_in(export.folder.path()).unwrap();
         write(files, copy.path());
         let other = ["log", copy.path().to_str().unwrap(), "--vkey", "log/vkey"];
-        let own = async {
-            match check(&FolderLog::new(copy.path()), &log.vkey, &()).await {
-                Ok(_) => HOLDS.to_owned(),
-                Err(error) => error.class().unwrap_or_else(|| panic!("no verdict: {error}")).name().to_owned(),
-            }
-        };
-        tokio::join!(own, export.other_verifier(&other))
+        let published = FolderLog::new(copy.path());
+        tokio::join!(verdict(&published, &log.vkey), export.other_verifier(&other))
     };
     let mut verdicts = Verdicts::default();
     let whole = [("as it was published", log.ended.clone()), ("signed again", log.signed(&log.leaves))];
@@ -321,3 +348,6 @@ async fn messages(export: &Export) {
 }
 
 const HOLDS: &str = "holds";
+const VERIFIER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/verifier");
+/// Debian's, for which the package of the verifier's one dependency is made.
+const PYTHON: &str = "/usr/bin/python3";

@@ -138,7 +138,7 @@ impl Site {
         let store = self.open_store().await;
         let mut opened = self.open(Arc::clone(&store), stopping_seen).await.unwrap();
         let opening = Arc::get_mut(&mut opened.app).unwrap();
-        opening.audit = Arc::new(Audit::new(self.config.search_file(), self.caught_up_within));
+        *Arc::get_mut(&mut opening.audit).unwrap() = Audit::new(self.config.search_file(), self.caught_up_within);
         if let Some(storage) = &self.storage {
             opening.documents.storage = storage.clone();
         }

@@ -2,24 +2,21 @@
 //! pass has no meaning.
 
 use std::collections::BTreeMap;
-use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::future::{BoxFuture, FutureExt as _};
 use futures_util::{StreamExt as _, stream};
-use saphan_cli::log_check::{LogSource, SourceError, check};
+use saphan_cli::log_check::{LogSource, SourceError};
 use saphan_schemas::evidence_bundle::{EvidenceBundle, Proven};
 use saphan_schemas::json::parse_typed;
 use saphan_schemas::log::{NoteSignature, VerifierKey};
 use saphan_timestamps::Timestamp;
-use tokio::io::AsyncWriteExt as _;
-use tokio::process::Command;
 
 use super::real_log::{Files, NEXT, RealLog, shard};
 use super::shards::Stage;
 use super::stamps::Timestamped;
-use super::{Export, HOLDS, shard_bundles, write};
+use super::{Export, HOLDS, shard_bundles, verdict, write};
 use crate::agency::done;
 
 /// A bit of a file.
@@ -109,12 +106,7 @@ impl Judge {
             return bundle.judge(flip).to_owned();
         }
         let source = Flipped { files: Arc::clone(&self.files), log: NEXT.to_owned(), flip: flip.clone() };
-        match check(&source, &self.vkeys[flip.pair()][1], &()).await {
-            Ok(_) => HOLDS.to_owned(),
-            Err(error) => {
-                error.class().unwrap_or_else(|| panic!("{}: no verdict: {error}", flip.path)).name().to_owned()
-            }
-        }
+        verdict(&source, &self.vkeys[flip.pair()][1]).await
     }
 
     /// Whether nobody who trusts the logs' keys reads anything else because of it.
@@ -137,23 +129,6 @@ impl Judge {
         let signature = line.and_then(|line| NoteSignature::parse(line.trim_end_matches('\n')));
         signature.is_some_and(|line| !line.is_by(first) && !line.is_by(newest))
     }
-}
-
-/// What the other verifier says of each, in one process.
-async fn other_verifier(export: &Export, flips: &[Flip]) -> Vec<String> {
-    let here = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/broken_copies/flips.py");
-    let verifier = concat!(env!("CARGO_MANIFEST_DIR"), "/verifier");
-    let mut python = Command::new("/usr/bin/python3");
-    python.args(["-B", "-W", "ignore", here, verifier, NEXT, "../ca.pem"]);
-    python.current_dir(export.path("flips")).kill_on_drop(true).stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut python = python.spawn().unwrap();
-    let mut asked = python.stdin.take().unwrap();
-    let lines: String = flips.iter().map(|Flip { path, bit }| format!("{path} {bit}\n")).collect();
-    let asking = async move { asked.write_all(lines.as_bytes()).await.unwrap() };
-    let (output, ()) = tokio::join!(python.wait_with_output(), asking);
-    let output = output.unwrap();
-    assert!(output.status.success(), "the other verifier ended with {}", output.status);
-    String::from_utf8(output.stdout).unwrap().lines().map(ToOwned::to_owned).collect()
 }
 
 /// Both verifiers on each flip in a small and a large pair of logs, and in bundles, of which that over the large one has
@@ -184,7 +159,9 @@ pub(super) async fn flipped_bits([small, large]: [&RealLog; 2], export: &Export,
         tokio::spawn(async move { judge.judge(&flip).await })
     });
     let own = own.buffered(AT_ONCE).map(Result::unwrap).collect::<Vec<String>>();
-    let (own, other) = tokio::join!(own, other_verifier(export, &flips));
+    let lines = flips.iter().map(|Flip { path, bit }| format!("{path} {bit}"));
+    let other = export.script("flips.py", "flips", &[NEXT, "../ca.pem"], lines);
+    let (own, other) = tokio::join!(own, other);
     assert_eq!(other.len(), flips.len());
     let (mut classes, mut wrong) = (BTreeMap::<String, usize>::new(), Vec::new());
     for ((flip, own), other) in flips.iter().zip(own).zip(other) {

@@ -7,13 +7,12 @@ mod members;
 mod small;
 
 use std::collections::BTreeMap;
-use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::future::{BoxFuture, FutureExt as _};
 use futures_util::{StreamExt as _, stream};
-use saphan_cli::log_check::{LogSource, SourceError, check};
+use saphan_cli::log_check::{LogSource, SourceError};
 use saphan_cli::message_check::{TrustedKeys, check_message};
 use saphan_schemas::evidence_bundle::{EvidenceBundle, StampedTree};
 use saphan_schemas::json::parse_typed;
@@ -23,15 +22,13 @@ use saphan_schemas::message::MessageFile;
 use saphan_timestamps::{Authorities, Timestamp};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::io::AsyncWriteExt as _;
-use tokio::process::Command;
 
 use self::copies::{Asked, Copy, checkpoints, files, good, leaves, opened, statements};
 use self::holding::{holds, rules};
 use self::small::{NextLog, SENDER, SmallLog, TEXT, checkpoint};
 use super::real_log::Files;
 use super::stamps::Timestamped;
-use super::{Export, HOLDS, bundle, write};
+use super::{Export, HOLDS, bundle, verdict, write};
 
 /// All that is needed to judge.
 struct Judge {
@@ -59,7 +56,10 @@ pub(super) async fn odd_members() {
         tokio::spawn(async move { judge.judge(&asked).await })
     });
     let own = own.buffered(4).map(Result::unwrap).collect::<Vec<String>>();
-    let (own, other) = tokio::join!(own, other_verifier(&export, &judge, &copies));
+    let leaves: Vec<&str> = judge.leaves.iter().map(|leaf| std::str::from_utf8(leaf).unwrap()).collect();
+    let lines = std::iter::once(json!(leaves)).chain(copies.iter().map(|copy| judge.line(&copy.asked)));
+    let other = export.script("odd.py", ".", &[".", "ca.pem"], lines.map(|line| line.to_string()));
+    let (own, other) = tokio::join!(own, other);
     assert_eq!(other.len(), copies.len());
     let (mut classes, mut wrong) = (BTreeMap::<&str, usize>::new(), Vec::new());
     for ((Copy { place, what, asked }, own), other) in copies.iter().zip(&own).zip(&other) {
@@ -173,13 +173,6 @@ impl Judge {
     }
 }
 
-async fn verdict(log: &InMemory, vkey: &VerifierKey) -> String {
-    match check(log, vkey, &()).await {
-        Ok(_) => HOLDS.to_owned(),
-        Err(error) => error.class().unwrap_or_else(|| panic!("no verdict: {error}")).name().to_owned(),
-    }
-}
-
 struct InMemory {
     files: Files,
     /// The log before, if one is there.
@@ -195,26 +188,4 @@ impl LogSource for InMemory {
         let files = self.before.clone().filter(|_| shard == "main")?;
         Some(Box::new(Self { files, before: None }))
     }
-}
-
-/// What the other verifier says of each, in one process.
-async fn other_verifier(export: &Export, judge: &Judge, copies: &[Copy]) -> Vec<String> {
-    let here = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/broken_copies/odd.py");
-    let verifier = concat!(env!("CARGO_MANIFEST_DIR"), "/verifier");
-    let mut python = Command::new("/usr/bin/python3");
-    python.args(["-B", "-W", "ignore", here, verifier, ".", "ca.pem"]);
-    python.current_dir(export.folder.path()).kill_on_drop(true).stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut python = python.spawn().unwrap();
-    let mut stdin = python.stdin.take().unwrap();
-    let asking = async move {
-        let leaves: Vec<&str> = judge.leaves.iter().map(|leaf| std::str::from_utf8(leaf).unwrap()).collect();
-        let good = json!(leaves);
-        for line in std::iter::once(good).chain(copies.iter().map(|copy| judge.line(&copy.asked))) {
-            stdin.write_all(format!("{line}\n").as_bytes()).await.unwrap();
-        }
-    };
-    let (output, ()) = tokio::join!(python.wait_with_output(), asking);
-    let output = output.unwrap();
-    assert!(output.status.success(), "the other verifier ended with {}", output.status);
-    String::from_utf8(output.stdout).unwrap().lines().map(ToOwned::to_owned).collect()
 }

@@ -1,11 +1,11 @@
 //! The two logs of a real hub that changed its log: all of one beside a broken copy of the other, judged from the newest.
 
-use saphan_cli::log_check::{FolderLog, check};
+use saphan_cli::log_check::FolderLog;
 use tempfile::TempDir;
 
 use super::copies::{Broken, by_anybody};
 use super::real_log::{Files, NEXT, RealLog, shard};
-use super::{Export, HOLDS, Verdicts, write};
+use super::{Export, HOLDS, Verdicts, verdict, write};
 
 pub(super) async fn pairs(log: &RealLog, export: &Export) {
     let mut verdicts = Verdicts::default();
@@ -31,14 +31,9 @@ async fn judged(log: &RealLog, export: &Export, [old, new]: [&Files; 2]) -> (Str
     write(old, &hub.path().join(shard(&log.origin)));
     let newest = hub.path().join(NEXT);
     write(new, &newest);
-    let own = async {
-        match check(&FolderLog::new(&newest), &log.next.vkey, &()).await {
-            Ok(_) => HOLDS.to_owned(),
-            Err(error) => error.class().unwrap_or_else(|| panic!("no verdict: {error}")).name().to_owned(),
-        }
-    };
+    let published = FolderLog::new(&newest);
     let other = ["log", newest.to_str().unwrap(), "--vkey", "hub/vkey"];
-    tokio::join!(own, export.other_verifier(&other))
+    tokio::join!(verdict(&published, &log.next.vkey), export.other_verifier(&other))
 }
 
 /// What can be done to the end of the log before.
